@@ -1,0 +1,2 @@
+//! YCSB-style workload runner.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Embedded, ordered key-value engine for Linux on io_uring, thread-per-core.
