@@ -1,0 +1,213 @@
+//! The one error type of the engine.
+//!
+//! Every variant says what was attempted, on which file and where, what was expected and what was
+//! found, and the next step where there is one. Our own mistakes are assertions, never errors.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Result of every fallible engine call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong. See each variant for what still works afterwards.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation. Reads of other files go on.
+    #[error("cannot {operation} {}{}: {source}", path.display(), at(*offset))]
+    Io {
+        /// What was attempted, as a verb.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Where in the file, if it was a read or write.
+        offset: Option<u64>,
+        /// The system's own error.
+        source: IoSource,
+    },
+
+    /// Bytes on disk are not what was written. They are never returned as data.
+    #[error(
+        "{} is damaged at offset {offset}: {what}: expected {expected}, found {found}; \
+         restore the file from a backup",
+        path.display()
+    )]
+    Corruption {
+        /// The damaged file.
+        path: PathBuf,
+        /// Offset of the damaged item in bytes.
+        offset: u64,
+        /// Which item is damaged.
+        what: &'static str,
+        /// What should stand there.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+
+    /// The file was written by a newer release.
+    #[error(
+        "{} has format version {found}, this release reads up to {supported}: open it with the \
+         release that wrote it, or a later one",
+        path.display()
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Version found in it.
+        found: u32,
+        /// Newest version this release reads.
+        supported: u32,
+    },
+
+    /// Another process (or another handle in this one) has the directory open.
+    #[error("{} is in use by {holder}: close it there first", dir.display())]
+    Locked {
+        /// The database directory.
+        dir: PathBuf,
+        /// Who holds it, as far as the lock file tells.
+        holder: String,
+    },
+
+    /// The directory holds files that are not a Rabi database.
+    #[error(
+        "{} is not a Rabi database: it holds {found:?} but no manifest; name an empty or a new \
+         directory",
+        dir.display()
+    )]
+    NotADatabase {
+        /// The directory.
+        dir: PathBuf,
+        /// One file found there.
+        found: String,
+    },
+
+    /// There is no database and `create_if_missing` is off.
+    #[error("{} holds no Rabi database; set `create_if_missing(true)` to make one", dir.display())]
+    Missing {
+        /// The directory.
+        dir: PathBuf,
+    },
+
+    /// A key is longer than [`KEY_LEN_MAX`](crate::KEY_LEN_MAX). Nothing was written.
+    #[error("the key has {len} bytes, at most {max} are allowed")]
+    KeyTooLarge {
+        /// Length of the key in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+
+    /// A value is longer than [`VALUE_LEN_MAX`](crate::VALUE_LEN_MAX). Nothing was written.
+    #[error("the value has {len} bytes, at most {max} are allowed")]
+    ValueTooLarge {
+        /// Length of the value in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+
+    /// A batch is larger than [`BATCH_LEN_MAX`](crate::BATCH_LEN_MAX). Nothing was written.
+    #[error("the batch has {len} bytes, at most {max} are allowed: split it")]
+    BatchTooLarge {
+        /// Encoded length of the batch in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+
+    /// An option has a value outside its range, or two options contradict each other.
+    #[error("option `{option}` is {value}, but must be {allowed}")]
+    InvalidOption {
+        /// Name of the option.
+        option: &'static str,
+        /// The value given.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+
+    /// The device is full. Reads go on; writes resume by themselves once there is room.
+    #[error(
+        "no space left to {operation} {}: free some space, writing then resumes by itself",
+        path.display()
+    )]
+    DiskFull {
+        /// What was attempted, as a verb.
+        operation: &'static str,
+        /// The file that could not grow.
+        path: PathBuf,
+    },
+
+    /// A write or sync of the WAL or manifest failed earlier. The handle refuses writes and goes
+    /// on serving reads. Whether the writes in flight then are on disk is unknown until reopened.
+    #[error("writes are refused since an earlier failure ({cause}): close and reopen the database")]
+    Poisoned {
+        /// The first failure.
+        cause: String,
+    },
+
+    /// `IoBackend::Uring` was demanded but the kernel denies rings.
+    #[error("io_uring cannot be used: {cause}; {remedy}")]
+    RingDenied {
+        /// Why.
+        cause: String,
+        /// What to change.
+        remedy: String,
+    },
+
+    /// The handle was closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// The system error inside [`Error::Io`], shareable between the callers it concerns.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct IoSource(std::sync::Arc<io::Error>);
+
+impl IoSource {
+    /// The class of the system error.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.0.kind()
+    }
+
+    /// The raw `errno`, where there is one.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.0.raw_os_error()
+    }
+}
+
+fn at(offset: Option<u64>) -> String {
+    offset.map_or_else(String::new, |offset| format!(" at offset {offset}"))
+}
+
+impl Error {
+    /// Wraps a system error; a full device becomes [`Error::DiskFull`].
+    pub(crate) fn io(operation: &'static str, path: &Path, offset: Option<u64>, e: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match e.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { operation, path },
+            _ => Self::Io { operation, path, offset, source: IoSource(std::sync::Arc::new(e)) },
+        }
+    }
+
+    /// Damage found in `path`.
+    pub(crate) fn corruption(
+        path: &Path,
+        offset: u64,
+        what: &'static str,
+        expected: impl ToString,
+        found: impl ToString,
+    ) -> Self {
+        Self::Corruption {
+            path: path.to_path_buf(),
+            offset,
+            what,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+}

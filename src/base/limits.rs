@@ -1,0 +1,21 @@
+//! Hard limits of the engine and of its file formats, with the reason for each.
+
+/// Longest key in bytes. Fits the 16-bit length the formats were sized for.
+pub const KEY_LEN_MAX: usize = 65_535;
+
+/// Longest value in bytes: 512 MiB. One value is one table block, whose length is 32 bits wide.
+pub const VALUE_LEN_MAX: usize = 512 << 20;
+
+/// Largest encoded [`WriteBatch`](crate::WriteBatch) in bytes: 1 GiB, so that one WAL record
+/// length always fits 32 bits and one largest value with one longest key always fits a batch.
+pub const BATCH_LEN_MAX: usize = 1 << 30;
+
+/// Unit of direct I/O, of WAL groups and of torn writes: one 4 KiB physical sector.
+pub(crate) const SECTOR: usize = 4096;
+
+/// Largest single request handed to a ring. Requests of 1 MiB and more are executed by a kernel
+/// worker thread instead of inline (measured by Jasny et al., arXiv 2512.04859).
+pub(crate) const REQUEST_LEN_MAX: usize = 512 << 10;
+
+const _: () = assert!(VALUE_LEN_MAX + KEY_LEN_MAX + 64 < BATCH_LEN_MAX);
+const _: () = assert!(REQUEST_LEN_MAX.is_multiple_of(SECTOR));

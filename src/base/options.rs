@@ -1,0 +1,279 @@
+//! Options: what a database can be told at opening, with units, defaults, ranges and costs.
+
+use super::error::{Error, Result};
+use super::limits::SECTOR;
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives the death of the process (kill -9, panic, out of memory): the kernel owns the
+    /// bytes. Loss of power may take the last moments of such writes, always a suffix of them.
+    #[default]
+    Process,
+    /// Survives loss of power as well: the device has the bytes before the call returns.
+    /// Concurrent writers share one device flush.
+    Power,
+}
+
+/// How the engine talks to the kernel.
+///
+/// The files on disk are the same for all of them; a database written with one opens with another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IoBackend {
+    /// io_uring where the kernel permits it, plain system calls elsewhere. The change is logged
+    /// once per process, with its cause and what to do about it. The default.
+    #[default]
+    Auto,
+    /// io_uring or nothing: opening fails with [`Error::RingDenied`] where the kernel denies it.
+    Uring,
+    /// Plain system calls: one operation at a time on each core. Needs no permission.
+    Blocking,
+}
+
+/// Options of one write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// When the write is acknowledged.
+    pub durability: Durability,
+}
+
+/// How to open a database. Every setting may differ from one opening to the next.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use rabi::{Db, Options};
+/// let options = Options::new().memtable_size_bytes(16 << 20).cache_size_bytes(128 << 20);
+/// let db = Db::open(dir.path(), options)?;
+/// # db.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) create_if_missing: bool,
+    pub(crate) cores: usize,
+    pub(crate) io_backend: IoBackend,
+    pub(crate) durability: Durability,
+    pub(crate) memtable_size_bytes: u64,
+    pub(crate) max_frozen_memtables: usize,
+    pub(crate) max_flushed_files: usize,
+    pub(crate) partition_size_bytes: u64,
+    pub(crate) block_size_bytes: usize,
+    pub(crate) filter_bits_per_key: u32,
+    pub(crate) cache_size_bytes: u64,
+    pub(crate) wal_segment_size_bytes: u64,
+    pub(crate) stage_size_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            create_if_missing: true,
+            cores: 0,
+            io_backend: IoBackend::Auto,
+            durability: Durability::Process,
+            memtable_size_bytes: 64 << 20,
+            max_frozen_memtables: 3,
+            max_flushed_files: 12,
+            partition_size_bytes: 64 << 20,
+            block_size_bytes: 4096,
+            filter_bits_per_key: 10,
+            cache_size_bytes: 256 << 20,
+            wal_segment_size_bytes: 16 << 20,
+            stage_size_bytes: 8 << 20,
+        }
+    }
+}
+
+impl Options {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether opening an empty or absent directory makes a database there, or is
+    /// [`Error::Missing`]. Default: true.
+    #[must_use]
+    pub fn create_if_missing(mut self, create: bool) -> Self {
+        self.create_if_missing = create;
+        self
+    }
+
+    /// Number of engine cores: threads, each with a ring, that write the WAL, flush and compact.
+    /// Reads and writes in memory run on the caller's thread and need none.
+    /// Default: 0, one for each CPU but at most 4. Range: 0 to 64. More cores compact more
+    /// partitions at once and take more CPU from the application.
+    #[must_use]
+    pub fn cores(mut self, cores: usize) -> Self {
+        self.cores = cores;
+        self
+    }
+
+    /// Which way to the device is used. Default: [`IoBackend::Auto`].
+    #[must_use]
+    pub fn io_backend(mut self, backend: IoBackend) -> Self {
+        self.io_backend = backend;
+        self
+    }
+
+    /// Durability of [`Db::put`](crate::Db::put) and [`Db::delete`](crate::Db::delete).
+    /// Default: [`Durability::Process`]. `Power` costs one device flush per write, shared by
+    /// concurrent writers.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Size in bytes at which the mutable memtable (L0) is frozen. Default: 64 MiB. Range: 4 KiB to
+    /// 4 GiB. Larger means fewer, larger flushed files and less compaction, but more memory, up to
+    /// `1 + max_frozen_memtables` times this, and a longer recovery.
+    #[must_use]
+    pub fn memtable_size_bytes(mut self, bytes: u64) -> Self {
+        self.memtable_size_bytes = bytes;
+        self
+    }
+
+    /// Most frozen memtables (L1) that wait to be flushed; at this number writes halt.
+    /// Default: 3. Range: 1 to 64. More absorb longer bursts and cost a memtable of memory each.
+    #[must_use]
+    pub fn max_frozen_memtables(mut self, count: usize) -> Self {
+        self.max_frozen_memtables = count;
+        self
+    }
+
+    /// Most flushed files (L2); compaction starts at a third of it, and flushes wait at this
+    /// number. Default: 12. Range: 2 to 256. More means less write amplification and slower reads
+    /// of keys that are absent or old.
+    #[must_use]
+    pub fn max_flushed_files(mut self, count: usize) -> Self {
+        self.max_flushed_files = count;
+        self
+    }
+
+    /// Target size in bytes of a partition (L3): above twice this it is split, below a quarter it
+    /// is merged with a neighbour. Default: 64 MiB. Range: 16 KiB to 64 GiB. Larger means fewer
+    /// files and more write amplification, since a step rewrites a whole partition.
+    #[must_use]
+    pub fn partition_size_bytes(mut self, bytes: u64) -> Self {
+        self.partition_size_bytes = bytes;
+        self
+    }
+
+    /// Target size in bytes of a table's data blocks, the unit of reading and caching.
+    /// Default: 4096. Range: 512 to 1 MiB. Larger means a smaller index and costlier point reads.
+    #[must_use]
+    pub fn block_size_bytes(mut self, bytes: usize) -> Self {
+        self.block_size_bytes = bytes;
+        self
+    }
+
+    /// Filter size in bits for each key. Default: 10, about 1 % false positives. Range: 0 (no
+    /// filters) to 32. Filters stay in memory.
+    #[must_use]
+    pub fn filter_bits_per_key(mut self, bits: u32) -> Self {
+        self.filter_bits_per_key = bits;
+        self
+    }
+
+    /// Budget in bytes of the block cache. Default: 256 MiB. Range: 0 and more. Blocks not in it
+    /// are read through the operating system's page cache.
+    #[must_use]
+    pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
+        self.cache_size_bytes = bytes;
+        self
+    }
+
+    /// Size in bytes of a WAL segment file. Default: 16 MiB. Range: 64 KiB to 1 GiB, a multiple of
+    /// 4 KiB. Segments are written once with zeros and then recycled; larger ones are
+    /// recycled later.
+    #[must_use]
+    pub fn wal_segment_size_bytes(mut self, bytes: u64) -> Self {
+        self.wal_segment_size_bytes = bytes;
+        self
+    }
+
+    /// Size in bytes of the stage, the mapped buffer that makes a write survive the process before
+    /// it is in the WAL. Default: 8 MiB. Range: 64 KiB to 1 GiB, a power of two. Larger absorbs
+    /// longer stalls of the device; `Process` writes in the stage are lost with the power.
+    #[must_use]
+    pub fn stage_size_bytes(mut self, bytes: u64) -> Self {
+        self.stage_size_bytes = bytes;
+        self
+    }
+
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] naming the first option that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        let max_usize = u64::MAX;
+        within("cores", self.cores as u64, 0, 64)?;
+        within("memtable_size_bytes", self.memtable_size_bytes, 4 << 10, 4 << 30)?;
+        within("max_frozen_memtables", self.max_frozen_memtables as u64, 1, 64)?;
+        within("max_flushed_files", self.max_flushed_files as u64, 2, 256)?;
+        within("partition_size_bytes", self.partition_size_bytes, 16 << 10, 64 << 30)?;
+        within("block_size_bytes", self.block_size_bytes as u64, 512, 1 << 20)?;
+        within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 32)?;
+        within("cache_size_bytes", self.cache_size_bytes, 0, max_usize)?;
+        within("wal_segment_size_bytes", self.wal_segment_size_bytes, 64 << 10, 1 << 30)?;
+        within("stage_size_bytes", self.stage_size_bytes, 64 << 10, 1 << 30)?;
+        if !self.wal_segment_size_bytes.is_multiple_of(SECTOR as u64) {
+            return Err(invalid("wal_segment_size_bytes", self.wal_segment_size_bytes, "a multiple of 4096"));
+        }
+        if !self.stage_size_bytes.is_power_of_two() {
+            return Err(invalid("stage_size_bytes", self.stage_size_bytes, "a power of two"));
+        }
+        Ok(())
+    }
+
+    /// Flushed files from which on compaction works.
+    pub(crate) fn compaction_trigger(&self) -> usize {
+        (self.max_flushed_files / 3).max(2)
+    }
+}
+
+fn within(option: &'static str, value: u64, min: u64, max: u64) -> Result<()> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(invalid(option, value, &format!("between {min} and {max}")))
+}
+
+fn invalid(option: &'static str, value: u64, allowed: &str) -> Error {
+    Error::InvalidOption { option, value: value.to_string(), allowed: allowed.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        Options::new().validate().unwrap();
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name_value_and_range() {
+        let check = |options: Options, expected: &str| {
+            assert_eq!(options.validate().unwrap_err().to_string(), expected);
+        };
+        check(
+            Options::new().memtable_size_bytes(1),
+            "option `memtable_size_bytes` is 1, but must be between 4096 and 4294967296",
+        );
+        check(
+            Options::new().stage_size_bytes(100_000),
+            "option `stage_size_bytes` is 100000, but must be a power of two",
+        );
+        check(
+            Options::new().wal_segment_size_bytes(70_000),
+            "option `wal_segment_size_bytes` is 70000, but must be a multiple of 4096",
+        );
+        check(
+            Options::new().max_flushed_files(1),
+            "option `max_flushed_files` is 1, but must be between 2 and 256",
+        );
+    }
+}
