@@ -1,0 +1,178 @@
+//! The real machine: [`Io`] as the running system offers it.
+//!
+//! Names, clock, randomness and threads are the same whichever way bytes travel; only the queue
+//! and the read on the calling thread differ ([`Way`]). Made by [`probe`](super::probe) alone.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::{File, Io, Lock, Op, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names, uring};
+use crate::base::error::{Error, Result};
+use crate::base::metrics::IoCounters;
+use crate::base::sync::Arc;
+
+/// How bytes travel.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// Through a ring for each core and for each reading thread.
+    Rings,
+    /// Through plain system calls.
+    Calls {
+        /// Why not through rings.
+        why: String,
+    },
+}
+
+/// The machine with one way to its files.
+#[derive(Debug)]
+pub(super) struct Host {
+    way: Way,
+    clock: Clock,
+    counters: Arc<IoCounters>,
+}
+
+impl Host {
+    /// The machine, its clock starting now.
+    pub(super) fn new(way: Way) -> Self {
+        Self { way, clock: Clock { origin: Instant::now() }, counters: Arc::default() }
+    }
+}
+
+impl Io for Host {
+    fn backend(&self) -> String {
+        match &self.way {
+            Way::Rings => "uring".to_owned(),
+            Way::Calls { why } => format!("blocking: {why}"),
+        }
+    }
+
+    fn counters(&self) -> &IoCounters {
+        &self.counters
+    }
+
+    fn create_dir(&self, dir: &Path) -> Result<()> {
+        names::create_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Option<Vec<String>>> {
+        names::list(dir)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> Result<File> {
+        names::open(path, mode)
+    }
+
+    fn file_len(&self, file: &File) -> Result<u64> {
+        names::file_len(file)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Lock> {
+        lock::take(path)
+    }
+
+    fn space(&self, dir: &Path) -> Result<Space> {
+        names::space(dir)
+    }
+
+    fn map(&self, file: &File, len: usize) -> Result<SharedMap> {
+        SharedMap::of_file(file, len)
+    }
+
+    fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = match &self.way {
+            Way::Rings => uring::read_at(file, offset, buffer, &self.counters),
+            Way::Calls { .. } => blocking::read_at(file, offset, buffer),
+        }?;
+        self.counters.reads.add(1);
+        self.counters.read_bytes.add(len as u64);
+        Ok(len)
+    }
+
+    fn queue(&self, core: usize, lock: &Lock) -> Result<Box<dyn Queue>> {
+        let counters = Arc::clone(&self.counters);
+        match &self.way {
+            Way::Rings => uring::queue(core, lock, self.clock, counters),
+            Way::Calls { .. } => Ok(blocking::queue(lock, self.clock, counters)),
+        }
+    }
+
+    fn start_thread(&self, name: String, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Thread>> {
+        let path = name.clone();
+        let handle = thread::Builder::new()
+            .name(name)
+            .spawn(body)
+            .map_err(|e| Error::io("start thread", Path::new(&path), None, e))?;
+        Ok(Box::new(HostThread { handle }))
+    }
+
+    fn parallelism(&self) -> usize {
+        thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    fn random(&self) -> u64 {
+        // The keys of a RandomState come from the system and differ from one value to the next, so
+        // that the hash of nothing under them is a fresh number each time.
+        RandomState::new().hash_one(())
+    }
+}
+
+/// The clock of one [`Host`]; queues carry a copy to turn deadlines into timeouts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// Time since the host was made.
+    pub(super) fn now(self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// Time left until `deadline`; `None` once it has passed.
+    pub(super) fn left_until(self, deadline: Duration) -> Option<Duration> {
+        deadline.checked_sub(self.now()).filter(|left| !left.is_zero())
+    }
+}
+
+struct HostThread {
+    handle: JoinHandle<()>,
+}
+
+impl Thread for HostThread {
+    fn join(self: Box<Self>) {
+        // A thread that waits for itself would wait for ever: the last handle of a database may
+        // well be dropped by a future on one of its own cores.
+        if self.handle.thread().id() == thread::current().id() {
+            return;
+        }
+        let name = self.handle.thread().name().unwrap_or_default().to_owned();
+        if self.handle.join().is_err() {
+            tracing::error!("thread {name} ended in a panic");
+        }
+    }
+}
+
+/// Adds an operation that has ended to the counters; failed ones are not counted.
+pub(super) fn count(counters: &IoCounters, op: &Op, result: &io::Result<usize>) {
+    let Ok(len) = result else { return };
+    match op {
+        Op::Read { .. } => {
+            counters.reads.add(1);
+            counters.read_bytes.add(*len as u64);
+        }
+        Op::Write { durable, .. } => {
+            counters.writes.add(1);
+            counters.write_bytes.add(*len as u64);
+            counters.syncs.add(u64::from(*durable));
+        }
+        Op::Sync { .. } => counters.syncs.add(1),
+        Op::Allocate { .. } | Op::Remove { .. } => {}
+    }
+}

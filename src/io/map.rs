@@ -1,0 +1,78 @@
+//! A shared mapping of a file: memory that the kernel owns once a byte is stored in it.
+
+use std::path::Path;
+
+use rustix::mm::{MapFlags, ProtFlags};
+
+use super::File;
+use crate::base::error::{Error, Result};
+use crate::base::sync::Arc;
+
+/// Mapped memory. Clones share the mapping; it is unmapped with the last of them.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedMap(Arc<Region>);
+
+#[derive(Debug)]
+struct Region {
+    start: *mut u8,
+    len: usize,
+}
+
+// SAFETY: the region is plain memory; every access goes through the unsafe methods of SharedMap,
+// whose callers promise not to race.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl SharedMap {
+    /// Maps the first `len` bytes of `file`, which must be that long, with its pages present.
+    pub(crate) fn of_file(file: &File, len: usize) -> Result<Self> {
+        let error = |e: rustix::io::Errno, path: &Path| Error::io("map", path, None, e.into());
+        // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing of ours.
+        let start = unsafe {
+            rustix::mm::mmap(
+                std::ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED | MapFlags::POPULATE,
+                file,
+                0,
+            )
+        }
+        .map_err(|e| error(e, file.path()))?;
+        Ok(Self(Arc::new(Region { start: start.cast(), len })))
+    }
+
+    /// Address of the byte at `offset`, for a backend to read from.
+    pub(crate) fn pointer(&self, offset: usize) -> *mut u8 {
+        assert!(offset <= self.0.len, "outside the mapping");
+        // SAFETY: inside or one past the end of the region, as asserted.
+        unsafe { self.0.start.add(offset) }
+    }
+
+    /// Address of `len` bytes from `offset` on, for a backend to read from; panics outside the mapping.
+    pub(crate) fn range(&self, offset: usize, len: usize) -> *const u8 {
+        assert!(len <= self.0.len, "outside the mapping");
+        assert!(offset <= self.0.len - len, "outside the mapping");
+        self.pointer(offset)
+    }
+
+    /// Copies `bytes` to `offset`.
+    ///
+    /// # Safety
+    /// No other thread and no operation in flight may access the range meanwhile.
+    pub(crate) unsafe fn write(&self, offset: usize, bytes: &[u8]) {
+        assert!(bytes.len() <= self.0.len, "outside the mapping");
+        assert!(offset <= self.0.len - bytes.len(), "outside the mapping");
+        // SAFETY: in bounds as asserted, unaliased by the caller's promise.
+        unsafe { self.pointer(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: the region was mapped with this length, and the last owner is going away.
+        // A failure would leave the mapping in place, which is harmless.
+        let _unmapped = unsafe { rustix::mm::munmap(self.start.cast(), self.len) };
+    }
+}

@@ -1,0 +1,237 @@
+//! The I/O layer: the only place that names `io_uring`, `std::fs`, the clock, randomness or threads.
+//!
+//! [`Io`] is a world to run in: names in a directory, files, one [`Queue`] for each core, blocking
+//! reads for callers, a clock, random numbers and threads. There are two worlds, rings
+//! ([`uring`]) and plain system calls ([`blocking`]); a simulated one fits the same trait, since
+//! nothing above this layer reaches around it.
+//!
+//! Ownership rule: a buffer handed to a [`Queue`] belongs to the operation until its completion is
+//! reaped, whatever becomes of the future that waits for it.
+
+mod blocking;
+pub(crate) mod buffer;
+pub(crate) mod file;
+mod host;
+mod lock;
+pub(crate) mod map;
+mod names;
+pub(crate) mod probe;
+mod uring;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::base::error::Result;
+use crate::base::metrics::IoCounters;
+use crate::base::sync::Arc;
+
+pub(crate) use buffer::Buffer;
+pub(crate) use file::{File, Lock};
+pub(crate) use map::SharedMap;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenMode {
+    /// An existing file, to read through the page cache.
+    Read,
+    /// A new file (an existing one is truncated), to read and write through the page cache.
+    Create,
+    /// An existing file, to write past the page cache: offsets, lengths and memory must be
+    /// multiples of [`SECTOR`](crate::base::limits::SECTOR). Falls back to the page cache where
+    /// the file system has no direct I/O (tmpfs).
+    Direct,
+    /// A directory, to sync it.
+    Directory,
+}
+
+/// Bytes lent to a write until it completes.
+#[derive(Debug)]
+pub(crate) enum Data {
+    /// A buffer of our own.
+    Owned(Buffer),
+    /// Part of a shared mapping; whoever submits keeps the range unchanged until completion.
+    Mapped {
+        /// The mapping; kept alive by the operation.
+        map: SharedMap,
+        /// First byte.
+        offset: usize,
+        /// Number of bytes.
+        len: usize,
+    },
+}
+
+impl Data {
+    /// Number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Owned(buffer) => buffer.len(),
+            Self::Mapped { len, .. } => *len,
+        }
+    }
+
+    /// Address of the first byte, for a backend to read from; panics if the range leaves its mapping.
+    fn pointer(&self) -> *const u8 {
+        match self {
+            Self::Owned(buffer) => buffer.as_ptr(),
+            Self::Mapped { map, offset, len } => map.range(*offset, *len),
+        }
+    }
+}
+
+/// One operation. Backends resubmit short transfers and interrupted calls themselves.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// Fills `buffer` up to its capacity from `offset` on; ends early only at the end of file.
+    Read {
+        /// The file.
+        file: File,
+        /// Offset of the first byte.
+        offset: u64,
+        /// Where to; its length is set to what was read.
+        buffer: Buffer,
+    },
+    /// Writes all of `data` at `offset`; with `durable`, the device has it before completion.
+    Write {
+        /// The file.
+        file: File,
+        /// Offset of the first byte.
+        offset: u64,
+        /// The bytes.
+        data: Data,
+        /// Whether to complete only when the bytes would survive loss of power.
+        durable: bool,
+    },
+    /// Makes all completed writes of a file, or the names in a directory, durable.
+    Sync {
+        /// The file or directory.
+        file: File,
+    },
+    /// Reserves space so that the file has at least `len` bytes.
+    Allocate {
+        /// The file.
+        file: File,
+        /// Length in bytes.
+        len: u64,
+    },
+    /// Removes a name. A missing one is not an error.
+    Remove {
+        /// The file's path.
+        path: PathBuf,
+    },
+}
+
+/// An operation that has ended. Its buffers come back inside `op`.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    /// The number given at submission.
+    pub(crate) token: u64,
+    /// Bytes transferred, or the system's error.
+    pub(crate) result: io::Result<usize>,
+    /// The operation itself.
+    pub(crate) op: Op,
+}
+
+/// How long a turn of a queue may wait for something to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Not at all.
+    No,
+    /// Until a completion, an [`Unpark::unpark`], or this time of [`Io::now`].
+    Until(Option<Duration>),
+}
+
+/// One core's way to the device. Used by that core's thread only.
+pub(crate) trait Queue {
+    /// Takes an operation; it is sent at the next turn at the latest.
+    fn submit(&mut self, token: u64, op: Op);
+
+    /// Sends what was submitted, waits as told, and appends what has completed to `done`.
+    ///
+    /// # Errors
+    /// Only if the queue itself is broken; errors of operations are in their completions.
+    fn turn(&mut self, wait: Wait, done: &mut Vec<Completion>) -> Result<()>;
+
+    /// Operations submitted and not yet completed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests of backends wait by it"))]
+    fn in_flight(&self) -> usize;
+
+    /// A handle with which other threads end this queue's wait.
+    fn unparker(&self) -> Arc<dyn Unpark>;
+}
+
+/// Ends the wait of one queue, now or the next one. Callable from any thread.
+pub(crate) trait Unpark: Send + Sync {
+    /// Ends the wait.
+    fn unpark(&self);
+}
+
+/// A running thread, to be waited for.
+pub(crate) trait Thread: Send + Sync {
+    /// Waits until the thread has ended; harmless if called from the thread itself.
+    fn join(self: Box<Self>);
+}
+
+/// Free space of a file system.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Space {
+    /// Bytes an unprivileged writer may still use.
+    pub(crate) free_bytes: u64,
+    /// Files that may still be created.
+    pub(crate) free_files: u64,
+}
+
+/// The world the engine runs in.
+pub(crate) trait Io: Send + Sync + 'static {
+    /// `uring`, or `blocking: <why>`.
+    fn backend(&self) -> String;
+
+    /// What has been done so far.
+    fn counters(&self) -> &IoCounters;
+
+    /// Makes a directory and its parents, and makes their names durable.
+    fn create_dir(&self, dir: &Path) -> Result<()>;
+
+    /// File names in a directory, sorted; `None` if there is no such directory.
+    fn list(&self, dir: &Path) -> Result<Option<Vec<String>>>;
+
+    /// Opens a file.
+    fn open(&self, path: &Path, mode: OpenMode) -> Result<File>;
+
+    /// Length of a file in bytes.
+    fn file_len(&self, file: &File) -> Result<u64>;
+
+    /// Takes the directory's lock through the file at `path`, for as long as the value lives and
+    /// until the last operation in flight has ended, even if the process is killed before.
+    fn lock(&self, path: &Path) -> Result<Lock>;
+
+    /// Free space of the file system that holds `dir`.
+    fn space(&self, dir: &Path) -> Result<Space>;
+
+    /// Maps the first `len` bytes of a file, shared with the kernel: what is stored there survives
+    /// the death of the process.
+    fn map(&self, file: &File, len: usize) -> Result<SharedMap>;
+
+    /// Reads on the calling thread until `buffer` is full or the file ends; returns bytes read.
+    /// The wait is spent in the calling thread's own ring.
+    fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// A queue for core number `core`; called once per core, on the core's own thread.
+    /// `lock` stays held by the queue as long as operations are in flight.
+    fn queue(&self, core: usize, lock: &Lock) -> Result<Box<dyn Queue>>;
+
+    /// Starts a thread; the only way in which the engine gets one.
+    fn start_thread(&self, name: String, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Thread>>;
+
+    /// Number of CPUs this process may use.
+    fn parallelism(&self) -> usize;
+
+    /// Time since an arbitrary origin; never goes back.
+    fn now(&self) -> Duration;
+
+    /// A random number, for generation numbers.
+    fn random(&self) -> u64;
+}

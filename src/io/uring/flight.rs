@@ -1,0 +1,185 @@
+//! One operation on its way: which request comes next, and what a request's result means.
+//!
+//! A flight owns everything the kernel is told about: buffers, files, path. It is a state machine
+//! without any I/O of its own: [`Flight::request`] gives the next request, [`Flight::advance`]
+//! takes its result. Transfers are cut at [`REQUEST_LEN_MAX`] and go on after short results.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+
+use io_uring::types::{Fd, FsyncFlags};
+use io_uring::{opcode, squeue};
+use rustix::io::{Errno, ReadWriteFlags};
+
+use crate::base::limits::REQUEST_LEN_MAX;
+use crate::io::blocking::ends_unaligned;
+use crate::io::{File, Op, names};
+
+/// An operation with its progress.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) token: u64,
+    pub(super) op: Op,
+    /// Bytes transferred so far.
+    moved: usize,
+    /// How a durable write becomes durable.
+    durability: Durability,
+    /// The path of a removal, in the kernel's form.
+    path: Option<CString>,
+}
+
+/// How far a write's promise to be durable has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// None was promised.
+    None,
+    /// Each request is durable by itself.
+    ByRequest,
+    /// A sync has to follow the last request.
+    SyncLater,
+    /// That sync is what is asked for now.
+    SyncNow,
+}
+
+/// What follows from a result.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Another request is needed.
+    Again,
+    /// The operation has ended.
+    Done(io::Result<usize>),
+}
+
+impl Flight {
+    /// An operation that has not begun.
+    pub(super) fn new(token: u64, mut op: Op) -> Self {
+        let mut path = None;
+        let mut durability = Durability::None;
+        match &mut op {
+            Op::Read { buffer, .. } => buffer.clear(),
+            // One request carries its own sync. Several are cheaper with one sync behind them.
+            Op::Write { data, durable: true, .. } if data.len() <= REQUEST_LEN_MAX => {
+                durability = Durability::ByRequest;
+            }
+            Op::Write { durable: true, .. } => durability = Durability::SyncLater,
+            Op::Remove { path: name } => {
+                let name = CString::new(name.as_os_str().as_bytes());
+                path = Some(name.expect("a name listed or made by the system has no zero byte"));
+            }
+            Op::Write { .. } | Op::Sync { .. } | Op::Allocate { .. } => {}
+        }
+        Self { token, op, moved: 0, durability, path }
+    }
+
+    /// The next request. It names memory of this flight, at addresses that do not change when the
+    /// flight moves.
+    pub(super) fn request(&mut self) -> squeue::Entry {
+        let moved = self.moved;
+        match &mut self.op {
+            Op::Read { file, offset, buffer } => {
+                let start = buffer.as_mut_ptr().wrapping_add(moved);
+                opcode::Read::new(fd(file), start, piece(buffer.capacity() - moved))
+                    .offset(*offset + moved as u64)
+                    .build()
+            }
+            Op::Write { file, .. } if self.durability == Durability::SyncNow => sync(file),
+            Op::Write { file, offset, data, .. } => {
+                let flags = match self.durability {
+                    Durability::ByRequest => ReadWriteFlags::DSYNC,
+                    _ => ReadWriteFlags::empty(),
+                };
+                let start = data.pointer().wrapping_add(moved);
+                opcode::Write::new(fd(file), start, piece(data.len() - moved))
+                    .offset(*offset + moved as u64)
+                    .rw_flags(flags.bits() as i32)
+                    .build()
+            }
+            Op::Sync { file } if names::is_directory(file) => opcode::Fsync::new(fd(file)).build(),
+            Op::Sync { file } => sync(file),
+            Op::Allocate { file, len } => opcode::Fallocate::new(fd(file), *len).build(),
+            Op::Remove { .. } => {
+                let path = self.path.as_ref().expect("set in new for every removal");
+                opcode::UnlinkAt::new(Fd(rustix::fs::CWD.as_raw_fd()), path.as_ptr()).build()
+            }
+        }
+    }
+
+    /// Takes the result of the last request: a count, or a negative errno.
+    ///
+    /// # Safety
+    /// The result must be the kernel's, or the bytes it counts must have been written into the
+    /// buffer otherwise.
+    pub(super) unsafe fn advance(&mut self, result: i32) -> Step {
+        match usize::try_from(result) {
+            // SAFETY: as promised by the caller.
+            Ok(len) => unsafe { self.transferred(len) },
+            Err(_) => self.refused(Errno::from_raw_os_error(-result)),
+        }
+    }
+
+    /// # Safety
+    /// As for [`Self::advance`].
+    unsafe fn transferred(&mut self, len: usize) -> Step {
+        match &mut self.op {
+            Op::Read { buffer, .. } => {
+                self.moved += len;
+                // SAFETY: the kernel has filled `len` bytes more, counted without gap from the
+                // start, as promised by the caller.
+                unsafe { buffer.set_len(self.moved) };
+                if len > 0 && self.moved < buffer.capacity() { Step::Again } else { self.done() }
+            }
+            Op::Write { .. } if self.durability == Durability::SyncNow => self.done(),
+            Op::Write { data, .. } => {
+                self.moved += len;
+                if self.moved == data.len() {
+                    return self.written();
+                }
+                assert!(self.moved < data.len(), "the kernel wrote more than it was given");
+                if len > 0 { Step::Again } else { Step::Done(Err(io::ErrorKind::WriteZero.into())) }
+            }
+            Op::Sync { .. } | Op::Allocate { .. } | Op::Remove { .. } => self.done(),
+        }
+    }
+
+    fn written(&mut self) -> Step {
+        if self.durability != Durability::SyncLater {
+            return self.done();
+        }
+        self.durability = Durability::SyncNow;
+        Step::Again
+    }
+
+    fn refused(&mut self, e: Errno) -> Step {
+        match (e, &self.op) {
+            (Errno::INTR | Errno::AGAIN, _) => Step::Again,
+            // No such flag on this file system: write plainly, then sync.
+            (Errno::OPNOTSUPP | Errno::INVAL, Op::Write { .. })
+                if self.durability == Durability::ByRequest =>
+            {
+                self.durability = Durability::SyncLater;
+                Step::Again
+            }
+            (_, Op::Read { .. }) if ends_unaligned(e, self.moved) => self.done(),
+            (Errno::NOENT, Op::Remove { .. }) => self.done(),
+            _ => Step::Done(Err(e.into())),
+        }
+    }
+
+    fn done(&self) -> Step {
+        Step::Done(Ok(self.moved))
+    }
+}
+
+fn fd(file: &File) -> Fd {
+    Fd(file.as_fd().as_raw_fd())
+}
+
+fn sync(file: &File) -> squeue::Entry {
+    opcode::Fsync::new(fd(file)).flags(FsyncFlags::DATASYNC).build()
+}
+
+fn piece(rest: usize) -> u32 {
+    u32::try_from(rest.min(REQUEST_LEN_MAX)).expect("the limit fits 32 bits")
+}

@@ -1,0 +1,113 @@
+//! Flights driven by results that a healthy disk seldom gives: short, interrupted, refused.
+
+use io_uring::opcode;
+
+use super::flight::{Flight, Step};
+use crate::base::limits::{REQUEST_LEN_MAX, SECTOR};
+use crate::io::{Buffer, Data, File, Op, OpenMode, names};
+use rustix::io::Errno;
+
+const READ: u32 = opcode::Read::CODE as u32;
+const WRITE: u32 = opcode::Write::CODE as u32;
+const SYNC: u32 = opcode::Fsync::CODE as u32;
+
+fn file() -> File {
+    let root = tempfile::tempdir().unwrap();
+    names::open(&root.path().join("file"), OpenMode::Create).unwrap()
+}
+
+fn read(len: usize) -> Op {
+    let mut buffer = Buffer::with_capacity(len);
+    // So that every byte the results below count as read is initialised.
+    buffer.zero_to(len);
+    Op::Read { file: file(), offset: 0, buffer }
+}
+
+fn write(len: usize, durable: bool) -> Op {
+    let mut buffer = Buffer::with_capacity(len);
+    buffer.zero_to(len);
+    Op::Write { file: file(), offset: 0, data: Data::Owned(buffer), durable }
+}
+
+fn failed(e: Errno) -> i32 {
+    -e.raw_os_error()
+}
+
+/// Answers the requests of `op` with `results`; they must be of the kinds `requests`, and the last
+/// must end the operation with `end`: its bytes, or the system's error.
+fn check(op: Op, results: &[i32], requests: &[u32], end: Result<usize, Errno>) {
+    let mut flight = Flight::new(7, op);
+    let mut seen = Vec::new();
+    for (i, &result) in results.iter().enumerate() {
+        seen.push(flight.request().get_opcode());
+        // SAFETY: the buffers of reads were zeroed up to all the lengths given here.
+        match unsafe { flight.advance(result) } {
+            Step::Again => assert!(i + 1 < results.len(), "wants another request"),
+            Step::Done(found) => {
+                assert_eq!(i + 1, results.len(), "ended early");
+                let found = found.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO));
+                assert_eq!(found, end);
+            }
+        }
+    }
+    assert_eq!(seen, requests);
+    if let (Op::Read { buffer, .. }, Ok(len)) = (&flight.op, end) {
+        assert_eq!(buffer.len(), len);
+    }
+}
+
+#[test]
+fn short_reads_go_on_until_full_or_at_the_end() {
+    let sector = SECTOR as i32;
+    check(read(SECTOR), &[sector], &[READ], Ok(SECTOR));
+    check(read(SECTOR), &[100, sector - 100], &[READ, READ], Ok(SECTOR));
+    check(read(SECTOR), &[100, 0], &[READ, READ], Ok(100));
+    check(read(SECTOR), &[0], &[READ], Ok(0));
+    let piece = REQUEST_LEN_MAX as i32;
+    check(read(2 * REQUEST_LEN_MAX), &[piece, piece], &[READ, READ], Ok(2 * REQUEST_LEN_MAX));
+}
+
+#[test]
+fn interrupted_requests_are_sent_again() {
+    let (intr, again) = (failed(Errno::INTR), failed(Errno::AGAIN));
+    check(read(SECTOR), &[intr, again, SECTOR as i32], &[READ; 3], Ok(SECTOR));
+    check(write(SECTOR, true), &[again, SECTOR as i32], &[WRITE; 2], Ok(SECTOR));
+    check(Op::Sync { file: file() }, &[intr, 0], &[SYNC; 2], Ok(0));
+}
+
+#[test]
+fn a_direct_read_that_ends_between_sectors_has_met_the_end() {
+    check(read(SECTOR), &[100, failed(Errno::INVAL)], &[READ, READ], Ok(100));
+    check(read(SECTOR), &[failed(Errno::INVAL)], &[READ], Err(Errno::INVAL));
+}
+
+#[test]
+fn a_durable_write_falls_back_to_a_sync_where_the_flag_is_refused() {
+    let sector = SECTOR as i32;
+    for e in [Errno::OPNOTSUPP, Errno::INVAL] {
+        let results = [failed(e), sector, 0];
+        check(write(SECTOR, true), &results, &[WRITE, WRITE, SYNC], Ok(SECTOR));
+    }
+    let results = [failed(Errno::INVAL), failed(Errno::INVAL)];
+    check(write(SECTOR, true), &results, &[WRITE, WRITE], Err(Errno::INVAL));
+    let results = [failed(Errno::OPNOTSUPP), sector, failed(Errno::IO)];
+    check(write(SECTOR, true), &results, &[WRITE, WRITE, SYNC], Err(Errno::IO));
+}
+
+#[test]
+fn a_long_durable_write_is_synced_once_at_its_end() {
+    let (len, piece) = (2 * REQUEST_LEN_MAX, REQUEST_LEN_MAX as i32);
+    check(write(len, true), &[piece, piece, 0], &[WRITE, WRITE, SYNC], Ok(len));
+    check(write(len, false), &[piece, piece], &[WRITE, WRITE], Ok(len));
+}
+
+#[test]
+fn failures_end_the_operation_and_a_missing_name_is_none() {
+    check(write(SECTOR, false), &[failed(Errno::NOSPC)], &[WRITE], Err(Errno::NOSPC));
+    check(write(SECTOR, false), &[0], &[WRITE], Err(Errno::IO));
+    check(write(SECTOR, false), &[8, failed(Errno::IO)], &[WRITE; 2], Err(Errno::IO));
+    let remove = || Op::Remove { path: "no/such/file".into() };
+    let unlink = [u32::from(opcode::UnlinkAt::CODE)];
+    check(remove(), &[failed(Errno::NOENT)], &unlink, Ok(0));
+    check(remove(), &[failed(Errno::ACCESS)], &unlink, Err(Errno::ACCESS));
+}

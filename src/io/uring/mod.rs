@@ -1,0 +1,36 @@
+//! The io_uring backend: a ring for each core, and a small one for each thread that reads.
+//!
+//! [`ring`] sets rings up and is the only place that touches their shared memory; [`flight`] is one
+//! operation as a sequence of requests; [`park`] ends waits; [`mod@queue`] keeps flights while the
+//! kernel works on them and drives it all for a core; [`reader`] serves blocking reads.
+//!
+//! Invariant of the whole: memory that the kernel was told about stays where it is, untouched,
+//! until the completion of that request has been taken from the ring.
+
+mod flight;
+mod park;
+mod queue;
+mod reader;
+mod ring;
+
+#[cfg(test)]
+mod flight_tests;
+
+use super::Lock;
+use super::host::Clock;
+use crate::base::error::Result;
+use crate::base::metrics::IoCounters;
+use crate::base::sync::Arc;
+
+pub(super) use reader::read_at;
+pub(super) use ring::test_ring;
+
+/// The queue of core number `core`, to be called on that core's thread.
+pub(super) fn queue(
+    core: usize,
+    lock: &Lock,
+    clock: Clock,
+    counters: Arc<IoCounters>,
+) -> Result<Box<dyn super::Queue>> {
+    Ok(Box::new(queue::UringQueue::new(core, lock, clock, counters)?))
+}

@@ -1,0 +1,246 @@
+//! A core's queue: operations in, completions out, one `enter` for each turn.
+//!
+//! Operations live in [`Slab`] from submission to completion, whatever happens to the future that
+//! waits for them; the kernel works on their memory meanwhile. Requests wait in `ready` while the
+//! ring is full. Dropping the queue waits for what the kernel has, and forgets what it has not.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::thread;
+use std::time::Duration;
+
+use io_uring::types::Fd;
+use io_uring::{opcode, squeue};
+use rustix::io::Errno;
+
+use super::flight::{Flight, Step};
+use super::park::Parker;
+use super::ring::{Entered, Ring, Sleep};
+use crate::base::error::{Error, Result};
+use crate::base::metrics::IoCounters;
+use crate::base::slab::Slab;
+use crate::base::sync::Arc;
+use crate::io::host::{self, Clock};
+use crate::io::{Buffer, Completion, Lock, Op, Queue, Unpark, Wait, probe};
+
+/// Requests sent with one enter. A batch of 32 already brings nearly all that batching can bring;
+/// the rest is room for bursts.
+const ENTRIES: u32 = 128;
+
+/// Kernel threads that may work for one core, for files and for everything else.
+const WORKERS_MAX: u32 = 2;
+
+/// Why a key taken from a completion is in the slab: a flight stays until its last completion.
+const FLYING: &str = "an operation's slot lives until its completion";
+
+/// User data of the eventfd's read; no key of [`Slab`] is all ones.
+const BELL: u64 = u64::MAX;
+
+/// Pause before entering again when the kernel has no memory for requests.
+const CROWDED_PAUSE: Duration = Duration::from_millis(1);
+
+/// The queue of one core.
+pub(super) struct UringQueue {
+    ring: Ring,
+    flights: Slab<Flight>,
+    /// Flights whose next request has not been pushed.
+    ready: VecDeque<u64>,
+    /// Requests pushed and not yet popped, the bell's apart.
+    pushed: usize,
+    pushed_max: usize,
+    parker: Arc<Parker>,
+    /// Where the kernel puts the eventfd's count. Never read.
+    bell_count: Buffer,
+    /// Whether the eventfd's read is with the kernel.
+    bell_armed: bool,
+    clock: Clock,
+    counters: Arc<IoCounters>,
+    lock: Lock,
+}
+
+impl UringQueue {
+    /// A queue with a new ring, which belongs to the calling thread.
+    pub(super) fn new(core: usize, lock: &Lock, clock: Clock, counters: Arc<IoCounters>) -> Result<Self> {
+        let failed = |operation, e| Error::io(operation, lock.0.path(), None, e);
+        let ring = Ring::open(ENTRIES).map_err(|e| probe::denied(&e))?;
+        // The ring holds the lock's open file, so that the lock lasts until the ring is gone. When
+        // the process is killed, that is after its last request in flight: whoever takes the lock
+        // next cannot be overtaken by a write of its predecessor.
+        ring.hold(&lock.0).map_err(|e| failed("register with the ring", e))?;
+        if let Err(e) = ring.limit_workers(WORKERS_MAX, WORKERS_MAX) {
+            tracing::debug!("core {core}: kernels before 5.15 do not limit ring workers: {e}");
+        }
+        let parker = Parker::new().map_err(|e| failed("make an eventfd beside", e.into()))?;
+        Ok(Self {
+            pushed_max: ring.in_flight_max() - 1,
+            ring,
+            flights: Slab::new(),
+            ready: VecDeque::new(),
+            pushed: 0,
+            parker: Arc::new(parker),
+            bell_count: Buffer::with_capacity(8),
+            bell_armed: false,
+            clock,
+            counters,
+            lock: lock.clone(),
+        })
+    }
+
+    /// Pushes the requests that are ready, as many as may be in flight; enters if they are more
+    /// than the ring takes at once.
+    fn push_ready(&mut self) -> Result<()> {
+        self.arm_bell()?;
+        while self.pushed < self.pushed_max && self.make_room()? {
+            let Some(key) = self.ready.pop_front() else { break };
+            let entry = self.flights.get_mut(key).expect(FLYING).request().user_data(key);
+            // SAFETY: the request names memory and descriptors of a flight that stays in its slot
+            // until `reap` has popped the completion, also if this queue is dropped.
+            let pushed = unsafe { self.ring.push(&entry) };
+            assert!(pushed, "there is room");
+            self.pushed += 1;
+            self.counters.ring_ops.add(1);
+        }
+        Ok(())
+    }
+
+    fn arm_bell(&mut self) -> Result<()> {
+        if self.bell_armed || !self.make_room()? {
+            return Ok(());
+        }
+        let entry = bell(&self.parker, &mut self.bell_count);
+        // SAFETY: the count's memory and the eventfd belong to this queue, which waits in `drop`
+        // for the completion before it lets go of either.
+        self.bell_armed = unsafe { self.ring.push(&entry) };
+        Ok(())
+    }
+
+    /// Whether a request can be pushed, after sending those before it if need be.
+    fn make_room(&mut self) -> Result<bool> {
+        if self.ring.is_full() {
+            self.enter(Sleep::No).map_err(|e| self.broken(e))?;
+        }
+        Ok(!self.ring.is_full())
+    }
+
+    fn enter(&self, sleep: Sleep) -> io::Result<Entered> {
+        if sleep == Sleep::No && !self.ring.needs_enter() {
+            return Ok(Entered::Fine);
+        }
+        self.counters.ring_enters.add(1);
+        self.ring.enter(sleep)
+    }
+
+    /// How long the coming enter may sleep. Anything but `No` has announced the sleep.
+    fn sleep(&self, wait: Wait) -> Sleep {
+        let sleep = match wait {
+            Wait::No => Sleep::No,
+            Wait::Until(None) => Sleep::Forever,
+            Wait::Until(Some(deadline)) => self.clock.left_until(deadline).map_or(Sleep::No, Sleep::For),
+        };
+        // Without the bell nothing but a completion would end the sleep.
+        let may = sleep != Sleep::No && self.bell_armed && self.parker.fall_asleep();
+        if may { sleep } else { Sleep::No }
+    }
+
+    /// Takes out all completions there are; appends operations that have ended to `done`.
+    fn reap(&mut self, done: &mut Vec<Completion>) -> Result<()> {
+        while let Some((key, result)) = self.ring.pop() {
+            if key == BELL {
+                self.bell_armed = false;
+                self.check_bell(result)?;
+                continue;
+            }
+            self.pushed -= 1;
+            // SAFETY: the result is the kernel's for this flight's last request.
+            match unsafe { self.flights.get_mut(key).expect(FLYING).advance(result) } {
+                Step::Again => self.ready.push_back(key),
+                Step::Done(result) => {
+                    let Flight { token, op, .. } = self.flights.remove(key).expect(FLYING);
+                    host::count(&self.counters, &op, &result);
+                    done.push(Completion { token, result, op });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_bell(&self, result: i32) -> Result<()> {
+        if result >= 0 {
+            return Ok(());
+        }
+        match Errno::from_raw_os_error(-result) {
+            Errno::INTR | Errno::AGAIN | Errno::CANCELED => Ok(()),
+            e => Err(self.broken(e.into())),
+        }
+    }
+
+    fn broken(&self, e: io::Error) -> Error {
+        Error::io("drive the ring that holds", self.lock.0.path(), None, e)
+    }
+}
+
+fn bell(parker: &Parker, count: &mut Buffer) -> squeue::Entry {
+    opcode::Read::new(Fd(parker.raw_fd()), count.as_mut_ptr(), 8).build().user_data(BELL)
+}
+
+impl Queue for UringQueue {
+    fn submit(&mut self, token: u64, op: Op) {
+        let key = self.flights.insert(Flight::new(token, op));
+        self.ready.push_back(key);
+    }
+
+    fn turn(&mut self, wait: Wait, done: &mut Vec<Completion>) -> Result<()> {
+        let done_before = done.len();
+        loop {
+            self.push_ready()?;
+            let sleep = self.sleep(wait);
+            let entered = self.enter(sleep);
+            let called = sleep != Sleep::No && self.parker.wake_up();
+            self.reap(done)?;
+            let entered = entered.map_err(|e| self.broken(e))?;
+            // A sleep may also have ended by a signal, a late bell, or a piece of a transfer.
+            if sleep == Sleep::No || called || done.len() > done_before {
+                return Ok(());
+            }
+            if entered == Entered::Crowded {
+                thread::sleep(CROWDED_PAUSE);
+            }
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        Arc::clone(&self.parker) as Arc<dyn Unpark>
+    }
+}
+
+impl Drop for UringQueue {
+    fn drop(&mut self) {
+        self.parker.ring_bell();
+        let mut done = Vec::new();
+        while self.pushed > 0 || self.bell_armed {
+            let entered = self.enter(Sleep::Forever);
+            // An error of the bell's read says that the read has ended: all we wait for.
+            let _bell = self.reap(&mut done);
+            match entered {
+                Ok(Entered::Fine) => {}
+                Ok(Entered::Crowded) => thread::sleep(CROWDED_PAUSE),
+                Err(e) => {
+                    // The kernel may still use the memory, and nothing will tell us when it ends.
+                    tracing::error!("{} operations are abandoned: {}", self.pushed, self.broken(e));
+                    mem::forget(mem::replace(&mut self.flights, Slab::new()));
+                    mem::forget(mem::replace(&mut self.bell_count, Buffer::with_capacity(8)));
+                    return;
+                }
+            }
+        }
+        // The ring is taken down in the background; without this the lock would outlast the close.
+        if let Err(e) = self.ring.let_go() {
+            tracing::debug!("the ring keeps {} a little longer: {e}", self.lock.0.path().display());
+        }
+    }
+}
