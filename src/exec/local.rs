@@ -1,0 +1,181 @@
+//! What a task may do on its core: I/O, time, yielding, and spawning more tasks.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::timers::Timers;
+use crate::base::error::{Error, Result};
+use crate::base::slab::Slab;
+use crate::base::sync::Arc;
+use crate::io::{Buffer, Completion, Data, File, Io, Op, Queue};
+
+/// How long a task may compute before it should yield: a WAL write or another task that became
+/// ready on this core waits no longer than this.
+const SLICE: Duration = Duration::from_micros(200);
+
+/// A future that stays on its core.
+pub(super) type LocalTask = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A task's handle to the core it runs on. Cheap to clone; never leaves the core.
+#[derive(Clone)]
+pub(crate) struct Local(pub(super) Rc<State>);
+
+pub(super) struct State {
+    pub(super) io: Arc<dyn Io>,
+    pub(super) queue: RefCell<Box<dyn Queue>>,
+    pub(super) operations: RefCell<Slab<Operation>>,
+    pub(super) timers: RefCell<Timers>,
+    pub(super) spawned: RefCell<VecDeque<LocalTask>>,
+    pub(super) slice_start: Cell<Duration>,
+}
+
+/// Life of an operation as its waiter sees it. The queue owns the buffers until completion in
+/// every case.
+pub(super) enum Operation {
+    /// In flight, somebody waits.
+    Waiting(Option<Waker>),
+    /// Completed, not yet picked up.
+    Done(Completion),
+    /// In flight, the waiter has gone: the completion is dropped when it comes.
+    Abandoned,
+}
+
+impl Local {
+    /// The world this core runs in.
+    pub(crate) fn io(&self) -> &Arc<dyn Io> {
+        &self.0.io
+    }
+
+    /// Starts another task on this core.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.0.spawned.borrow_mut().push_back(Box::pin(task));
+    }
+
+    /// Submits an operation; it runs even if the returned future is dropped.
+    pub(crate) fn submit(&self, op: Op) -> Submitted {
+        let token = self.0.operations.borrow_mut().insert(Operation::Waiting(None));
+        self.0.queue.borrow_mut().submit(token, op);
+        Submitted { local: self.clone(), token }
+    }
+
+    /// Reads up to `len` bytes; fewer only at the end of the file.
+    pub(crate) async fn read(&self, file: &File, offset: u64, len: usize) -> Result<Buffer> {
+        let buffer = Buffer::with_capacity(len);
+        let done = self.submit(Op::Read { file: file.clone(), offset, buffer }).await;
+        done.result.map_err(|e| Error::io("read", file.path(), Some(offset), e))?;
+        let Op::Read { mut buffer, .. } = done.op else { unreachable!("a read completes as a read") };
+        buffer.truncate(len);
+        Ok(buffer)
+    }
+
+    /// Writes all of `data`; with `durable`, the device has it when this returns.
+    pub(crate) async fn write(&self, file: &File, offset: u64, data: Data, durable: bool) -> Result<()> {
+        let op = Op::Write { file: file.clone(), offset, data, durable };
+        let done = self.submit(op).await;
+        done.result.map_err(|e| Error::io("write", file.path(), Some(offset), e))?;
+        Ok(())
+    }
+
+    /// Makes a file's writes, or a directory's names, durable.
+    pub(crate) async fn sync(&self, file: &File) -> Result<()> {
+        let done = self.submit(Op::Sync { file: file.clone() }).await;
+        done.result.map_err(|e| Error::io("sync", file.path(), None, e))?;
+        Ok(())
+    }
+
+    /// Reserves space for the first `len` bytes of a file.
+    pub(crate) async fn allocate(&self, file: &File, len: u64) -> Result<()> {
+        let done = self.submit(Op::Allocate { file: file.clone(), len }).await;
+        done.result.map_err(|e| Error::io("allocate", file.path(), None, e))?;
+        Ok(())
+    }
+
+    /// Removes a file.
+    pub(crate) async fn remove(&self, path: std::path::PathBuf) -> Result<()> {
+        let done = self.submit(Op::Remove { path }).await;
+        let Op::Remove { path } = done.op else { unreachable!("a removal completes as one") };
+        done.result.map_err(|e| Error::io("remove", &path, None, e))?;
+        Ok(())
+    }
+
+    /// Lets other tasks of this core run.
+    pub(crate) async fn yield_now(&self) {
+        let mut yielded = false;
+        poll_fn(|context| {
+            if yielded {
+                return Poll::Ready(());
+            }
+            yielded = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Yields if the running task has used up its slice. Call it every few microseconds of work.
+    pub(crate) async fn breathe(&self) {
+        if self.0.io.now().saturating_sub(self.0.slice_start.get()) >= SLICE {
+            self.yield_now().await;
+        }
+    }
+
+    /// Waits for a time.
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        let deadline = self.0.io.now() + duration;
+        let mut registered = false;
+        poll_fn(|context| {
+            if self.0.io.now() >= deadline {
+                return Poll::Ready(());
+            }
+            if !registered {
+                registered = true;
+                self.0.timers.borrow_mut().add(deadline, context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// An operation in flight; ends with its completion.
+pub(crate) struct Submitted {
+    local: Local,
+    token: u64,
+}
+
+impl Future for Submitted {
+    type Output = Completion;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Completion> {
+        let mut operations = self.local.0.operations.borrow_mut();
+        match operations.get_mut(self.token) {
+            Some(Operation::Waiting(waker)) => {
+                *waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+            Some(Operation::Done(_)) => match operations.remove(self.token) {
+                Some(Operation::Done(done)) => Poll::Ready(done),
+                _ => unreachable!("the slot was just seen done"),
+            },
+            Some(Operation::Abandoned) | None => unreachable!("polled after completion"),
+        }
+    }
+}
+
+impl Drop for Submitted {
+    fn drop(&mut self) {
+        let mut operations = self.local.0.operations.borrow_mut();
+        match operations.get_mut(self.token) {
+            Some(operation @ Operation::Waiting(_)) => *operation = Operation::Abandoned,
+            Some(Operation::Done(_)) => {
+                operations.remove(self.token);
+            }
+            Some(Operation::Abandoned) | None => {}
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! One value from one task to one waiter, across threads.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::base::error::{Error, Result};
+use crate::base::sync::{Arc, Mutex, lock};
+
+enum State<T> {
+    Empty(Option<Waker>),
+    Full(T),
+    /// The sender is gone, or the value was taken.
+    Over,
+}
+
+/// The sending side. Dropped unused (its task was stopped), the waiter gets [`Error::Closed`].
+pub(crate) struct Promise<T>(Arc<Mutex<State<T>>>);
+
+/// The waiting side.
+pub(crate) struct Reply<T>(Arc<Mutex<State<T>>>);
+
+/// Makes both sides.
+pub(crate) fn reply<T>() -> (Promise<T>, Reply<T>) {
+    let state = Arc::new(Mutex::new(State::Empty(None)));
+    (Promise(Arc::clone(&state)), Reply(state))
+}
+
+fn put<T>(state: &Mutex<State<T>>, new: State<T>) {
+    let old = std::mem::replace(&mut *lock(state), new);
+    if let State::Empty(Some(waker)) = old {
+        waker.wake();
+    }
+}
+
+impl<T> Promise<T> {
+    /// Delivers the value.
+    pub(crate) fn fulfil(self, value: T) {
+        put(&self.0, State::Full(value));
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        if matches!(*lock(&self.0), State::Empty(_)) {
+            put(&self.0, State::Over);
+        }
+    }
+}
+
+impl<T> Future for Reply<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        let mut state = lock(&self.0);
+        match &mut *state {
+            State::Empty(waker) => {
+                *waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+            State::Full(_) | State::Over => match std::mem::replace(&mut *state, State::Over) {
+                State::Full(value) => Poll::Ready(Ok(value)),
+                _ => Poll::Ready(Err(Error::Closed)),
+            },
+        }
+    }
+}
