@@ -1,0 +1,218 @@
+//! A memtable: an ordered map of entries in memory, readable without locks while it is written.
+//!
+//! Backed by `crossbeam-skiplist`. Writers insert in the ordered section of the write path, one at
+//! a time; readers come at any time from any thread. From its creation a memtable knows where in
+//! the WAL its first record stands; nothing is ever removed from it.
+
+mod cursor;
+mod record;
+
+use std::collections::Bound;
+use std::sync::OnceLock;
+
+use crossbeam_skiplist::SkipMap;
+
+use crate::base::key::{SEQNO_MAX, SeqNo, Tag};
+use crate::base::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use cursor::MemtableCursor;
+use record::{Position, Probe, Record};
+
+/// What an entry costs beside its key and value: the skip list's node with an average tower, the
+/// record and the allocator's headers.
+const ENTRY_OVERHEAD_BYTES: u64 = 96;
+
+/// Entries of a contiguous range of the log, in key order.
+pub(crate) struct Memtable {
+    entries: SkipMap<Record, ()>,
+    bytes: AtomicU64,
+    /// LSN of the first record that may have entries here.
+    wal_start: u64,
+    /// Seqno of the newest write before those here.
+    seqno_before: SeqNo,
+    /// Numbers memtables in order of creation.
+    number: u64,
+    /// Smallest and largest key, known once nothing more is inserted.
+    key_range: OnceLock<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Memtable {
+    /// An empty memtable whose records begin at `wal_start` in the log, after `seqno_before`.
+    pub(crate) fn new(number: u64, wal_start: u64, seqno_before: SeqNo) -> Self {
+        let (entries, bytes, key_range) = (SkipMap::new(), AtomicU64::new(0), OnceLock::new());
+        Self { entries, bytes, wal_start, seqno_before, number, key_range }
+    }
+
+    /// Seqno of the newest write before those here.
+    pub(crate) fn seqno_before(&self) -> SeqNo {
+        self.seqno_before
+    }
+
+    /// Notes the key range, nothing more being inserted from now on.
+    pub(crate) fn freeze(&self) {
+        if let (Some(min), Some(max)) = (self.entries.front(), self.entries.back()) {
+            self.key_range.get_or_init(|| (min.key().key().to_vec(), max.key().key().to_vec()));
+        }
+    }
+
+    /// Whether `key` lies within the key range, as far as that is known.
+    pub(crate) fn may_hold(&self, key: &[u8]) -> bool {
+        self.key_range.get().is_none_or(|(min, max)| min.as_slice() <= key && key <= max.as_slice())
+    }
+
+    /// LSN of the first record that may have entries here.
+    pub(crate) fn wal_start(&self) -> u64 {
+        self.wal_start
+    }
+
+    /// Position among all memtables of this opening.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Memory used, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing was inserted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+
+    /// Adds an entry. Each `(key, seqno)` is inserted once.
+    pub(crate) fn insert(&self, key: &[u8], tag: Tag, value: &[u8]) {
+        let size = (key.len() + value.len()) as u64 + ENTRY_OVERHEAD_BYTES;
+        self.entries.insert(Record::new(key, tag, value), ());
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+    }
+
+    /// The newest version of `key` at `seqno`, handed to `found`.
+    pub(crate) fn get<R>(&self, key: &[u8], seqno: SeqNo, found: impl FnOnce(Tag, &[u8]) -> R) -> Option<R> {
+        let probe = Probe { key, seqno };
+        let entry = self.entries.lower_bound(Bound::Included(&probe as &dyn Position))?;
+        let record = entry.key();
+        (record.key() == key).then(|| found(record.tag(), record.value()))
+    }
+
+    /// Takes the table apart, record by record: freeing a large one at once would take long.
+    pub(crate) fn into_records(self) -> impl Iterator {
+        self.entries.into_iter()
+    }
+
+    /// Calls `each` for up to `count` entries after `(key, seqno)`, in order, or from the first if
+    /// `None`; for long walks that must not hold on to the table.
+    pub(crate) fn walk(
+        &self,
+        after: Option<(&[u8], SeqNo)>,
+        count: usize,
+        mut each: impl FnMut(&[u8], Tag, &[u8]),
+    ) -> usize {
+        let mut entry = match after {
+            None => self.entries.front(),
+            Some((key, seqno)) => {
+                let probe = Probe { key, seqno };
+                self.entries.lower_bound(Bound::Excluded(&probe as &dyn Position))
+            }
+        };
+        let mut walked = 0;
+        while let Some(current) = entry {
+            let record = current.key();
+            each(record.key(), record.tag(), record.value());
+            walked += 1;
+            if walked == count {
+                break;
+            }
+            entry = current.next();
+        }
+        walked
+    }
+
+    /// As [`walk`](Self::walk), downwards from before `(key, seqno)` or from the last.
+    pub(crate) fn walk_back(
+        &self,
+        before: Option<(&[u8], SeqNo)>,
+        count: usize,
+        mut each: impl FnMut(&[u8], Tag, &[u8]),
+    ) -> usize {
+        let mut entry = match before {
+            None => self.entries.back(),
+            Some((key, seqno)) => {
+                let probe = Probe { key, seqno };
+                self.entries.upper_bound(Bound::Excluded(&probe as &dyn Position))
+            }
+        };
+        let mut walked = 0;
+        while let Some(current) = entry {
+            let record = current.key();
+            each(record.key(), record.tag(), record.value());
+            walked += 1;
+            if walked == count {
+                break;
+            }
+            entry = current.prev();
+        }
+        walked
+    }
+}
+
+/// The position before every version of a key.
+pub(crate) const NEWEST: SeqNo = SEQNO_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::key::Kind;
+
+    fn get(memtable: &Memtable, key: &[u8], seqno: SeqNo) -> Option<(Kind, Vec<u8>)> {
+        memtable.get(key, seqno, |tag, value| (tag.kind(), value.to_vec()))
+    }
+
+    #[test]
+    fn a_reader_sees_the_newest_version_at_its_seqno() {
+        let memtable = Memtable::new(1, 0, 0);
+        memtable.insert(b"k", Tag::new(3, Kind::Put), b"three");
+        memtable.insert(b"k", Tag::new(7, Kind::Delete), b"");
+        memtable.insert(b"k", Tag::new(9, Kind::Put), b"nine");
+        memtable.insert(b"j", Tag::new(4, Kind::Put), b"");
+        assert_eq!(get(&memtable, b"k", 2), None);
+        assert_eq!(get(&memtable, b"k", 3), Some((Kind::Put, b"three".to_vec())));
+        assert_eq!(get(&memtable, b"k", 8), Some((Kind::Delete, vec![])));
+        assert_eq!(get(&memtable, b"k", NEWEST), Some((Kind::Put, b"nine".to_vec())));
+        assert_eq!(get(&memtable, b"", NEWEST), None);
+        assert_eq!(get(&memtable, b"z", NEWEST), None);
+        assert!(memtable.may_hold(b"z"));
+        memtable.freeze();
+        assert!(memtable.may_hold(b"j") && memtable.may_hold(b"k"));
+        assert!(!memtable.may_hold(b"i") && !memtable.may_hold(b"l"));
+    }
+
+    #[test]
+    fn walks_in_steps_visit_everything_once_in_both_directions() {
+        let memtable = Memtable::new(1, 0, 0);
+        for seqno in 1..=100 {
+            let key = [(seqno * 37 % 20) as u8];
+            memtable.insert(&key, Tag::new(seqno, Kind::Put), &seqno.to_le_bytes());
+        }
+        let mut forward: Vec<(Vec<u8>, SeqNo)> = Vec::new();
+        loop {
+            let last = forward.last().cloned();
+            let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
+            if memtable.walk(after, 7, |key, tag, _| forward.push((key.to_vec(), tag.seqno()))) == 0 {
+                break;
+            }
+        }
+        let mut backward: Vec<(Vec<u8>, SeqNo)> = Vec::new();
+        loop {
+            let last = backward.last().cloned();
+            let before = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
+            if memtable.walk_back(before, 7, |key, tag, _| backward.push((key.to_vec(), tag.seqno()))) == 0 {
+                break;
+            }
+        }
+        assert_eq!(forward.len(), 100);
+        assert!(forward.is_sorted_by(|a, b| crate::base::key::compare(&a.0, a.1, &b.0, b.1).is_lt()));
+        backward.reverse();
+        assert_eq!(forward, backward);
+    }
+}
