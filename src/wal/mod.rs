@@ -1,0 +1,296 @@
+//! The write-ahead log: one stream of records, staged in memory the kernel owns, drained to
+//! segments on the device.
+//!
+//! Writers append in the *ordered section*, the one short lock of the write path, which this module
+//! owns: the order of records is the total order of writes. A `Process` write is done once staged.
+//! A `Power` write asks for the stream to be drained up to it. The writer task drains what has
+//! gathered while the last drain was in flight, one durable write at a time, so that what is on the
+//! device is always a prefix of the stream and concurrent writers share a device flush.
+
+mod batch;
+mod format;
+mod reader;
+mod segment;
+mod stage;
+mod writer;
+
+pub(crate) use batch::{BatchBuffer, Entries};
+pub(crate) use reader::{Batch, LogReader};
+pub(crate) use segment::{Blank, SEGMENT_PREFIX, Segment};
+pub(crate) use stage::{Stage, StageImage};
+pub(crate) use writer::{BLANKS_MAX, Writer, write_log};
+
+use crate::base::error::{Error, Result};
+use crate::base::key::SeqNo;
+use crate::base::limits::SECTOR;
+use crate::base::metrics::Counter;
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::{Mutex, MutexGuard, lock};
+use crate::exec::Event;
+use format::{Place, RECORD_HEADER_LEN, RecordKind};
+
+/// Prefix of stage file names.
+pub(crate) const STAGE_PREFIX: &str = "stage-";
+
+/// State of the ordered section.
+pub(crate) struct Tail {
+    /// LSN at which the next record goes.
+    pub(crate) head: u64,
+    /// Seqno of the newest write.
+    pub(crate) seqno: SeqNo,
+    /// A batch larger than half the stage is on its way in; others wait for
+    /// [`Wal::turned_free`].
+    pub(crate) occupied: bool,
+}
+
+/// What becomes of an attempt to append.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Append {
+    /// The record ends at this LSN.
+    Done(u64),
+    /// The stage is full: wait for [`Wal::progress`] and try again.
+    Full,
+}
+
+/// The log of one opening.
+pub(crate) struct Wal {
+    // Constant after construction.
+    generation: u64,
+    stage: Stage,
+    piece_len: u64,
+    // The ordered section.
+    tail: Mutex<Tail>,
+    // Written by the ordered section (Release), read by the writer task (Acquire): the stage holds
+    // the stream up to here.
+    head: AtomicU64,
+    // Written by the writer task (Release) when segments hold the stream durably up to here, read
+    // by writers (Acquire): the stage may be overwritten below, and `Power` is kept below.
+    durable: AtomicU64,
+    // Raised by any thread: drain up to here, padding the last sector.
+    demand: AtomicU64,
+    // Raised by the engine: nothing below is needed for recovery.
+    release: AtomicU64,
+    // Why writes are refused: for good, or while the device has no room for another segment.
+    // The flags are read on the write path; the errors behind them only when one is set.
+    failed: AtomicBool,
+    failure: Mutex<Option<Error>>,
+    full: AtomicBool,
+    full_error: Mutex<Option<Error>>,
+    /// Tells the writer task that there is something to do.
+    work: Event,
+    /// Tells waiting threads that the stream was drained further, or that it failed.
+    pub(crate) progress: Event,
+    /// Tells waiting threads that a large batch has left the ordered section.
+    pub(crate) turned_free: Event,
+    /// Drains written.
+    pub(crate) groups: Counter,
+    /// Bytes written to segments.
+    pub(crate) bytes_written: Counter,
+    /// Segments made or recycled.
+    pub(crate) segments: Counter,
+}
+
+impl Wal {
+    /// A log that goes on at `start` after `seqno`.
+    pub(crate) fn new(generation: u64, stage: Stage, start: u64, seqno: SeqNo) -> Self {
+        assert!(start.is_multiple_of(SECTOR as u64));
+        let piece_len = (stage.size() / 4).min(crate::base::limits::REQUEST_LEN_MAX as u64);
+        Self {
+            generation,
+            stage,
+            piece_len,
+            tail: Mutex::new(Tail { head: start, seqno, occupied: false }),
+            head: AtomicU64::new(start),
+            durable: AtomicU64::new(start),
+            demand: AtomicU64::new(start),
+            release: AtomicU64::new(start),
+            failed: AtomicBool::new(false),
+            failure: Mutex::default(),
+            full: AtomicBool::new(false),
+            full_error: Mutex::default(),
+            work: Event::default(),
+            progress: Event::default(),
+            turned_free: Event::default(),
+            groups: Counter::default(),
+            bytes_written: Counter::default(),
+            segments: Counter::default(),
+        }
+    }
+
+    /// Enters the ordered section.
+    pub(crate) fn enter(&self) -> MutexGuard<'_, Tail> {
+        lock(&self.tail)
+    }
+
+    /// Refuses writes after a failure, or while the device is full.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<()> {
+        // Acquire pairs with the Release in `fail`.
+        if self.failed.load(Ordering::Acquire) || self.full.load(Ordering::Relaxed) {
+            return Err(self.why_refused());
+        }
+        Ok(())
+    }
+
+    /// Refuses to wait for a log that has failed.
+    pub(crate) fn check_failed(&self) -> Result<()> {
+        if self.failed.load(Ordering::Acquire) { Err(self.why_refused()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn why_refused(&self) -> Error {
+        if let Some(error) = lock(&self.failure).clone() {
+            return match error {
+                Error::Closed => Error::Closed,
+                error => Error::Poisoned { cause: error.to_string() },
+            };
+        }
+        let path = std::path::PathBuf::from("the log");
+        lock(&self.full_error).clone().unwrap_or(Error::DiskFull { operation: "extend", path })
+    }
+
+    /// Refuses writes while the device has no room for a spare segment; `None` ends that.
+    fn set_full(&self, error: Option<Error>) {
+        let full = error.is_some();
+        *lock(&self.full_error) = error;
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// Stages a batch: gives it the next seqnos and its place in the stream. The caller then
+    /// inserts its entries and only after that leaves the ordered section.
+    pub(crate) fn append(&self, tail: &mut Tail, batch: &mut BatchBuffer) -> Append {
+        let record = batch.record_len() as u64;
+        // Acquire pairs with the Release in `drained_to`: the drain is over before its bytes are
+        // overwritten.
+        let free = self.stage.size() - (tail.head - self.durable.load(Ordering::Acquire));
+        if record > free {
+            return Append::Full;
+        }
+        let bytes = self.seal(tail, batch);
+        // SAFETY: `tail` proves that this is the ordered section, and the room was just checked.
+        unsafe { self.stage.put(tail.head, bytes) };
+        self.advance(tail, tail.head + record, batch.count());
+        Append::Done(tail.head)
+    }
+
+    /// Whether a batch is too large to be staged in one piece: see [`Wal::append_piece`].
+    pub(crate) fn is_large(&self, batch: &BatchBuffer) -> bool {
+        batch.record_len() as u64 > self.stage.size() / 2
+    }
+
+    /// Stages as much of a large batch as there is room for, from its byte `done` on, and returns
+    /// how far it got. The caller has set [`Tail::occupied`], calls again after
+    /// [`Wal::progress`] until the whole record is in, and ends with [`Wal::advance`].
+    pub(crate) fn append_piece(&self, tail: &Tail, batch: &mut BatchBuffer, done: usize) -> usize {
+        assert!(tail.occupied);
+        let record = batch.record_len();
+        let position = tail.head + done as u64;
+        let bytes = self.seal_once(tail, batch, done);
+        let free = (self.stage.size() - (position - self.durable.load(Ordering::Acquire))) as usize;
+        let end = record.min(done + free);
+        // SAFETY: the section is occupied by this batch, and the room was just checked.
+        unsafe { self.stage.put(position, &bytes[done..end]) };
+        self.head.store(tail.head + end as u64, Ordering::Release);
+        self.demand(tail.head + end as u64);
+        end
+    }
+
+    fn seal_once<'a>(&self, tail: &Tail, batch: &'a mut BatchBuffer, done: usize) -> &'a [u8] {
+        if done == 0 { self.seal(tail, batch) } else { batch.record() }
+    }
+
+    fn seal<'a>(&self, tail: &Tail, batch: &'a mut BatchBuffer) -> &'a [u8] {
+        let place = Place { generation: self.generation, lsn: tail.head };
+        batch.seal(place, self.durable.load(Ordering::Relaxed), tail.seqno + 1)
+    }
+
+    /// Ends a record at `end`, which took `count` seqnos, and tells the writer task when a piece's
+    /// worth has gathered.
+    pub(crate) fn advance(&self, tail: &mut Tail, end: u64, count: u64) {
+        let crossed = tail.head / self.piece_len != end / self.piece_len;
+        tail.head = end;
+        tail.seqno += count;
+        self.head.store(end, Ordering::Release);
+        if crossed {
+            self.work.notify();
+        }
+    }
+
+    /// Asks for the stream to be drained up to `lsn`.
+    pub(crate) fn demand(&self, lsn: u64) {
+        if self.demand.fetch_max(lsn, Ordering::AcqRel) < lsn {
+            self.work.notify();
+        }
+    }
+
+    /// Waits until the stream is on the device up to `lsn`.
+    pub(crate) async fn wait_durable(&self, lsn: u64) -> Result<()> {
+        self.demand(lsn);
+        loop {
+            let progress = self.progress.listen();
+            if self.durable_lsn() >= lsn {
+                return Ok(());
+            }
+            self.check_failed()?;
+            progress.await;
+        }
+    }
+
+    /// How far the stream is on the device.
+    pub(crate) fn durable_lsn(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// How far the stream goes.
+    pub(crate) fn head_lsn(&self) -> u64 {
+        self.head.load(Ordering::Acquire)
+    }
+
+    /// Nothing below `lsn` is needed for recovery any more: the manifest says so durably.
+    pub(crate) fn release(&self, lsn: u64) {
+        self.release.fetch_max(lsn, Ordering::AcqRel);
+        self.work.notify();
+    }
+
+    /// Fails the log for good.
+    pub(crate) fn fail(&self, error: Error) {
+        lock(&self.failure).get_or_insert(error);
+        self.failed.store(true, Ordering::Release);
+        self.progress.notify();
+        self.turned_free.notify();
+    }
+
+    /// Fills the last sector if it is partly used, so that all of the stream can be drained;
+    /// returns up to where to drain.
+    fn pad(&self) -> u64 {
+        let mut tail = self.enter();
+        let head = self.head.load(Ordering::Acquire);
+        let gap = (head.next_multiple_of(SECTOR as u64) - head) as usize;
+        if gap == 0 || tail.occupied {
+            return head / SECTOR as u64 * SECTOR as u64;
+        }
+        let len = if gap < RECORD_HEADER_LEN { gap + SECTOR } else { gap };
+        let free = self.stage.size() - (head - self.durable.load(Ordering::Acquire));
+        if len as u64 > free {
+            return head / SECTOR as u64 * SECTOR as u64;
+        }
+        let payload_len = len - RECORD_HEADER_LEN;
+        let mut record = vec![0; len];
+        let hash = format::payload_hash(&record[RECORD_HEADER_LEN..]);
+        let place = Place { generation: self.generation, lsn: head };
+        let durable = self.durable.load(Ordering::Relaxed);
+        format::seal(&mut record, payload_len, hash, place, durable, tail.seqno, RecordKind::Padding);
+        // SAFETY: in the ordered section, not occupied, and the room was just checked.
+        unsafe { self.stage.put(head, &record) };
+        tail.head = head + len as u64;
+        self.head.store(tail.head, Ordering::Release);
+        tail.head
+    }
+
+    /// The segments hold the stream durably up to `lsn`.
+    fn drained_to(&self, lsn: u64) {
+        self.stage.set_drained(lsn);
+        self.durable.store(lsn, Ordering::Release);
+        self.progress.notify();
+    }
+}

@@ -1,0 +1,225 @@
+//! Reading the log of an earlier opening: segments first, then what only the stage holds.
+//!
+//! The stream ends at the first place that holds no valid record. That is a torn tail, unless there
+//! is proof that the log was durable beyond it: the stage's own mark, a later segment, or a later
+//! record that says so. With proof it is damage, and an error.
+
+use super::format::{Parsed, Place, RECORD_HEADER_LEN, RecordKind, parse};
+use super::segment::Segment;
+use super::stage::StageImage;
+use crate::base::error::{Error, Result};
+use crate::base::key::SeqNo;
+use crate::exec::Local;
+
+/// How much is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// How far apart records may be for the later one to be found as proof; larger ones are not looked
+/// at, but smaller ones behind them are.
+const PROOF_RECORD_LEN_MAX: usize = 256 << 10;
+
+/// One batch of the log.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Seqno of the first entry.
+    pub(crate) seqno: SeqNo,
+    /// Where the record stands.
+    pub(crate) lsn: u64,
+    /// The entries.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Reads a stream from its start to its end.
+pub(crate) struct LogReader {
+    generation: u64,
+    /// Contiguous, by start.
+    segments: Vec<Segment>,
+    stage: Option<StageImage>,
+    /// Bytes of the stream from `window_start` on.
+    window: Vec<u8>,
+    window_start: u64,
+    /// The next record.
+    position: u64,
+    /// Whether the window's end already comes from the stage.
+    in_stage: bool,
+    /// LSN behind the last byte that segments hold.
+    segments_end: u64,
+}
+
+impl LogReader {
+    /// A reader of the log `generation` from `start` on. `segments` may hold other generations and
+    /// other parts of this one.
+    pub(crate) fn new(
+        generation: u64,
+        start: u64,
+        mut segments: Vec<Segment>,
+        stage: Option<StageImage>,
+    ) -> Result<Self> {
+        segments.retain(|segment| segment.header.generation == generation && segment.end() >= start);
+        segments.sort_by_key(|segment| segment.header.start);
+        let mut segments_end = start;
+        for (number, segment) in segments.iter().enumerate() {
+            let begins = segment.header.start;
+            if begins != segments_end && (number > 0 || begins > start) {
+                return Err(Error::corruption(
+                    segment.file.path(),
+                    0,
+                    "place in the log",
+                    format!("a segment that begins at LSN {segments_end}"),
+                    format!("one that begins at LSN {begins}"),
+                ));
+            }
+            segments_end = segment.end();
+        }
+        let (window, window_start) = (Vec::new(), start);
+        Ok(Self {
+            generation,
+            segments,
+            stage,
+            window,
+            window_start,
+            position: start,
+            in_stage: false,
+            segments_end,
+        })
+    }
+
+    /// Where the stream ends, once [`next`](Self::next) has returned `None`.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next batch; `None` at the end of the stream.
+    pub(crate) async fn next(&mut self, local: &Local) -> Result<Option<Batch>> {
+        loop {
+            let place = Place { generation: self.generation, lsn: self.position };
+            let rest = &self.window[(self.position - self.window_start) as usize..];
+            match parse(rest, place) {
+                Parsed::Record(record) => {
+                    let batch = (record.kind == RecordKind::Batch).then(|| Batch {
+                        seqno: record.seqno,
+                        lsn: self.position,
+                        payload: record.payload.to_vec(),
+                    });
+                    self.position += record.len as u64;
+                    if batch.is_some() {
+                        return Ok(batch);
+                    }
+                }
+                Parsed::Incomplete(_) if !self.in_stage && self.window_end() < self.segments_end => {
+                    self.extend(local).await?;
+                }
+                _ if !self.in_stage => self.turn_to_stage(local).await?,
+                _ => {
+                    self.check_end(local).await?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn window_end(&self) -> u64 {
+        self.window_start + self.window.len() as u64
+    }
+
+    /// Reads on, and forgets what lies behind the position.
+    async fn extend(&mut self, local: &Local) -> Result<()> {
+        self.window.drain(..(self.position - self.window_start) as usize);
+        self.window_start = self.position;
+        let more = self.read_segments(local, self.window_end(), CHUNK).await?;
+        self.window.extend_from_slice(&more);
+        Ok(())
+    }
+
+    /// Reads stream bytes at `lsn` from the segment that holds it; not beyond that segment.
+    async fn read_segments(&self, local: &Local, lsn: u64, len: usize) -> Result<Vec<u8>> {
+        let Some(segment) = self.segments.iter().find(|segment| segment.holds(lsn)) else {
+            return Ok(Vec::new());
+        };
+        let len = len.min((segment.end() - lsn) as usize);
+        let offset = segment.offset(lsn);
+        let bytes = local.read(&segment.file, offset, len).await?;
+        if bytes.len() < len {
+            let (expected, found) = (offset + len as u64, offset + bytes.len() as u64);
+            let path = segment.file.path();
+            return Err(Error::corruption(path, found, "segment length", expected, found));
+        }
+        Ok(bytes.to_vec())
+    }
+
+    /// Where segments hold no further record, the stage may hold its rest and what follows.
+    async fn turn_to_stage(&mut self, local: &Local) -> Result<()> {
+        self.in_stage = true;
+        let mut bytes = Vec::new();
+        let mut position = self.position;
+        if let Some(drained) = self.stage.as_ref().map(StageImage::drained) {
+            let drained = drained.min(self.segments_end);
+            while position < drained {
+                let piece = self.read_segments(local, position, (drained - position) as usize).await?;
+                position += piece.len() as u64;
+                bytes.extend_from_slice(&piece);
+            }
+        }
+        if let Some(stage) = &self.stage {
+            bytes.extend_from_slice(&stage.stream_from(position));
+        }
+        self.window = bytes;
+        self.window_start = self.position;
+        Ok(())
+    }
+
+    /// The stream has ended at `position`: looks for proof that it should not have.
+    async fn check_end(&self, local: &Local) -> Result<()> {
+        let mut proof = self.stage.as_ref().map_or(0, StageImage::drained);
+        if proof <= self.position {
+            proof = self.later_proof(local).await?;
+        }
+        if proof <= self.position {
+            return Ok(());
+        }
+        let segment = self.segments.iter().find(|segment| segment.holds(self.position));
+        let Some(segment) = segment.or(self.segments.last()) else {
+            return Err(Error::corruption(
+                std::path::Path::new("the log"),
+                0,
+                "segment",
+                format!("one that holds LSN {}", self.position),
+                "none",
+            ));
+        };
+        Err(Error::corruption(
+            segment.file.path(),
+            segment.offset(self.position.min(segment.end())),
+            "log record",
+            format!("a valid record, the log being durable up to LSN {proof}"),
+            "none",
+        ))
+    }
+
+    /// The furthest durable mark of any record behind the end, as far as one beyond it is found.
+    async fn later_proof(&self, local: &Local) -> Result<u64> {
+        let mut position = self.position;
+        while position < self.segments_end {
+            // Two steps' worth, so that a record across the border is seen whole.
+            let mut bytes = self.read_segments(local, position, 2 * PROOF_RECORD_LEN_MAX).await?;
+            let behind = position + bytes.len() as u64;
+            bytes.extend(self.read_segments(local, behind, 2 * PROOF_RECORD_LEN_MAX - bytes.len()).await?);
+            let step = bytes.len().min(PROOF_RECORD_LEN_MAX);
+            for offset in (0..step).step_by(8) {
+                let candidate = &bytes[offset..];
+                if candidate.len() < RECORD_HEADER_LEN {
+                    break;
+                }
+                let place = Place { generation: self.generation, lsn: position + offset as u64 };
+                if let Parsed::Record(record) = parse(candidate, place)
+                    && record.durable > self.position
+                {
+                    return Ok(record.durable);
+                }
+            }
+            position += step as u64;
+            local.breathe().await;
+        }
+        Ok(0)
+    }
+}

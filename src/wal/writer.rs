@@ -1,0 +1,163 @@
+//! The task that drains the stage to the segments. One per database, on one core.
+//!
+//! One durable write is in flight at a time, of whatever has gathered meanwhile: the device holds a
+//! prefix of the stream at every moment, and group commit clocks itself. A spare segment is kept
+//! ready, so that what was staged always finds room; without one, new writes are refused until
+//! there is room again.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::segment::{Blank, SEGMENT_PREFIX, Segment};
+use super::{SECTOR, Wal};
+use crate::base::error::{Error, Result};
+use crate::base::sync::Arc;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::exec::Local;
+
+/// Released segments kept for reuse; more than these are removed.
+pub(crate) const BLANKS_MAX: usize = 4;
+
+/// How often a full device is asked again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What the writer task owns.
+pub(crate) struct Writer {
+    /// The log.
+    wal: Arc<Wal>,
+    dir: PathBuf,
+    segment_len: u64,
+    /// Gives each new file a name of its own.
+    file_ids: Arc<AtomicU64>,
+    /// Segments in use, oldest first; the stream's end is in the last.
+    segments: VecDeque<Segment>,
+    blanks: Vec<Blank>,
+}
+
+impl Writer {
+    /// A writer whose stream goes on at the start of `first`.
+    pub(crate) fn new(
+        wal: Arc<Wal>,
+        dir: PathBuf,
+        segment_len: u64,
+        file_ids: Arc<AtomicU64>,
+        first: Segment,
+        blanks: Vec<Blank>,
+    ) -> Self {
+        Self { wal, dir, segment_len, file_ids, segments: VecDeque::from([first]), blanks }
+    }
+
+    /// Drains what there is to drain; returns whether there was anything.
+    async fn drain(&mut self, local: &Local) -> Result<bool> {
+        let durable = self.wal.durable_lsn();
+        let target = if self.wal.demand.load(Ordering::Acquire) > durable {
+            self.wal.pad()
+        } else {
+            let whole = self.wal.head_lsn() / SECTOR as u64 * SECTOR as u64;
+            if whole - durable >= self.wal.piece_len { whole } else { durable }
+        };
+        let mut position = durable;
+        while position < target {
+            position = self.drain_piece(local, position, target).await?;
+        }
+        Ok(target > durable)
+    }
+
+    async fn drain_piece(&mut self, local: &Local, position: u64, target: u64) -> Result<u64> {
+        let segment = self.segment_at(local, position).await?;
+        let stage = &self.wal.stage;
+        let limits =
+            [target - position, self.wal.piece_len, stage.until_wrap(position), segment.end() - position];
+        let len = limits.into_iter().min().expect("there are four limits");
+        let data = stage.lend(position, len as usize);
+        local.write(&segment.file, segment.offset(position), data, true).await?;
+        self.wal.groups.add(1);
+        self.wal.bytes_written.add(len);
+        self.wal.drained_to(position + len);
+        Ok(position + len)
+    }
+
+    /// The segment that holds `position`, taking a new one into use at the end of the last.
+    async fn segment_at(&mut self, local: &Local, position: u64) -> Result<Segment> {
+        let last = self.segments.back().expect("there is always a segment in use");
+        if last.holds(position) {
+            return Ok(last.clone());
+        }
+        assert_eq!(position, last.end(), "the stream has no gaps");
+        while self.blanks.is_empty() {
+            if !self.keep_spare(local).await? {
+                local.sleep(RETRY_INTERVAL).await;
+            }
+        }
+        let blank = self.blanks.pop().expect("there is a spare");
+        let segment = blank.begin(local, self.wal.generation, position).await?;
+        self.segments.push_back(segment.clone());
+        Ok(segment)
+    }
+
+    /// Recycles released segments and sees to it that there is a spare; returns whether there is.
+    async fn keep_spare(&mut self, local: &Local) -> Result<bool> {
+        let release = self.wal.release.load(Ordering::Acquire);
+        while self.segments.len() > 1 && self.segments[0].end() <= release {
+            let segment = self.segments.pop_front().expect("there are two");
+            self.wal.segments.add(1);
+            self.blanks.push(Blank::recycled(segment));
+        }
+        while self.blanks.len() > BLANKS_MAX {
+            let path = self.blanks.swap_remove(0).path().to_path_buf();
+            local.remove(path).await?;
+        }
+        if self.blanks.is_empty() {
+            match self.create_blank(local).await {
+                Ok(blank) => self.blanks.push(blank),
+                Err(error @ Error::DiskFull { .. }) => {
+                    if !self.wal.full.load(Ordering::Relaxed) {
+                        tracing::warn!(%error, "writes are refused until there is room");
+                    }
+                    self.wal.set_full(Some(error));
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if self.wal.full.load(Ordering::Relaxed) {
+            tracing::info!("there is room again: writes resume");
+            self.wal.set_full(None);
+        }
+        Ok(true)
+    }
+
+    async fn create_blank(&self, local: &Local) -> Result<Blank> {
+        let id = self.file_ids.fetch_add(1, Ordering::Relaxed);
+        let path = self.dir.join(format!("{SEGMENT_PREFIX}{id:08}"));
+        let blank = Blank::create(local, path, self.segment_len).await?;
+        let dir = local.io().open(&self.dir, crate::io::OpenMode::Directory)?;
+        local.sync(&dir).await?;
+        self.wal.segments.add(1);
+        Ok(blank)
+    }
+}
+
+/// Runs until the log fails or the core stops.
+pub(crate) async fn write_log(local: Local, mut writer: Writer) {
+    let wal = Arc::clone(&writer.wal);
+    loop {
+        let work = wal.work.listen();
+        let step = async {
+            let drained = writer.drain(&local).await?;
+            let spare = writer.keep_spare(&local).await?;
+            Ok((drained, spare))
+        };
+        match step.await {
+            Ok((true, _)) => {}
+            Ok((false, true)) => work.await,
+            Ok((false, false)) => local.sleep(RETRY_INTERVAL).await,
+            Err(error) => {
+                tracing::error!(%error, "the log failed: writes are refused from now on");
+                wal.fail(error);
+                return;
+            }
+        }
+    }
+}
