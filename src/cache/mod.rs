@@ -1,0 +1,153 @@
+//! The block cache: one byte budget over slots that live in the table readers.
+//!
+//! There is no hash table and no list. Each table owns [`Slots`], one per block, so a lookup is an
+//! array access; under an epoch guard a reader gets a plain reference and writes nothing but, once,
+//! the slot's visited bit. When the budget is exceeded the admitting thread moves one clock hand over
+//! the slots of all tables: a visited slot loses its bit, an unvisited one its block.
+//!
+//! Invariants: `used_bytes` is counted up before a block becomes reachable and down after it has been
+//! unlinked, so it never wraps; a block unlinked from a slot is dropped only after every guard that
+//! may have seen it is gone. Slots belong to the clock's list exactly as long as their [`Slots`] live.
+//!
+//! Generic over what is cached; the table layer instantiates it with its blocks.
+
+mod clock;
+mod lookups;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+use crossbeam_epoch as epoch;
+
+use crate::base::metrics::Counter;
+use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::base::sync::{Arc, Mutex, lock};
+use clock::Clock;
+use lookups::Lookups;
+use slots::SlotArray;
+
+pub(crate) use slots::Slots;
+
+/// One block may take at most this part of the budget: a single 512 MiB value must not push out
+/// everything else.
+const SHARE_MAX: usize = 8;
+
+/// Up to this part above the budget no thread waits for another to make room.
+const EXCESS_SHARE: usize = 16;
+
+/// Garbage of this many bytes is handed to the epoch collector at once instead of waiting until the
+/// thread's bag is full, so that large evicted blocks do not linger in memory.
+const FLUSH_BYTES: usize = 64 << 10;
+
+/// Something with a size. The size must not change while the value is shared.
+pub(crate) trait Weigh: Send + Sync + 'static {
+    /// Memory the value occupies, in bytes.
+    fn weight_bytes(&self) -> usize;
+}
+
+/// Counters of a cache at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CacheStats {
+    /// Lookups that found their block.
+    pub(crate) hits: u64,
+    /// Lookups that did not.
+    pub(crate) misses: u64,
+    /// Blocks removed to make room.
+    pub(crate) evictions: u64,
+    /// Bytes of all blocks in slots.
+    pub(crate) used_bytes: usize,
+    /// The budget.
+    pub(crate) capacity_bytes: usize,
+}
+
+/// The budget and the clock. Share it as `Arc`; readers go through their [`Slots`].
+pub(crate) struct Cache<T: Weigh> {
+    capacity_bytes: usize,
+    used_bytes: AtomicUsize,
+    evictions: Counter,
+    clock: Mutex<Clock<T>>,
+    lookups: Lookups,
+}
+
+impl<T: Weigh> Cache<T> {
+    /// A cache of at most `capacity_bytes`; zero caches nothing.
+    pub(crate) fn new(capacity_bytes: usize) -> Self {
+        Self {
+            capacity_bytes,
+            used_bytes: AtomicUsize::new(0),
+            evictions: Counter::default(),
+            clock: Mutex::new(Clock::default()),
+            lookups: Lookups::default(),
+        }
+    }
+
+    /// The counters, each read by itself.
+    pub(crate) fn stats(&self) -> CacheStats {
+        let (hits, misses) = self.lookups.sums();
+        CacheStats {
+            hits,
+            misses,
+            evictions: self.evictions.get(),
+            used_bytes: self.used_bytes.load(Relaxed),
+            capacity_bytes: self.capacity_bytes,
+        }
+    }
+
+    fn register(&self, array: Arc<SlotArray<T>>) {
+        lock(&self.clock).insert(array);
+    }
+
+    /// Whether a value of `weight_bytes` may be cached at all.
+    fn admits(&self, weight_bytes: usize) -> bool {
+        weight_bytes <= self.capacity_bytes / SHARE_MAX
+    }
+
+    fn charge(&self, bytes: usize) {
+        self.used_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    fn credit(&self, bytes: usize) {
+        let before = self.used_bytes.fetch_sub(bytes, Relaxed);
+        assert!(before >= bytes, "more bytes left the cache than entered it");
+    }
+
+    /// Bytes above the budget.
+    fn excess_bytes(&self) -> usize {
+        self.used_bytes.load(Relaxed).saturating_sub(self.capacity_bytes)
+    }
+
+    /// Evicts until the budget holds. A thread that finds the hand in use leaves the work to its
+    /// holder, who sees the bytes of both; but if the holder was preempted and the excess grows, it
+    /// waits. So the excess stays below [`EXCESS_SHARE`] and one block per thread.
+    fn make_room(&self) {
+        let excess_bytes = self.excess_bytes();
+        if excess_bytes == 0 {
+            return;
+        }
+        let mut clock = match self.clock.try_lock() {
+            Ok(clock) => clock,
+            Err(_) if excess_bytes > self.capacity_bytes / EXCESS_SHARE => lock(&self.clock),
+            Err(_) => return,
+        };
+        let guard = epoch::pin();
+        let mut freed_bytes = 0;
+        // The first turn may only clear visited bits. The second takes what it meets: without that,
+        // readers could set bits as fast as the hand clears them.
+        let turn = clock.slot_count();
+        for step in 0..2 * turn {
+            if self.excess_bytes() == 0 {
+                break;
+            }
+            let Some((array, slot_no)) = clock.advance() else { break };
+            let swept = if step < turn { array.sweep(slot_no, &guard) } else { array.evict(slot_no, &guard) };
+            if let Some(bytes) = swept {
+                self.credit(bytes);
+                self.evictions.add(1);
+                freed_bytes += bytes;
+            }
+        }
+        if freed_bytes >= FLUSH_BYTES {
+            guard.flush();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The slots of one table: an atomic pointer per block, with the visited bit inside the pointer.
+//!
+//! A filled slot owns one strong count of an `Arc<T>`, turned into a raw pointer. Whoever unlinks the
+//! pointer (sweep or drop) hands that count to the epoch collector, so that
+//! - a reader under a guard may use `&T` until the guard ends, without touching the count, and
+//! - a reader under a guard may raise the count to keep the value beyond the guard.
+//!
+//! All guards must be of the default collector, which is the one `crossbeam_epoch::pin` uses.
+
+use crossbeam_epoch::{self as epoch, Atomic, Guard, Shared};
+
+use super::{Cache, Weigh};
+use crate::base::sync::Arc;
+use crate::base::sync::atomic::AtomicBool;
+use crate::base::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+/// Tag of a slot that was read since the hand last passed.
+const VISITED: usize = 1;
+
+/// The pointers themselves; shared between the table and the clock.
+pub(super) struct SlotArray<T> {
+    slots: Box<[Atomic<T>]>,
+    /// Set when the table is gone: nothing will be put in any more.
+    abandoned: AtomicBool,
+}
+
+impl<T: Weigh> SlotArray<T> {
+    fn new(count: usize) -> Self {
+        const { assert!(align_of::<T>() > VISITED, "the visited bit needs a free bit in the pointer") };
+        let slots = (0..count).map(|_| Atomic::null()).collect();
+        Self { slots, abandoned: AtomicBool::new(false) }
+    }
+
+    /// Number of slots.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether the table is gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Relaxed)
+    }
+
+    /// The pointer in a slot, marked visited; `None` if the slot is empty. A pointer returned is valid
+    /// to dereference until `guard` ends: it came from `Arc::into_raw`, its count is given up only
+    /// through the epoch after unlinking, and `guard` was pinned before the load.
+    #[inline]
+    fn find<'g>(&self, slot_no: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
+        let slot = &self.slots[slot_no];
+        // Acquire pairs with the Release of `put`: the value is seen whole. Exchanges in between only
+        // change the tag and continue that release sequence.
+        let pointer = slot.load(Acquire, guard);
+        if pointer.is_null() {
+            return None;
+        }
+        if pointer.tag() != VISITED {
+            // Failing is fine: another reader has set the bit, or the value was just evicted.
+            let _marked = slot.compare_exchange(pointer, pointer.with_tag(VISITED), Relaxed, Relaxed, guard);
+        }
+        Some(pointer)
+    }
+
+    /// Fills an empty slot; gives the value's count up if the slot is taken.
+    fn put(&self, slot_no: usize, value: Arc<T>, guard: &Guard) -> bool {
+        let raw = Arc::into_raw(value);
+        // Release pairs with the Acquire in `find` and `unlink`.
+        let put =
+            self.slots[slot_no].compare_exchange(Shared::null(), Shared::from(raw), Release, Relaxed, guard);
+        if put.is_err() {
+            // SAFETY: `raw` is the pointer just taken from the Arc and was not published.
+            drop(unsafe { Arc::from_raw(raw) });
+        }
+        put.is_ok()
+    }
+
+    /// The hand passes: takes the visited bit, or else the value, whose bytes are returned.
+    pub(super) fn sweep(&self, slot_no: usize, guard: &Guard) -> Option<usize> {
+        let slot = &self.slots[slot_no];
+        let pointer = slot.load(Relaxed, guard);
+        if pointer.is_null() {
+            return None;
+        }
+        if pointer.tag() == VISITED {
+            // Fails only if the table is being dropped and has taken the value itself.
+            let _cleared = slot.compare_exchange(pointer, pointer.with_tag(0), Relaxed, Relaxed, guard);
+            return None;
+        }
+        // Failing means a reader has just set the bit: the value stays for another turn.
+        self.unlink(slot_no, pointer, guard)
+    }
+
+    /// Takes the value whether visited or not; returns its bytes.
+    pub(super) fn evict(&self, slot_no: usize, guard: &Guard) -> Option<usize> {
+        loop {
+            let pointer = self.slots[slot_no].load(Relaxed, guard);
+            if pointer.is_null() {
+                return None;
+            }
+            // Failing means that a reader has set the bit, at most once, or that somebody else has
+            // taken the value.
+            if let Some(bytes) = self.unlink(slot_no, pointer, guard) {
+                return Some(bytes);
+            }
+        }
+    }
+
+    /// Empties all slots; returns their bytes. Nobody may fill slots meanwhile.
+    fn clear(&self, guard: &Guard) -> usize {
+        (0..self.len()).filter_map(|slot_no| self.evict(slot_no, guard)).sum()
+    }
+
+    /// Takes `pointer` out of its slot, if it still is there, and drops its count when all present
+    /// guards are gone.
+    fn unlink(&self, slot_no: usize, pointer: Shared<'_, T>, guard: &Guard) -> Option<usize> {
+        self.slots[slot_no].compare_exchange(pointer, Shared::null(), Acquire, Relaxed, guard).ok()?;
+        // SAFETY: the pointer was in the slot until now, so it is valid as argued at `find`; Acquire
+        // pairs with the Release of `put`.
+        let bytes = unsafe { pointer.deref() }.weight_bytes();
+        let raw = pointer.as_raw();
+        // SAFETY: the slot's strong count passes to the closure: the exchange above succeeds for one
+        // thread only. It runs when no guard can still see the pointer; T is Send and 'static, so any
+        // thread may drop it at any time.
+        unsafe { guard.defer_unchecked(move || drop(Arc::from_raw(raw))) };
+        Some(bytes)
+    }
+}
+
+/// The slots of one table, owned by its reader. Dropping it gives all bytes back to the cache.
+pub(crate) struct Slots<T: Weigh> {
+    cache: Arc<Cache<T>>,
+    array: Arc<SlotArray<T>>,
+}
+
+impl<T: Weigh> Slots<T> {
+    /// `count` empty slots under the budget of `cache`.
+    pub(crate) fn new(cache: &Arc<Cache<T>>, count: usize) -> Self {
+        let array = Arc::new(SlotArray::new(count));
+        cache.register(Arc::clone(&array));
+        Self { cache: Arc::clone(cache), array }
+    }
+
+    /// Memory of the slots themselves, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.array.len() * size_of::<Atomic<T>>()
+    }
+
+    /// The cached value, usable as long as the guard. Counts a hit or a miss.
+    #[inline]
+    pub(crate) fn get<'g>(&self, slot_no: usize, guard: &'g Guard) -> Option<&'g T> {
+        // SAFETY: `find` returns pointers that are valid until the guard ends.
+        self.find(slot_no, guard).map(|pointer| unsafe { pointer.deref() })
+    }
+
+    /// The cached value, shared, so that it stays when it is evicted. Counts a hit or a miss.
+    pub(crate) fn get_shared(&self, slot_no: usize) -> Option<Arc<T>> {
+        let guard = epoch::pin();
+        let raw = self.find(slot_no, &guard)?.as_raw();
+        // SAFETY: `raw` came from `Arc::into_raw` and the slot's count stays at least until the guard
+        // ends; the count raised here belongs to the returned Arc.
+        unsafe {
+            Arc::increment_strong_count(raw);
+            Some(Arc::from_raw(raw))
+        }
+    }
+
+    #[inline]
+    fn find<'g>(&self, slot_no: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
+        debug_assert!(guard.collector() == Some(epoch::default_collector()), "a guard of another collector");
+        let pointer = self.array.find(slot_no, guard);
+        self.cache.lookups.count(pointer.is_some());
+        pointer
+    }
+
+    /// Offers a value that was read because its slot was empty. It is not kept if it is too large, or
+    /// if another thread was faster. It begins unvisited: what is read once leaves first.
+    pub(crate) fn admit(&self, slot_no: usize, value: Arc<T>) {
+        let bytes = value.weight_bytes();
+        if !self.cache.admits(bytes) {
+            return;
+        }
+        self.cache.charge(bytes);
+        if self.array.put(slot_no, value, &epoch::pin()) {
+            self.cache.make_room();
+        } else {
+            self.cache.credit(bytes);
+        }
+    }
+}
+
+impl<T: Weigh> Drop for Slots<T> {
+    fn drop(&mut self) {
+        // The clock's lock is not taken here: this may run as deferred destruction on a thread that
+        // holds it. The clock forgets the array when it next meets it; both may empty slots, each
+        // value being taken, and its bytes given back, by one of them.
+        self.array.abandoned.store(true, Relaxed);
+        let guard = epoch::pin();
+        self.cache.credit(self.array.clear(&guard));
+        guard.flush();
+    }
+}

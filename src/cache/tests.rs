@@ -1,0 +1,185 @@
+//! The cache against its promises: budget kept, second chance given, everything freed exactly once.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_epoch as epoch;
+
+use super::{Cache, Slots, Weigh};
+use crate::base::sync::Arc;
+use crate::base::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+/// A value that knows its slot, and counts itself while it lives.
+struct Canary {
+    slot_no: usize,
+    bytes: usize,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Canary {
+    fn new(slot_no: usize, bytes: usize, alive: &Arc<AtomicUsize>) -> Arc<Self> {
+        alive.fetch_add(1, SeqCst);
+        Arc::new(Self { slot_no, bytes, alive: Arc::clone(alive) })
+    }
+}
+
+impl Weigh for Canary {
+    fn weight_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        assert_ne!(self.alive.fetch_sub(1, SeqCst), 0, "dropped twice");
+        self.slot_no = usize::MAX;
+    }
+}
+
+/// Drives the epoch on until `alive` has come down to `count`.
+fn wait_for(alive: &AtomicUsize, count: usize) {
+    let begin = Instant::now();
+    while alive.load(SeqCst) != count {
+        epoch::pin().flush();
+        std::thread::yield_now();
+        assert!(begin.elapsed() < Duration::from_secs(20), "{} values still alive", alive.load(SeqCst));
+    }
+}
+
+#[test]
+fn what_was_admitted_is_found_until_its_table_is_dropped() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::new(1000));
+    let slots = Slots::new(&cache, 4);
+    assert!(slots.get(2, &epoch::pin()).is_none());
+    slots.admit(2, Canary::new(2, 100, &alive));
+    assert_eq!(slots.get(2, &epoch::pin()).map(|value| value.slot_no), Some(2));
+    let kept = slots.get_shared(2).expect("just admitted");
+    assert!(slots.get_shared(3).is_none());
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.evictions), (2, 2, 0));
+    assert_eq!((stats.used_bytes, stats.capacity_bytes), (100, 1000));
+    drop(slots);
+    assert_eq!(cache.stats().used_bytes, 0);
+    assert_eq!(kept.slot_no, 2);
+    drop(kept);
+    wait_for(&alive, 0);
+}
+
+#[test]
+fn a_reference_outlives_the_table_as_long_as_its_guard() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::new(1000));
+    let slots = Slots::new(&cache, 1);
+    slots.admit(0, Canary::new(0, 100, &alive));
+    let guard = epoch::pin();
+    let value = slots.get(0, &guard).expect("just admitted");
+    drop(slots);
+    for _ in 0..1000 {
+        epoch::pin().flush();
+    }
+    assert_eq!((value.slot_no, alive.load(SeqCst)), (0, 1));
+    drop(guard);
+    wait_for(&alive, 0);
+}
+
+#[test]
+fn a_second_value_for_a_slot_and_a_value_too_large_are_let_go() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::new(800));
+    let slots = Slots::new(&cache, 2);
+    slots.admit(0, Canary::new(0, 60, &alive));
+    slots.admit(0, Canary::new(7, 70, &alive));
+    slots.admit(1, Canary::new(1, 101, &alive));
+    assert_eq!(alive.load(SeqCst), 1);
+    assert_eq!(cache.stats().used_bytes, 60);
+    assert_eq!(slots.get(0, &epoch::pin()).map(|value| value.slot_no), Some(0));
+    assert!(slots.get(1, &epoch::pin()).is_none());
+}
+
+#[test]
+fn the_hand_takes_what_was_not_read_first() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::new(800));
+    let (old, new) = (Slots::new(&cache, 8), Slots::new(&cache, 8));
+    for slot_no in 0..8 {
+        old.admit(slot_no, Canary::new(slot_no, 100, &alive));
+    }
+    for slot_no in [0, 3, 5] {
+        assert!(old.get(slot_no, &epoch::pin()).is_some());
+    }
+    for slot_no in 0..4 {
+        new.admit(slot_no, Canary::new(slot_no, 100, &alive));
+    }
+    let stays: Vec<usize> = (0..8).filter(|&no| old.get(no, &epoch::pin()).is_some()).collect();
+    assert_eq!(stays, [0, 3, 5, 7]);
+    assert_eq!(cache.stats().evictions, 4);
+    assert_eq!(cache.stats().used_bytes, 800);
+    drop((old, new));
+    assert_eq!(cache.stats().used_bytes, 0);
+    wait_for(&alive, 0);
+}
+
+#[test]
+fn no_capacity_caches_nothing_and_empty_tables_do_no_harm() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let none = Arc::new(Cache::new(0));
+    let slots = Slots::new(&none, 1);
+    slots.admit(0, Canary::new(0, 1, &alive));
+    assert_eq!(alive.load(SeqCst), 0);
+    let small = Arc::new(Cache::new(80));
+    let (_empty, slots, _empty_too) = (Slots::new(&small, 0), Slots::new(&small, 20), Slots::new(&small, 0));
+    for slot_no in 0..20 {
+        slots.admit(slot_no, Canary::new(slot_no, 10, &alive));
+    }
+    assert_eq!(small.stats().used_bytes, 80);
+}
+
+/// A small deterministic generator.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize
+}
+
+#[test]
+fn threads_that_read_admit_and_drop_tables_stay_in_budget_and_leak_nothing() {
+    const CAPACITY: usize = 10_000;
+    const THREADS: usize = 4;
+    let rounds = if cfg!(miri) { 60 } else { 20_000 };
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::<Canary>::new(CAPACITY));
+    let shared: Vec<_> = (0..3).map(|_| Arc::new(Slots::new(&cache, 50))).collect();
+    std::thread::scope(|scope| {
+        for thread_no in 0..THREADS {
+            let (alive, cache, shared) = (&alive, &cache, &shared);
+            scope.spawn(move || {
+                let mut state = thread_no as u64 + 1;
+                let mut own = Slots::new(cache, 30);
+                let mut kept = None;
+                for round in 0..rounds {
+                    if round % 500 == 499 {
+                        own = Slots::new(cache, 30);
+                    }
+                    let is_own = next(&mut state).is_multiple_of(3);
+                    let table = if is_own { &own } else { &*shared[next(&mut state) % 3] };
+                    let slot_no = next(&mut state) % if is_own { 30 } else { 50 };
+                    let guard = epoch::pin();
+                    match table.get(slot_no, &guard) {
+                        Some(value) => {
+                            assert_eq!(value.slot_no, slot_no);
+                            kept = table.get_shared(slot_no).or(kept);
+                        }
+                        None => {
+                            table.admit(slot_no, Canary::new(slot_no, 50 + next(&mut state) % 500, alive))
+                        }
+                    }
+                    assert!(cache.stats().used_bytes <= CAPACITY + THREADS * 2 * 550);
+                }
+                assert!(kept.is_some_and(|value| value.slot_no < 50));
+            });
+        }
+    });
+    assert!(rounds < 1000 || cache.stats().evictions > 0);
+    drop(shared);
+    assert_eq!(cache.stats().used_bytes, 0);
+    wait_for(&alive, 0);
+}
