@@ -1,0 +1,259 @@
+//! A data block in memory, verified, and the search for one key in it.
+//!
+//! Invariant: a [`Block`] exists only if its checksum fits and every entry in it was walked once, so
+//! lengths lie inside the block, tags are known and restarts are where they must be. Readers therefore
+//! decode without a way to fail. The layout is drawn in [`block_builder`](super::block_builder).
+
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::path::Path;
+
+use super::block_builder::{common_prefix_len, is_restart};
+use super::format::Place;
+use crate::base::codec::Cursor;
+use crate::base::error::Result;
+use crate::base::key::{self, SeqNo, Tag};
+use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
+use crate::cache::Weigh;
+
+/// One entry as it lies in a block.
+pub(super) struct Entry {
+    /// Bytes of the key that it has in common with the key before.
+    pub(super) shared: usize,
+    /// Where the rest of the key is.
+    pub(super) suffix: Range<usize>,
+    /// Seqno and kind.
+    pub(super) tag: Tag,
+    /// End of the entry; its value begins where the suffix ends.
+    pub(super) end: usize,
+}
+
+impl Entry {
+    /// Decodes the entry at `at`; `None` if it does not fit `entries` or its tag is unknown.
+    #[inline]
+    fn decode(entries: &[u8], at: usize) -> Option<Self> {
+        let mut cursor = Cursor::new(entries.get(at..)?);
+        let shared = cursor.varint_len()?;
+        let unshared = cursor.varint_len()?;
+        let value_len = cursor.varint_len()?;
+        let tag = Tag::from_raw(cursor.u64()?)?;
+        let start = at + cursor.position();
+        let value_start = start.checked_add(unshared)?;
+        let end = value_start.checked_add(value_len)?;
+        (end <= entries.len()).then_some(Self { shared, suffix: start..value_start, tag, end })
+    }
+
+    /// Where the value is.
+    pub(super) fn value(&self) -> Range<usize> {
+        self.suffix.end..self.end
+    }
+}
+
+/// The verified bytes of one data block. Immutable; shared by the cache and by cursors.
+pub(crate) struct Block {
+    bytes: Vec<u8>,
+    /// Where the entries end and the restart offsets begin.
+    entries_len: usize,
+    restart_count: usize,
+}
+
+impl Block {
+    /// Verifies `bytes`, the whole block with its trailer, read at `offset` of file `file_id`.
+    ///
+    /// # Errors
+    /// `Corruption` if they are not the bytes that were written there.
+    pub(crate) fn parse(path: &Path, offset: u64, file_id: u64, bytes: Vec<u8>) -> Result<Self> {
+        let place = Place { path, file_id, offset };
+        let body_len = place.verify(&bytes)?;
+        let Some((entries_len, restart_count)) = layout(&bytes[..body_len]) else {
+            return Err(place.damage("table block restarts", "a list inside the block", "a longer one"));
+        };
+        let block = Self { bytes, entries_len, restart_count };
+        match block.first_bad_entry() {
+            None => Ok(block),
+            Some(at) => Err(place.damage(
+                "table block entry",
+                "a whole entry",
+                format!("none at byte {at} of the block"),
+            )),
+        }
+    }
+
+    /// Walks all entries; the offset of the first that breaks a rule.
+    fn first_bad_entry(&self) -> Option<usize> {
+        let (mut at, mut entry_no, mut restart_no, mut key_len) = (0, 0, 0, 0);
+        while at < self.entries_len {
+            let Some(entry) = Entry::decode(self.entries(), at) else { return Some(at) };
+            if is_restart(entry_no, at) {
+                if restart_no == self.restart_count || self.restart(restart_no) != at || entry.shared != 0 {
+                    return Some(at);
+                }
+                restart_no += 1;
+            }
+            if entry.shared > key_len || entry.value().len() > VALUE_LEN_MAX {
+                return Some(at);
+            }
+            key_len = entry.shared + entry.suffix.len();
+            if key_len > KEY_LEN_MAX {
+                return Some(at);
+            }
+            at = entry.end;
+            entry_no += 1;
+        }
+        (entry_no == 0 || restart_no != self.restart_count).then_some(at)
+    }
+
+    /// The newest version of `key` that is not newer than `seqno`: its tag and where its value is.
+    #[inline]
+    pub(crate) fn get(&self, key: &[u8], seqno: SeqNo) -> Option<(Tag, Range<usize>)> {
+        let after = self.restarts_up_to(key, seqno);
+        let mut at = if after == 0 { 0 } else { self.restart(after - 1) };
+        // The entry at `stop` sorts after what is looked for, so the scan ends there at the latest.
+        let stop = if after < self.restart_count { self.restart(after) } else { self.entries_len };
+        // How many bytes of `key` the last entry's key begins with; that key is not above `key`. A key
+        // sharing more with it than that is as much below `key`; one sharing less is above.
+        let mut matched = 0;
+        while at < self.entries_len {
+            if at == stop {
+                matched = 0;
+            }
+            let entry = self.entry(at);
+            match entry.shared.cmp(&matched) {
+                Ordering::Less => return None,
+                Ordering::Greater => {}
+                Ordering::Equal => {
+                    let (suffix, rest) = (&self.bytes[entry.suffix.clone()], &key[matched..]);
+                    let common = common_prefix_len(suffix, rest);
+                    match (suffix.get(common), rest.get(common)) {
+                        (None, None) if entry.tag.seqno() <= seqno => {
+                            return Some((entry.tag, entry.value()));
+                        }
+                        (Some(_), None) => return None,
+                        (Some(found), Some(wanted)) if found > wanted => return None,
+                        _ => matched += common,
+                    }
+                }
+            }
+            at = entry.end;
+        }
+        None
+    }
+
+    /// Number of restarts that sort at or before `(key, seqno)`.
+    #[inline]
+    fn restarts_up_to(&self, key: &[u8], seqno: SeqNo) -> usize {
+        let (mut low, mut high) = (0, self.restart_count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let entry = self.entry(self.restart(middle));
+            let order = key::compare(&self.bytes[entry.suffix.clone()], entry.tag.seqno(), key, seqno);
+            if order == Ordering::Greater { high = middle } else { low = middle + 1 }
+        }
+        low
+    }
+
+    /// Bytes of the block, such as a value found by [`get`](Self::get).
+    #[inline]
+    pub(crate) fn slice(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[range]
+    }
+
+    /// The entries, without what follows them.
+    #[inline]
+    fn entries(&self) -> &[u8] {
+        &self.bytes[..self.entries_len]
+    }
+
+    /// Where the entries end.
+    pub(super) fn entries_len(&self) -> usize {
+        self.entries_len
+    }
+
+    /// The entry at `at`, the end of another entry or a restart.
+    #[inline]
+    pub(super) fn entry(&self, at: usize) -> Entry {
+        Entry::decode(self.entries(), at).expect("parse has decoded every entry")
+    }
+
+    /// Offset of a restart.
+    #[inline]
+    fn restart(&self, restart_no: usize) -> usize {
+        let at = self.entries_len + 4 * restart_no;
+        let offset = self.bytes[at..].first_chunk().expect("parse has found the restarts inside the block");
+        u32::from_le_bytes(*offset) as usize
+    }
+}
+
+impl Weigh for Block {
+    fn weight_bytes(&self) -> usize {
+        // The two counts of an Arc come on top of the block itself.
+        self.bytes.capacity() + size_of::<Self>() + 2 * size_of::<usize>()
+    }
+}
+
+/// Length of the entries and number of restarts of a block body.
+fn layout(body: &[u8]) -> Option<(usize, usize)> {
+    let (rest, count) = body.split_last_chunk()?;
+    let restart_count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    let entries_len = rest.len().checked_sub(restart_count.checked_mul(4)?)?;
+    Some((entries_len, restart_count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::key::Kind;
+    use crate::table::block_builder::BlockBuilder;
+
+    fn block(entries: &[(&[u8], SeqNo, &[u8])]) -> Block {
+        let mut builder = BlockBuilder::default();
+        let mut last: &[u8] = b"";
+        for &(key, seqno, value) in entries {
+            builder.add(common_prefix_len(last, key), key, Tag::new(seqno, Kind::Put), value);
+            last = key;
+        }
+        Block::parse(Path::new("t"), 0, 1, builder.seal(1, 0).to_vec()).expect("just built")
+    }
+
+    fn get<'a>(block: &'a Block, key: &[u8], seqno: SeqNo) -> Option<&'a [u8]> {
+        block.get(key, seqno).map(|(_, range)| block.slice(range))
+    }
+
+    #[test]
+    fn keys_that_extend_each_other_are_told_apart() {
+        let block =
+            block(&[(b"", 1, b"e"), (b"a", 1, b"1"), (b"ab", 1, b"2"), (b"abc", 1, b"3"), (b"b", 1, b"4")]);
+        let wanted: [(&[u8], Option<&[u8]>); 9] = [
+            (b"", Some(b"e")),
+            (b"a", Some(b"1")),
+            (b"aa", None),
+            (b"ab", Some(b"2")),
+            (b"abb", None),
+            (b"abc", Some(b"3")),
+            (b"abcd", None),
+            (b"b", Some(b"4")),
+            (b"c", None),
+        ];
+        for (key, value) in wanted {
+            assert_eq!(get(&block, key, 9), value, "{}", key.escape_ascii());
+            assert_eq!(get(&block, key, 0), None);
+        }
+    }
+
+    #[test]
+    fn versions_are_found_across_restarts() {
+        let values: Vec<Vec<u8>> = (0..100_u8).map(|n| vec![n; 3]).collect();
+        let mut entries: Vec<(&[u8], SeqNo, &[u8])> = vec![(b"key", 500, b"other")];
+        entries.extend((0..100).rev().map(|n| (&b"keys"[..], 2 * n as u64 + 1, &values[n][..])));
+        entries.push((b"keyt", 7, b"last"));
+        let block = block(&entries);
+        assert_eq!(get(&block, b"keys", 0), None);
+        for (value, seqno) in values.iter().zip((1..).step_by(2)) {
+            assert_eq!(get(&block, b"keys", seqno), Some(&value[..]));
+            assert_eq!(get(&block, b"keys", seqno + 1), Some(&value[..]));
+        }
+        assert_eq!(get(&block, b"keyt", 6), None);
+        assert_eq!(get(&block, b"keyt", 7), Some(&b"last"[..]));
+        assert_eq!(get(&block, b"key", 499), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Walks a block in both directions.
+//!
+//! All entries are decoded at once when the cursor is put on a block (about ten nanoseconds each), so
+//! that moving back costs no more than moving on. The cursor shares the block: it may outlive the
+//! block's stay in the cache.
+
+use std::ops::Range;
+
+use super::block::Block;
+use crate::base::key::{self, SeqNo, Tag};
+use crate::base::sync::Arc;
+
+/// A decoded entry.
+struct Position {
+    /// The whole key, in `BlockCursor::keys`. Versions of one key share it.
+    key: Range<usize>,
+    tag: Tag,
+    /// The value, in the block.
+    value: Range<usize>,
+}
+
+/// A place among the entries of one block, or outside of them. Starts outside.
+pub(crate) struct BlockCursor {
+    block: Arc<Block>,
+    keys: Vec<u8>,
+    positions: Vec<Position>,
+    /// The current entry; outside if there is none of that number.
+    current: usize,
+}
+
+impl BlockCursor {
+    /// A cursor on `block`.
+    pub(crate) fn new(block: Arc<Block>) -> Self {
+        let mut cursor = Self { block, keys: Vec::new(), positions: Vec::new(), current: 0 };
+        cursor.decode();
+        cursor
+    }
+
+    /// Goes to another block and uses the memory again.
+    pub(crate) fn reset(&mut self, block: Arc<Block>) {
+        self.block = block;
+        self.decode();
+    }
+
+    fn decode(&mut self) {
+        self.keys.clear();
+        self.positions.clear();
+        let (mut at, mut last) = (0, 0..0);
+        while at < self.block.entries_len() {
+            let entry = self.block.entry(at);
+            let suffix = self.block.slice(entry.suffix.clone());
+            // One copy for all versions: not only shorter, a long key's many versions could fill the
+            // memory. `parse` has checked that the last key has `shared` bytes.
+            let is_same_key = *suffix == self.keys[last.start + entry.shared..last.end];
+            if !is_same_key {
+                let start = self.keys.len();
+                self.keys.extend_from_within(last.start..last.start + entry.shared);
+                self.keys.extend_from_slice(suffix);
+                last = start..self.keys.len();
+            }
+            self.positions.push(Position { key: last.clone(), tag: entry.tag, value: entry.value() });
+            at = entry.end;
+        }
+        self.current = self.positions.len();
+    }
+
+    fn position(&self) -> &Position {
+        self.positions.get(self.current).expect("callers ask is_valid first")
+    }
+
+    /// Number of entries that sort before `(key, seqno)`.
+    fn count_before(&self, key: &[u8], seqno: SeqNo) -> usize {
+        self.positions.partition_point(|position| {
+            key::compare(&self.keys[position.key.clone()], position.tag.seqno(), key, seqno).is_lt()
+        })
+    }
+
+    /// Whether it is on an entry; if not, the accessors must not be called.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.current < self.positions.len()
+    }
+
+    /// Goes to the first entry.
+    pub(crate) fn seek_to_first(&mut self) {
+        self.current = 0;
+    }
+
+    /// Goes to the last entry.
+    pub(crate) fn seek_to_last(&mut self) {
+        self.current = self.positions.len() - 1;
+    }
+
+    /// Goes to the first entry at or after `(key, seqno)`; outside if there is none.
+    pub(crate) fn seek(&mut self, key: &[u8], seqno: SeqNo) {
+        self.current = self.count_before(key, seqno);
+    }
+
+    /// Goes to the last entry before `(key, seqno)`; outside if there is none.
+    pub(crate) fn seek_before(&mut self, key: &[u8], seqno: SeqNo) {
+        self.current = self.count_before(key, seqno).checked_sub(1).unwrap_or(self.positions.len());
+    }
+
+    /// Goes to the next entry; from the last one, and from outside, to outside.
+    pub(crate) fn next(&mut self) {
+        self.current = (self.current + 1).min(self.positions.len());
+    }
+
+    /// Goes to the entry before; from the first one, and from outside, to outside.
+    pub(crate) fn prev(&mut self) {
+        let is_valid = self.is_valid();
+        self.current = self.current.checked_sub(1).filter(|_| is_valid).unwrap_or(self.positions.len());
+    }
+
+    /// User key of the entry.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.keys[self.position().key.clone()]
+    }
+
+    /// Seqno and kind of the entry.
+    pub(crate) fn tag(&self) -> Tag {
+        self.position().tag
+    }
+
+    /// Value of the entry; empty for a delete.
+    pub(crate) fn value(&self) -> &[u8] {
+        self.block.slice(self.position().value.clone())
+    }
+}

@@ -1,0 +1,348 @@
+//! The index of a table: which data block may hold a key, and where the block is.
+//!
+//! ```text
+//! body    | greatest key length (varint) | greatest key | block count (varint) | entry 0 | entry 1 | ... |
+//! entry   | shared (varint) | unshared (varint) | separator suffix | block length (varint) |
+//! ```
+//!
+//! The separator of block 0 is the least key of the table. Any other is the shortest prefix of its
+//! block's first key that is above the last key of the block before; `shared` is what it has in common
+//! with the separator before. Block lengths include trailers; the blocks lie one behind the other from
+//! offset 0, so their lengths are also their offsets.
+//!
+//! In memory the common prefix of all separators is taken off (keys of one application often begin
+//! alike), the next eight bytes form a sorted array of numbers, and only where those are equal are
+//! whole keys compared.
+
+use std::ops::Range;
+
+use super::block_builder::common_prefix_len;
+use super::format::Place;
+use crate::base::codec::{Cursor, put_bytes, put_varint};
+use crate::base::error::Result;
+use crate::base::limits::KEY_LEN_MAX;
+
+/// Collects separators and lengths of the blocks, in file order.
+#[derive(Default)]
+pub(super) struct IndexBuilder {
+    entries: Vec<u8>,
+    block_count: u64,
+    separator: Vec<u8>,
+}
+
+impl IndexBuilder {
+    /// Adds the block of `block_len` bytes.
+    pub(super) fn add(&mut self, separator: &[u8], block_len: usize) {
+        assert!(self.block_count == 0 || *separator > *self.separator, "separators ascend");
+        let shared = common_prefix_len(&self.separator, separator);
+        put_varint(&mut self.entries, shared as u64);
+        put_bytes(&mut self.entries, &separator[shared..]);
+        put_varint(&mut self.entries, block_len as u64);
+        self.block_count += 1;
+        self.separator.clear();
+        self.separator.extend_from_slice(separator);
+    }
+
+    /// Length of the entries so far.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The body of the index block.
+    pub(super) fn finish(self, key_max: &[u8]) -> Vec<u8> {
+        let mut body = Vec::with_capacity(key_max.len() + self.entries.len() + 32);
+        put_bytes(&mut body, key_max);
+        put_varint(&mut body, self.block_count);
+        body.extend_from_slice(&self.entries);
+        body
+    }
+}
+
+/// The index in memory.
+#[derive(Debug)]
+pub(crate) struct Index {
+    key_min: Vec<u8>,
+    key_max: Vec<u8>,
+    /// Length of the prefix of `key_min` that all separators begin with.
+    common_len: usize,
+    /// Per block, the eight separator bytes after the common prefix, padded with zeros.
+    heads: Vec<u64>,
+    /// What follows the common prefix in each separator, one after the other.
+    tails: Vec<u8>,
+    /// Per block, where its tail ends.
+    tail_ends: Vec<usize>,
+    /// Per block its offset, and the end of the last one.
+    offsets: Vec<u64>,
+}
+
+impl Index {
+    /// Verifies the index block read at `place`, of a table with `data_bytes` of data blocks.
+    pub(super) fn parse(place: Place<'_>, bytes: &[u8], data_bytes: u64) -> Result<Self> {
+        let body = &bytes[..place.verify(bytes)?];
+        match Self::decode(body) {
+            Err(at) => Err(place.damage(
+                "table index",
+                "separators in order",
+                format!("none at byte {at} of the block"),
+            )),
+            Ok(index) if index.data_bytes() != data_bytes => {
+                Err(place.damage("table index: sum of block lengths", data_bytes, index.data_bytes()))
+            }
+            Ok(index) => Ok(index),
+        }
+    }
+
+    /// An error is the position that makes no sense.
+    fn decode(body: &[u8]) -> std::result::Result<Self, usize> {
+        let mut cursor = Cursor::new(body);
+        let head = cursor.bytes().zip(cursor.varint_len());
+        let (key_max, block_count) = head.ok_or(cursor.position())?;
+        // An entry takes at least three bytes: no count from the file reserves more than its length.
+        let capacity = block_count.min(cursor.remaining() / 3);
+        let mut index = Self {
+            key_min: Vec::new(),
+            key_max: key_max.to_vec(),
+            common_len: 0,
+            heads: Vec::with_capacity(capacity),
+            tails: Vec::new(),
+            tail_ends: Vec::with_capacity(capacity),
+            offsets: Vec::with_capacity(capacity + 1),
+        };
+        index.common_len = index.read_entries(cursor, block_count, None)?;
+        index.offsets.push(0);
+        index.read_entries(cursor, block_count, Some(index.common_len))?;
+        index.tails.shrink_to_fit();
+        Ok(index)
+    }
+
+    /// Reads all entries. The first time (`common_len` none) it checks them and returns the length of
+    /// their common prefix; the second time it adds them, stripped of that prefix.
+    fn read_entries(
+        &mut self,
+        mut cursor: Cursor<'_>,
+        block_count: usize,
+        common_len: Option<usize>,
+    ) -> std::result::Result<usize, usize> {
+        let mut separator = Vec::new();
+        let mut shared_min = usize::MAX;
+        for block_no in 0..block_count {
+            let at = cursor.position();
+            let (shared, block_len) = next_entry(&mut cursor, &mut separator, block_no == 0).ok_or(at)?;
+            if block_no == 0 {
+                self.key_min.clone_from(&separator);
+                shared_min = separator.len();
+            } else {
+                shared_min = shared_min.min(shared);
+            }
+            if let Some(common_len) = common_len {
+                self.push(&separator[common_len..], block_len).ok_or(at)?;
+            }
+        }
+        let is_whole = block_count > 0 && cursor.remaining() == 0;
+        let holds_max = separator <= self.key_max && self.key_max.len() <= KEY_LEN_MAX;
+        if is_whole && holds_max { Ok(shared_min) } else { Err(cursor.position()) }
+    }
+
+    fn push(&mut self, tail: &[u8], block_len: u64) -> Option<()> {
+        self.heads.push(head(tail));
+        self.tails.extend_from_slice(tail);
+        self.tail_ends.push(self.tails.len());
+        let end = self.data_bytes().checked_add(block_len)?;
+        self.offsets.push(end);
+        Some(())
+    }
+
+    fn data_bytes(&self) -> u64 {
+        self.offsets.last().copied().unwrap_or(0)
+    }
+
+    /// Least user key of the table.
+    pub(super) fn key_min(&self) -> &[u8] {
+        &self.key_min
+    }
+
+    /// Greatest user key of the table.
+    pub(super) fn key_max(&self) -> &[u8] {
+        &self.key_max
+    }
+
+    /// Number of data blocks; at least one.
+    pub(super) fn block_count(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Where a block is in the file, trailer included.
+    pub(super) fn block_range(&self, block_no: usize) -> Range<u64> {
+        self.offsets[block_no]..self.offsets[block_no + 1]
+    }
+
+    /// Memory in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let words = self.heads.capacity() + self.tail_ends.capacity() + self.offsets.capacity();
+        8 * words + self.tails.capacity() + self.key_min.capacity() + self.key_max.capacity()
+    }
+
+    /// The only block that may hold `key`; `None` if the key is below all of them.
+    #[inline]
+    pub(crate) fn find(&self, key: &[u8]) -> Option<usize> {
+        self.count_while(key, |separator, tail| separator <= tail).checked_sub(1)
+    }
+
+    /// Bytes of all blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
+    pub(super) fn bytes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
+        if *lo > *self.key_max {
+            return 0;
+        }
+        let first = self.find(lo).unwrap_or(0);
+        let end =
+            hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, tail| separator < tail));
+        self.offsets[end.max(first)] - self.offsets[first]
+    }
+
+    /// Number of separators for which `is_below(separator, key)`, where that is true for all lesser
+    /// separators, false for all greater ones, and a matter of `is_below` for an equal one.
+    #[inline]
+    fn count_while(&self, key: &[u8], is_below: impl Fn(&[u8], &[u8]) -> bool) -> usize {
+        let common = &self.key_min[..self.common_len];
+        let Some(tail) = key.strip_prefix(common) else {
+            return if key < common { 0 } else { self.block_count() };
+        };
+        let wanted = head(tail);
+        let ties_start = self.heads.partition_point(|&head| head < wanted);
+        if self.heads.get(ties_start) != Some(&wanted) {
+            return ties_start;
+        }
+        let ties_end = ties_start + self.heads[ties_start..].partition_point(|&head| head == wanted);
+        let (mut low, mut high) = (ties_start, ties_end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_below(self.tail(middle), tail) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    fn tail(&self, block_no: usize) -> &[u8] {
+        let start = if block_no == 0 { 0 } else { self.tail_ends[block_no - 1] };
+        &self.tails[start..self.tail_ends[block_no]]
+    }
+}
+
+/// The first eight bytes as a number that sorts like them; ties must be broken by the whole.
+#[inline]
+fn head(tail: &[u8]) -> u64 {
+    if let Some(bytes) = tail.first_chunk() {
+        return u64::from_be_bytes(*bytes);
+    }
+    let mut bytes = [0; 8];
+    bytes[..tail.len()].copy_from_slice(tail);
+    u64::from_be_bytes(bytes)
+}
+
+/// Turns `separator` into the next one; returns what the two have in common, and the block's length.
+fn next_entry(cursor: &mut Cursor<'_>, separator: &mut Vec<u8>, is_first: bool) -> Option<(usize, u64)> {
+    let shared = cursor.varint_len()?;
+    let suffix = cursor.bytes()?;
+    let block_len = cursor.varint()?;
+    let replaced = separator.get(shared..)?;
+    // The common prefix is exact, so the order is that of the first bytes after it.
+    let ascends = match (replaced.first(), suffix.first()) {
+        (None, None) => is_first,
+        (None, Some(_)) => true,
+        (Some(_), None) => false,
+        (Some(old), Some(new)) => old < new,
+    };
+    separator.truncate(shared);
+    separator.extend_from_slice(suffix);
+    (ascends && separator.len() <= KEY_LEN_MAX && usize::try_from(block_len).is_ok())
+        .then_some((shared, block_len))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::table::format;
+
+    fn index(separators: &[&[u8]], key_max: &[u8]) -> Result<Index> {
+        let mut builder = IndexBuilder::default();
+        for (block_no, separator) in separators.iter().enumerate() {
+            builder.add(separator, block_no + 1);
+        }
+        let data_bytes = (1..=separators.len() as u64).sum();
+        parse(builder.finish(key_max), data_bytes)
+    }
+
+    fn parse(mut body: Vec<u8>, data_bytes: u64) -> Result<Index> {
+        format::seal(&mut body, 1, 2);
+        Index::parse(Place { path: Path::new("t"), file_id: 1, offset: 2 }, &body, data_bytes)
+    }
+
+    /// Compares every lookup around the separators with a plain search.
+    fn check(separators: &[&[u8]]) {
+        let index = index(separators, &[0xff; 40]).expect("just built");
+        assert_eq!(index.key_min(), separators[0]);
+        let mut probes: Vec<Vec<u8>> = vec![vec![], vec![0], vec![0xff; 3], vec![0xff; 40]];
+        for separator in separators {
+            for end in 0..=separator.len() {
+                for last in [&b""[..], b"\0", b"\x01", b"z", b"\xff"] {
+                    probes.push([&separator[..end], last].concat());
+                }
+            }
+        }
+        for key in &probes {
+            let expected = separators.iter().rposition(|separator| *separator <= &key[..]);
+            assert_eq!(index.find(key), expected, "{}", key.escape_ascii());
+            for hi in probes.iter().step_by(probes.len().div_ceil(20)) {
+                let end = separators.iter().filter(|separator| **separator < &hi[..]).count();
+                let bytes = (expected.unwrap_or(0)..end).map(|block_no| block_no as u64 + 1).sum::<u64>();
+                assert_eq!(index.bytes_in_range(key, Some(hi)), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_found_as_by_a_plain_search() {
+        check(&[b""]);
+        check(&[b"user1"]);
+        check(&[b"", b"\0", b"\0\0", b"\0\0\0\0\0\0\0\0\0", b"\x01"]);
+        check(&[b"user1", b"user12", b"user2", b"user200", b"user3"]);
+        check(&[b"useraaaaaaaa1", b"useraaaaaaaa2", b"useraaaaaaaa3", b"useraaaaaaab", b"userb"]);
+        check(&[b"a", b"b\xff\xff\xff\xff\xff\xff\xff\xff", b"b\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"c"]);
+        let many: Vec<Vec<u8>> = (0..100).map(|n| format!("key{:05}", n * 3).into_bytes()).collect();
+        check(&many.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn ranges_count_each_block_once() {
+        let index = index(&[b"b", b"d", b"f"], b"g").expect("just built");
+        assert_eq!(index.bytes_in_range(b"", None), 6);
+        assert_eq!(index.bytes_in_range(b"e", None), 5);
+        assert_eq!(index.bytes_in_range(b"h", None), 0);
+        assert_eq!(index.bytes_in_range(b"", Some(b"b")), 0);
+        assert_eq!(index.bytes_in_range(b"c", Some(b"d")), 1);
+        assert_eq!(index.bytes_in_range(b"c", Some(b"d1")), 3);
+        assert_eq!(index.bytes_in_range(b"f", Some(b"a")), 0);
+    }
+
+    #[test]
+    fn an_index_that_contradicts_itself_is_damage() {
+        assert!(index(&[b"b", b"d"], b"c").is_err(), "greatest key below the last block");
+        let good = [1, b'x', 2, 0, 1, b'a', 5, 0, 1, b'b', 6];
+        assert!(parse(good.to_vec(), 11).is_ok());
+        assert!(parse(good.to_vec(), 12).is_err(), "other sum of lengths");
+        for len in 0..good.len() {
+            assert!(parse(good[..len].to_vec(), 11).is_err(), "cut at {len}");
+        }
+        for (at, value) in [(2, 1), (2, 3), (2, 0), (3, 1), (7, 2), (8, 0), (9, b'a'), (4, 0x7f), (0, 0x7f)] {
+            let mut bad = good.to_vec();
+            bad[at] = value;
+            assert!(parse(bad, 11).is_err(), "{at} = {value}");
+        }
+        let huge_count = [1, b'x', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+        assert!(parse(huge_count.to_vec(), 11).is_err());
+        let overflowing =
+            [&[1, b'x', 2, 0, 1, b'a'][..], &[0xff; 9], &[1, 0, 1, b'b'], &[0xff; 9], &[1]].concat();
+        assert!(parse(overflowing, 11).is_err());
+    }
+}

@@ -1,0 +1,34 @@
+//! Tables: the immutable sorted files of L2 and L3.
+//!
+//! No I/O happens here. A [`Builder`] turns entries into buffers that the caller writes one after the
+//! other; a [`Table`] is made of a footer, an index and a filter the caller has read, says where each
+//! data block lies, and turns the bytes of a block into a [`Block`] after checking them.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `format` | the file drawn byte by byte, footer, block trailer |
+//! | `block_builder`, `block`, `block_cursor` | data blocks: made, searched for one key, walked |
+//! | `filter` | the blocked Bloom filter |
+//! | `index` | which block holds a key |
+//! | `builder`, `reader` | the whole file: made, used |
+//!
+//! Bytes from disk are hostile: whatever they hold, decoding ends in data that was written as such or
+//! in an error with file and offset, never in a panic.
+
+pub(crate) mod block;
+pub(crate) mod block_builder;
+pub(crate) mod block_cursor;
+pub(crate) mod builder;
+pub(crate) mod filter;
+pub(crate) mod format;
+pub(crate) mod index;
+pub(crate) mod reader;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use block::Block;
+pub(crate) use block_cursor::BlockCursor;
+pub(crate) use builder::{Builder, TableOptions};
+pub(crate) use filter::key_hash;
+pub(crate) use format::{FOOTER_LEN, Footer};
+pub(crate) use reader::{BlockCache, Table};

@@ -1,0 +1,170 @@
+//! An open table: footer, index and filter in memory, and slots for its cached blocks.
+//!
+//! It does no I/O. To read a block the caller looks into the cache, else reads the bytes at
+//! [`Table::block_location`], has them checked by [`Table::parse_block`] and offers the block to the
+//! cache with [`Table::admit`]. Shared as `Arc`; dropping the last one gives the cached bytes back.
+
+use crossbeam_epoch::Guard;
+
+use super::block::Block;
+use super::filter::Filter;
+use super::format::{Footer, Place};
+use super::index::Index;
+use crate::base::error::{Error, Result};
+use crate::base::key::SeqNo;
+use crate::base::sync::Arc;
+use crate::cache::{Cache, Slots};
+use crate::io::File;
+
+/// The cache as tables use it.
+pub(crate) type BlockCache = Cache<Block>;
+
+/// The reader of one table file.
+pub(crate) struct Table {
+    file: File,
+    id: u64,
+    footer: Footer,
+    index: Index,
+    filter: Filter,
+    slots: Slots<Block>,
+}
+
+impl Table {
+    /// Opens a table from its parts, which the caller has read at the places the footer names.
+    ///
+    /// # Errors
+    /// `Corruption` if one of them is not what was written there.
+    pub(crate) fn new(
+        file: File,
+        id: u64,
+        footer: Footer,
+        index_bytes: &[u8],
+        filter_bytes: Vec<u8>,
+        cache: &Arc<BlockCache>,
+    ) -> Result<Self> {
+        let path = file.path();
+        let whole = |what, offset, expected: u64, bytes: &[u8]| {
+            let found = bytes.len() as u64;
+            if found == expected {
+                Ok(())
+            } else {
+                Err(Error::corruption(path, offset, what, expected, found))
+            }
+        };
+        whole("table index length", footer.index_offset, footer.index_len, index_bytes)?;
+        whole("table filter length", footer.filter_offset, footer.filter_len, &filter_bytes)?;
+        let place = |offset| Place { path, file_id: id, offset };
+        let index = Index::parse(place(footer.index_offset), index_bytes, footer.data_bytes)?;
+        let filter = Filter::parse(place(footer.filter_offset), &filter_bytes)?;
+        let slots = Slots::new(cache, index.block_count());
+        Ok(Self { file, id, footer, index, filter, slots })
+    }
+
+    /// Id of the file.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The file itself.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Length of the file in bytes.
+    pub(crate) fn file_len(&self) -> u64 {
+        self.footer.file_len()
+    }
+
+    /// Number of entries, deletes among them.
+    pub(crate) fn entries(&self) -> u64 {
+        self.footer.entries
+    }
+
+    /// Number of deletes.
+    pub(crate) fn deletes(&self) -> u64 {
+        self.footer.deletes
+    }
+
+    /// Least user key.
+    pub(crate) fn min_key(&self) -> &[u8] {
+        self.index.key_min()
+    }
+
+    /// Greatest user key.
+    pub(crate) fn max_key(&self) -> &[u8] {
+        self.index.key_max()
+    }
+
+    /// Least and greatest seqno.
+    pub(crate) fn seqno_range(&self) -> (SeqNo, SeqNo) {
+        (self.footer.seqno_min, self.footer.seqno_max)
+    }
+
+    /// Memory of index, filter and slots in bytes; cached blocks are the cache's affair.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.index.memory_bytes() + self.filter.memory_bytes() + self.slots.memory_bytes()
+    }
+
+    /// False only if no key with this [`key_hash`](super::key_hash) is in the table.
+    #[inline]
+    pub(crate) fn may_contain(&self, hash: u64) -> bool {
+        self.filter.may_contain(hash)
+    }
+
+    /// Fetches what [`may_contain`](Self::may_contain) will look at.
+    #[inline]
+    pub(crate) fn prefetch_filter(&self, hash: u64) {
+        self.filter.prefetch(hash);
+    }
+
+    /// The only block that may hold `key`; `None` if the key is below the table. A key above the table
+    /// gets the last block.
+    #[inline]
+    pub(crate) fn find_block(&self, key: &[u8]) -> Option<usize> {
+        self.index.find(key)
+    }
+
+    /// Number of data blocks; at least one.
+    pub(crate) fn block_count(&self) -> usize {
+        self.index.block_count()
+    }
+
+    /// Offset and length of a block's bytes.
+    pub(crate) fn block_location(&self, block_no: usize) -> (u64, usize) {
+        let range = self.index.block_range(block_no);
+        (range.start, (range.end - range.start) as usize)
+    }
+
+    /// Checks the bytes read at a block's location; fewer than its length means the file is too short.
+    ///
+    /// # Errors
+    /// `Corruption` if they are not the bytes that were written there.
+    pub(crate) fn parse_block(&self, block_no: usize, bytes: Vec<u8>) -> Result<Block> {
+        let (offset, len) = self.block_location(block_no);
+        if bytes.len() != len {
+            return Err(Error::corruption(self.file.path(), offset, "table block length", len, bytes.len()));
+        }
+        Block::parse(self.file.path(), offset, self.id, bytes)
+    }
+
+    /// The block, if it is cached, for as long as the guard (one of `crossbeam_epoch::pin`).
+    #[inline]
+    pub(crate) fn cached_block<'g>(&self, block_no: usize, guard: &'g Guard) -> Option<&'g Block> {
+        self.slots.get(block_no, guard)
+    }
+
+    /// The block, if it is cached, to keep.
+    pub(crate) fn cached_block_shared(&self, block_no: usize) -> Option<Arc<Block>> {
+        self.slots.get_shared(block_no)
+    }
+
+    /// Offers a block to the cache; it may decline.
+    pub(crate) fn admit(&self, block_no: usize, block: Arc<Block>) {
+        self.slots.admit(block_no, block);
+    }
+
+    /// Bytes of the data blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
+    pub(crate) fn bytes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
+        self.index.bytes_in_range(lo, hi)
+    }
+}

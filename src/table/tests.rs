@@ -1,0 +1,347 @@
+//! Whole tables: built, opened from their bytes, and compared with what went in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crossbeam_epoch as epoch;
+
+use super::builder::{Finished, TableMeta, WRITE_LEN};
+use super::format::{FOOTER_LEN, TRAILER_LEN};
+use super::*;
+use crate::base::error::Result;
+use crate::base::key::{Kind, SeqNo, Tag};
+use crate::base::limits::KEY_LEN_MAX;
+use crate::base::sync::Arc;
+use crate::cache::Cache;
+use crate::io::File;
+
+const FILE_ID: u64 = 42;
+
+/// Entries in the order of a table: newest version first.
+type Entries = Vec<(Vec<u8>, Tag, Vec<u8>)>;
+
+/// A small deterministic generator.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    /// Few distinct bytes, so that prefixes are shared and keys extend each other.
+    fn key(&mut self, len_max: usize) -> Vec<u8> {
+        let len = self.below(len_max + 1);
+        (0..len).map(|_| [0, b'a', b'b', 0xff][self.below(4)]).collect()
+    }
+}
+
+fn random_entries(seed: u64, key_count: usize, key_len_max: usize, versions_max: usize) -> Entries {
+    let mut random = Random(seed);
+    let mut sorted = BTreeMap::new();
+    for _ in 0..key_count {
+        let key = random.key(key_len_max);
+        for _ in 0..=random.below(versions_max) {
+            let kind = if random.below(4) == 0 { Kind::Delete } else { Kind::Put };
+            let value_len = if kind == Kind::Delete { 0 } else { random.below(150) };
+            let value = vec![random.below(256) as u8; value_len];
+            let seqno = random.below(1000) as SeqNo;
+            sorted.insert((key.clone(), SeqNo::MAX - seqno), (Tag::new(seqno, kind), value));
+        }
+    }
+    sorted.into_iter().map(|((key, _), (tag, value))| (key, tag, value)).collect()
+}
+
+fn build(entries: &Entries, options: TableOptions) -> (Vec<u8>, TableMeta) {
+    let mut builder = Builder::new(FILE_ID, options);
+    let mut bytes = Vec::new();
+    for (key, tag, value) in entries {
+        builder.add(key, *tag, value);
+        while let Some(buffer) = builder.take_full() {
+            assert_eq!(buffer.len(), WRITE_LEN);
+            bytes.extend_from_slice(&buffer);
+        }
+        assert!(builder.len_estimate() > bytes.len() as u64);
+    }
+    let estimate = builder.len_estimate();
+    let Finished { rest, meta } = builder.finish();
+    for buffer in rest {
+        bytes.extend_from_slice(&buffer);
+    }
+    assert_eq!(bytes.len() as u64, meta.file_len);
+    assert!(estimate.abs_diff(meta.file_len) <= 100, "{estimate} for {}", meta.file_len);
+    (bytes, meta)
+}
+
+fn file() -> File {
+    let descriptor = std::fs::File::open("/dev/null").expect("there is always /dev/null");
+    File::new(PathBuf::from("000042.table"), descriptor.into())
+}
+
+fn open(bytes: &[u8], cache: &Arc<BlockCache>) -> Result<Table> {
+    let file = file();
+    let footer = Footer::decode(file.path(), FILE_ID, bytes.len() as u64, bytes)?;
+    let part = |offset: u64, len: u64| bytes[offset as usize..][..len as usize].to_vec();
+    let index = part(footer.index_offset, footer.index_len);
+    let filter = part(footer.filter_offset, footer.filter_len);
+    Table::new(file, FILE_ID, footer, &index, filter, cache)
+}
+
+fn read_block(table: &Table, bytes: &[u8], block_no: usize) -> Result<Block> {
+    let (offset, len) = table.block_location(block_no);
+    table.parse_block(block_no, bytes[offset as usize..][..len].to_vec())
+}
+
+/// Opens the table and walks all of it.
+fn read_all(bytes: &[u8]) -> Result<Entries> {
+    let table = open(bytes, &Arc::new(Cache::new(0)))?;
+    let mut entries = Vec::new();
+    for block_no in 0..table.block_count() {
+        let mut cursor = BlockCursor::new(Arc::new(read_block(&table, bytes, block_no)?));
+        cursor.seek_to_first();
+        while cursor.is_valid() {
+            entries.push((cursor.key().to_vec(), cursor.tag(), cursor.value().to_vec()));
+            cursor.next();
+        }
+    }
+    Ok(entries)
+}
+
+/// What a reader of the table finds, going by filter, index, cache and block.
+fn lookup(table: &Table, bytes: &[u8], key: &[u8], seqno: SeqNo) -> Option<(Tag, Vec<u8>)> {
+    let hash = key_hash(key);
+    table.prefetch_filter(hash);
+    if !table.may_contain(hash) {
+        return None;
+    }
+    let block_no = table.find_block(key)?;
+    let guard = epoch::pin();
+    let found = |block: &Block| block.get(key, seqno).map(|(tag, range)| (tag, block.slice(range).to_vec()));
+    if let Some(block) = table.cached_block(block_no, &guard) {
+        return found(block);
+    }
+    let block = Arc::new(read_block(table, bytes, block_no).expect("intact"));
+    table.admit(block_no, Arc::clone(&block));
+    found(&block)
+}
+
+fn check(entries: &Entries, options: TableOptions) {
+    let (bytes, meta) = build(entries, options);
+    assert_eq!(read_all(&bytes).expect("intact"), *entries);
+    let cache = Arc::new(Cache::new(64 << 10));
+    let table = open(&bytes, &cache).expect("intact");
+    let deletes = entries.iter().filter(|(_, tag, _)| tag.kind() == Kind::Delete).count() as u64;
+    let seqnos = || entries.iter().map(|(_, tag, _)| tag.seqno());
+    assert_eq!((table.entries(), table.deletes()), (entries.len() as u64, deletes));
+    assert_eq!((meta.entries, meta.deletes), (table.entries(), table.deletes()));
+    assert_eq!((table.min_key(), table.max_key()), (&entries[0].0[..], &entries[entries.len() - 1].0[..]));
+    assert_eq!((table.min_key(), table.max_key()), (&meta.min_key[..], &meta.max_key[..]));
+    assert_eq!(Some(table.seqno_range().0), seqnos().min());
+    assert_eq!(Some(table.seqno_range().1), seqnos().max());
+    assert_eq!((meta.seqno_min, meta.seqno_max), table.seqno_range());
+    assert_eq!(meta.file_len, table.file_len());
+    assert_eq!(table.bytes_in_range(b"", None), meta.data_bytes);
+
+    let mut random = Random(entries.len() as u64);
+    for _ in 0..5000 {
+        let near = &entries[random.below(entries.len())];
+        let mut key = near.0.clone();
+        match random.below(4) {
+            0 => key.push(0),
+            1 => drop(key.pop()),
+            _ => {}
+        }
+        let seqno = (near.1.seqno() + random.below(3) as SeqNo).saturating_sub(1);
+        let expected = entries.iter().find(|(k, tag, _)| *k == key && tag.seqno() <= seqno);
+        let expected = expected.map(|(_, tag, value)| (*tag, value.clone()));
+        assert_eq!(lookup(&table, &bytes, &key, seqno), expected, "{} at {seqno}", key.escape_ascii());
+    }
+    assert!(cache.stats().used_bytes <= 64 << 10);
+}
+
+#[test]
+fn tables_hold_what_was_put_in() {
+    let small = TableOptions { block_size_bytes: 300, filter_bits_per_key: 10 };
+    check(&random_entries(1, 1, 5, 1), TableOptions::default());
+    check(&random_entries(2, 800, 6, 4), TableOptions::default());
+    check(&random_entries(3, 800, 30, 2), small);
+    check(&random_entries(4, 60, 2, 100), small);
+    check(&random_entries(5, 800, 12, 3), TableOptions { filter_bits_per_key: 0, ..small });
+    check(&random_entries(6, 300, 12, 3), TableOptions { block_size_bytes: 0, ..small });
+}
+
+#[test]
+fn the_longest_keys_and_large_values_fit() {
+    let put = |key: Vec<u8>, value: Vec<u8>| (key, Tag::new(9, Kind::Put), value);
+    let mut entries = vec![put(vec![], vec![])];
+    for n in 0..40 {
+        let mut key = vec![b'k'; KEY_LEN_MAX];
+        key[KEY_LEN_MAX - 1 - n % 2] = 100 + n as u8;
+        entries.push(put(key, vec![n as u8; n]));
+    }
+    entries.push(put(b"m1".to_vec(), vec![7; 3 << 20]));
+    entries.push(put(b"m2".to_vec(), vec![8; WRITE_LEN]));
+    entries.push(put(b"n".to_vec(), vec![9; 10]));
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    let (bytes, meta) = build(&entries, TableOptions::default());
+    assert_eq!(read_all(&bytes).expect("intact"), entries);
+    assert_eq!((meta.min_key.len(), &meta.max_key[..]), (0, &b"n"[..]));
+    let cache = Arc::new(Cache::new(8 << 20));
+    let table = open(&bytes, &cache).expect("intact");
+    for (key, tag, value) in &entries {
+        assert_eq!(lookup(&table, &bytes, key, 9), Some((*tag, value.clone())));
+        assert_eq!(lookup(&table, &bytes, key, 8), None);
+    }
+    let block_no = table.find_block(b"m1").expect("in the table");
+    assert!(table.block_location(block_no).1 > 3 << 20);
+    assert!(table.cached_block_shared(block_no).is_none(), "too large for this cache");
+    assert!(table.cached_block_shared(block_no + 1).is_some());
+}
+
+#[test]
+fn blocks_keep_their_size_unless_one_key_is_larger() {
+    let entries: Entries = (0..2000)
+        .map(|n| (format!("user{n:08}").into_bytes(), Tag::new(n, Kind::Put), vec![1; 100]))
+        .collect();
+    let (bytes, _) = build(&entries, TableOptions::default());
+    let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
+    for block_no in 0..table.block_count() - 1 {
+        let len = table.block_location(block_no).1;
+        assert!((3900..=4096).contains(&len), "{len}");
+    }
+    let per_block = table.memory_bytes() / table.block_count();
+    assert!(per_block < 120, "{per_block} bytes of memory per block of 4096");
+}
+
+#[test]
+fn cursors_go_both_ways_from_everywhere() {
+    let entries = random_entries(7, 60, 4, 5);
+    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 1 << 20, filter_bits_per_key: 10 });
+    let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
+    assert_eq!(table.block_count(), 1);
+    let block = Arc::new(read_block(&table, &bytes, 0).expect("intact"));
+    let mut cursor = BlockCursor::new(Arc::clone(&block));
+    assert!(!cursor.is_valid());
+    let at = |cursor: &BlockCursor| {
+        cursor.is_valid().then(|| (cursor.key().to_vec(), cursor.tag(), cursor.value().to_vec()))
+    };
+    cursor.seek_to_last();
+    for entry in entries.iter().rev() {
+        assert_eq!(at(&cursor).as_ref(), Some(entry));
+        cursor.prev();
+    }
+    cursor.prev();
+    assert_eq!(at(&cursor), None);
+    let mut random = Random(8);
+    for _ in 0..3000 {
+        let (key, seqno) = (random.key(5), random.below(1001) as SeqNo);
+        let next = entries
+            .iter()
+            .position(|(k, tag, _)| crate::base::key::compare(k, tag.seqno(), &key, seqno).is_ge());
+        cursor.seek(&key, seqno);
+        assert_eq!(at(&cursor).as_ref(), next.map(|next| &entries[next]));
+        let before = next.unwrap_or(entries.len()).checked_sub(1);
+        cursor.seek_before(&key, seqno);
+        assert_eq!(at(&cursor).as_ref(), before.map(|before| &entries[before]));
+        if before.is_some() {
+            cursor.next();
+            assert_eq!(at(&cursor).as_ref(), next.map(|next| &entries[next]));
+        }
+    }
+    cursor.reset(block);
+    cursor.seek_to_first();
+    assert_eq!(at(&cursor).as_ref(), entries.first());
+}
+
+#[test]
+fn any_changed_byte_and_any_cut_is_an_error() {
+    let entries = random_entries(9, 40, 6, 3);
+    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 400, filter_bits_per_key: 10 });
+    for at in 0..bytes.len() {
+        for flip in [1, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] ^= flip;
+            let e = read_all(&changed).expect_err("a byte was changed");
+            assert!(e.to_string().contains("000042.table is damaged at offset"), "{e}");
+        }
+        assert!(read_all(&bytes[..at]).is_err(), "cut at {at}");
+    }
+    assert_eq!(read_all(&bytes).expect("unchanged"), entries);
+}
+
+#[test]
+fn blocks_in_each_others_place_are_found_out() {
+    let entry = |key: &[u8]| (key.to_vec(), Tag::new(1, Kind::Put), vec![key[0]; 200]);
+    let entries = vec![entry(b"a"), entry(b"b"), entry(b"c")];
+    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 100, filter_bits_per_key: 10 });
+    let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
+    let ((a, len), (b, _)) = (table.block_location(0), table.block_location(1));
+    let first = bytes[a as usize..][..len].to_vec();
+    let second = bytes[b as usize..][..len].to_vec();
+    assert!(table.parse_block(0, first.clone()).is_ok());
+    assert!(table.parse_block(0, second).is_err());
+    assert!(table.parse_block(0, first[..len - 1].to_vec()).is_err());
+    assert!(Block::parse(table.file().path(), a, FILE_ID + 1, first).is_err());
+}
+
+/// Bytes of a block changed with the checksum made to fit: whatever comes out, nothing panics.
+#[test]
+fn forged_blocks_never_panic() {
+    let entries = random_entries(10, 30, 5, 3);
+    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 2000, filter_bits_per_key: 10 });
+    let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
+    let (offset, len) = table.block_location(0);
+    let body = &bytes[offset as usize..][..len - TRAILER_LEN];
+    let mut random = Random(11);
+    let mut accepted = 0;
+    for round in 0..30_000 {
+        let mut forged = body.to_vec();
+        for _ in 0..=round % 3 {
+            let at = random.below(forged.len());
+            forged[at] = [0, 1, 0x7f, 0x80, 0xff, random.below(256) as u8][random.below(6)];
+        }
+        if round % 5 == 0 {
+            forged.truncate(random.below(forged.len()));
+        }
+        format::seal(&mut forged, FILE_ID, offset);
+        let Ok(block) = Block::parse(table.file().path(), offset, FILE_ID, forged) else { continue };
+        accepted += 1;
+        for (key, tag, _) in entries.iter().step_by(5) {
+            let found = block.get(key, tag.seqno());
+            assert!(found.is_none_or(|(_, range)| block.slice(range).len() <= len));
+        }
+        let mut cursor = BlockCursor::new(Arc::new(block));
+        cursor.seek(&entries[20].0, 500);
+        while cursor.is_valid() {
+            assert!(cursor.key().len() + cursor.value().len() <= 20 * len);
+            cursor.prev();
+        }
+    }
+    assert!(accepted > 100, "changed keys and values are not noticed without the checksum");
+}
+
+#[test]
+#[should_panic(expected = "keys must come in ascending order")]
+fn keys_out_of_order_are_our_own_mistake() {
+    let mut builder = Builder::new(1, TableOptions::default());
+    builder.add(b"b", Tag::new(1, Kind::Put), b"");
+    builder.add(b"a", Tag::new(1, Kind::Put), b"");
+}
+
+#[test]
+#[should_panic(expected = "versions must come newest first")]
+fn a_version_twice_is_our_own_mistake() {
+    let mut builder = Builder::new(1, TableOptions::default());
+    builder.add(b"b", Tag::new(1, Kind::Put), b"");
+    builder.add(b"b", Tag::new(1, Kind::Delete), b"");
+}
+
+#[test]
+fn bytes_shorter_than_a_footer_are_named() {
+    let e = open(&[0; FOOTER_LEN - 1], &Arc::new(Cache::new(0))).err().expect("too short");
+    assert_eq!(
+        e.to_string(),
+        "000042.table is damaged at offset 0: table file length: expected at least 104 bytes, found 103; \
+         restore the file from a backup"
+    );
+}
