@@ -1,0 +1,180 @@
+//! One compaction step: the partitions of a range, merged with what L2 holds for it, become new
+//! partitions.
+//!
+//! The same step serves every purpose: the first partitions (one empty partition holds all keys),
+//! bringing L2 down, splitting (the output is cut by bytes), merging neighbours (the range spans
+//! both). It takes *all* L2 files older than its plan, so nothing older than its inputs lies
+//! elsewhere, and a tombstone with nothing older behind it in the merge can go.
+
+use super::files::Directory;
+use super::output::{Output, TableWriter};
+use super::ranges::{KeyRange, RangeSet};
+use super::retention::Retention;
+use super::scan::Scan;
+use crate::base::error::Result;
+use crate::base::key::{Kind, SeqNo, Tag, compare};
+use crate::base::sync::Arc;
+use crate::exec::Local;
+use crate::iter::heap::MergeHeap;
+use crate::table::Table;
+
+/// Work between two looks at the clock: entries, large values counting for many.
+const STEP: usize = 64;
+
+/// What to merge.
+pub(crate) struct Step {
+    /// From the lower bound of the first partition to the upper bound of the last.
+    pub(crate) range: KeyRange,
+    /// The files of the partitions.
+    pub(crate) partitions: Vec<Arc<Table>>,
+    /// Files of L2 with their consumed parts.
+    pub(crate) flushed: Vec<(Arc<Table>, RangeSet)>,
+    /// Length in bytes at which an output is cut.
+    pub(crate) piece_len: u64,
+}
+
+/// A partition made by a step.
+pub(crate) struct Piece {
+    pub(crate) lower: Vec<u8>,
+    pub(crate) output: Option<Output>,
+}
+
+/// Runs a step. The files are synced and their names durable; the manifest does not name them yet.
+pub(crate) async fn compact(
+    local: &Local,
+    directory: &Directory,
+    step: &Step,
+    snapshots: Vec<SeqNo>,
+) -> Result<Vec<Piece>> {
+    let mut sources = Vec::new();
+    for table in &step.partitions {
+        sources.push(Scan::begin(local, Arc::clone(table), step.range.clone()).await?);
+    }
+    for (table, consumed) in &step.flushed {
+        for gap in consumed.gaps(&step.range) {
+            sources.push(Scan::begin(local, Arc::clone(table), gap).await?);
+        }
+    }
+    let mut pieces = Pieces::new(local, directory, step);
+    merge(local, &mut sources, &mut pieces, Retention::new(snapshots)).await?;
+    let pieces = pieces.finish().await?;
+    directory.sync(local).await?;
+    Ok(pieces)
+}
+
+fn less(sources: &[Scan], a: usize, b: usize) -> bool {
+    match (sources[a].position(), sources[b].position()) {
+        (Some((a_key, a_seqno)), Some((b_key, b_seqno))) => compare(a_key, a_seqno, b_key, b_seqno).is_lt(),
+        _ => false,
+    }
+}
+
+async fn merge(
+    local: &Local,
+    sources: &mut [Scan],
+    pieces: &mut Pieces<'_>,
+    mut retention: Retention,
+) -> Result<()> {
+    let live = (0..sources.len()).filter(|number| sources[*number].entry().is_some());
+    let mut heap = MergeHeap::new(live, |a, b| less(sources, a, b));
+    let mut key_before: Option<Vec<u8>> = None;
+    let mut work = 0;
+    while let Some(top) = heap.top() {
+        let Some((key, tag, value)) = sources[top].entry() else {
+            unreachable!("ended sources leave the heap")
+        };
+        if key_before.as_deref() != Some(key) {
+            retention.next_key();
+            pieces.next_key(key).await?;
+            let buffer = key_before.get_or_insert_default();
+            buffer.clear();
+            buffer.extend_from_slice(key);
+        }
+        work += 1 + value.len() / 1024;
+        if retention.needs(tag.seqno()) {
+            pieces.add(key, tag, value)?;
+        }
+        if sources[top].advance() {
+            sources[top].advance_block(local).await?;
+        }
+        if sources[top].entry().is_some() {
+            heap.top_moved(|a, b| less(sources, a, b));
+        } else {
+            heap.top_ended(|a, b| less(sources, a, b));
+        }
+        if work >= STEP {
+            work = 0;
+            pieces.write_full().await?;
+            local.breathe().await;
+        }
+    }
+    Ok(())
+}
+
+/// The output of a step.
+struct Pieces<'a> {
+    local: &'a Local,
+    directory: &'a Directory,
+    piece_len: u64,
+    done: Vec<Piece>,
+    /// Lower bound of the piece being written.
+    lower: Vec<u8>,
+    writer: Option<TableWriter>,
+    /// Tombstones of the key at hand, newest first: needed only if an older version is kept.
+    tombstones: Vec<Tag>,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(local: &'a Local, directory: &'a Directory, step: &Step) -> Self {
+        let (piece_len, lower) = (step.piece_len, step.range.lower.clone());
+        let (done, writer, tombstones) = (Vec::new(), None, Vec::new());
+        Self { local, directory, piece_len, done, lower, writer, tombstones }
+    }
+
+    /// Entries of another key follow: the place to cut.
+    async fn next_key(&mut self, key: &[u8]) -> Result<()> {
+        self.tombstones.clear();
+        if self.writer.as_ref().is_some_and(|writer| writer.len_estimate() >= self.piece_len) {
+            self.end_piece().await?;
+            self.lower = key.to_vec();
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: &[u8], tag: Tag, value: &[u8]) -> Result<()> {
+        if tag.kind() == Kind::Delete {
+            self.tombstones.push(tag);
+            return Ok(());
+        }
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(TableWriter::create(self.local, self.directory)?),
+        };
+        for tombstone in self.tombstones.drain(..) {
+            writer.add(key, tombstone, &[]);
+        }
+        writer.add(key, tag, value);
+        Ok(())
+    }
+
+    async fn write_full(&mut self) -> Result<()> {
+        match &mut self.writer {
+            Some(writer) => writer.write_full(self.local).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn end_piece(&mut self) -> Result<()> {
+        let output = match self.writer.take() {
+            Some(writer) => Some(writer.finish(self.local, self.directory).await?),
+            None => None,
+        };
+        self.done.push(Piece { lower: std::mem::take(&mut self.lower), output });
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Vec<Piece>> {
+        self.end_piece().await?;
+        Ok(self.done)
+    }
+}

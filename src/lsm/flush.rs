@@ -1,0 +1,67 @@
+//! Flush: one frozen memtable (L1) becomes one file (L2).
+
+use super::files::Directory;
+use super::levels::{Edit, FlushedRecord};
+use super::output::{Output, TableWriter};
+use super::ranges::RangeSet;
+use super::retention::Retention;
+use crate::base::error::Result;
+use crate::base::key::SeqNo;
+use crate::exec::Local;
+use crate::memtable::Memtable;
+
+/// Entries copied from the memtable between two looks at the clock.
+const STEP: usize = 64;
+
+/// Writes what somebody can still see of `memtable`; `None` if it is empty. The file is synced and
+/// its name is durable.
+pub(crate) async fn flush(
+    local: &Local,
+    directory: &Directory,
+    memtable: &Memtable,
+    snapshots: Vec<SeqNo>,
+) -> Result<Option<Output>> {
+    if memtable.is_empty() {
+        return Ok(None);
+    }
+    let mut retention = Retention::new(snapshots);
+    let mut writer = TableWriter::create(local, directory)?;
+    let mut last: Option<(Vec<u8>, SeqNo)> = None;
+    loop {
+        let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
+        let mut key_before = after.map(|(key, _)| key.to_vec());
+        let mut seqno_before = 0;
+        let walked = memtable.walk(after, STEP, |key, tag, value| {
+            if key_before.as_deref() != Some(key) {
+                retention.next_key();
+                let buffer = key_before.get_or_insert_default();
+                buffer.clear();
+                buffer.extend_from_slice(key);
+            }
+            seqno_before = tag.seqno();
+            if retention.needs(seqno_before) {
+                writer.add(key, tag, value);
+            }
+        });
+        if walked == 0 {
+            break;
+        }
+        last = key_before.map(|key| (key, seqno_before));
+        writer.write_full(local).await?;
+        local.breathe().await;
+    }
+    let output = writer.finish(local, directory).await?;
+    directory.sync(local).await?;
+    Ok(Some(output))
+}
+
+/// The edit that commits a flush.
+pub(crate) fn edit(output: Option<&Output>, log_lsn: u64, seqno: SeqNo, directory: &Directory) -> Edit {
+    let file = output.map(|output| FlushedRecord {
+        table: output.record,
+        min: output.table.min_key().to_vec(),
+        max: output.table.max_key().to_vec(),
+        consumed: RangeSet::default(),
+    });
+    Edit::Flush { file, log_lsn, seqno, next_file: directory.next_id() }
+}

@@ -1,0 +1,261 @@
+//! The manifest: the file of the durable state, and the only commit point.
+//!
+//! ```text
+//! file     0        8             12  16           24      32
+//!          | magic  | version u32 | 0 | number u64 | check | records ... | zeros (preallocated)
+//! record   | payload len u32 | check u64 | payload |
+//! check    XXH3-64 of the payload, seeded with the file's number and the record's offset
+//! ```
+//!
+//! The first record is the whole state, each further one an edit. A file is whole once its first
+//! record is valid; the one with the highest number counts. An invalid record ends the file if
+//! nothing valid follows (its commit never completed); otherwise the file is damaged.
+
+use std::path::PathBuf;
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::files::{Directory, MANIFEST_PREFIX};
+use super::levels::{Edit, Levels};
+use crate::base::codec::Cursor;
+use crate::base::error::{Error, Result};
+use crate::exec::Local;
+use crate::io::{Buffer, Data, File, OpenMode};
+
+const MAGIC: &[u8; 8] = b"RABIMAN1";
+const VERSION: u32 = 1;
+const HEADER_LEN: usize = 32;
+const RECORD_HEADER_LEN: usize = 12;
+
+/// Space is reserved in steps of this, so that an append rarely changes the file's size.
+const STEP: u64 = 64 << 10;
+
+/// A manifest grows to this, or to four times its first record, before a new one is begun.
+const LEN_MAX: u64 = 1 << 20;
+
+/// The manifest being written. One task owns it.
+pub(crate) struct Manifest {
+    file: File,
+    number: u64,
+    offset: u64,
+    reserved: u64,
+    first_record_len: u64,
+}
+
+impl Manifest {
+    /// Begins the manifest `number` with the whole state; durable on return, its name included.
+    pub(crate) async fn create(
+        local: &Local,
+        directory: &Directory,
+        number: u64,
+        levels: &Levels,
+    ) -> Result<Self> {
+        let path = directory.path_of(MANIFEST_PREFIX, number);
+        let file = local.io().open(&path, OpenMode::Create)?;
+        let mut bytes = header(number);
+        let mut payload = Vec::new();
+        levels.encode(&mut payload);
+        bytes.extend_from_slice(&record(number, HEADER_LEN as u64, &payload));
+        let mut manifest =
+            Self { file, number, offset: 0, reserved: 0, first_record_len: bytes.len() as u64 };
+        manifest.put(local, &bytes).await?;
+        directory.sync(local).await?;
+        Ok(manifest)
+    }
+
+    /// Its number.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.file.path().to_path_buf()
+    }
+
+    /// Whether it is time to begin a new one.
+    pub(crate) fn is_long(&self) -> bool {
+        self.offset > LEN_MAX.max(4 * self.first_record_len)
+    }
+
+    /// Appends an edit; durable on return. After [`Error::DiskFull`] it may be tried again, after
+    /// any other error the manifest must not be written any more.
+    pub(crate) async fn append(&mut self, local: &Local, edit: &Edit) -> Result<()> {
+        let mut payload = Vec::new();
+        edit.encode(&mut payload);
+        let bytes = record(self.number, self.offset, &payload);
+        self.put(local, &bytes).await
+    }
+
+    async fn put(&mut self, local: &Local, bytes: &[u8]) -> Result<()> {
+        let end = self.offset + bytes.len() as u64;
+        if end > self.reserved {
+            let reserved = end.next_multiple_of(STEP);
+            local.allocate(&self.file, reserved).await?;
+            self.reserved = reserved;
+        }
+        let mut buffer = Buffer::with_capacity(bytes.len());
+        buffer.extend_from_slice(bytes);
+        local.write(&self.file, self.offset, Data::Owned(buffer), false).await?;
+        local.sync(&self.file).await.map_err(final_failure)?;
+        self.offset = end;
+        Ok(())
+    }
+}
+
+/// A failed sync is final whatever its cause: what it has made durable is unknown.
+fn final_failure(error: Error) -> Error {
+    match error {
+        Error::DiskFull { path, .. } => {
+            Error::Poisoned { cause: format!("no space left to sync {}", path.display()) }
+        }
+        error => error,
+    }
+}
+
+fn header(number: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_LEN);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&number.to_le_bytes());
+    let check = xxh3_64(&bytes);
+    bytes.extend_from_slice(&check.to_le_bytes());
+    bytes
+}
+
+fn checksum(number: u64, offset: u64, payload: &[u8]) -> u64 {
+    xxh3_64_with_seed(payload, number.rotate_left(40) ^ offset)
+}
+
+fn record(number: u64, offset: u64, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_HEADER_LEN + payload.len());
+    let len = u32::try_from(payload.len()).expect("an edit names a few files");
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(&checksum(number, offset, payload).to_le_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// The payload of the record at `offset`, if there is a valid one.
+fn record_at(number: u64, bytes: &[u8], offset: usize) -> Option<&[u8]> {
+    let mut cursor = Cursor::new(bytes.get(offset..)?);
+    let len = cursor.u32()? as usize;
+    let check = cursor.u64()?;
+    let payload = cursor.take(len)?;
+    (len > 0 && checksum(number, offset as u64, payload) == check).then_some(payload)
+}
+
+/// Reads the manifest `number`; `None` if its first record was never completed.
+pub(crate) async fn read(local: &Local, directory: &Directory, number: u64) -> Result<Option<Levels>> {
+    let path = directory.path_of(MANIFEST_PREFIX, number);
+    let file = local.io().open(&path, OpenMode::Read)?;
+    let len = local.io().file_len(&file)? as usize;
+    let bytes = local.read(&file, 0, len).await?;
+    parse(&path, number, &bytes)
+}
+
+fn parse(path: &std::path::Path, number: u64, bytes: &[u8]) -> Result<Option<Levels>> {
+    let Some(found) = bytes.get(..HEADER_LEN) else { return Ok(None) };
+    if found != header(number) {
+        let version = u32::from_le_bytes(found[8..12].try_into().expect("four bytes"));
+        let intact = xxh3_64(&found[..24]).to_le_bytes() == found[24..];
+        if found.starts_with(MAGIC) && intact && version > VERSION {
+            return Err(Error::NewerFormat { path: path.to_path_buf(), found: version, supported: VERSION });
+        }
+        return Ok(None);
+    }
+    let Some(first) = record_at(number, bytes, HEADER_LEN) else { return Ok(None) };
+    let damage = |offset: usize, found: String| {
+        Error::corruption(path, offset as u64, "manifest record", "a possible state", found)
+    };
+    let mut levels = Levels::decode(&mut Cursor::new(first)).map_err(|why| damage(HEADER_LEN, why))?;
+    let mut offset = HEADER_LEN + RECORD_HEADER_LEN + first.len();
+    while let Some(payload) = record_at(number, bytes, offset) {
+        let edit = Edit::decode(&mut Cursor::new(payload));
+        let edit = edit.ok_or_else(|| damage(offset, "an edit that makes no sense".into()))?;
+        levels.apply(&edit).map_err(|why| damage(offset, why))?;
+        offset += RECORD_HEADER_LEN + payload.len();
+    }
+    check_tail(path, number, bytes, offset)?;
+    Ok(Some(levels))
+}
+
+/// Behind the last valid record: zeros, or a commit that never completed; no later record.
+fn check_tail(path: &std::path::Path, number: u64, bytes: &[u8], end: usize) -> Result<()> {
+    let tail = bytes.get(end..).unwrap_or_default();
+    if tail.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    if (end + 1..bytes.len()).any(|offset| record_at(number, bytes, offset).is_some()) {
+        let expected = "a valid record, since one follows";
+        return Err(Error::corruption(path, end as u64, "manifest record", expected, "none"));
+    }
+    tracing::warn!(file = %path.display(), offset = end, "ignored a manifest edit whose commit never completed");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn manifest(edits: u64) -> (Vec<u8>, Levels) {
+        let mut levels = Levels::new(42);
+        let mut bytes = header(3);
+        let mut payload = Vec::new();
+        levels.encode(&mut payload);
+        bytes.extend_from_slice(&record(3, bytes.len() as u64, &payload));
+        for number in 1..=edits {
+            let edit = Edit::Flush { file: None, log_lsn: number * 4096, seqno: number, next_file: 9 };
+            levels.apply(&edit).unwrap();
+            payload.clear();
+            edit.encode(&mut payload);
+            bytes.extend_from_slice(&record(3, bytes.len() as u64, &payload));
+        }
+        bytes.resize(bytes.len() + 100, 0);
+        (bytes, levels)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Option<Levels>> {
+        parse(Path::new("MANIFEST-00000003"), 3, bytes)
+    }
+
+    #[test]
+    fn the_state_is_the_first_record_with_all_edits() {
+        let (bytes, levels) = manifest(3);
+        assert_eq!(read(&bytes).unwrap(), Some(levels));
+    }
+
+    #[test]
+    fn damage_is_found_wherever_a_commit_followed() {
+        let (bytes, levels) = manifest(3);
+        let last = record(3, 0, &[0; 6]).len() + 100;
+        let mut errors = 0;
+        for position in 0..bytes.len() - 100 {
+            let mut damaged = bytes.clone();
+            damaged[position] ^= 0x10;
+            match read(&damaged) {
+                Err(Error::Corruption { .. }) => errors += 1,
+                // The header or first record: as if never completed; the caller decides.
+                Ok(None) => assert!(position < bytes.len() - last),
+                // The last edit cannot be told from one whose commit was torn.
+                Ok(Some(found)) => {
+                    assert_ne!(found, levels);
+                    assert!(position >= bytes.len() - last - 2, "{position}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(errors > 0);
+    }
+
+    #[test]
+    fn a_torn_last_edit_is_ignored_and_a_torn_first_record_is_no_manifest() {
+        let (bytes, _) = manifest(2);
+        let (shorter, expected) = manifest(1);
+        let end = bytes.len() - 100;
+        assert_eq!(read(&bytes[..end - 1]).unwrap(), Some(expected));
+        assert_eq!(read(&shorter[..HEADER_LEN + 5]).unwrap(), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! The tree: what is on disk, what readers see of it, and the jobs that move data down.
+//!
+//! [`levels`] is the durable state and the edits that change it, [`manifest`] its file, the only
+//! commit point. [`view`] is what a reader pins. [`plan`] decides what to compact, without I/O;
+//! [`flush`] and [`compact`] do the work; [`recovery`] puts everything together at open.
+
+pub(crate) mod compact;
+pub(crate) mod files;
+pub(crate) mod flush;
+pub(crate) mod levels;
+pub(crate) mod manifest;
+pub(crate) mod output;
+pub(crate) mod pace;
+pub(crate) mod plan;
+pub(crate) mod ranges;
+pub(crate) mod recovery;
+pub(crate) mod retention;
+pub(crate) mod scan;
+pub(crate) mod view;

@@ -1,0 +1,97 @@
+//! Writing a table: entries in order go in, a durable, opened file comes out.
+//!
+//! Pieces are written while the next ones are built, a few in flight at a time; one sync at the
+//! end. The file's name becomes durable with the caller's sync of the directory, before the
+//! manifest names it. A table given up leaves a file that no manifest names.
+
+use std::collections::VecDeque;
+
+use super::files::{Directory, TABLE_PREFIX};
+use super::levels::TableRecord;
+use crate::base::error::{Error, Result};
+use crate::base::key::Tag;
+use crate::base::sync::Arc;
+use crate::exec::Local;
+use crate::io::{Buffer, Data, File, Op, OpenMode};
+use crate::table::{Builder, Table};
+
+/// Pieces in flight: enough to keep the device busy while the next is built.
+const IN_FLIGHT_MAX: usize = 4;
+
+/// A finished table.
+pub(crate) struct Output {
+    pub(crate) table: Arc<Table>,
+    pub(crate) record: TableRecord,
+}
+
+/// A table being written.
+pub(crate) struct TableWriter {
+    file: File,
+    id: u64,
+    builder: Builder,
+    offset: u64,
+    in_flight: VecDeque<crate::exec::Submitted>,
+}
+
+impl TableWriter {
+    /// Begins a new file.
+    pub(crate) fn create(local: &Local, directory: &Directory) -> Result<Self> {
+        let id = directory.take_id();
+        let file = local.io().open(&directory.path_of(TABLE_PREFIX, id), OpenMode::Create)?;
+        let builder = Builder::new(id, directory.table_options());
+        Ok(Self { file, id, builder, offset: 0, in_flight: VecDeque::new() })
+    }
+
+    /// Length of the file so far, in bytes.
+    pub(crate) fn len_estimate(&self) -> u64 {
+        self.builder.len_estimate()
+    }
+
+    /// Adds the next entry. Full pieces pile up until [`write_full`](Self::write_full).
+    pub(crate) fn add(&mut self, key: &[u8], tag: Tag, value: &[u8]) {
+        self.builder.add(key, tag, value);
+    }
+
+    /// Hands full pieces to the device; waits if too many are in flight.
+    pub(crate) async fn write_full(&mut self, local: &Local) -> Result<()> {
+        while let Some(piece) = self.builder.take_full() {
+            self.submit(local, piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn submit(&mut self, local: &Local, piece: Buffer) -> Result<()> {
+        if self.in_flight.len() >= IN_FLIGHT_MAX {
+            self.wait_oldest().await?;
+        }
+        let offset = self.offset;
+        self.offset += piece.len() as u64;
+        let op = Op::Write { file: self.file.clone(), offset, data: Data::Owned(piece), durable: false };
+        self.in_flight.push_back(local.submit(op));
+        Ok(())
+    }
+
+    async fn wait_oldest(&mut self) -> Result<()> {
+        let Some(oldest) = self.in_flight.pop_front() else { return Ok(()) };
+        let done = oldest.await;
+        done.result.map_err(|e| Error::io("write", self.file.path(), None, e))?;
+        Ok(())
+    }
+
+    /// Completes, syncs and opens the file.
+    pub(crate) async fn finish(mut self, local: &Local, directory: &Directory) -> Result<Output> {
+        let builder = std::mem::replace(&mut self.builder, Builder::new(self.id, directory.table_options()));
+        let finished = builder.finish();
+        for piece in finished.rest {
+            self.submit(local, piece).await?;
+        }
+        while !self.in_flight.is_empty() {
+            self.wait_oldest().await?;
+        }
+        assert_eq!(self.offset, finished.meta.file_len);
+        local.sync(&self.file).await?;
+        let record = TableRecord { id: self.id, len: self.offset };
+        let table = directory.open_table(local, record).await?;
+        Ok(Output { table, record })
+    }
+}

@@ -1,0 +1,210 @@
+//! Ranges of user keys, and sets of them.
+
+use crate::base::codec::{Cursor, put_bytes};
+
+/// Keys from `lower` on, up to but without `upper`; `None` is above every key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyRange {
+    pub(crate) lower: Vec<u8>,
+    pub(crate) upper: Option<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// Whether `key` is in the range.
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        self.lower.as_slice() <= key && self.is_below_upper(key)
+    }
+
+    /// Whether `key` lies below the upper bound.
+    pub(crate) fn is_below_upper(&self, key: &[u8]) -> bool {
+        self.upper.as_deref().is_none_or(|upper| key < upper)
+    }
+
+    /// Whether some key may be in both ranges.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.is_below_upper(&other.lower) && other.is_below_upper(&self.lower)
+    }
+
+    /// Whether a key between `min` and `max`, both included, may be in the range.
+    pub(crate) fn touches(&self, min: &[u8], max: &[u8]) -> bool {
+        self.is_below_upper(min) && self.lower.as_slice() <= max
+    }
+
+    /// Appends the encoding.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        put_bytes(out, &self.lower);
+        encode_bound(out, self.upper.as_deref());
+    }
+
+    /// Reads an encoding; `None` if it is none.
+    pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let lower = cursor.bytes()?.to_vec();
+        let upper = match cursor.u8()? {
+            0 => None,
+            1 => Some(cursor.bytes()?.to_vec()),
+            _ => return None,
+        };
+        upper.as_ref().is_none_or(|upper| lower < *upper).then_some(Self { lower, upper })
+    }
+}
+
+fn encode_bound(out: &mut Vec<u8>, bound: Option<&[u8]>) {
+    out.push(u8::from(bound.is_some()));
+    if let Some(bound) = bound {
+        put_bytes(out, bound);
+    }
+}
+
+/// A set of keys: disjoint ranges in order, none adjacent to another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RangeSet(Vec<KeyRange>);
+
+impl RangeSet {
+    /// Adds a range, joining it with those it overlaps or touches.
+    pub(crate) fn insert(&mut self, added: &KeyRange) {
+        let mut joined = added.clone();
+        let mut kept = Vec::with_capacity(self.0.len() + 1);
+        for range in self.0.drain(..) {
+            let apart_below = range.upper.as_ref().is_some_and(|upper| *upper < joined.lower);
+            let apart_above = joined.upper.as_ref().is_some_and(|upper| *upper < range.lower);
+            if apart_below || apart_above {
+                kept.push(range);
+                continue;
+            }
+            joined.lower = joined.lower.min(range.lower);
+            joined.upper = match (joined.upper, range.upper) {
+                (Some(a), Some(b)) => Some(a.max(b)),
+                _ => None,
+            };
+        }
+        kept.push(joined);
+        kept.sort_by(|a, b| a.lower.cmp(&b.lower));
+        self.0 = kept;
+    }
+
+    /// The range that holds `key`.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<&KeyRange> {
+        let after = self.0.partition_point(|range| range.lower.as_slice() <= key);
+        let range = self.0.get(after.checked_sub(1)?)?;
+        range.is_below_upper(key).then_some(range)
+    }
+
+    /// Whether one range holds both keys and so everything between.
+    pub(crate) fn covers(&self, min: &[u8], max: &[u8]) -> bool {
+        self.find(min).is_some_and(|range| range.contains(max))
+    }
+
+    /// Whether the set is empty.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The parts of `range` that are not in the set, in order.
+    pub(crate) fn gaps(&self, range: &KeyRange) -> Vec<KeyRange> {
+        let mut gaps = Vec::new();
+        let mut lower = range.lower.clone();
+        for taken in self.0.iter().filter(|taken| taken.overlaps(range)) {
+            if lower < taken.lower {
+                gaps.push(KeyRange { lower, upper: Some(taken.lower.clone()) });
+            }
+            match &taken.upper {
+                None => return gaps,
+                Some(upper) => lower = upper.clone(),
+            }
+        }
+        if range.is_below_upper(&lower) {
+            gaps.push(KeyRange { lower, upper: range.upper.clone() });
+        }
+        gaps
+    }
+
+    /// Appends the encoding.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        crate::base::codec::put_varint(out, self.0.len() as u64);
+        self.0.iter().for_each(|range| range.encode(out));
+    }
+
+    /// Reads an encoding; `None` if it is none.
+    pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let mut set = Self::default();
+        for _ in 0..cursor.varint()? {
+            set.insert(&KeyRange::decode(cursor)?);
+        }
+        Some(set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(lower: &str, upper: &str) -> KeyRange {
+        let upper = (upper != "*").then(|| upper.as_bytes().to_vec());
+        KeyRange { lower: lower.as_bytes().to_vec(), upper }
+    }
+
+    fn show(set: &RangeSet) -> String {
+        let show = |range: &KeyRange| {
+            let upper = range.upper.as_deref().unwrap_or(b"*");
+            format!("{}-{}", String::from_utf8_lossy(&range.lower), String::from_utf8_lossy(upper))
+        };
+        set.0.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn ranges_join_where_they_meet() {
+        let mut set = RangeSet::default();
+        let mut check = |added: KeyRange, expected: &str| {
+            set.insert(&added);
+            assert_eq!(show(&set), expected);
+        };
+        check(range("d", "f"), "d-f");
+        check(range("m", "p"), "d-f m-p");
+        check(range("f", "g"), "d-g m-p");
+        check(range("a", "b"), "a-b d-g m-p");
+        check(range("e", "n"), "a-b d-p");
+        check(range("x", "*"), "a-b d-p x-*");
+        check(range("b", "d"), "a-p x-*");
+        check(range("", "y"), "-*");
+    }
+
+    #[test]
+    fn membership_respects_half_open_bounds() {
+        let mut set = RangeSet::default();
+        set.insert(&range("b", "d"));
+        set.insert(&range("f", "*"));
+        assert!(set.find(b"a").is_none() && set.find(b"d").is_none());
+        assert!(set.find(b"b").is_some() && set.find(b"zz").is_some());
+        assert!(set.covers(b"b", b"c") && !set.covers(b"b", b"d") && !set.covers(b"c", b"g"));
+    }
+
+    #[test]
+    fn gaps_are_what_is_left_of_a_range() {
+        let mut set = RangeSet::default();
+        set.insert(&range("b", "d"));
+        set.insert(&range("f", "h"));
+        let check = |set: &RangeSet, range: KeyRange, expected: &str| {
+            assert_eq!(show(&RangeSet(set.gaps(&range))), expected);
+        };
+        check(&set, range("", "*"), "-b d-f h-*");
+        check(&set, range("c", "g"), "d-f");
+        check(&set, range("b", "d"), "");
+        check(&set, range("d", "f"), "d-f");
+        check(&set, range("e", "e1"), "e-e1");
+        set.insert(&range("x", "*"));
+        check(&set, range("g", "*"), "h-x");
+    }
+
+    #[test]
+    fn a_set_comes_back_from_its_encoding() {
+        let mut set = RangeSet::default();
+        set.insert(&range("b", "d"));
+        set.insert(&range("f", "*"));
+        let mut bytes = Vec::new();
+        set.encode(&mut bytes);
+        assert_eq!(RangeSet::decode(&mut Cursor::new(&bytes)), Some(set));
+        for len in 0..bytes.len() {
+            assert_eq!(RangeSet::decode(&mut Cursor::new(&bytes[..len])), None);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Opening: from the files of a directory to a running state.
+//!
+//! Manifest, tables, log, stage; what the log holds becomes L2 files, so that a fresh log can
+//! begin. All of that is committed by one new manifest; until then nothing an earlier opening
+//! needs is touched, so an interrupted opening is simply repeated.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use super::files::{Directory, FileKind, MANIFEST_PREFIX, TABLE_PREFIX};
+use super::flush;
+use super::levels::{Levels, LogStart};
+use super::manifest::{self, Manifest};
+use crate::base::error::{Error, Result};
+use crate::base::key::Tag;
+use crate::base::limits::SECTOR;
+use crate::base::options::Options;
+use crate::base::sync::Arc;
+use crate::exec::Local;
+use crate::io::OpenMode;
+use crate::memtable::Memtable;
+use crate::table::{BlockCache, Table, TableOptions};
+use crate::wal::{
+    BLANKS_MAX, Batch, Blank, Entries, LogReader, SEGMENT_PREFIX, STAGE_PREFIX, Segment, Stage, StageImage,
+    Wal, Writer,
+};
+
+/// A database ready to serve.
+pub(crate) struct Recovered {
+    pub(crate) directory: Directory,
+    pub(crate) levels: Levels,
+    pub(crate) manifest: Manifest,
+    pub(crate) tables: HashMap<u64, Arc<Table>>,
+    pub(crate) wal: Arc<Wal>,
+    pub(crate) writer: Writer,
+    /// Bytes of log that were replayed.
+    pub(crate) replayed_bytes: u64,
+}
+
+/// Opens the database in `path`, whose lock is held.
+pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Result<Recovered> {
+    let names = local.io().list(path)?.unwrap_or_default();
+    let (number, mut levels) = find_state(local, path, &names, options).await?;
+    let kinds: Vec<FileKind> = names.iter().filter_map(|name| FileKind::of(name)).collect();
+    let used = kinds.iter().filter_map(|kind| kind.number()).max().unwrap_or(0);
+    levels.next_file = levels.next_file.max(used + 1);
+    let cache = Arc::new(BlockCache::new(usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX)));
+    let table_options = TableOptions {
+        block_size_bytes: options.block_size_bytes,
+        filter_bits_per_key: options.filter_bits_per_key as usize,
+    };
+    let directory = Directory::new(path.to_path_buf(), levels.next_file, cache, table_options);
+    let mut tables = HashMap::new();
+    for record in levels.tables().collect::<Vec<_>>() {
+        let table = directory.open_table(local, record).await?;
+        let (_, newest) = table.seqno_range();
+        if newest > levels.seqno {
+            let (path, expected) = (table.file().path(), format!("at most {}", levels.seqno));
+            return Err(Error::corruption(path, 0, "newest seqno", expected, newest));
+        }
+        tables.insert(record.id, table);
+    }
+    let segments = read_segments(local, &directory, &kinds).await?;
+    let mut replay =
+        Replay { local, directory: &directory, levels: &mut levels, tables: &mut tables, options };
+    let (start, replayed_bytes) = replay.run(&segments, &kinds).await?;
+    let log = LogStart { generation: local.io().random() | 1, lsn: start.next_multiple_of(SECTOR as u64) };
+    let (wal, first, blanks) = begin_log(local, &directory, &levels, &segments, log, options).await?;
+    let needed = segments.iter().filter(|segment| is_needed(segment, &levels)).cloned().collect();
+    levels.log = log;
+    levels.next_file = directory.next_id();
+    let manifest = Manifest::create(local, &directory, number + 1, &levels).await?;
+    let segment_len = options.wal_segment_size_bytes;
+    let blanks = keep_blanks(local, blanks, needed, segment_len)?;
+    let kept: HashSet<&Path> = blanks.iter().map(Blank::path).chain([first.file.path()]).collect();
+    remove_leftovers(local, &directory, &kinds, &levels, &kept).await?;
+    let ids = Arc::clone(directory.ids());
+    let writer = Writer::new(Arc::clone(&wal), path.to_path_buf(), segment_len, ids, first, blanks);
+    Ok(Recovered { directory, levels, manifest, tables, wal, writer, replayed_bytes })
+}
+
+/// The newest whole manifest's number and state; makes the first one in an empty directory.
+async fn find_state(
+    local: &Local,
+    path: &Path,
+    names: &[String],
+    options: &Options,
+) -> Result<(u64, Levels)> {
+    let none = Directory::new(path.to_path_buf(), 0, Arc::new(BlockCache::new(0)), TableOptions::default());
+    let kinds: Vec<Option<FileKind>> = names.iter().map(|name| FileKind::of(name)).collect();
+    let mut numbers: Vec<u64> = kinds
+        .iter()
+        .filter_map(|kind| if let Some(FileKind::Manifest(number)) = kind { Some(*number) } else { None })
+        .collect();
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    for number in &numbers {
+        if let Some(levels) = manifest::read(local, &none, *number).await? {
+            return Ok((*number, levels));
+        }
+    }
+    let other = names
+        .iter()
+        .zip(&kinds)
+        .find(|(_, kind)| !matches!(kind, Some(FileKind::Lock | FileKind::Manifest(_))));
+    match (other, numbers.first()) {
+        (Some(_), Some(newest)) => {
+            let path = none.path_of(MANIFEST_PREFIX, *newest);
+            return Err(Error::corruption(&path, 0, "manifest", "a whole first record", "none"));
+        }
+        (Some((name, _)), None) => {
+            return Err(Error::NotADatabase { dir: path.to_path_buf(), found: name.clone() });
+        }
+        (None, _) => {}
+    }
+    if !options.create_if_missing {
+        return Err(Error::Missing { dir: path.to_path_buf() });
+    }
+    let number = numbers.first().map_or(1, |newest| newest + 1);
+    let levels = Levels::new(local.io().random());
+    // A manifest without a log marks the directory as ours before anything else is made in it.
+    drop(Manifest::create(local, &none, number, &levels).await?);
+    Ok((number, levels))
+}
+
+/// The segment files with their headers; files without one are left out.
+async fn read_segments(local: &Local, directory: &Directory, kinds: &[FileKind]) -> Result<Vec<Segment>> {
+    let mut segments = Vec::new();
+    for kind in kinds {
+        let FileKind::Segment(number) = kind else { continue };
+        let path = directory.path_of(SEGMENT_PREFIX, *number);
+        let file = local.io().open(&path, OpenMode::Read)?;
+        segments.extend(Segment::read(local, file).await?);
+    }
+    Ok(segments)
+}
+
+/// Turning the log into L2 files.
+struct Replay<'a> {
+    local: &'a Local,
+    directory: &'a Directory,
+    levels: &'a mut Levels,
+    tables: &'a mut HashMap<u64, Arc<Table>>,
+    options: &'a Options,
+}
+
+impl Replay<'_> {
+    /// Returns where the stream ends, and how many bytes were replayed.
+    async fn run(&mut self, segments: &[Segment], kinds: &[FileKind]) -> Result<(u64, u64)> {
+        let log = self.levels.log;
+        if log.generation == 0 {
+            return Ok((log.lsn, 0));
+        }
+        let stage = self.find_stage(kinds).await?;
+        let mut reader = LogReader::new(log.generation, log.lsn, segments.to_vec(), stage)?;
+        let mut memtable = Memtable::new(0, log.lsn, 0);
+        while let Some(batch) = reader.next(self.local).await? {
+            self.insert(&memtable, &batch)?;
+            if memtable.bytes() >= self.options.memtable_size_bytes {
+                self.flush(&memtable).await?;
+                memtable = Memtable::new(0, log.lsn, 0);
+            }
+            self.local.breathe().await;
+        }
+        self.flush(&memtable).await?;
+        let replayed = reader.position() - log.lsn;
+        if replayed > 0 {
+            tracing::info!(bytes = replayed, seqno = self.levels.seqno, "replayed the log");
+        }
+        Ok((reader.position(), replayed))
+    }
+
+    async fn find_stage(&self, kinds: &[FileKind]) -> Result<Option<StageImage>> {
+        for kind in kinds {
+            let FileKind::Stage(number) = kind else { continue };
+            let path = self.directory.path_of(STAGE_PREFIX, *number);
+            let image = StageImage::read(self.local, &path, self.levels.log.generation).await?;
+            if image.is_some() {
+                return Ok(image);
+            }
+        }
+        Ok(None)
+    }
+
+    fn insert(&mut self, memtable: &Memtable, batch: &Batch) -> Result<()> {
+        let damage = |expected: String, found: String| {
+            Error::corruption(self.directory.path(), batch.lsn, "log record", expected, found)
+        };
+        if batch.seqno != self.levels.seqno + 1 {
+            let expected = format!("a batch with seqno {}", self.levels.seqno + 1);
+            return Err(damage(expected, format!("one with seqno {}", batch.seqno)));
+        }
+        let mut entries = Entries::new(&batch.payload);
+        for (kind, key, value) in entries.by_ref() {
+            self.levels.seqno += 1;
+            memtable.insert(key, Tag::new(self.levels.seqno, kind), value);
+        }
+        if entries.is_damaged() {
+            return Err(damage("whole entries".into(), "an entry that makes no sense".into()));
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self, memtable: &Memtable) -> Result<()> {
+        let output = flush::flush(self.local, self.directory, memtable, Vec::new()).await?;
+        let edit = flush::edit(output.as_ref(), self.levels.log.lsn, self.levels.seqno, self.directory);
+        self.levels.apply(&edit).expect("a flush of new files is always possible");
+        if let Some(output) = output {
+            self.tables.insert(output.record.id, output.table);
+        }
+        Ok(())
+    }
+}
+
+/// Makes the stage and the first segment of a new log; nothing of the old log is touched.
+async fn begin_log(
+    local: &Local,
+    directory: &Directory,
+    levels: &Levels,
+    segments: &[Segment],
+    log: LogStart,
+    options: &Options,
+) -> Result<(Arc<Wal>, Segment, Vec<Blank>)> {
+    let stage_path = directory.path_of(STAGE_PREFIX, directory.take_id());
+    let stage = Stage::create(local, &stage_path, options.stage_size_bytes, log.generation, log.lsn).await?;
+    let segment_len = options.wal_segment_size_bytes;
+    let mut blanks = Vec::new();
+    for segment in segments {
+        if !is_needed(segment, levels) {
+            blanks.extend(reuse(local, segment, segment_len)?);
+        }
+    }
+    let blank = match blanks.pop() {
+        Some(blank) => blank,
+        None => {
+            let path = directory.path_of(SEGMENT_PREFIX, directory.take_id());
+            Blank::create(local, path, segment_len).await?
+        }
+    };
+    let first = blank.begin(local, log.generation, log.lsn).await?;
+    directory.sync(local).await?;
+    let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno));
+    Ok((wal, first, blanks))
+}
+
+/// Whether the log that `levels` names may still be read from `segment`.
+fn is_needed(segment: &Segment, levels: &Levels) -> bool {
+    segment.header.generation == levels.log.generation && segment.end() >= levels.log.lsn
+}
+
+/// The segment's file for another use, if it has the length segments have now.
+fn reuse(local: &Local, segment: &Segment, segment_len: u64) -> Result<Option<Blank>> {
+    if local.io().file_len(&segment.file)? != segment_len {
+        return Ok(None);
+    }
+    let file = local.io().open(segment.file.path(), OpenMode::Direct)?;
+    Ok(Some(Blank::leftover(file, segment_len)))
+}
+
+/// After the commit the old log's segments serve again, as far as spares are kept.
+fn keep_blanks(
+    local: &Local,
+    mut blanks: Vec<Blank>,
+    old: Vec<Segment>,
+    segment_len: u64,
+) -> Result<Vec<Blank>> {
+    for segment in old {
+        if blanks.len() < BLANKS_MAX {
+            blanks.extend(reuse(local, &segment, segment_len)?);
+        }
+    }
+    blanks.truncate(BLANKS_MAX);
+    Ok(blanks)
+}
+
+/// After the commit: removes what no part of the new state names.
+async fn remove_leftovers(
+    local: &Local,
+    directory: &Directory,
+    kinds: &[FileKind],
+    levels: &Levels,
+    kept_segments: &HashSet<&Path>,
+) -> Result<()> {
+    let live: HashSet<u64> = levels.tables().map(|table| table.id).collect();
+    for kind in kinds {
+        let path = match *kind {
+            FileKind::Manifest(number) => directory.path_of(MANIFEST_PREFIX, number),
+            FileKind::Stage(number) => directory.path_of(STAGE_PREFIX, number),
+            FileKind::Segment(number) => directory.path_of(SEGMENT_PREFIX, number),
+            FileKind::Table(number) if !live.contains(&number) => directory.path_of(TABLE_PREFIX, number),
+            FileKind::Table(_) | FileKind::Lock => continue,
+        };
+        if !kept_segments.contains(path.as_path()) {
+            local.remove(path).await?;
+        }
+    }
+    Ok(())
+}

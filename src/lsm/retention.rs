@@ -1,0 +1,53 @@
+//! Which versions of a key somebody can still see.
+//!
+//! A version with seqno `v` is what a reader at `s` sees if `v <= s < n`, where `n` is the seqno of
+//! the next newer version. The newest version is always seen, by the readers to come.
+
+use crate::base::key::SeqNo;
+
+/// Judges the versions of one key after another, newest first.
+pub(crate) struct Retention {
+    /// Seqnos of the snapshots, ascending.
+    snapshots: Vec<SeqNo>,
+    /// Seqno of the version before, if it was of the same key.
+    newer: Option<SeqNo>,
+}
+
+impl Retention {
+    /// For these snapshots, in ascending order.
+    pub(crate) fn new(snapshots: Vec<SeqNo>) -> Self {
+        assert!(snapshots.is_sorted());
+        Self { snapshots, newer: None }
+    }
+
+    /// The next versions are of another key.
+    pub(crate) fn next_key(&mut self) {
+        self.newer = None;
+    }
+
+    /// Whether the next version of the key is needed.
+    pub(crate) fn needs(&mut self, seqno: SeqNo) -> bool {
+        let Some(newer) = self.newer.replace(seqno) else { return true };
+        let first = self.snapshots.partition_point(|snapshot| *snapshot < seqno);
+        self.snapshots.get(first).is_some_and(|snapshot| *snapshot < newer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_lives_as_long_as_a_snapshot_between_it_and_the_next_newer_one() {
+        let check = |snapshots: &[SeqNo], versions: &[SeqNo], expected: &[SeqNo]| {
+            let mut retention = Retention::new(snapshots.to_vec());
+            let kept: Vec<_> = versions.iter().copied().filter(|seqno| retention.needs(*seqno)).collect();
+            assert_eq!(kept, expected, "snapshots {snapshots:?}");
+        };
+        check(&[], &[9, 7, 3], &[9]);
+        check(&[8], &[9, 7, 3], &[9, 7]);
+        check(&[7], &[9, 7, 3], &[9, 7]);
+        check(&[6, 8], &[9, 7, 3], &[9, 7, 3]);
+        check(&[2, 9, 12], &[9, 7, 3], &[9]);
+    }
+}
