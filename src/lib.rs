@@ -1,1 +1,46 @@
-//! Embedded, ordered key-value engine for Linux on io_uring, thread-per-core.
+//! Rabi: an embedded, ordered key-value engine for Linux on io_uring, thread-per-core.
+//!
+//! One LSM tree of four levels, shared by all cores: the mutable memtable (L0), frozen memtables
+//! (L1), flushed overlapping files (L2), non-overlapping partitions (L3). Each engine core is one
+//! thread with one ring; the write-ahead log, flushes and compactions are tasks on them. Reads run
+//! on the calling thread, without locks.
+//!
+//! ```
+//! use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path();
+//! let db = Db::open(path, Options::new())?;
+//! db.put("apple", "red")?; // survives kill -9 from here on
+//!
+//! let mut batch = WriteBatch::new();
+//! batch.put("banana", "yellow");
+//! batch.delete("apple");
+//! db.write(batch, WriteOptions { durability: Durability::Power })?; // survives loss of power
+//!
+//! for entry in db.range("a".."c").rev() {
+//!     let (key, value) = entry?;
+//!     println!("{} is {}", key.escape_ascii(), value.escape_ascii());
+//! }
+//! db.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod base;
+mod cache;
+mod db;
+mod engine;
+mod exec;
+mod io;
+mod iter;
+mod lsm;
+mod memtable;
+mod table;
+mod wal;
+
+pub use base::error::{Error, IoSource, Result};
+pub use base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
+pub use base::options::{Durability, IoBackend, Options, WriteOptions};
+pub use base::value::Value;
+pub use db::{Db, OpeningDb, Range, Snapshot, Stepper, WriteBatch};
+pub use engine::{FileStats, Stats};

@@ -1,0 +1,106 @@
+//! A batch of writes.
+
+use crate::base::error::{Error, Result};
+use crate::base::key::Kind;
+use crate::base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
+use crate::wal::BatchBuffer;
+
+/// Writes that take effect together, in the order they were added.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+/// use rabi::{Durability, WriteBatch, WriteOptions};
+/// let mut batch = WriteBatch::new();
+/// batch.put("from", "90");
+/// batch.put("to", "110");
+/// batch.delete("pending");
+/// db.write(batch, WriteOptions { durability: Durability::Power })?;
+/// # db.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct WriteBatch {
+    buffer: BatchBuffer,
+    /// The first entry that was too large; reported by the write.
+    refused: Option<Error>,
+}
+
+impl WriteBatch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds setting a value. A key or value that is too large makes the whole batch fail when it is
+    /// written.
+    pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        if let Err(error) = self.try_put(key.as_ref(), value.as_ref()) {
+            self.refused.get_or_insert(error);
+        }
+    }
+
+    /// Adds removing a key.
+    pub fn delete(&mut self, key: impl AsRef<[u8]>) {
+        if let Err(error) = self.try_delete(key.as_ref()) {
+            self.refused.get_or_insert(error);
+        }
+    }
+
+    /// Number of writes in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buffer.count() as usize
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Encoded size in bytes; at most [`BATCH_LEN_MAX`].
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.buffer.payload_len()
+    }
+
+    /// Forgets all writes, keeps the memory.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.refused = None;
+    }
+
+    pub(super) fn try_put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        if value.len() > VALUE_LEN_MAX {
+            return Err(Error::ValueTooLarge { len: value.len(), max: VALUE_LEN_MAX });
+        }
+        self.push(Kind::Put, key, value)
+    }
+
+    pub(super) fn try_delete(&mut self, key: &[u8]) -> Result<()> {
+        self.push(Kind::Delete, key, &[])
+    }
+
+    fn push(&mut self, kind: Kind, key: &[u8], value: &[u8]) -> Result<()> {
+        if key.len() > KEY_LEN_MAX {
+            return Err(Error::KeyTooLarge { len: key.len(), max: KEY_LEN_MAX });
+        }
+        // Kind and the two lengths take at most nine bytes for lengths within the limits.
+        let len = self.len_bytes() + key.len() + value.len() + 9;
+        if len > BATCH_LEN_MAX {
+            return Err(Error::BatchTooLarge { len, max: BATCH_LEN_MAX });
+        }
+        self.buffer.push(kind, key, value);
+        Ok(())
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        self.refused.clone().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn buffer(&mut self) -> &mut BatchBuffer {
+        &mut self.buffer
+    }
+}

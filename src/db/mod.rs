@@ -1,0 +1,189 @@
+//! The public face: [`Db`], batches, snapshots and ranges. No logic of its own.
+
+mod batch;
+mod bounds;
+mod range;
+mod snapshot;
+mod stepper;
+
+use std::cell::RefCell;
+use std::ops::RangeBounds;
+use std::path::Path;
+
+pub use batch::WriteBatch;
+pub use range::Range;
+pub use snapshot::Snapshot;
+pub use stepper::{OpeningDb, Stepper};
+
+use crate::base::error::Result;
+use crate::base::options::{Durability, Options, WriteOptions};
+use crate::base::sync::Arc;
+use crate::base::value::Value;
+use crate::engine::{Handle, Stats};
+use crate::exec::block_on;
+use bounds::Bounds;
+
+/// An open database. Cheap to clone, usable from any thread; all clones are one database.
+///
+/// Calls block the calling thread. A read of what is in memory takes no lock and makes no system
+/// call. When the last clone, snapshot and range is dropped, the engine stops; what was acknowledged
+/// is safe without [`close`](Db::close), which saves the next opening the replay of the log.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use rabi::{Db, Options};
+/// let db = Db::open(dir.path(), Options::new())?;
+/// db.put("planet:3", "earth")?;
+/// db.put("planet:4", "mars")?;
+/// let planets: Vec<_> = db.prefix("planet:").rev().collect::<Result<_, _>>()?;
+/// assert_eq!(&planets[0].1[..], b"mars");
+/// db.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Db {
+    handle: Arc<Handle>,
+}
+
+thread_local! {
+    /// The batch of single writes, so that a put allocates nothing for the log.
+    static SINGLE: RefCell<WriteBatch> = RefCell::new(WriteBatch::new());
+}
+
+/// A batch kept between single writes holds on to no more memory than this.
+const SINGLE_KEPT_BYTES: usize = 64 << 10;
+
+impl Db {
+    /// Opens the database in a directory, making it if need be.
+    ///
+    /// Replays what the log holds of earlier openings: after this, everything acknowledged with the
+    /// crash's kind of durability is there.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption), [`Error::Locked`](crate::Error::Locked)
+    /// if another handle has it open, [`Error::NotADatabase`](crate::Error::NotADatabase) if the
+    /// directory holds something else, [`Error::Corruption`](crate::Error::Corruption) if something
+    /// needed is damaged, and I/O errors.
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self> {
+        Ok(Self { handle: Arc::new(crate::engine::open(dir.as_ref(), options)?) })
+    }
+
+    /// Opens a database without threads: the caller takes the turns of its cores. For tests and
+    /// simulations, which choose the order of events.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); what goes wrong later comes out of the [`OpeningDb`].
+    pub fn open_stepped(dir: impl AsRef<Path>, options: Options) -> Result<(Stepper, OpeningDb)> {
+        stepper::open(dir.as_ref(), options)
+    }
+
+    /// The value of a key, or `None`. Sees every write acknowledged before the call.
+    ///
+    /// # Errors
+    /// [`Error::Closed`](crate::Error::Closed), [`Error::Corruption`](crate::Error::Corruption), I/O.
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
+        self.handle.0.get(key.as_ref(), None)
+    }
+
+    /// Sets the value of a key, with the durability of [`Options::durability`].
+    ///
+    /// # Errors
+    /// [`Error::KeyTooLarge`](crate::Error::KeyTooLarge),
+    /// [`Error::ValueTooLarge`](crate::Error::ValueTooLarge),
+    /// [`Error::DiskFull`](crate::Error::DiskFull), [`Error::Poisoned`](crate::Error::Poisoned),
+    /// [`Error::Closed`](crate::Error::Closed).
+    pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        self.write_single(|batch| batch.try_put(key.as_ref(), value.as_ref()))
+    }
+
+    /// Removes a key; no error if it has no value. Durability and errors as [`put`](Self::put).
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<()> {
+        self.write_single(|batch| batch.try_delete(key.as_ref()))
+    }
+
+    fn write_single(&self, fill: impl FnOnce(&mut WriteBatch) -> Result<()>) -> Result<()> {
+        let durability = self.handle.0.options.durability;
+        // Taken out while in use: a write may block, and a waker's code may write as well.
+        let mut batch = SINGLE.take();
+        batch.clear();
+        let result = fill(&mut batch).and_then(|()| self.write_with(&mut batch, durability));
+        if batch.len_bytes() <= SINGLE_KEPT_BYTES {
+            SINGLE.set(batch);
+        }
+        result
+    }
+
+    /// Applies a batch: readers, snapshots and recovery see all of it or nothing.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), and [`Error::BatchTooLarge`](crate::Error::BatchTooLarge). An error of
+    /// an entry (too large) comes out here, and nothing of the batch is applied.
+    pub fn write(&self, mut batch: WriteBatch, options: WriteOptions) -> Result<()> {
+        batch.check()?;
+        self.write_with(&mut batch, options.durability)
+    }
+
+    fn write_with(&self, batch: &mut WriteBatch, durability: Durability) -> Result<()> {
+        block_on(self.handle.0.write(batch.buffer(), durability))
+    }
+
+    /// The keys of a range with their values, in order, from either end, as of now.
+    ///
+    /// The range pins the files and memtables it reads, not a lock: writes go on.
+    pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Range {
+        Range::new(Arc::clone(&self.handle), Bounds::of_range(&range), None)
+    }
+
+    /// The keys that begin with `prefix`, with their values, in order, from either end, as of now.
+    pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Range {
+        Range::new(Arc::clone(&self.handle), Bounds::of_prefix(prefix.as_ref()), None)
+    }
+
+    /// A view of the database as of now that later writes do not change. Versions it sees are kept
+    /// until it is dropped.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.handle))
+    }
+
+    /// Moves all that is in memtables to files (L2); returns when they are on the device.
+    ///
+    /// # Errors
+    /// Whatever keeps the flush from succeeding; it is tried again in the background.
+    pub fn flush(&self) -> Result<()> {
+        block_on(self.handle.0.flush())
+    }
+
+    /// Flushes and brings all files down to one sorted run for each partition (L3). For measurements and before long
+    /// read-only use; never needed for correctness.
+    ///
+    /// # Errors
+    /// Whatever keeps a flush or compaction from succeeding.
+    pub fn compact(&self) -> Result<()> {
+        block_on(self.handle.0.compact())
+    }
+
+    /// The state of all levels and the counters since opening.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.handle.0.stats()
+    }
+
+    /// Flushes memtables and stops the engine, also for clones of this handle, whose calls then get
+    /// [`Error::Closed`](crate::Error::Closed).
+    ///
+    /// # Errors
+    /// What kept the flush from succeeding; the log still has everything acknowledged.
+    pub fn close(self) -> Result<()> {
+        self.handle.close()
+    }
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Db({})", self.handle.0.directory.path().display())
+    }
+}

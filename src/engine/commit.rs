@@ -1,0 +1,205 @@
+//! Committing edits: one task owns the manifest, the durable state and the open tables.
+//!
+//! Jobs send their edits here. Each is appended and synced, then applied, then published as a new
+//! view; only then does the job hear of it. Files that no view names any more are removed once the
+//! last reader that had them is gone.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::Engine;
+use crate::base::error::{Error, Result};
+use crate::base::sync::{Arc, Mutex, lock};
+use crate::exec::{Event, Local, Promise, reply};
+use crate::lsm::files::TABLE_PREFIX;
+use crate::lsm::levels::{Edit, Levels};
+use crate::lsm::manifest::Manifest;
+use crate::lsm::view::{Files, Flushed, Partition, View};
+use crate::memtable::Memtable;
+use crate::table::Table;
+
+/// An edit on its way.
+struct Request {
+    edit: Edit,
+    /// The tables that the edit adds.
+    opened: Vec<Arc<Table>>,
+    /// The frozen memtable that the edit makes superfluous.
+    flushed: Option<u64>,
+    done: Promise<Result<()>>,
+}
+
+/// Edits to be committed.
+#[derive(Default)]
+pub(crate) struct Requests {
+    queue: Mutex<VecDeque<Request>>,
+    arrived: Event,
+}
+
+impl Requests {
+    /// Lets the committer look for files to remove.
+    pub(super) fn nudge(&self) {
+        self.arrived.notify();
+    }
+}
+
+impl Engine {
+    /// Commits an edit: when this returns, it is durable and readers see it.
+    pub(super) async fn commit(
+        &self,
+        edit: Edit,
+        opened: Vec<Arc<Table>>,
+        flushed: Option<u64>,
+    ) -> Result<()> {
+        let (done, answer) = reply();
+        lock(&self.requests.queue).push_back(Request { edit, opened, flushed, done });
+        self.requests.arrived.notify();
+        answer.await?
+    }
+}
+
+/// What the committing task owns.
+pub(super) struct Committer {
+    pub(super) manifest: Manifest,
+    pub(super) levels: Levels,
+    pub(super) tables: HashMap<u64, Arc<Table>>,
+    /// Tables and memtables that no view will name again, kept here until the last reader that
+    /// pinned one that did is gone: taking them apart is work for a core, not for that reader.
+    pub(super) retired_tables: Vec<Arc<Table>>,
+    pub(super) retired_memtables: Vec<Arc<Memtable>>,
+}
+
+/// The files of a state, for a view.
+pub(super) fn files_of(levels: &Levels, tables: &HashMap<u64, Arc<Table>>) -> Files {
+    let open = |id: u64| Arc::clone(tables.get(&id).expect("every table of the state is open"));
+    let flushed = levels.flushed.iter();
+    let partitions = levels.partitions.iter();
+    Files {
+        flushed: flushed
+            .map(|file| Flushed { table: open(file.table.id), consumed: file.consumed.clone() })
+            .collect(),
+        partitions: partitions
+            .map(|partition| Partition {
+                lower: partition.lower.clone(),
+                table: partition.table.map(|table| open(table.id)),
+            })
+            .collect(),
+    }
+}
+
+impl Committer {
+    async fn commit(&mut self, local: &Local, engine: &Engine, request: Request) -> Result<()> {
+        let mut levels = self.levels.clone();
+        levels.apply(&request.edit).expect("a job's edit fits the state it was planned on");
+        let appended = self.append(local, engine, &request.edit, &levels).await;
+        if let Err(error) = appended {
+            if !matches!(error, Error::DiskFull { .. }) {
+                tracing::error!(%error, "the manifest failed: writes are refused from now on");
+                engine.wal.fail(error.clone());
+            }
+            request.done.fulfil(Err(error.clone()));
+            return Err(error);
+        }
+        self.levels = levels;
+        self.tables.extend(request.opened.into_iter().map(|table| (table.id(), table)));
+        self.retire();
+        self.publish(engine, request.flushed);
+        engine.wal.release(self.levels.log.lsn);
+        engine.work.notify();
+        request.done.fulfil(Ok(()));
+        Ok(())
+    }
+
+    async fn append(&mut self, local: &Local, engine: &Engine, edit: &Edit, levels: &Levels) -> Result<()> {
+        if !self.manifest.is_long() {
+            return self.manifest.append(local, edit).await;
+        }
+        let number = self.manifest.number() + 1;
+        let next = Manifest::create(local, &engine.directory, number, levels).await?;
+        let old = std::mem::replace(&mut self.manifest, next);
+        local.remove(old.path()).await
+    }
+
+    fn publish(&mut self, engine: &Engine, flushed: Option<u64>) {
+        let files = Arc::new(files_of(&self.levels, &self.tables));
+        let retired = &mut self.retired_memtables;
+        let view = engine.published.update(|old| {
+            let (gone, frozen): (Vec<_>, Vec<_>) =
+                old.frozen.iter().cloned().partition(|memtable| Some(memtable.number()) == flushed);
+            retired.extend(gone);
+            View { memtable: Arc::clone(&old.memtable), frozen, files }
+        });
+        engine.set_pace(&view);
+    }
+
+    /// Gives up the tables that the state does not name any more.
+    fn retire(&mut self) {
+        let live: HashSet<u64> = self.levels.tables().map(|table| table.id).collect();
+        let retired = &mut self.retired_tables;
+        self.tables.retain(|id, table| {
+            let lives = live.contains(id);
+            if !lives {
+                retired.push(Arc::clone(table));
+            }
+            lives
+        });
+    }
+
+    /// Takes retired memtables and tables apart, and removes the tables' files, once nobody reads
+    /// them any more.
+    async fn bury_retired(&mut self, local: &Local, engine: &Engine) {
+        if self.retired_tables.is_empty() && self.retired_memtables.is_empty() {
+            return;
+        }
+        // Old views wait for the epoch to move on; give it a push.
+        crossbeam_epoch::pin().flush();
+        for memtable in take_unread(&mut self.retired_memtables) {
+            for (number, record) in memtable.into_records().enumerate() {
+                drop(record);
+                if number % 64 == 0 {
+                    local.breathe().await;
+                }
+            }
+        }
+        for table in take_unread(&mut self.retired_tables) {
+            let path = engine.directory.path_of(TABLE_PREFIX, table.id());
+            drop(table);
+            local.breathe().await;
+            if let Err(error) = local.remove(path).await {
+                tracing::warn!(%error, "a file that is not needed stays until the next opening");
+            }
+        }
+    }
+}
+
+/// Takes out what has no other owner.
+fn take_unread<T>(retired: &mut Vec<Arc<T>>) -> Vec<T> {
+    let mut unread = Vec::new();
+    for shared in std::mem::take(retired) {
+        match Arc::try_unwrap(shared) {
+            Ok(owned) => unread.push(owned),
+            Err(shared) => retired.push(shared),
+        }
+    }
+    unread
+}
+
+/// The committing task. Runs until the core stops.
+pub(super) async fn commit_edits(local: Local, engine: Arc<Engine>, mut committer: Committer) {
+    loop {
+        let arrived = engine.requests.arrived.listen();
+        let request = lock(&engine.requests.queue).pop_front();
+        match request {
+            None => {
+                committer.bury_retired(&local, &engine).await;
+                arrived.await;
+            }
+            Some(request) => {
+                if let Err(error) = engine.wal.check_failed() {
+                    request.done.fulfil(Err(error));
+                    continue;
+                }
+                // The requester hears of a failure, and so does everyone who writes.
+                let _told = committer.commit(&local, &engine, request).await;
+            }
+        }
+    }
+}

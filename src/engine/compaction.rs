@@ -1,0 +1,145 @@
+//! Compaction jobs: the planner's choice, made into a step, run and committed.
+
+use super::Engine;
+use crate::base::error::Result;
+use crate::base::sync::atomic::Ordering;
+use crate::base::sync::{Arc, lock};
+use crate::exec::Local;
+use crate::lsm::compact::{Step, compact};
+use crate::lsm::levels::{Edit, PartitionRecord};
+use crate::lsm::plan::{FlushedShape, Goals, Shape, plan};
+use crate::lsm::ranges::KeyRange;
+use crate::lsm::view::{Files, Flushed};
+
+/// Ranges that steps are at work on.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    busy: Vec<KeyRange>,
+    /// Whether lack of space was reported since there was enough.
+    short_of_space: bool,
+}
+
+impl Jobs {
+    /// Whether any step is at work.
+    pub(super) fn any(&self) -> bool {
+        !self.busy.is_empty()
+    }
+}
+
+/// A step with what its edit needs.
+struct Job {
+    step: Step,
+    consumed: Vec<u64>,
+    input_bytes: u64,
+}
+
+fn partition_range(files: &Files, first: usize, last: usize) -> KeyRange {
+    KeyRange {
+        lower: files.partitions[first].lower.clone(),
+        upper: files.partitions.get(last + 1).map(|next| next.lower.clone()),
+    }
+}
+
+/// Bytes of a file of L2 that are still to go down within `range`; zero only if there are none.
+fn slice(file: &Flushed, range: &KeyRange) -> u64 {
+    let gaps = file.consumed.gaps(range);
+    let live = gaps.iter().filter(|gap| gap.touches(file.table.min_key(), file.table.max_key()));
+    live.map(|gap| file.table.bytes_in_range(&gap.lower, gap.upper.as_deref()).max(1)).sum()
+}
+
+fn shape_of(files: &Files, jobs: &Jobs) -> Shape {
+    let ranges: Vec<KeyRange> =
+        (0..files.partitions.len()).map(|index| partition_range(files, index, index)).collect();
+    let bytes = files.partitions.iter().map(|partition| partition.table.as_ref());
+    Shape {
+        partitions: bytes.map(|table| table.map_or(0, |table| table.file_len())).collect(),
+        busy: ranges.iter().map(|range| jobs.busy.iter().any(|busy| busy.overlaps(range))).collect(),
+        flushed: files
+            .flushed
+            .iter()
+            .rev()
+            .map(|file| FlushedShape { slices: ranges.iter().map(|range| slice(file, range)).collect() })
+            .collect(),
+    }
+}
+
+impl Engine {
+    /// Takes the next compaction step, if one is due and possible.
+    fn take_job(&self) -> Option<Job> {
+        let mut jobs = lock(&self.jobs);
+        let view = self.published.get();
+        let goals = Goals {
+            trigger: self.options.compaction_trigger(),
+            drain: self.drains.load(Ordering::Relaxed) > 0 || self.idle.load(Ordering::Relaxed),
+            partition_bytes: self.options.partition_size_bytes,
+        };
+        let plan = plan(&shape_of(&view.files, &jobs), &goals)?;
+        if !self.has_space_for(plan.input_bytes, &mut jobs) {
+            return None;
+        }
+        let range = partition_range(&view.files, plan.first, plan.last);
+        let partitions = view.files.partitions[plan.first..=plan.last].iter();
+        let flushed = view.files.flushed.iter().filter(|file| slice(file, &range) > 0);
+        let step = Step {
+            partitions: partitions.filter_map(|partition| partition.table.clone()).collect(),
+            flushed: flushed.map(|file| (Arc::clone(&file.table), file.consumed.clone())).collect(),
+            piece_len: plan.piece_len,
+            range: range.clone(),
+        };
+        jobs.busy.push(range);
+        let consumed = step.flushed.iter().map(|(table, _)| table.id()).collect();
+        Some(Job { step, consumed, input_bytes: plan.input_bytes })
+    }
+
+    /// A step needs room for its output beside its inputs: it waits while there is too little.
+    fn has_space_for(&self, input_bytes: u64, jobs: &mut Jobs) -> bool {
+        let enough = match self.io.space(self.directory.path()) {
+            Ok(space) => space.free_bytes / 11 * 10 > input_bytes && space.free_files > 16,
+            // Not knowing is no reason to wait: the step itself will say what is wrong.
+            Err(_) => true,
+        };
+        if !enough && !jobs.short_of_space {
+            tracing::warn!(needed_bytes = input_bytes / 10 * 11, "compaction waits for free space");
+        }
+        jobs.short_of_space = !enough;
+        enough
+    }
+
+    async fn run_job(&self, local: &Local, job: &Job) -> Result<()> {
+        let pieces = compact(local, &self.directory, &job.step, self.snapshots.list()).await?;
+        let written =
+            pieces.iter().filter_map(|piece| piece.output.as_ref()).map(|output| output.record.len).sum();
+        let tables = pieces.iter().filter_map(|piece| piece.output.as_ref());
+        let tables = tables.map(|output| Arc::clone(&output.table)).collect();
+        let partition = |piece: &crate::lsm::compact::Piece| PartitionRecord {
+            lower: piece.lower.clone(),
+            table: piece.output.as_ref().map(|output| output.record),
+        };
+        let edit = Edit::Compact {
+            range: job.step.range.clone(),
+            partitions: pieces.iter().map(partition).collect(),
+            consumed: job.consumed.clone(),
+            next_file: self.directory.next_id(),
+        };
+        self.commit(edit, tables, None).await?;
+        self.counters.compactions.add(1);
+        self.counters.compaction_read_bytes.add(job.input_bytes);
+        self.counters.compaction_write_bytes.add(written);
+        Ok(())
+    }
+}
+
+/// A compacting task; each core has one. Runs until the core stops.
+pub(super) async fn compact_forever(local: Local, engine: Arc<Engine>) {
+    loop {
+        let changed = engine.work.listen();
+        let Some(job) = engine.take_job() else {
+            changed.await;
+            continue;
+        };
+        let result = engine.run_job(&local, &job).await;
+        lock(&engine.jobs).busy.retain(|busy| *busy != job.step.range);
+        engine.work.notify();
+        engine.after_job(&local, "compaction", result).await;
+    }
+}

@@ -1,0 +1,111 @@
+//! The engine: one database at work.
+//!
+//! Writes ([`write`]) and reads ([`read`]) run on the caller's thread. What runs in the background
+//! ([`background`], [`commit`]) are tasks on the cores. They share this one structure; nothing in
+//! it is locked across a wait.
+
+mod background;
+mod commit;
+mod compaction;
+mod open;
+mod read;
+mod snapshots;
+mod stats;
+mod write;
+
+pub(crate) use open::{Handle, open, open_stepped};
+pub use stats::{FileStats, Stats};
+
+use crate::base::error::{Error, Result};
+use crate::base::key::SeqNo;
+use crate::base::metrics::Counter;
+use crate::base::options::Options;
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::base::sync::{Arc, Mutex, lock};
+use crate::exec::{Cores, Event};
+use crate::io::Io;
+use crate::lsm::files::Directory;
+use crate::lsm::view::Published;
+use crate::wal::Wal;
+use commit::Requests;
+use compaction::Jobs;
+use read::BlockReader;
+use snapshots::Snapshots;
+
+/// One open database.
+pub(crate) struct Engine {
+    // Constant after opening.
+    pub(crate) options: Options,
+    pub(crate) io: Arc<dyn Io>,
+    pub(crate) cores: Arc<Cores>,
+    pub(crate) directory: Directory,
+    pub(crate) wal: Arc<Wal>,
+    pub(crate) blocks: Arc<BlockReader>,
+
+    // What readers load.
+    pub(crate) published: Published,
+    /// Seqno of the newest write that readers see. Stored in the ordered section after the write's
+    /// entries are in L0 (Release), loaded by readers (Acquire).
+    pub(crate) visible: AtomicU64,
+    pub(crate) snapshots: Snapshots,
+
+    // Background work.
+    pub(crate) requests: Requests,
+    pub(crate) jobs: Mutex<Jobs>,
+    /// Something may have become possible: a memtable was frozen, the files changed, a job ended.
+    pub(crate) work: Event,
+    /// Callers that want L2 empty.
+    pub(crate) drains: AtomicUsize,
+    /// No write for a while: L2 is brought down although it is small.
+    pub(crate) idle: AtomicBool,
+    /// The newest failure of a flush or compaction, until one succeeds.
+    pub(crate) background_error: Mutex<Option<Error>>,
+
+    // Writers.
+    pub(crate) closed: AtomicBool,
+    pub(crate) delay_ns_per_byte: AtomicU64,
+    pub(crate) owed_ns: AtomicU64,
+    pub(crate) memtables: AtomicU64,
+    pub(crate) counters: Counters,
+}
+
+/// What the engine counts.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) slowdowns: Counter,
+    pub(crate) slowdown_us: Counter,
+    pub(crate) stalls: Counter,
+    pub(crate) stall_us: Counter,
+    pub(crate) flushes: Counter,
+    pub(crate) flush_bytes: Counter,
+    pub(crate) compactions: Counter,
+    pub(crate) compaction_read_bytes: Counter,
+    pub(crate) compaction_write_bytes: Counter,
+    pub(crate) replayed_bytes: Counter,
+}
+
+impl Engine {
+    /// Refuses calls on a closed handle.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Seqno of the newest write that readers see.
+    pub(crate) fn visible_seqno(&self) -> SeqNo {
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// The newest failure of a flush or compaction that has not been made good.
+    pub(crate) fn background_failure(&self) -> Option<Error> {
+        lock(&self.background_error).clone()
+    }
+
+    pub(crate) fn set_background_failure(&self, error: Option<Error>) {
+        let failed = error.is_some();
+        *lock(&self.background_error) = error;
+        if failed {
+            // Halted writers must learn of it.
+            self.work.notify();
+        }
+    }
+}

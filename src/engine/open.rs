@@ -1,0 +1,184 @@
+//! Opening and closing.
+
+use std::path::Path;
+
+use super::background::{flush_forever, tick_forever};
+use super::commit::{Committer, Requests, commit_edits, files_of};
+use super::compaction::{Jobs, compact_forever};
+use super::read::BlockReader;
+use super::snapshots::Snapshots;
+use super::{Counters, Engine};
+use crate::base::error::{Error, Result};
+use crate::base::options::Options;
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::base::sync::{Arc, Mutex};
+use crate::exec::{Cores, Event, Local, Reply, Stepped, block_on};
+use crate::io::{Io, Lock, probe};
+use crate::lsm::files::{FileKind, LOCK_NAME};
+use crate::lsm::recovery::recover;
+use crate::lsm::view::{Published, View};
+use crate::memtable::Memtable;
+use crate::wal::write_log;
+
+/// A running engine; stops its cores when dropped.
+pub(crate) struct Handle(pub(crate) Arc<Engine>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Ordering::Release);
+        self.0.wal.fail(Error::Closed);
+        self.0.cores.stop();
+    }
+}
+
+impl Handle {
+    /// Flushes everything, brings the log to the device and stops. Later calls get
+    /// [`Error::Closed`].
+    pub(crate) fn close(&self) -> Result<()> {
+        let engine = &self.0;
+        if engine.closed.swap(true, Ordering::AcqRel) {
+            return Err(Error::Closed);
+        }
+        let settled = block_on(async {
+            engine.flush_memtables().await?;
+            engine.wal.wait_durable(engine.wal.head_lsn()).await
+        });
+        engine.wal.fail(Error::Closed);
+        engine.cores.stop();
+        settled
+    }
+}
+
+/// Opens a database on cores with threads of their own.
+pub(crate) fn open(dir: &Path, options: Options) -> Result<Handle> {
+    let (io, lock, count) = prepare(dir, &options)?;
+    let cores = Arc::new(Cores::start(&io, count, &lock)?);
+    drop(lock);
+    block_on(start(&cores, dir, options))?
+}
+
+/// Opens a database on cores that the caller steps; the reply comes as they are.
+pub(crate) fn open_stepped(dir: &Path, options: Options) -> Result<(Stepped, Reply<Result<Handle>>)> {
+    let (io, lock, count) = prepare(dir, &options)?;
+    let (cores, stepped) = Cores::stepped(&io, count, &lock)?;
+    drop(lock);
+    let opening = start(&Arc::new(cores), dir, options);
+    Ok((stepped, opening))
+}
+
+/// Checks the options and the directory, chooses a backend and takes the lock.
+fn prepare(dir: &Path, options: &Options) -> Result<(Arc<dyn Io>, Lock, usize)> {
+    options.validate()?;
+    let io = probe::choose(options.io_backend)?;
+    let names = io.list(dir)?;
+    let is_ours =
+        |name: &String| FileKind::of(name).is_some_and(|kind| matches!(kind, FileKind::Manifest(_)));
+    match &names {
+        None if !options.create_if_missing => return Err(Error::Missing { dir: dir.to_path_buf() }),
+        None => io.create_dir(dir)?,
+        Some(names) if names.iter().any(is_ours) => {}
+        Some(names) => {
+            if let Some(found) = names.iter().find(|name| *name != LOCK_NAME) {
+                return Err(Error::NotADatabase { dir: dir.to_path_buf(), found: found.clone() });
+            }
+            if !options.create_if_missing {
+                return Err(Error::Missing { dir: dir.to_path_buf() });
+            }
+        }
+    }
+    let lock = io.lock(&dir.join(LOCK_NAME))?;
+    let count = if options.cores == 0 { io.parallelism().min(4) } else { options.cores };
+    Ok((io, lock, count))
+}
+
+fn start(cores: &Arc<Cores>, dir: &Path, options: Options) -> Reply<Result<Handle>> {
+    let (shared, dir) = (Arc::clone(cores), dir.to_path_buf());
+    cores.run(0, move |local| async move { assemble(local, shared, &dir, options).await })
+}
+
+/// Recovers, and starts the tasks.
+async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options) -> Result<Handle> {
+    let recovered = recover(&local, dir, &options).await?;
+    let (log, seqno) = (recovered.levels.log, recovered.levels.seqno);
+    let view = View {
+        memtable: Arc::new(Memtable::new(1, log.lsn, seqno)),
+        frozen: Vec::new(),
+        files: Arc::new(files_of(&recovered.levels, &recovered.tables)),
+    };
+    let io = Arc::clone(local.io());
+    let engine = Arc::new(Engine {
+        blocks: Arc::new(BlockReader::new(Arc::clone(&io))),
+        options,
+        io,
+        cores,
+        directory: recovered.directory,
+        wal: recovered.wal,
+        published: Published::new(view),
+        visible: AtomicU64::new(seqno),
+        snapshots: Snapshots::default(),
+        requests: Requests::default(),
+        jobs: Mutex::new(Jobs::default()),
+        work: Event::default(),
+        drains: AtomicUsize::new(0),
+        idle: AtomicBool::new(false),
+        background_error: Mutex::default(),
+        closed: AtomicBool::new(false),
+        delay_ns_per_byte: AtomicU64::new(0),
+        owed_ns: AtomicU64::new(0),
+        memtables: AtomicU64::new(1),
+        counters: Counters::default(),
+    });
+    engine.counters.replayed_bytes.add(recovered.replayed_bytes);
+    engine.set_pace(&engine.published.get());
+    local.spawn(write_log(local.clone(), recovered.writer));
+    let committer = Committer {
+        manifest: recovered.manifest,
+        levels: recovered.levels,
+        tables: recovered.tables,
+        retired_tables: Vec::new(),
+        retired_memtables: Vec::new(),
+    };
+    local.spawn(commit_edits(local.clone(), Arc::clone(&engine), committer));
+    local.spawn(tick_forever(local.clone(), Arc::clone(&engine)));
+    start_jobs(&engine);
+    Ok(Handle(engine))
+}
+
+/// The flushing task on the last core, a compacting task on each.
+fn start_jobs(engine: &Arc<Engine>) {
+    let count = engine.cores.count();
+    let flushing = Arc::clone(engine);
+    engine.cores.spawn(count - 1, move |local| flush_forever(local, flushing));
+    for core in 0..count {
+        let compacting = Arc::clone(engine);
+        engine.cores.spawn(core, move |local| compact_forever(local, compacting));
+    }
+}
+
+impl Engine {
+    /// Brings everything down to L3: no memtable and no L2 file is left of what is there now.
+    pub(crate) async fn compact(&self) -> Result<()> {
+        self.check_open()?;
+        self.drains.fetch_add(1, Ordering::Relaxed);
+        let result = self.drain_levels().await;
+        self.drains.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
+
+    async fn drain_levels(&self) -> Result<()> {
+        self.flush_memtables().await?;
+        self.work.notify();
+        loop {
+            let changed = self.work.listen();
+            let busy = crate::base::sync::lock(&self.jobs).any();
+            if self.published.get().files.flushed.is_empty() && !busy {
+                return Ok(());
+            }
+            self.wal.check_failed()?;
+            if let Some(error) = self.background_failure() {
+                return Err(error);
+            }
+            changed.await;
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The read path: L0, L1 newest first, L2 newest first, the one partition of L3.
+//!
+//! Runs on the caller's thread under an epoch guard, without a lock or a count. A lookup that needs
+//! a block which is not in the cache ends, the guard is dropped, the block is read, and the lookup
+//! begins again with the block in hand: nobody sleeps with the epoch pinned, and the same lookup
+//! will serve callers that await the read instead.
+
+use crossbeam_epoch::Guard;
+
+use super::Engine;
+use crate::base::error::{Error, Result};
+use crate::base::key::{Kind, SeqNo};
+use crate::base::sync::Arc;
+use crate::base::sync::atomic::Ordering;
+use crate::base::value::Value;
+use crate::io::Io;
+use crate::iter::Fetch;
+use crate::lsm::view::{Files, View};
+use crate::table::{Block, Table, key_hash};
+
+/// What a lookup comes to.
+enum Step {
+    /// The newest visible version, unless it is a deletion.
+    Done(Option<Value>),
+    /// This block must be read first.
+    Read(Arc<Table>, usize),
+}
+
+/// Blocks read during one lookup. Kept until its end, whether the cache takes them or not.
+type Fetched = Vec<(u64, usize, Arc<Block>)>;
+
+impl Engine {
+    /// The value of `key`, at a snapshot's seqno or now.
+    pub(crate) fn get(&self, key: &[u8], at: Option<SeqNo>) -> Result<Option<Value>> {
+        self.check_open()?;
+        let mut fetched = Fetched::new();
+        loop {
+            let guard = crossbeam_epoch::pin();
+            // The view first, the seqno second: every version that a reader at the seqno sees is in
+            // the view, and none that the view has dropped was still visible at the seqno.
+            let view = self.published.load(&guard);
+            let seqno = at.unwrap_or_else(|| self.visible.load(Ordering::Acquire));
+            match lookup(view, key, seqno, &fetched, &guard)? {
+                Step::Done(value) => return Ok(value),
+                Step::Read(table, number) => {
+                    drop(guard);
+                    let block = self.blocks.read(&table, number)?;
+                    fetched.push((table.id(), number, block));
+                }
+            }
+        }
+    }
+}
+
+fn lookup(view: &View, key: &[u8], seqno: SeqNo, fetched: &Fetched, guard: &Guard) -> Result<Step> {
+    let copy = |kind: Kind, value: &[u8]| (kind == Kind::Put).then(|| Value::copy_of(value));
+    if let Some(value) = view.memtable.get(key, seqno, |tag, value| copy(tag.kind(), value)) {
+        return Ok(Step::Done(value));
+    }
+    for memtable in view.frozen.iter().filter(|memtable| memtable.may_hold(key)) {
+        if let Some(value) = memtable.get(key, seqno, |tag, value| copy(tag.kind(), value)) {
+            return Ok(Step::Done(value));
+        }
+    }
+    let hash = key_hash(key);
+    for table in tables_for(&view.files, key, hash) {
+        if !table.may_contain(hash) {
+            continue;
+        }
+        let Some(number) = table.find_block(key) else { continue };
+        let held = fetched.iter().find(|(id, block, _)| *id == table.id() && *block == number);
+        let block = match held {
+            Some((_, _, block)) => block,
+            None => match table.cached_block(number, guard) {
+                Some(block) => block,
+                None => return Ok(Step::Read(Arc::clone(table), number)),
+            },
+        };
+        if let Some((tag, range)) = block.get(key, seqno) {
+            return Ok(Step::Done(copy(tag.kind(), block.slice(range))));
+        }
+    }
+    Ok(Step::Done(None))
+}
+
+/// The files that may hold `key`, newest first. Their filters' lines are all on their way when the
+/// first is looked at.
+fn tables_for<'a>(files: &'a Files, key: &[u8], hash: u64) -> impl Iterator<Item = &'a Arc<Table>> {
+    let flushed = files.flushed.iter().filter(move |file| {
+        file.table.min_key() <= key && key <= file.table.max_key() && file.consumed.find(key).is_none()
+    });
+    let home = files.partitions[files.partition_of(key)].table.iter();
+    let tables = flushed.map(|file| &file.table).chain(home);
+    tables.inspect(move |table| table.prefetch_filter(hash))
+}
+
+/// Reads blocks on the calling thread, through the cache.
+pub(crate) struct BlockReader {
+    io: Arc<dyn Io>,
+}
+
+impl BlockReader {
+    pub(crate) fn new(io: Arc<dyn Io>) -> Self {
+        Self { io }
+    }
+
+    /// Reads and verifies a block, and offers it to the cache.
+    fn read(&self, table: &Table, number: usize) -> Result<Arc<Block>> {
+        let (offset, len) = table.block_location(number);
+        let mut bytes = vec![0; len];
+        let path = table.file().path();
+        let read = self.io.read_at(table.file(), offset, &mut bytes);
+        let read = read.map_err(|e| Error::io("read", path, Some(offset), e))?;
+        if read < len {
+            let (expected, found) = (offset + len as u64, offset + read as u64);
+            return Err(Error::corruption(path, found, "length of the file", expected, found));
+        }
+        let block = Arc::new(table.parse_block(number, bytes)?);
+        table.admit(number, Arc::clone(&block));
+        Ok(block)
+    }
+}
+
+impl Fetch for BlockReader {
+    fn block(&self, table: &Table, number: usize) -> Result<Arc<Block>> {
+        match table.cached_block_shared(number) {
+            Some(block) => Ok(block),
+            None => self.read(table, number),
+        }
+    }
+}

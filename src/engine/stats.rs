@@ -1,0 +1,149 @@
+//! What the engine tells about itself.
+
+use std::fmt;
+
+use super::Engine;
+use crate::base::sync::Arc;
+use crate::base::sync::atomic::Ordering;
+use crate::table::Table;
+
+/// A table file, as [`Stats`] shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileStats {
+    /// Number of the file, part of its name.
+    pub id: u64,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Entries, deletions included.
+    pub entries: u64,
+    /// Deletions among the entries.
+    pub deletes: u64,
+    /// Smallest key.
+    pub min_key: Vec<u8>,
+    /// Largest key.
+    pub max_key: Vec<u8>,
+}
+
+impl FileStats {
+    fn of(table: &Arc<Table>) -> Self {
+        Self {
+            id: table.id(),
+            bytes: table.file_len(),
+            entries: table.entries(),
+            deletes: table.deletes(),
+            min_key: table.min_key().to_vec(),
+            max_key: table.max_key().to_vec(),
+        }
+    }
+}
+
+/// The state of a database at one moment and what it has done since it was opened. Counters are
+/// read one by one, so sums may be off by what happened meanwhile.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// `uring`, or `blocking: <why>`.
+    pub backend: String,
+    /// L2, newest first.
+    pub flushed: Vec<FileStats>,
+    /// L3, by key: lower bound of each partition, and its file unless it is empty.
+    pub partitions: Vec<(Vec<u8>, Option<FileStats>)>,
+    values: Vec<(&'static str, u64)>,
+}
+
+impl Stats {
+    /// All numbers with their names, in a fixed order. The names are stable; units stand last in
+    /// them. Useful for exporters.
+    #[must_use]
+    pub fn values(&self) -> &[(&'static str, u64)] {
+        &self.values
+    }
+
+    /// One number by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<u64> {
+        self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "backend: {}", self.backend)?;
+        for (name, value) in &self.values {
+            writeln!(f, "{name}: {value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// The state and counters now.
+    pub(crate) fn stats(&self) -> Stats {
+        let view = self.published.get();
+        let flushed: Vec<FileStats> =
+            view.files.flushed.iter().map(|file| FileStats::of(&file.table)).collect();
+        let partitions: Vec<_> = view
+            .files
+            .partitions
+            .iter()
+            .map(|partition| (partition.lower.clone(), partition.table.as_ref().map(FileStats::of)))
+            .collect();
+        let tables = view.files.flushed.iter().map(|file| &file.table);
+        let tables =
+            tables.chain(view.files.partitions.iter().filter_map(|partition| partition.table.as_ref()));
+        let mut values = vec![
+            ("memtable_bytes", view.memtable.bytes()),
+            ("frozen_memtables", view.frozen.len() as u64),
+            ("frozen_bytes", view.frozen.iter().map(|memtable| memtable.bytes()).sum()),
+            ("flushed_files", flushed.len() as u64),
+            ("flushed_bytes", flushed.iter().map(|file| file.bytes).sum()),
+            ("partitions", partitions.iter().filter(|(_, file)| file.is_some()).count() as u64),
+            (
+                "partition_bytes",
+                partitions.iter().filter_map(|(_, file)| file.as_ref()).map(|file| file.bytes).sum(),
+            ),
+            ("index_filter_bytes", tables.map(|table| table.memory_bytes() as u64).sum()),
+            ("snapshots", self.snapshots.count() as u64),
+            ("last_seqno", self.visible_seqno()),
+            ("cores", self.cores.count() as u64),
+        ];
+        self.add_counters(&mut values);
+        Stats { backend: self.io.backend(), flushed, partitions, values }
+    }
+
+    fn add_counters(&self, values: &mut Vec<(&'static str, u64)>) {
+        let (counters, io, wal) = (&self.counters, self.io.counters(), &self.wal);
+        let cache = self.directory.cache().stats();
+        values.extend([
+            ("cache_used_bytes", cache.used_bytes as u64),
+            ("cache_capacity_bytes", cache.capacity_bytes as u64),
+            ("cache_hits", cache.hits),
+            ("cache_misses", cache.misses),
+            ("cache_evictions", cache.evictions),
+            ("wal_bytes_written", wal.bytes_written.get()),
+            ("wal_groups", wal.groups.get()),
+            ("wal_segments", wal.segments.get()),
+            ("wal_head_lsn", wal.head_lsn()),
+            ("wal_durable_lsn", wal.durable_lsn()),
+            ("replayed_bytes", counters.replayed_bytes.get()),
+            ("flushes", counters.flushes.get()),
+            ("flush_bytes_written", counters.flush_bytes.get()),
+            ("compactions", counters.compactions.get()),
+            ("compaction_bytes_read", counters.compaction_read_bytes.get()),
+            ("compaction_bytes_written", counters.compaction_write_bytes.get()),
+            ("slowdowns", counters.slowdowns.get()),
+            ("slowdown_us_total", counters.slowdown_us.get()),
+            ("stalls", counters.stalls.get()),
+            ("stall_us_total", counters.stall_us.get()),
+            ("write_delay_ns_per_byte", self.delay_ns_per_byte.load(Ordering::Relaxed)),
+            ("reads", io.reads.get()),
+            ("read_bytes", io.read_bytes.get()),
+            ("writes", io.writes.get()),
+            ("write_bytes", io.write_bytes.get()),
+            ("syncs", io.syncs.get()),
+            ("ring_ops", io.ring_ops.get()),
+            ("ring_enters", io.ring_enters.get()),
+        ]);
+    }
+}

@@ -1,0 +1,250 @@
+//! The write path: pace, the ordered section, durability.
+
+use std::time::Duration;
+
+use super::Engine;
+use crate::base::error::Result;
+use crate::base::key::Tag;
+use crate::base::options::Durability;
+use crate::base::sync::Arc;
+use crate::base::sync::atomic::Ordering;
+use crate::lsm::view::View;
+use crate::memtable::Memtable;
+use crate::wal::{Append, BatchBuffer, Tail};
+
+/// A delay is paid once this much is owed: shorter sleeps cost more than they delay.
+const SLEEP_MIN_NS: u64 = 1_000_000;
+
+/// What becomes of an attempt to enter the ordered section with a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// The batch is in the order, its record ends at this LSN.
+    Done(u64),
+    /// The stage is full.
+    LogFull,
+    /// A large batch is on its way in.
+    Occupied,
+    /// L0 and L1 are full.
+    Halted,
+}
+
+impl Engine {
+    /// Applies a batch atomically. The future must be run to its end: a batch larger than half the
+    /// stage enters the log in pieces.
+    pub(crate) async fn write(&self, batch: &mut BatchBuffer, durability: Durability) -> Result<()> {
+        self.check_open()?;
+        if batch.count() == 0 {
+            return Ok(());
+        }
+        batch.prepare();
+        self.keep_pace(batch.record_len() as u64).await?;
+        let end = if self.wal.is_large(batch) {
+            self.insert_large(batch).await?
+        } else {
+            self.insert(batch).await?
+        };
+        match durability {
+            Durability::Process => Ok(()),
+            Durability::Power => self.wal.wait_durable(end).await,
+        }
+    }
+
+    /// Sleeps off what the debt of flushes and compaction demands of this writer.
+    async fn keep_pace(&self, bytes: u64) -> Result<()> {
+        let delay = self.delay_ns_per_byte.load(Ordering::Relaxed);
+        if delay == 0 {
+            return Ok(());
+        }
+        let owed = self.owed_ns.fetch_add(bytes * delay, Ordering::Relaxed) + bytes * delay;
+        if owed < SLEEP_MIN_NS {
+            return Ok(());
+        }
+        let owed = self.owed_ns.swap(0, Ordering::Relaxed);
+        self.counters.slowdowns.add(1);
+        self.counters.slowdown_us.add(owed / 1000);
+        let duration = Duration::from_nanos(owed.min(100 * SLEEP_MIN_NS));
+        self.cores.run(0, move |local| async move { local.sleep(duration).await }).await
+    }
+
+    async fn insert(&self, batch: &mut BatchBuffer) -> Result<u64> {
+        loop {
+            let attempt = self.try_insert(batch)?;
+            // Listen first, then look again, so that no notification is missed.
+            let changed = match attempt {
+                Attempt::Done(end) => return Ok(end),
+                Attempt::LogFull => self.wal.progress.listen(),
+                Attempt::Occupied => self.wal.turned_free.listen(),
+                Attempt::Halted => self.work.listen(),
+            };
+            let again = self.try_insert(batch)?;
+            if let Attempt::Done(end) = again {
+                return Ok(end);
+            }
+            if again == attempt {
+                self.wait(attempt, changed).await?;
+            }
+        }
+    }
+
+    async fn wait(&self, attempt: Attempt, changed: impl Future<Output = ()>) -> Result<()> {
+        if attempt == Attempt::Halted
+            && let Some(error) = self.background_failure()
+        {
+            return Err(error);
+        }
+        let start = self.io.now();
+        changed.await;
+        self.counters.stalls.add(1);
+        self.counters.stall_us.add((self.io.now() - start).as_micros() as u64);
+        Ok(())
+    }
+
+    /// The ordered section.
+    fn try_insert(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
+        let mut tail = self.wal.enter();
+        self.wal.check()?;
+        if tail.occupied {
+            return Ok(Attempt::Occupied);
+        }
+        if !self.make_room(&tail) {
+            return Ok(Attempt::Halted);
+        }
+        match self.wal.append(&mut tail, batch) {
+            Append::Full => Ok(Attempt::LogFull),
+            Append::Done(end) => {
+                self.apply(&tail, batch);
+                Ok(Attempt::Done(end))
+            }
+        }
+    }
+
+    /// Inserts the entries of the newest record and makes them visible. In the ordered section.
+    fn apply(&self, tail: &Tail, batch: &BatchBuffer) {
+        let guard = crossbeam_epoch::pin();
+        let memtable = &self.published.load(&guard).memtable;
+        let mut seqno = tail.seqno - batch.count();
+        for (kind, key, value) in batch.entries() {
+            seqno += 1;
+            memtable.insert(key, Tag::new(seqno, kind), value);
+        }
+        assert_eq!(seqno, tail.seqno);
+        self.visible.store(seqno, Ordering::Release);
+    }
+
+    /// Freezes L0 if it is full; returns whether L0 has room. In the ordered section.
+    fn make_room(&self, tail: &Tail) -> bool {
+        let guard = crossbeam_epoch::pin();
+        let view = self.published.load(&guard);
+        if view.memtable.bytes() < self.options.memtable_size_bytes {
+            return true;
+        }
+        view.frozen.len() < self.options.max_frozen_memtables && self.freeze(tail)
+    }
+
+    /// L0 goes to L1, a new one takes its place. In the ordered section.
+    fn freeze(&self, tail: &Tail) -> bool {
+        let number = self.memtables.fetch_add(1, Ordering::Relaxed) + 1;
+        let memtable = Arc::new(Memtable::new(number, tail.head, tail.seqno));
+        let view = self.published.update(|old| {
+            old.memtable.freeze();
+            let mut frozen = Vec::with_capacity(old.frozen.len() + 1);
+            frozen.push(Arc::clone(&old.memtable));
+            frozen.extend(old.frozen.iter().cloned());
+            View { memtable, frozen, files: Arc::clone(&old.files) }
+        });
+        self.set_pace(&view);
+        self.work.notify();
+        true
+    }
+
+    /// Inserts a batch that is too large to be staged in one piece.
+    async fn insert_large(&self, batch: &mut BatchBuffer) -> Result<u64> {
+        self.occupy().await?;
+        let staged = self.stage_pieces(batch).await;
+        let mut tail = self.wal.enter();
+        tail.occupied = false;
+        let end = tail.head + batch.record_len() as u64;
+        if staged.is_ok() {
+            self.wal.advance(&mut tail, end, batch.count());
+            self.apply(&tail, batch);
+        }
+        drop(tail);
+        self.wal.turned_free.notify();
+        staged.map(|()| end)
+    }
+
+    /// Waits until no other large batch is on its way in and L0 has room; then others wait for us.
+    async fn occupy(&self) -> Result<()> {
+        loop {
+            let (freed, changed) = (self.wal.turned_free.listen(), self.work.listen());
+            let halted = {
+                let mut tail = self.wal.enter();
+                self.wal.check()?;
+                let halted = !tail.occupied && !self.make_room(&tail);
+                if !tail.occupied && !halted {
+                    tail.occupied = true;
+                    return Ok(());
+                }
+                halted
+            };
+            if halted {
+                self.wait(Attempt::Halted, changed).await?;
+            } else {
+                freed.await;
+            }
+        }
+    }
+
+    async fn stage_pieces(&self, batch: &mut BatchBuffer) -> Result<()> {
+        let mut done = 0;
+        loop {
+            let progress = self.wal.progress.listen();
+            done = {
+                let tail = self.wal.enter();
+                self.wal.append_piece(&tail, batch, done)
+            };
+            if done == batch.record_len() {
+                return Ok(());
+            }
+            self.wal.check_failed()?;
+            progress.await;
+        }
+    }
+
+    /// Moves what L0 holds now down to L2.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        self.check_open()?;
+        self.flush_memtables().await
+    }
+
+    pub(super) async fn flush_memtables(&self) -> Result<()> {
+        let mut target = None;
+        loop {
+            let changed = self.work.listen();
+            if target.is_none() {
+                target = self.try_freeze_all();
+            }
+            let view = self.published.get();
+            if target.is_some_and(|target| view.frozen.iter().all(|memtable| memtable.number() > target)) {
+                return Ok(());
+            }
+            self.wal.check_failed()?;
+            if let Some(error) = self.background_failure() {
+                return Err(error);
+            }
+            changed.await;
+        }
+    }
+
+    /// Freezes L0 if it holds anything; returns the number of the newest memtable to be flushed, or
+    /// `None` if L1 has no room yet.
+    fn try_freeze_all(&self) -> Option<u64> {
+        let tail = self.wal.enter();
+        let view = self.published.get();
+        if view.memtable.is_empty() {
+            return Some(view.memtable.number().saturating_sub(1));
+        }
+        let free = !tail.occupied && view.frozen.len() < self.options.max_frozen_memtables;
+        (free && self.freeze(&tail)).then(|| view.memtable.number())
+    }
+}
