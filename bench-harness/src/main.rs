@@ -1,2 +1,67 @@
-//! YCSB-style workload runner.
-fn main() {}
+//! `rabi-bench`: a workload runner that speaks YCSB.
+//!
+//! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
+//! `workload` turns both into keys, records and operations, `engine` hides the databases,
+//! `measure` holds histograms, `runner` puts a workload to an engine, `report` prints, and
+//! `phase_command` and `main_job` are the two things a user can ask for.
+
+mod cli;
+mod engine;
+mod environment;
+mod generator;
+mod levels;
+mod main_job;
+mod measure;
+mod phase_command;
+mod properties;
+mod report;
+mod runner;
+mod workload;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use runner::PhaseKind;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(Command::Load(arguments)) => phase_command::execute(PhaseKind::Load, arguments),
+        Some(Command::Run(arguments)) => phase_command::execute(PhaseKind::Run, arguments),
+        None => main_job::execute(cli.main_job),
+    };
+    match done {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::from(1),
+        Err(error) => {
+            notice(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// How a command that could be carried out has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Everything went as it should.
+    Good,
+    /// It ran, and what it showed is a failure.
+    Bad,
+}
+
+/// Writes results to standard output. A reader that went away, such as `head`, is no error.
+fn output(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// Writes a line for the user to standard error.
+fn notice(text: &str) {
+    // Without standard error there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,42 @@
+//! Records at build time what a result has to name later: the commit the harness was built
+//! from, whether the tree had changes, the build profile and the compiler.
+//! Outside a git checkout the commit is left empty and the reports say "unknown".
+
+use std::env;
+use std::process::Command;
+
+fn main() {
+    let commit = output("git", &["rev-parse", "--short=12", "HEAD"]);
+    let dirty = !output("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty();
+    let commit = match (commit.is_empty(), dirty) {
+        (true, _) => String::new(),
+        (false, true) => format!("{commit}-dirty"),
+        (false, false) => commit,
+    };
+    set("RABI_BENCH_COMMIT", &commit);
+    set("RABI_BENCH_PROFILE", &env::var("PROFILE").unwrap_or_default());
+    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    set("RABI_BENCH_RUSTC", &output(&rustc, &["--version"]));
+    // A commit moves the log of HEAD, also in a worktree, where `.git` is a file.
+    for file in ["HEAD", "logs/HEAD", "index"] {
+        let path = output("git", &["rev-parse", "--git-path", file]);
+        if !path.is_empty() {
+            watch(&path);
+        }
+    }
+}
+
+fn set(name: &str, value: &str) {
+    println!("cargo::rustc-env={name}={value}");
+}
+
+fn watch(path: &str) {
+    println!("cargo::rerun-if-changed={path}");
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    match Command::new(program).args(arguments).output() {
+        Ok(done) if done.status.success() => String::from_utf8_lossy(&done.stdout).trim().to_owned(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,187 @@
+//! The command line. What is said here is the help text; what it does is elsewhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::Durability;
+
+const ABOUT_THE_MAIN_JOB: &str = "\
+Without a command, rabi-bench runs its main job: it loads a data set into a temporary directory,
+runs YCSB's workloads A, B, C, D, F and E on it, prints a table and writes the results to
+results/<date>-<machine>/ as results.json, README.md and report.html.
+
+Examples:
+  rabi-bench                                       the main job, under two minutes
+  rabi-bench --smoke                               the same, tiny, in seconds
+  rabi-bench --dir /mnt/disk/db --records 2000000 --threads 4 --duration 30
+  rabi-bench load -P workloads/workloada -p recordcount=100000 --dir db
+  rabi-bench run  -P workloads/workloada -p recordcount=100000 -p operationcount=0 \\
+                  --dir db --threads 4 --duration 10 --json a.json -s
+
+Exit status: 0 all well; 1 an operation failed, or a level of the engine was never seen filled;
+2 the command, a file, a property or the engine's directory is wrong.";
+
+/// YCSB-style workload runner.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = after_help(), args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true)]
+pub struct Cli {
+    /// Load or run alone; none for the main job.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The arguments of the main job.
+    #[command(flatten)]
+    pub main_job: MainJobArgs,
+}
+
+/// The commands besides the main job.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Insert the data set of a workload
+    #[command(after_help = engines_help())]
+    Load(PhaseArgs),
+    /// Run the operations of a workload on a loaded data set
+    #[command(after_help = engines_help())]
+    Run(PhaseArgs),
+}
+
+/// What all commands have in common.
+#[derive(Debug, Args)]
+pub struct EngineArgs {
+    /// The engine under test
+    #[arg(long, value_name = "NAME", default_value = "rabi", help_heading = "Engine")]
+    pub engine: String,
+    /// What an acknowledged write has survived: process (kill -9) or power (loss of it)
+    #[arg(long, value_enum, default_value = "process", help_heading = "Engine")]
+    #[arg(hide_possible_values = true)]
+    pub durability: Durability,
+    /// An option of the engine by its name; may be repeated
+    #[arg(long = "engine-option", value_name = "NAME=VALUE", value_parser = name_value)]
+    #[arg(help_heading = "Engine")]
+    pub options: Vec<(String, String)>,
+    /// The seed of everything random: equal seeds give equal operations
+    #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Workload")]
+    pub seed: u64,
+    /// Check the content of every record read
+    #[arg(long, help_heading = "Workload")]
+    pub verify: bool,
+    /// After loading, wait until the engine's background work is done
+    #[arg(long, help_heading = "Workload")]
+    pub settle: bool,
+}
+
+/// The arguments of `load` and `run`.
+#[derive(Debug, Args)]
+pub struct PhaseArgs {
+    /// A property file; of several, later ones win
+    #[arg(short = 'P', value_name = "FILE", help_heading = "Workload")]
+    pub files: Vec<PathBuf>,
+    /// A property; wins over files, and a later one over an earlier
+    #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
+    pub properties: Vec<String>,
+    /// The directory of the database; `load` creates it
+    #[arg(long, value_name = "DIR", help_heading = "Engine")]
+    pub dir: PathBuf,
+    /// Engine and seed.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Client threads (property threadcount)
+    #[arg(long, value_name = "N", help_heading = "Workload")]
+    pub threads: Option<u64>,
+    /// Operations a second over all threads (property target)
+    #[arg(long, value_name = "OPS", help_heading = "Workload")]
+    pub target: Option<f64>,
+    /// Seconds after which the phase ends (property maxexecutiontime)
+    #[arg(long, value_name = "S", help_heading = "Workload")]
+    pub duration: Option<f64>,
+    /// Show a status line while running (property status)
+    #[arg(short = 's', help_heading = "Output")]
+    pub status: bool,
+    /// Write the result as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub json: Option<PathBuf>,
+}
+
+/// The arguments of the main job.
+#[derive(Debug, Args)]
+pub struct MainJobArgs {
+    /// Records to load, of about 1 KB each [default: 500000]
+    #[arg(long, value_name = "N", help_heading = "Workload")]
+    pub records: Option<u64>,
+    /// Most operations of each workload [default: 2000000; of E, a tenth]
+    #[arg(long, value_name = "N", help_heading = "Workload")]
+    pub operations: Option<u64>,
+    /// Most seconds of each workload [default: 10]
+    #[arg(long, value_name = "S", help_heading = "Workload")]
+    pub duration: Option<f64>,
+    /// Client threads
+    #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Workload")]
+    pub threads: u64,
+    /// The workloads to run, in this order
+    #[arg(long, value_name = "LIST", default_value = "a,b,c,d,f,e", value_delimiter = ',')]
+    #[arg(help_heading = "Workload")]
+    pub workloads: Vec<String>,
+    /// A property for all phases, as in YCSB; may be repeated
+    #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
+    pub properties: Vec<String>,
+    /// Tiny: 20000 records, 5000 operations, small memtables; unfilled levels are no failure
+    #[arg(long, help_heading = "Workload")]
+    pub smoke: bool,
+    /// An empty or new directory for the database, which stays [default: a temporary one]
+    #[arg(long, value_name = "DIR", help_heading = "Engine")]
+    pub dir: Option<PathBuf>,
+    /// Rabi's memtable size, small enough to see all levels at work [default: 33554432]
+    #[arg(long, value_name = "BYTES", help_heading = "Engine")]
+    pub memtable_size_bytes: Option<u64>,
+    /// Engine and seed.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Where the directory of results is created
+    #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
+    pub results: PathBuf,
+}
+
+fn name_value(argument: &str) -> Result<(String, String), String> {
+    match argument.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, for example memtable_size_bytes=33554432".to_owned()),
+    }
+}
+
+fn after_help() -> String {
+    format!("{}\n\n{ABOUT_THE_MAIN_JOB}", engines_help())
+}
+
+fn engines_help() -> String {
+    format!("Engines:\n{}", crate::engine::list())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_the_arguments_are_those_of_the_main_job() {
+        let cli = Cli::try_parse_from(["rabi-bench", "--records", "5", "--workloads", "a,c"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.main_job.records, Some(5));
+        assert_eq!(cli.main_job.workloads, ["a", "c"]);
+    }
+
+    #[test]
+    fn load_and_run_take_files_and_properties() {
+        let cli =
+            Cli::try_parse_from(["rabi-bench", "run", "-P", "x", "-P", "y", "-p", "a=b", "--dir", "d", "-s"]);
+        let Some(Command::Run(arguments)) = cli.unwrap().command else { panic!("not a run") };
+        assert_eq!(arguments.files, [PathBuf::from("x"), PathBuf::from("y")]);
+        assert_eq!(arguments.properties, ["a=b"]);
+        assert!(arguments.status);
+    }
+}

@@ -1,0 +1,210 @@
+//! The engines under test, behind one small trait.
+//!
+//! An adapter is one file: it opens a directory with the durability asked for, hands each
+//! client thread a session, and says at its head how it maps the harness's operations and
+//! durability onto the engine. Fairness rules: every engine gets the same bytes, must hand
+//! every value read to the caller (who copies it), and must acknowledge a write only once the
+//! durability asked for holds. An engine that cannot keep it refuses to open.
+//! A new engine is added in three places: a file, a `mod` line, a row in `ENGINES`.
+
+mod memory;
+mod null;
+mod rabi;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::properties::nearest;
+
+/// What a write has survived once it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The death of the process.
+    Process,
+    /// Loss of power.
+    Power,
+}
+
+impl Durability {
+    /// The word used on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Durability::Process => "process",
+            Durability::Power => "power",
+        }
+    }
+}
+
+/// How an engine is to be opened.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Of every write.
+    pub durability: Durability,
+    /// Engine options by name, in the order given.
+    pub options: Vec<(String, String)>,
+}
+
+/// What can go wrong with an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is no such engine.
+    #[error("unknown engine {name}{hint}; available: {available}")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// A guess, as a piece of the sentence.
+        hint: String,
+        /// All names.
+        available: String,
+    },
+    /// The engine has no such option, or not with this value.
+    #[error("engine {engine}: option {name}={value}: {allowed}")]
+    Option {
+        /// The engine.
+        engine: &'static str,
+        /// The option.
+        name: String,
+        /// Its value.
+        value: String,
+        /// What would be accepted.
+        allowed: String,
+    },
+    /// The engine cannot promise the durability asked for.
+    #[error("engine {engine} cannot offer durability {durability}: {why}")]
+    Durability {
+        /// The engine.
+        engine: &'static str,
+        /// What was asked for.
+        durability: &'static str,
+        /// What it lacks.
+        why: &'static str,
+    },
+    /// A call failed.
+    #[error("engine {engine}: {operation} failed: {cause}")]
+    Call {
+        /// The engine.
+        engine: &'static str,
+        /// What was attempted.
+        operation: &'static str,
+        /// What the engine said.
+        cause: String,
+    },
+}
+
+/// The result of an engine call.
+pub type EngineResult<T> = Result<T, EngineError>;
+
+/// Counters and gauges of an engine.
+#[derive(Debug, Clone, Default)]
+pub struct EngineStats {
+    /// Numbers by name, in the engine's order.
+    pub values: Vec<(String, u64)>,
+    /// What is not a number, such as the I/O backend.
+    pub notes: Vec<(String, String)>,
+}
+
+impl EngineStats {
+    /// The number of that name, if the engine reports it.
+    pub fn value(&self, name: &str) -> Option<u64> {
+        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+}
+
+/// An open engine. Shared by all client threads.
+pub trait Engine: Send + Sync {
+    /// What one client thread works with.
+    fn session(&self) -> EngineResult<Box<dyn Session + '_>>;
+    /// Counters and gauges; called about every 50 ms while a phase runs.
+    fn stats(&self) -> EngineStats;
+    /// What an acknowledged write has survived, in the engine's own terms.
+    fn durability_statement(&self) -> String;
+    /// Waits until background work has nothing left to do, at most `limit`.
+    fn settle(&self, limit: Duration) -> EngineResult<()>;
+    /// Ends the engine in an orderly way. All sessions are gone by then.
+    fn close(self: Box<Self>) -> EngineResult<()>;
+}
+
+/// Receives the records of a scan in key order, each with its key and value.
+pub type ScanVisitor<'v> = &'v mut dyn FnMut(&[u8], &[u8]);
+
+/// One client thread's way into an engine.
+pub trait Session {
+    /// Hands the value of `key` to `visit` and returns true, or returns false if there is none.
+    fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool>;
+    /// Writes a record that the data set did not have.
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()>;
+    /// Overwrites a record.
+    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()>;
+    /// Removes a record; removing an absent one is no error.
+    fn delete(&mut self, key: &[u8]) -> EngineResult<()>;
+    /// Visits up to `limit` records with keys from `start` on; returns how many there were.
+    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize>;
+}
+
+/// One row of the table of engines.
+struct Entry {
+    name: &'static str,
+    about: &'static str,
+    open: fn(&Path, &Settings) -> EngineResult<Box<dyn Engine>>,
+}
+
+const ENGINES: &[Entry] = &[
+    Entry { name: rabi::NAME, about: rabi::ABOUT, open: rabi::open },
+    Entry { name: memory::NAME, about: memory::ABOUT, open: memory::open },
+    Entry { name: null::NAME, about: null::ABOUT, open: null::open },
+];
+
+/// Opens an engine by name in a directory that exists.
+pub fn open(name: &str, dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
+    match find(name) {
+        Ok(entry) => (entry.open)(dir, settings),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is an engine of that name.
+pub fn check(name: &str) -> EngineResult<()> {
+    find(name).map(|_| ())
+}
+
+/// The engines with one sentence on each, for the help text.
+pub fn list() -> String {
+    let lines: Vec<String> =
+        ENGINES.iter().map(|entry| format!("  {:8} {}", entry.name, entry.about)).collect();
+    lines.join("\n")
+}
+
+fn find(name: &str) -> EngineResult<&'static Entry> {
+    let names = || ENGINES.iter().map(|entry| entry.name);
+    ENGINES.iter().find(|entry| entry.name == name).ok_or_else(|| EngineError::Unknown {
+        name: name.to_owned(),
+        hint: nearest(name, names()).map_or(String::new(), |near| format!(" (meant {near}?)")),
+        available: names().collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// Refuses every option, for engines that have none.
+fn refuse_options(engine: &'static str, settings: &Settings) -> EngineResult<()> {
+    match settings.options.first() {
+        None => Ok(()),
+        Some((name, value)) => Err(EngineError::Option {
+            engine,
+            name: name.clone(),
+            value: value.clone(),
+            allowed: "this engine has no options".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_engine_is_answered_with_the_names_there_are() {
+        let error = check("memroy").unwrap_err().to_string();
+        assert!(error.starts_with("unknown engine memroy (meant memory?); available: "), "{error}");
+        assert!(error.ends_with("memory, null"), "{error}");
+    }
+}

@@ -1,0 +1,71 @@
+//! An engine that does nothing, to measure what the harness itself costs.
+//!
+//! Every read finds the same empty value, every scan as many as were asked for, every write is
+//! acknowledged and forgotten. Under `--verify` its reads fail, as they should.
+//! Durability: none, whichever is asked for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Engine, EngineResult, EngineStats, ScanVisitor, Session, Settings, refuse_options};
+
+/// The name on the command line.
+pub const NAME: &str = "null";
+/// One sentence for the help text.
+pub const ABOUT: &str = "does nothing: the cost of the harness itself";
+
+struct Null;
+
+/// Opens nothing.
+pub fn open(_dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
+    refuse_options(NAME, settings)?;
+    Ok(Box::new(Null))
+}
+
+impl Engine for Null {
+    fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
+        Ok(Box::new(Null))
+    }
+
+    fn stats(&self) -> EngineStats {
+        EngineStats::default()
+    }
+
+    fn durability_statement(&self) -> String {
+        "none: writes are forgotten".to_owned()
+    }
+
+    fn settle(&self, _limit: Duration) -> EngineResult<()> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> EngineResult<()> {
+        Ok(())
+    }
+}
+
+impl Session for Null {
+    fn read(&mut self, _key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
+        visit(&[]);
+        Ok(true)
+    }
+
+    fn insert(&mut self, _key: &[u8], _value: &[u8]) -> EngineResult<()> {
+        Ok(())
+    }
+
+    fn update(&mut self, _key: &[u8], _value: &[u8]) -> EngineResult<()> {
+        Ok(())
+    }
+
+    fn delete(&mut self, _key: &[u8]) -> EngineResult<()> {
+        Ok(())
+    }
+
+    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        for _ in 0..limit {
+            visit(start, &[]);
+        }
+        Ok(limit)
+    }
+}

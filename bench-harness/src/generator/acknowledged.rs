@@ -1,0 +1,103 @@
+//! Numbers for inserts, and how far they are all finished.
+//!
+//! `take` hands out numbers; `acknowledge` reports one as finished, in any order. `finished`
+//! is the first number that is not known to be finished: everything below it may be read.
+//! A ring of slots remembers what finished ahead of the limit. A slot holds the number that
+//! was acknowledged in it plus one, so that slots need no clearing when the ring wraps.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How far one thread may run ahead of another one whose insert takes long.
+const WINDOW: u64 = 1 << 20;
+
+/// Shared by all threads of a phase.
+#[derive(Debug)]
+pub struct AcknowledgedCounter {
+    next: AtomicU64,
+    finished: AtomicU64,
+    slots: Box<[AtomicU64]>,
+}
+
+impl AcknowledgedCounter {
+    /// Starts at `first`; everything below counts as finished.
+    pub fn new(first: u64) -> AcknowledgedCounter {
+        AcknowledgedCounter::with_window(first, WINDOW)
+    }
+
+    fn with_window(first: u64, window: u64) -> AcknowledgedCounter {
+        AcknowledgedCounter {
+            next: AtomicU64::new(first),
+            finished: AtomicU64::new(first),
+            slots: (0..window).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// A number nobody else has.
+    pub fn take(&self) -> u64 {
+        // The number publishes nothing; only its uniqueness counts.
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The first number that is not finished.
+    pub fn finished(&self) -> u64 {
+        // Pairs with the exchange in `advance`: who sees the limit sees the inserts below it.
+        self.finished.load(Ordering::Acquire)
+    }
+
+    /// Reports a number from `take` as finished. If a slow insert holds the limit a whole
+    /// window back, the caller waits for it.
+    pub fn acknowledge(&self, number: u64) {
+        let window = self.slots.len() as u64;
+        while number >= self.finished() + window {
+            std::thread::yield_now();
+        }
+        // Sequential consistency here and in `advance`: of two threads that finish at once,
+        // at least one sees the slot of the other, and so no acknowledgement is left behind.
+        self.slots[(number % window) as usize].store(number + 1, Ordering::SeqCst);
+        self.advance();
+    }
+
+    fn advance(&self) {
+        let window = self.slots.len() as u64;
+        loop {
+            let limit = self.finished.load(Ordering::SeqCst);
+            if self.slots[(limit % window) as usize].load(Ordering::SeqCst) != limit + 1 {
+                return;
+            }
+            // A failed exchange means that another thread advanced; look again from there.
+            let _ = self.finished.compare_exchange(limit, limit + 1, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_waits_for_the_oldest_unfinished_number() {
+        let counter = AcknowledgedCounter::new(10);
+        let (a, b, c) = (counter.take(), counter.take(), counter.take());
+        assert_eq!((a, b, c), (10, 11, 12));
+        counter.acknowledge(c);
+        counter.acknowledge(b);
+        assert_eq!(counter.finished(), 10);
+        counter.acknowledge(a);
+        assert_eq!(counter.finished(), 13);
+    }
+
+    #[test]
+    fn threads_over_a_small_ring_leave_nothing_behind() {
+        let counter = AcknowledgedCounter::with_window(0, 8);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        counter.acknowledge(counter.take());
+                    }
+                });
+            }
+        });
+        assert_eq!(counter.finished(), 8_000);
+    }
+}

@@ -1,0 +1,130 @@
+//! Zipfian numbers by the method of Gray et al., "Quickly Generating Billion-Record Synthetic
+//! Databases" (SIGMOD 1994), with YCSB's constant of 0.99.
+//!
+//! Rank 0 is the most frequent. The two first ranks have their exact probabilities, the others
+//! follow the continuous approximation of the paper.
+
+use super::OpRandom;
+
+/// The exponent YCSB uses everywhere.
+pub const THETA: f64 = 0.99;
+
+/// Ranks 0 to items - 1, rank r drawn in proportion to 1 / (r + 1)^0.99.
+#[derive(Debug, Clone)]
+pub struct Zipfian {
+    items: u64,
+    zeta: f64,
+    eta: f64,
+}
+
+impl Zipfian {
+    /// Needs at least one item.
+    pub fn new(items: u64) -> Zipfian {
+        Zipfian::with_zeta(items, zeta(items))
+    }
+
+    /// For a zeta that is known already.
+    pub fn with_zeta(items: u64, zeta: f64) -> Zipfian {
+        assert!(items > 0);
+        Zipfian { items, zeta, eta: eta(items, zeta) }
+    }
+
+    /// The number of ranks.
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// The next rank.
+    pub fn next(&self, random: &mut OpRandom) -> u64 {
+        let u = random.unit();
+        let uz = u * self.zeta;
+        if uz < 1.0 || self.items == 1 {
+            return 0;
+        }
+        if uz < 1.0 + 0.5_f64.powf(THETA) {
+            return 1;
+        }
+        let spread = (self.eta * u - self.eta + 1.0).powf(1.0 / (1.0 - THETA));
+        ((self.items as f64 * spread) as u64).min(self.items - 1)
+    }
+
+    /// Extends the ranks to `items`. Cheap for small steps: only the new terms are added.
+    pub fn grow(&mut self, items: u64) {
+        debug_assert!(items >= self.items);
+        self.zeta = if items - self.items <= EXACT_TERMS {
+            self.zeta + (self.items + 1..=items).map(term).sum::<f64>()
+        } else {
+            zeta(items)
+        };
+        self.items = items;
+        self.eta = eta(items, self.zeta);
+    }
+}
+
+fn term(rank: u64) -> f64 {
+    (rank as f64).powf(-THETA)
+}
+
+fn eta(items: u64, zeta: f64) -> f64 {
+    (1.0 - (2.0 / items as f64).powf(1.0 - THETA)) / (1.0 - (1.0 + term(2)) / zeta)
+}
+
+/// Up to this many terms are summed one by one; what follows is integrated.
+const EXACT_TERMS: u64 = 1000;
+
+/// The sum of 1 / i^0.99 for i from 1 to n. Beyond the first 1000 terms by the Euler-Maclaurin
+/// formula, whose first omitted term is below 1e-11 there, so that 10^10 items cost no more
+/// than a thousand.
+pub fn zeta(n: u64) -> f64 {
+    let exact = n.min(EXACT_TERMS);
+    let head: f64 = (1..=exact).map(term).sum();
+    if n == exact {
+        return head;
+    }
+    let (a, b) = (exact as f64, n as f64);
+    let integral = (b.powf(1.0 - THETA) - a.powf(1.0 - THETA)) / (1.0 - THETA);
+    let ends = (term(n) - term(exact)) / 2.0;
+    let slopes = THETA / 12.0 * (a.powf(-THETA - 1.0) - b.powf(-THETA - 1.0));
+    head + integral + ends + slopes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::Stream;
+
+    #[test]
+    fn the_closed_form_of_zeta_agrees_with_the_sum() {
+        let sum: f64 = (1..=200_000).map(term).sum();
+        assert!((zeta(200_000) - sum).abs() < 1e-9);
+    }
+
+    #[test]
+    fn growing_gives_the_same_zeta_as_starting_large() {
+        let mut grown = Zipfian::new(5_000);
+        grown.grow(5_600);
+        grown.grow(9_000);
+        assert!((grown.zeta - zeta(9_000)).abs() < 1e-9);
+        assert_eq!(grown.items(), 9_000);
+    }
+
+    #[test]
+    fn the_first_two_ranks_have_their_theoretical_shares() {
+        let zipfian = Zipfian::new(1_000);
+        let stream = Stream::new(5, "zipfian");
+        let draws = 400_000;
+        let mut counts = vec![0_u64; 1_000];
+        for index in 0..draws {
+            counts[zipfian.next(&mut stream.operation(index)) as usize] += 1;
+        }
+        for (rank, count) in counts.iter().take(2).enumerate() {
+            let expected = term(rank as u64 + 1) / zeta(1_000);
+            let seen = *count as f64 / draws as f64;
+            assert!((seen / expected - 1.0).abs() < 0.02, "rank {rank}: {seen} for {expected}");
+        }
+        // The approximation covers the tail: the upper half of the ranks has its share, too.
+        let upper = counts[500..].iter().sum::<u64>() as f64 / draws as f64;
+        let expected = 1.0 - zeta(500) / zeta(1_000);
+        assert!((upper / expected - 1.0).abs() < 0.05, "{upper} for {expected}");
+    }
+}

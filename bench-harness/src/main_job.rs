@@ -1,0 +1,299 @@
+//! The main job: load, then YCSB's workloads on one open engine, then the results.
+//!
+//! Later phases see the records earlier ones inserted: their record count grows with them.
+//! The engine's gauges are sampled all the while, to say which levels were at work.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cli::MainJobArgs;
+use crate::engine::{self, Engine};
+use crate::environment::{Environment, hostname, utc};
+use crate::levels::{self, LevelWatch, live_text};
+use crate::phase_command::{SETTLE_MAX, info, settings};
+use crate::properties::{Origin, Properties};
+use crate::report::{JobReport, PhaseReport, SCHEMA, Style, html, readme, table};
+use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
+use crate::workload::Workload;
+use crate::{Verdict, notice, output};
+
+/// YCSB's core workloads as this repository has them.
+const WORKLOADS: [(&str, &str); 6] = [
+    ("a", include_str!("../../workloads/workloada")),
+    ("b", include_str!("../../workloads/workloadb")),
+    ("c", include_str!("../../workloads/workloadc")),
+    ("d", include_str!("../../workloads/workloadd")),
+    ("e", include_str!("../../workloads/workloade")),
+    ("f", include_str!("../../workloads/workloadf")),
+];
+
+/// The size of a job.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    records: u64,
+    operations: u64,
+    duration_s: f64,
+    memtable_size_bytes: u64,
+    sample_interval: Duration,
+}
+
+/// Half a gigabyte of records through memtables of 32 MiB: about sixteen flushes while loading.
+const FULL: Size = Size {
+    records: 500_000,
+    operations: 2_000_000,
+    duration_s: 10.0,
+    memtable_size_bytes: 32 << 20,
+    sample_interval: Duration::from_millis(50),
+};
+
+/// The same number of flushes, each of 1 MiB; they are short, so they are sampled more often.
+const SMOKE: Size = Size {
+    records: 20_000,
+    operations: 5_000,
+    duration_s: 5.0,
+    memtable_size_bytes: 1 << 20,
+    sample_interval: Duration::from_millis(2),
+};
+
+/// Carries out the main job.
+pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
+    let size = size(&arguments);
+    engine::check(&arguments.engine.engine)?;
+    if arguments.engine.engine == "rabi" {
+        let option = ("memtable_size_bytes".to_owned(), size.memtable_size_bytes.to_string());
+        arguments.engine.options.insert(0, option);
+    } else if arguments.memtable_size_bytes.is_some() {
+        bail!("--memtable-size-bytes is an option of the engine rabi; use --engine-option");
+    }
+    let mut jobs = vec![job(PhaseKind::Load, "a", &arguments, size)?];
+    for letter in &arguments.workloads {
+        jobs.push(job(PhaseKind::Run, letter, &arguments, size)?);
+    }
+    let (dir, temporary) = directory(arguments.dir.as_deref())?;
+    let results = create_results(&arguments.results)?;
+    let report = run_all(jobs, &dir, &arguments, size)?;
+    drop(temporary);
+    write_results(&results, &report)?;
+    conclude(&report, &results, arguments.smoke)
+}
+
+fn size(arguments: &MainJobArgs) -> Size {
+    let base = if arguments.smoke { SMOKE } else { FULL };
+    Size {
+        records: arguments.records.unwrap_or(base.records),
+        operations: arguments.operations.unwrap_or(base.operations),
+        duration_s: arguments.duration.unwrap_or(base.duration_s),
+        memtable_size_bytes: arguments.memtable_size_bytes.unwrap_or(base.memtable_size_bytes),
+        ..base
+    }
+}
+
+fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Result<Job> {
+    let letter = letter.strip_prefix("workload").unwrap_or(letter);
+    let Some((_, text)) = WORKLOADS.iter().find(|(known, _)| *known == letter) else {
+        bail!("--workloads: there is no workload '{letter}'; allowed: a, b, c, d, e, f");
+    };
+    let name = format!("workload{letter}");
+    let mut properties = Properties::default();
+    properties.add_text(Path::new(&name), text)?;
+    // A scan touches fifty records on average, so that far fewer of them tell as much.
+    let operations = if letter == "e" { size.operations.div_ceil(10) } else { size.operations };
+    let mut set = |property: &str, value: String, flag| {
+        properties.set(property, value, Origin::Flag(flag));
+    };
+    set("recordcount", size.records.to_string(), "--records");
+    set("operationcount", operations.to_string(), "--operations");
+    set("threadcount", arguments.threads.to_string(), "--threads");
+    set("dataintegrity", arguments.engine.verify.to_string(), "--verify");
+    if kind == PhaseKind::Run {
+        set("maxexecutiontime", size.duration_s.to_string(), "--duration");
+    }
+    for argument in &arguments.properties {
+        properties.add_argument(argument)?;
+    }
+    if kind == PhaseKind::Load {
+        for warning in properties.warnings() {
+            notice(&format!("warning: {warning}"));
+        }
+    }
+    let workload = Workload::from_properties(&properties)?;
+    let job = Job { kind, workload_name: name, workload, seed: arguments.engine.seed };
+    if job.operations().is_none() && job.workload.duration_s <= 0.0 {
+        bail!("{} would never end: set --operations or --duration", job.workload_name);
+    }
+    Ok(job)
+}
+
+/// The directory of the database, and what removes it at the end if it is a temporary one.
+fn directory(named: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+    let Some(dir) = named else {
+        let temporary = tempfile::Builder::new()
+            .prefix("rabi-bench-")
+            .tempdir()
+            .context("cannot create a temporary directory")?;
+        return Ok((temporary.path().to_owned(), Some(temporary)));
+    };
+    let context = || format!("cannot use the directory {}", dir.display());
+    fs::create_dir_all(dir).with_context(context)?;
+    if fs::read_dir(dir).with_context(context)?.next().is_some() {
+        bail!(
+            "the directory {} is not empty; the main job needs an empty one (or use \
+             rabi-bench run)",
+            dir.display()
+        );
+    }
+    Ok((dir.to_owned(), None))
+}
+
+/// A directory of its own for each job, also for two within the same second.
+fn create_results(parent: &Path) -> Result<PathBuf> {
+    // Without colons, which some tools and file systems do not take in names.
+    let name = format!("{}-{}", utc(SystemTime::now(), '-', '-'), hostname());
+    let context = |dir: &Path| format!("cannot create the results directory {}", dir.display());
+    fs::create_dir_all(parent).with_context(|| context(parent))?;
+    let mut dir = parent.join(&name);
+    for number in 2.. {
+        match fs::create_dir(&dir) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                dir = parent.join(format!("{name}-{number}"));
+            }
+            done => {
+                done.with_context(|| context(&dir))?;
+                break;
+            }
+        }
+    }
+    Ok(dir)
+}
+
+fn run_all(mut jobs: Vec<Job>, dir: &Path, arguments: &MainJobArgs, size: Size) -> Result<JobReport> {
+    let environment = Environment::gather(dir);
+    let start = Instant::now();
+    let engine = engine::open(&arguments.engine.engine, dir, &settings(&arguments.engine))?;
+    let mut watch = LevelWatch::new();
+    let mut phases: Vec<PhaseReport> = Vec::new();
+    let mut inserted = 0;
+    announce(&environment, arguments, &*engine);
+    for job in &mut jobs {
+        // What earlier phases inserted belongs to the data set.
+        job.workload.insert_count += inserted;
+        job.workload.record_count += inserted;
+        let report = run_one(job, &*engine, arguments, &mut watch, size)?;
+        if job.kind == PhaseKind::Run {
+            inserted += report.records - job.workload.record_count;
+        }
+        let failed_load = job.kind == PhaseKind::Load && report.errors_total > 0;
+        phases.push(report);
+        if failed_load {
+            notice("the load failed; the workloads are not run on a part of the data set");
+            break;
+        }
+    }
+    engine.close()?;
+    Ok(JobReport {
+        schema: SCHEMA,
+        environment,
+        levels: watch.seen().map(<[_]>::to_vec),
+        phases,
+        elapsed_s: start.elapsed().as_secs_f64(),
+    })
+}
+
+fn announce(environment: &Environment, arguments: &MainJobArgs, engine: &dyn Engine) {
+    notice(&format!(
+        "{} in {} ({}), durability {}",
+        arguments.engine.engine,
+        environment.directory,
+        environment.file_system,
+        engine.durability_statement()
+    ));
+    for doubt in environment.doubts() {
+        notice(&format!("warning: {doubt}"));
+    }
+}
+
+fn run_one(
+    job: &Job,
+    engine: &dyn Engine,
+    arguments: &MainJobArgs,
+    levels: &mut LevelWatch,
+    size: Size,
+) -> Result<PhaseReport> {
+    let title = if job.kind == PhaseKind::Load { "load" } else { job.workload_name.as_str() };
+    levels.begin(title);
+    let live = LiveStatus::new(job, title, 2.0);
+    let mut watch = Watch { engine, levels, live, interval: size.sample_interval };
+    let result = run_phase(engine, job, &mut watch);
+    watch.live.finish();
+    let result = result?;
+    if job.kind == PhaseKind::Load && arguments.engine.settle {
+        engine.settle(SETTLE_MAX)?;
+        levels.sample(&engine.stats());
+    }
+    notice(&format!(
+        "{title:>10}  {} operations in {:.1} s: {:.0} ops/s",
+        result.operations,
+        result.elapsed.as_secs_f64(),
+        result.throughput_ops_s()
+    ));
+    Ok(PhaseReport::new(info(&arguments.engine, engine), job, result, engine))
+}
+
+struct Watch<'a> {
+    engine: &'a dyn Engine,
+    levels: &'a mut LevelWatch,
+    live: LiveStatus,
+    interval: Duration,
+}
+
+impl Observer for Watch<'_> {
+    fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    fn tick(&mut self, tick: Tick) {
+        let stats = self.engine.stats();
+        self.levels.sample(&stats);
+        self.live.show(tick, || live_text(&stats));
+    }
+}
+
+fn write_results(dir: &Path, report: &JobReport) -> Result<()> {
+    let json = serde_json::to_string_pretty(report)? + "\n";
+    for (name, text) in [("results.json", json), ("README.md", readme(report)), ("report.html", html(report))]
+    {
+        let path = dir.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn conclude(report: &JobReport, results: &Path, smoke: bool) -> Result<Verdict> {
+    let mut out = format!("\n{}\n{}\n\n", report.headline(), table(&report.phases, Style::Plain));
+    for sentence in report.level_sentences() {
+        out += &format!("{sentence}\n");
+    }
+    out += &format!("\n{:.1} s in all; results in {}\n", report.elapsed_s, results.display());
+    output(&out)?;
+    let mut verdict = Verdict::Good;
+    if report.errors() > 0 {
+        notice(&format!("FAILED: {} operations failed; the first of them:", report.errors()));
+        for error in report.phases.iter().flat_map(|phase| &phase.first_errors).take(5) {
+            notice(&format!("  {error}"));
+        }
+        verdict = Verdict::Bad;
+    }
+    let missing = levels::missing(report.levels.as_deref().unwrap_or_default());
+    if !missing.is_empty() && !smoke {
+        notice(&format!(
+            "FAILED: never seen filled: {}; give the job more records or a smaller memtable",
+            missing.join(", ")
+        ));
+        verdict = Verdict::Bad;
+    }
+    Ok(verdict)
+}

@@ -1,0 +1,176 @@
+//! `rabi-bench load` and `rabi-bench run`: one phase on a directory that stays.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cli::{EngineArgs, PhaseArgs};
+use crate::engine::{self, Engine, Settings};
+use crate::environment::Environment;
+use crate::properties::{Origin, Properties};
+use crate::report::{PhaseInfo, PhaseReport, text};
+use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
+use crate::workload::Workload;
+use crate::{Verdict, notice, output};
+
+/// How long `--settle` waits.
+pub const SETTLE_MAX: Duration = Duration::from_secs(600);
+
+/// Carries out the command.
+pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
+    engine::check(&arguments.engine.engine)?;
+    let properties = layer(&arguments)?;
+    for warning in properties.warnings() {
+        notice(&format!("warning: {warning}"));
+    }
+    let workload = Workload::from_properties(&properties)?;
+    prepare_directory(kind, &arguments.dir)?;
+    let json = arguments.json.as_deref().map(create_json).transpose()?;
+    let job =
+        Job { kind, workload_name: workload_name(&arguments.files), workload, seed: arguments.engine.seed };
+    if job.operations().is_none() && job.workload.duration_s <= 0.0 {
+        bail!(
+            "the run would never end: operationcount is 0, which means unbounded; \
+             set operationcount or --duration"
+        );
+    }
+    let environment = Environment::gather(&arguments.dir);
+    for doubt in environment.doubts() {
+        notice(&format!("warning: {doubt}"));
+    }
+    let mut report = measure(&job, &arguments)?;
+    report.environment = Some(environment);
+    finish(&report, json)
+}
+
+fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
+    let settings = settings(&arguments.engine);
+    let engine = engine::open(&arguments.engine.engine, &arguments.dir, &settings)?;
+    let mut watch = Watch {
+        live: job.workload.status.then(|| {
+            let label = match job.workload.label.as_str() {
+                "" => job.kind.name(),
+                label => label,
+            };
+            LiveStatus::new(job, label, job.workload.status_interval_s)
+        }),
+    };
+    let result = run_phase(&*engine, job, &mut watch);
+    if let Some(live) = &watch.live {
+        live.finish();
+    }
+    let result = result?;
+    if arguments.engine.settle && job.kind == PhaseKind::Load {
+        engine.settle(SETTLE_MAX)?;
+    }
+    let info = info(&arguments.engine, &*engine);
+    let report = PhaseReport::new(info, job, result, &*engine);
+    engine.close()?;
+    Ok(report)
+}
+
+fn finish(report: &PhaseReport, json: Option<(PathBuf, File)>) -> Result<Verdict> {
+    output(&text(report))?;
+    if let Some((path, mut file)) = json {
+        let encoded = serde_json::to_string_pretty(report)?;
+        writeln!(file, "{encoded}").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if report.errors_total == 0 {
+        return Ok(Verdict::Good);
+    }
+    notice(&format!("{} operations failed; the first of them:", report.errors_total));
+    for error in &report.first_errors {
+        notice(&format!("  {error}"));
+    }
+    Ok(Verdict::Bad)
+}
+
+/// The engine settings of the command line.
+pub fn settings(arguments: &EngineArgs) -> Settings {
+    Settings { durability: arguments.durability, options: arguments.options.clone() }
+}
+
+/// What a report says about the engine.
+pub fn info(arguments: &EngineArgs, engine: &dyn Engine) -> PhaseInfo {
+    PhaseInfo {
+        engine: arguments.engine.clone(),
+        engine_options: arguments.options.clone(),
+        durability: arguments.durability.name(),
+        durability_statement: engine.durability_statement(),
+    }
+}
+
+fn layer(arguments: &PhaseArgs) -> Result<Properties> {
+    let mut properties = Properties::default();
+    for file in &arguments.files {
+        properties.add_file(file)?;
+    }
+    for argument in &arguments.properties {
+        properties.add_argument(argument)?;
+    }
+    if let Some(threads) = arguments.threads {
+        properties.set("threadcount", threads.to_string(), Origin::Flag("--threads"));
+    }
+    if let Some(target) = arguments.target {
+        properties.set("target", target.to_string(), Origin::Flag("--target"));
+    }
+    if let Some(seconds) = arguments.duration {
+        properties.set("maxexecutiontime", seconds.to_string(), Origin::Flag("--duration"));
+    }
+    if arguments.status {
+        properties.set("status", "true", Origin::Flag("-s"));
+        // YCSB's ten seconds are long for an embedded engine; a property still decides.
+        if !properties.is_set("status.interval") {
+            properties.set("status.interval", "1", Origin::Flag("-s"));
+        }
+    }
+    if arguments.engine.verify {
+        properties.set("dataintegrity", "true", Origin::Flag("--verify"));
+    }
+    Ok(properties)
+}
+
+/// The last property file names the workload.
+fn workload_name(files: &[PathBuf]) -> String {
+    let name = files.last().and_then(|file| file.file_name());
+    name.map_or_else(|| "default".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn prepare_directory(kind: PhaseKind, dir: &Path) -> Result<()> {
+    match kind {
+        PhaseKind::Load => {
+            fs::create_dir_all(dir).with_context(|| format!("cannot create the directory {}", dir.display()))
+        }
+        PhaseKind::Run if dir.is_dir() => Ok(()),
+        PhaseKind::Run => bail!(
+            "there is no directory {}; load the data set first, with: rabi-bench load --dir {}",
+            dir.display(),
+            dir.display()
+        ),
+    }
+}
+
+/// Created before the measurement, so that a wrong path does not cost a run.
+fn create_json(path: &Path) -> Result<(PathBuf, File)> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok((path.to_owned(), file))
+}
+
+struct Watch {
+    live: Option<LiveStatus>,
+}
+
+impl Observer for Watch {
+    fn interval(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+
+    fn tick(&mut self, tick: Tick) {
+        if let Some(live) = &mut self.live {
+            live.show(tick, String::new);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The result of one phase, as it is written to JSON.
+
+use serde::{Serialize, Serializer};
+
+use crate::engine::{Engine, EngineStats};
+use crate::environment::Environment;
+use crate::measure::RowSummary;
+use crate::runner::{Job, PhaseResult};
+
+/// Raised when a field changes its meaning or disappears; new fields do not raise it.
+pub const SCHEMA: u32 = 1;
+
+/// What a phase report says besides numbers.
+#[derive(Debug, Clone, Serialize)]
+pub struct PhaseInfo {
+    /// The engine.
+    pub engine: String,
+    /// The engine's options that were set.
+    #[serde(serialize_with = "as_map")]
+    pub engine_options: Vec<(String, String)>,
+    /// The durability asked for.
+    pub durability: &'static str,
+    /// What the engine says it keeps.
+    pub durability_statement: String,
+}
+
+/// The result of one phase.
+#[derive(Debug, Serialize)]
+pub struct PhaseReport {
+    /// The version of this format.
+    pub schema: u32,
+    /// Engine and durability.
+    #[serde(flatten)]
+    pub info: PhaseInfo,
+    /// The name of the workload.
+    pub workload: String,
+    /// `load` or `run`.
+    pub phase: &'static str,
+    /// Client threads.
+    pub threads: usize,
+    /// The target rate over all threads; 0 is no limit.
+    pub target_ops_s: f64,
+    /// The seed.
+    pub seed: u64,
+    /// Whether contents were verified.
+    pub verify: bool,
+    /// Records in the data set after the phase.
+    pub records: u64,
+    /// From the first start to the last end.
+    pub elapsed_s: f64,
+    /// Operations finished, counting a read-modify-write once.
+    pub operations_total: u64,
+    /// Operations a second.
+    pub throughput_ops_s: f64,
+    /// Calls that failed.
+    pub errors_total: u64,
+    /// The first errors in words.
+    pub first_errors: Vec<String>,
+    /// One entry per kind of operation.
+    #[serde(serialize_with = "rows_as_map")]
+    pub operations: Vec<RowSummary>,
+    /// The engine's counters and gauges at the end of the phase.
+    #[serde(serialize_with = "stats_as_map")]
+    pub engine_stats: EngineStats,
+    /// Where it was measured; left out where a surrounding report has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+}
+
+impl PhaseReport {
+    /// Puts a report together at the end of a phase.
+    pub fn new(info: PhaseInfo, job: &Job, result: PhaseResult, engine: &dyn Engine) -> PhaseReport {
+        PhaseReport {
+            schema: SCHEMA,
+            info,
+            workload: job.workload_name.clone(),
+            phase: job.kind.name(),
+            threads: job.workload.threads,
+            target_ops_s: job.workload.target_ops_s,
+            seed: job.seed,
+            verify: job.workload.verify,
+            records: result.records,
+            elapsed_s: result.elapsed.as_secs_f64(),
+            operations_total: result.operations,
+            throughput_ops_s: result.throughput_ops_s(),
+            errors_total: result.errors(),
+            first_errors: result.first_errors,
+            operations: result.rows,
+            engine_stats: engine.stats(),
+            environment: None,
+        }
+    }
+
+    /// A short name for tables: the load, or the workload of a run.
+    pub fn title(&self) -> &str {
+        match self.phase {
+            "load" => "load",
+            _ => &self.workload,
+        }
+    }
+}
+
+fn as_map<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
+}
+
+fn rows_as_map<S: Serializer>(rows: &[RowSummary], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(rows.iter().map(|row| (row.row, row)))
+}
+
+fn stats_as_map<S: Serializer>(stats: &EngineStats, serializer: S) -> Result<S::Ok, S::Error> {
+    let numbers = stats.values.iter().map(|(name, value)| (name, (*value).into()));
+    let notes = stats.notes.iter().map(|(name, text)| (name, text.as_str().into()));
+    serializer.collect_map(numbers.chain(notes).map(|(name, v): (_, serde_json::Value)| (name, v)))
+}

@@ -1,0 +1,43 @@
+//! The `README.md` of a result directory: command, table, levels, environment.
+
+use std::fmt::Write;
+
+use super::{JobReport, Style, table};
+
+/// The whole file.
+pub fn readme(report: &JobReport) -> String {
+    let mut out = String::new();
+    write(&mut out, report).expect("writing to a string does not fail");
+    out
+}
+
+fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
+    let environment = &report.environment;
+    writeln!(out, "# YCSB workloads, {}, {}\n", environment.started_utc, environment.hostname)?;
+    writeln!(out, "{}.\n", report.headline())?;
+    writeln!(out, "```\n{}\n```\n", environment.command)?;
+    writeln!(out, "{}", table(&report.phases, Style::Markdown))?;
+    writeln!(
+        out,
+        "Closed loop: a thread begins an operation when its previous one has ended, and latency \
+         counts from the call. A read-modify-write is counted as READ, as UPDATE and as a whole; \
+         ops/s counts it once. Records are those of YCSB, 10 fields of 100 bytes unless the \
+         command says otherwise.\n"
+    )?;
+    for doubt in environment.doubts() {
+        writeln!(out, "**Doubt:** {doubt}\n")?;
+    }
+    writeln!(out, "## Levels\n")?;
+    for sentence in report.level_sentences() {
+        writeln!(out, "- {sentence}")?;
+    }
+    writeln!(out, "\n## Environment\n\n| | |\n| --- | --- |")?;
+    for (name, value) in environment.rows() {
+        writeln!(out, "| {name} | {} |", value.replace('|', "\\|"))?;
+    }
+    let options = report.phases.first().map_or(&[][..], |phase| &phase.info.engine_options);
+    for (name, value) in options {
+        writeln!(out, "| option {name} | {value} |")?;
+    }
+    writeln!(out, "\nAll numbers: `results.json`. Charts: `report.html`.")
+}

@@ -1,0 +1,65 @@
+//! The summary of a phase in the rows YCSB prints: `[ROW], Name, value`.
+
+use std::fmt::Write;
+
+use crate::measure::RowSummary;
+
+use super::PhaseReport;
+
+/// The whole summary.
+pub fn text(report: &PhaseReport) -> String {
+    let mut out = String::new();
+    line(&mut out, "OVERALL", "RunTime(ms)", format_args!("{:.0}", report.elapsed_s * 1e3));
+    let rate = report.throughput_ops_s;
+    line(&mut out, "OVERALL", "Throughput(ops/sec)", format_args!("{rate}"));
+    for row in &report.operations {
+        write_row(&mut out, row);
+    }
+    out
+}
+
+fn write_row(out: &mut String, row: &RowSummary) {
+    line(out, row.row, "Operations", format_args!("{}", row.count));
+    line(out, row.row, "AverageLatency(us)", format_args!("{}", row.mean_us));
+    line(out, row.row, "MinLatency(us)", format_args!("{}", row.min_us));
+    line(out, row.row, "MaxLatency(us)", format_args!("{}", row.max_us));
+    for point in &row.chosen {
+        let name = format!("{}PercentileLatency(us)", ordinal(point.percentile));
+        line(out, row.row, &name, format_args!("{}", point.us));
+    }
+    for (outcome, count) in &row.returns {
+        line(out, row.row, &format!("Return={outcome}"), format_args!("{count}"));
+    }
+}
+
+fn line(out: &mut String, row: &str, name: &str, value: std::fmt::Arguments<'_>) {
+    writeln!(out, "[{row}], {name}, {value}").expect("writing to a string does not fail");
+}
+
+/// `50th`, `91st`; a percentile with decimals stays as it is.
+fn ordinal(percentile: f64) -> String {
+    if percentile.fract() != 0.0 {
+        return format!("{percentile}");
+    }
+    let number = percentile as u64;
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_named_as_in_ycsb() {
+        let names: Vec<_> =
+            [50.0, 91.0, 92.0, 93.0, 11.0, 12.0, 99.9, 100.0].into_iter().map(ordinal).collect();
+        assert_eq!(names, ["50th", "91st", "92nd", "93rd", "11th", "12th", "99.9", "100th"]);
+    }
+}

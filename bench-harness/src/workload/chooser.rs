@@ -1,0 +1,126 @@
+//! Chooses the record of a request, as YCSB's core workload does.
+//!
+//! Uniform, hotspot and sequential requests stay within the loaded records. Zipfian, latest
+//! and exponential ones may reach records inserted meanwhile, but only finished inserts: a
+//! number beyond them is drawn again. So what a request asks for is a function of seed, phase
+//! and operation index, except near the newest records while several threads insert.
+
+use crate::generator::{
+    AcknowledgedCounter, Exponential, Hotspot, Latest, OpRandom, ScrambledZipfian, Uniform,
+};
+
+use super::{RequestDistribution, Workload};
+
+#[derive(Debug, Clone)]
+enum Distribution {
+    Uniform(Uniform),
+    Zipfian(ScrambledZipfian),
+    Latest(Latest),
+    Hotspot(Hotspot),
+    Sequential { start: u64, count: u64 },
+    Exponential(Exponential),
+}
+
+/// One thread's chooser.
+#[derive(Debug, Clone)]
+pub struct KeyChooser<'a> {
+    distribution: Distribution,
+    inserts: &'a AcknowledgedCounter,
+}
+
+impl<'a> KeyChooser<'a> {
+    /// A chooser over the loaded records and what `inserts` has finished.
+    pub fn new(workload: &Workload, inserts: &'a AcknowledgedCounter) -> KeyChooser<'a> {
+        let (start, count) = (workload.insert_start, workload.insert_count);
+        let distribution = match workload.request {
+            RequestDistribution::Uniform => Distribution::Uniform(Uniform::new(start, start + count - 1)),
+            RequestDistribution::Zipfian => {
+                // YCSB makes room for twice the expected inserts, and one more.
+                let share = workload.mix.insert / workload.mix.total();
+                let expected = (workload.operation_count as f64 * share * 2.0) as u64;
+                Distribution::Zipfian(ScrambledZipfian::new(start, count + expected + 1))
+            }
+            RequestDistribution::Latest => Distribution::Latest(Latest::new(workload.record_count)),
+            RequestDistribution::Sequential => Distribution::Sequential { start, count },
+            RequestDistribution::Hotspot { data_fraction, operation_fraction } => {
+                Distribution::Hotspot(Hotspot::new(start, count, data_fraction, operation_fraction))
+            }
+            RequestDistribution::Exponential { percentile, fraction } => {
+                let range = workload.record_count as f64 * fraction;
+                Distribution::Exponential(Exponential::new(percentile, range))
+            }
+        };
+        KeyChooser { distribution, inserts }
+    }
+
+    /// The record number for the operation with this index.
+    pub fn choose(&mut self, index: u64, random: &mut OpRandom) -> u64 {
+        match &mut self.distribution {
+            Distribution::Uniform(records) => records.next(random),
+            Distribution::Hotspot(records) => records.next(random),
+            Distribution::Sequential { start, count } => *start + index % *count,
+            Distribution::Latest(records) => records.next(self.inserts.finished(), random),
+            Distribution::Zipfian(records) => loop {
+                let number = records.next(random);
+                if number < self.inserts.finished() {
+                    return number;
+                }
+            },
+            Distribution::Exponential(ages) => loop {
+                let age = ages.next(random);
+                if let Some(number) = (self.inserts.finished() - 1).checked_sub(age) {
+                    return number;
+                }
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::Stream;
+    use crate::properties::Properties;
+    use std::path::Path;
+
+    fn workload(request: &str) -> Workload {
+        let mut properties = Properties::default();
+        let text = format!(
+            "recordcount=100\noperationcount=1000\ninsertproportion=0.5\n\
+             requestdistribution={request}"
+        );
+        properties.add_text(Path::new("mix"), &text).unwrap();
+        Workload::from_properties(&properties).unwrap()
+    }
+
+    #[test]
+    fn no_distribution_leaves_the_finished_records() {
+        let stream = Stream::new(1, "chooser");
+        for request in ["uniform", "zipfian", "latest", "hotspot", "sequential", "exponential"] {
+            let workload = workload(request);
+            let inserts = AcknowledgedCounter::new(100);
+            let mut chooser = KeyChooser::new(&workload, &inserts);
+            let mut newest_seen = 0;
+            for index in 0..5_000 {
+                if index == 2_500 {
+                    (0..20).for_each(|_| inserts.acknowledge(inserts.take()));
+                }
+                let number = chooser.choose(index, &mut stream.operation(index));
+                assert!(number < inserts.finished(), "{request}: {number}");
+                newest_seen = newest_seen.max(number);
+            }
+            let reaches_inserts = ["zipfian", "latest", "exponential"].contains(&request);
+            assert_eq!(newest_seen >= 100, reaches_inserts, "{request}: {newest_seen}");
+        }
+    }
+
+    #[test]
+    fn sequential_requests_visit_each_record_in_turn() {
+        let workload = workload("sequential");
+        let inserts = AcknowledgedCounter::new(100);
+        let mut chooser = KeyChooser::new(&workload, &inserts);
+        let mut random = Stream::new(1, "chooser").operation(0);
+        let visited: Vec<u64> = (95..105).map(|i| chooser.choose(i, &mut random)).collect();
+        assert_eq!(visited, [95, 96, 97, 98, 99, 0, 1, 2, 3, 4]);
+    }
+}

@@ -1,0 +1,117 @@
+//! Every wrong input ends with a non-zero status and a message that says what to change.
+
+use crate::harness::{Bench, core_workload};
+
+fn loaded() -> Bench {
+    let bench = Bench::new();
+    let load = format!("load -P {} --engine memory --dir db", core_workload('a'));
+    bench.run(&load).expect(0, "");
+    bench
+}
+
+#[test]
+fn a_missing_property_file() {
+    Bench::new()
+        .run("load -P nowhere --engine memory --dir db")
+        .expect(2, "cannot read the property file nowhere: No such file");
+}
+
+#[test]
+fn a_bad_value_in_a_file_and_on_the_command_line() {
+    let bench = Bench::new();
+    bench.write("mix", "# a comment\nrecordcount=ten\n");
+    bench
+        .run("load -P mix --engine memory --dir db")
+        .expect(2, "mix:2: property recordcount is 'ten'; allowed: a whole number of at least 0");
+    bench.run("load -P mix -p recordcount=5 --threads 0 --engine memory --dir db").expect(
+        2,
+        "command line (--threads): property threadcount is '0'; allowed: a whole number from 1 \
+         to 4096",
+    );
+    bench
+        .run("load -p recordcount --engine memory --dir db")
+        .expect(2, "-p recordcount: expected name=value");
+}
+
+#[test]
+fn an_unknown_property_is_a_warning_and_no_error() {
+    let bench = Bench::new();
+    bench.write("mix", "recordcount=5\nfieldcuont=3\n");
+    bench
+        .run("load -P mix --engine memory --dir db")
+        .expect(0, "warning: mix:2: unknown property fieldcuont; did you mean fieldcount?");
+}
+
+#[test]
+fn an_unknown_engine_and_an_unknown_option() {
+    let bench = Bench::new();
+    bench
+        .run("load -p recordcount=5 --engine memori --dir db")
+        .expect(2, "unknown engine memori (meant memory?); available: ");
+    bench
+        .run("load -p recordcount=5 --engine memory --engine-option size=1 --dir db")
+        .expect(2, "engine memory: option size=1: this engine has no options");
+}
+
+#[test]
+fn a_durability_the_engine_does_not_have() {
+    Bench::new()
+        .run("load -p recordcount=5 --engine memory --durability power --dir db")
+        .expect(2, "engine memory cannot offer durability power");
+}
+
+#[test]
+fn a_run_without_its_directory_and_a_directory_that_is_a_file() {
+    let bench = Bench::new();
+    bench
+        .run("run -p recordcount=5 -p operationcount=5 --engine memory --dir db")
+        .expect(2, "there is no directory db; load the data set first");
+    bench.write("file", "");
+    bench
+        .run("load -p recordcount=5 --engine memory --dir file")
+        .expect(2, "cannot create the directory file");
+}
+
+#[test]
+fn a_json_file_that_cannot_be_written_is_found_before_the_work() {
+    let said = Bench::new()
+        .run("load -p recordcount=5 --engine memory --dir db --json no/where.json")
+        .expect(2, "cannot create no/where.json");
+    assert_eq!(said.out, "");
+}
+
+#[test]
+fn a_run_without_end() {
+    loaded().run("run -p recordcount=5 --engine memory --dir db").expect(2, "the run would never end");
+}
+
+#[test]
+fn an_unknown_workload_of_the_main_job() {
+    Bench::new()
+        .run("--engine memory --workloads a,g")
+        .expect(2, "there is no workload 'g'; allowed: a, b, c, d, e, f");
+}
+
+#[test]
+fn records_that_are_missing_fail_the_run() {
+    let said = loaded()
+        .run("run -p recordcount=5000 -p operationcount=1000 --engine memory --dir db")
+        .expect(1, "READ: the record is not there");
+    assert!(said.out.contains("[READ], Return=NOT_FOUND, "), "{}", said.out);
+}
+
+#[test]
+fn records_with_foreign_bytes_fail_a_verified_run() {
+    Bench::new()
+        .run("run -p recordcount=5 -p operationcount=10 --engine null --dir . --verify")
+        .expect(1, "READ: the record has other bytes than were written");
+}
+
+#[test]
+fn a_damaged_dump_names_its_file() {
+    let bench = loaded();
+    bench.write("db/memory.dump", "not a dump");
+    bench
+        .run("run -p recordcount=5 -p operationcount=10 --engine memory --dir db")
+        .expect(2, "db/memory.dump");
+}
