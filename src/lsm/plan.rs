@@ -92,13 +92,15 @@ fn too_small(shape: &Shape, goals: &Goals) -> Option<(usize, usize)> {
         .min_by_key(|(a, b)| bytes[*a] + bytes[*b])
 }
 
-/// One piece, unless that would have to be split at once; then equal pieces near the target.
+/// One piece, unless that would have to be split at once; then equal pieces near the target. Each
+/// is given 2 % more than its share, so that what estimates leave over joins the last piece instead
+/// of becoming a tiny one behind it.
 fn piece_len(input_bytes: u64, target: u64) -> u64 {
     if input_bytes <= 2 * target {
         return u64::MAX;
     }
     let pieces = (input_bytes + target / 2) / target;
-    input_bytes.div_ceil(pieces)
+    (input_bytes + input_bytes / 50).div_ceil(pieces)
 }
 
 #[cfg(test)]
@@ -148,12 +150,12 @@ mod tests {
 
     #[test]
     fn the_first_partitions_come_from_all_files_at_once() {
-        check("0", &["150", "150"], false, "0-0 of 300 cut 100");
+        check("0", &["150", "150"], false, "0-0 of 300 cut 102");
     }
 
     #[test]
     fn large_partitions_are_split_and_small_ones_merged_with_the_smaller_neighbour() {
-        check("201 90", &[], false, "0-0 of 201 cut 101");
+        check("201 90", &[], false, "0-0 of 201 cut 103");
         check("200 90", &[], false, "nothing");
         check("90 10 60", &["0 1 0"], false, "1-2 of 71");
         check("90 10 90", &[], false, "0-1 of 100");
@@ -163,6 +165,6 @@ mod tests {
 
     #[test]
     fn a_full_partition_is_split_while_l2_comes_down() {
-        check("190 10", &["30 0", "30 0"], false, "0-0 of 250 cut 84");
+        check("190 10", &["30 0", "30 0"], false, "0-0 of 250 cut 85");
     }
 }
