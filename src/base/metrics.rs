@@ -28,8 +28,10 @@ pub(crate) struct IoCounters {
     pub(crate) ring_ops: Counter,
     /// Calls of `io_uring_enter` (zero on the blocking backend).
     pub(crate) ring_enters: Counter,
-    /// Read operations completed, and their bytes.
+    /// Read operations completed.
     pub(crate) reads: Counter,
+    /// Those among them that the page cache answered without waiting.
+    pub(crate) page_cache_reads: Counter,
     /// Bytes read.
     pub(crate) read_bytes: Counter,
     /// Write operations completed.

@@ -138,6 +138,7 @@ impl Engine {
             ("stall_us_total", counters.stall_us.get()),
             ("write_delay_ns_per_byte", self.delay_ns_per_byte.load(Ordering::Relaxed)),
             ("reads", io.reads.get()),
+            ("page_cache_reads", io.page_cache_reads.get()),
             ("read_bytes", io.read_bytes.get()),
             ("writes", io.writes.get()),
             ("write_bytes", io.write_bytes.get()),

