@@ -17,6 +17,8 @@ fn main() {
     set("RABI_BENCH_PROFILE", &env::var("PROFILE").unwrap_or_default());
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     set("RABI_BENCH_RUSTC", &output(&rustc, &["--version"]));
+    set("RABI_BENCH_VERSIONS", &versions());
+    watch("../Cargo.lock");
     // A commit moves the log of HEAD, also in a worktree, where `.git` is a file.
     for file in ["HEAD", "logs/HEAD", "index"] {
         let path = output("git", &["rev-parse", "--git-path", file]);
@@ -24,6 +26,21 @@ fn main() {
             watch(&path);
         }
     }
+}
+
+/// The packages whose versions a comparison has to name.
+const COMPARED: [&str; 9] =
+    ["rabi", "rocksdb", "librocksdb-sys", "heed", "lmdb-master-sys", "fjall", "lsm-tree", "redb", "sled"];
+
+/// Their names and versions in the lock file.
+fn versions() -> String {
+    let lock = std::fs::read_to_string("../Cargo.lock").unwrap_or_default();
+    let version = |name: &&str| {
+        let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{name}\""));
+        let version = lines.nth(1)?.strip_prefix("version = ")?.trim_matches('"');
+        Some(format!("{name} {version}"))
+    };
+    COMPARED.iter().filter_map(version).collect::<Vec<_>>().join(", ")
 }
 
 fn set(name: &str, value: &str) {

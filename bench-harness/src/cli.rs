@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::engine::Durability;
+use crate::ci::{CiArgs, StepsArgs};
+use crate::compare::{CalibrateArgs, CompareArgs, PairsArgs};
+use crate::engine::{Durability, Injection};
+use crate::report::ExportArgs;
+use crate::suite::{ABOUT_THE_SUITE, SuiteArgs};
 
 const ABOUT_THE_MAIN_JOB: &str = "\
 Without a command, rabi-bench runs its main job: it loads a data set into a temporary directory,
@@ -21,6 +25,14 @@ Examples:
 
 Exit status: 0 all well; 1 an operation failed, or a level of the engine was never seen filled;
 2 the command, a file, a property or the engine's directory is wrong.";
+
+const COMPARE_STATUS: &str = "\
+Exit status: 0 no regression beyond the minimum effect; 1 a regression; 2 the command or a file is
+wrong, or the conditions are unlike; 3 inconclusive: these results cannot tell.";
+
+const CI_STATUS: &str = "\
+Exit status: 0 no regression; 1 a regression; 2 the command, the engine or the baseline is wrong, or
+the time limit has passed; 3 inconclusive: unlike conditions, or counters missing or unsteady.";
 
 /// YCSB-style workload runner.
 #[derive(Debug, Parser)]
@@ -44,6 +56,22 @@ pub enum Command {
     /// Run the operations of a workload on a loaded data set
     #[command(after_help = engines_help())]
     Run(PhaseArgs),
+    /// Judge the results of one build against those of another
+    #[command(after_help = COMPARE_STATUS)]
+    Compare(CompareArgs),
+    /// Run two builds in turn, for compare
+    Pairs(PairsArgs),
+    /// Run this build against itself, to learn this machine's noise
+    Calibrate(CalibrateArgs),
+    /// Hold the counters of a short fixed run against a baseline
+    #[command(after_help = ci_help())]
+    Ci(CiArgs),
+    /// The run whose counters ci takes
+    #[command(hide = true)]
+    CiSteps(StepsArgs),
+    /// Compare several engines: the same work, the same memory, side by side
+    #[command(after_help = suite_help())]
+    Suite(SuiteArgs),
 }
 
 /// What all commands have in common.
@@ -69,6 +97,9 @@ pub struct EngineArgs {
     /// After loading, wait until the engine's background work is done
     #[arg(long, help_heading = "Workload")]
     pub settle: bool,
+    /// Slower reads, to try out what watches for them.
+    #[command(flatten)]
+    pub injection: Injection,
 }
 
 /// The arguments of `load` and `run`.
@@ -101,6 +132,9 @@ pub struct PhaseArgs {
     /// Write the result as JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub json: Option<PathBuf>,
+    /// Results for other programs.
+    #[command(flatten)]
+    pub export: ExportArgs,
 }
 
 /// The arguments of the main job.
@@ -131,9 +165,18 @@ pub struct MainJobArgs {
     /// An empty or new directory for the database, which stays [default: a temporary one]
     #[arg(long, value_name = "DIR", help_heading = "Engine")]
     pub dir: Option<PathBuf>,
-    /// Rabi's memtable size, small enough to see all levels at work [default: 33554432]
+    /// The memtable size, small enough to see all levels at work [default: 33554432]
     #[arg(long, value_name = "BYTES", help_heading = "Engine")]
     pub memtable_size_bytes: Option<u64>,
+    /// The database is there: run on it without loading; --records says how many it has
+    #[arg(long, requires = "dir", help_heading = "Workload")]
+    pub loaded: bool,
+    /// The control group to run in, an existing directory
+    #[arg(long, value_name = "DIR", help_heading = "Engine")]
+    pub join_group: Option<PathBuf>,
+    /// Write the results as JSON to this file only; unfilled levels are no failure
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub json: Option<PathBuf>,
     /// Engine and seed.
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -142,7 +185,8 @@ pub struct MainJobArgs {
     pub results: PathBuf,
 }
 
-fn name_value(argument: &str) -> Result<(String, String), String> {
+/// A pair from an argument `NAME=VALUE`.
+pub fn name_value(argument: &str) -> Result<(String, String), String> {
     match argument.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE, for example memtable_size_bytes=33554432".to_owned()),
@@ -151,6 +195,14 @@ fn name_value(argument: &str) -> Result<(String, String), String> {
 
 fn after_help() -> String {
     format!("{}\n\n{ABOUT_THE_MAIN_JOB}", engines_help())
+}
+
+fn ci_help() -> String {
+    format!("{}\n\n{CI_STATUS}", crate::ci::limits_help())
+}
+
+fn suite_help() -> String {
+    format!("{}\n\n{ABOUT_THE_SUITE}", engines_help())
 }
 
 fn engines_help() -> String {

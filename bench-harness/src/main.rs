@@ -3,19 +3,26 @@
 //! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
 //! `workload` turns both into keys, records and operations, `engine` hides the databases,
 //! `measure` holds histograms, `runner` puts a workload to an engine, `report` prints, and
-//! `phase_command` and `main_job` are the two things a user can ask for.
+//! `phase_command`, `main_job` and `suite` are what a user can ask for.
 
+mod allocations;
+mod ci;
 mod cli;
+mod compare;
 mod engine;
 mod environment;
 mod generator;
+mod harness_cost;
 mod levels;
 mod main_job;
 mod measure;
 mod phase_command;
 mod properties;
 mod report;
+mod resources;
 mod runner;
+mod stats;
+mod suite;
 mod workload;
 
 use std::io::{self, Write};
@@ -27,15 +34,25 @@ use cli::{Cli, Command};
 use runner::PhaseKind;
 
 fn main() -> ExitCode {
+    // What engines warn of, rings denied above all, belongs on the screen.
+    let messages = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    messages.with_max_level(tracing_subscriber::filter::LevelFilter::WARN).init();
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Load(arguments)) => phase_command::execute(PhaseKind::Load, arguments),
         Some(Command::Run(arguments)) => phase_command::execute(PhaseKind::Run, arguments),
+        Some(Command::Compare(arguments)) => compare::execute(arguments),
+        Some(Command::Pairs(arguments)) => compare::pairs(arguments),
+        Some(Command::Calibrate(arguments)) => compare::calibrate(arguments),
+        Some(Command::Ci(arguments)) => ci::execute(arguments),
+        Some(Command::CiSteps(arguments)) => ci::steps(arguments),
+        Some(Command::Suite(arguments)) => suite::execute(arguments),
         None => main_job::execute(cli.main_job),
     };
     match done {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::from(1),
+        Ok(Verdict::Inconclusive) => ExitCode::from(3),
         Err(error) => {
             notice(&format!("error: {error:#}"));
             ExitCode::from(2)
@@ -50,6 +67,8 @@ enum Verdict {
     Good,
     /// It ran, and what it showed is a failure.
     Bad,
+    /// It ran, and what it showed does not suffice to tell.
+    Inconclusive,
 }
 
 /// Writes results to standard output. A reader that went away, such as `head`, is no error.

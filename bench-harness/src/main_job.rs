@@ -4,7 +4,7 @@
 //! The engine's gauges are sampled all the while, to say which levels were at work.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,8 +16,12 @@ use crate::environment::{Environment, hostname, utc};
 use crate::levels::{self, LevelWatch, live_text};
 use crate::phase_command::{SETTLE_MAX, info, settings};
 use crate::properties::{Origin, Properties};
-use crate::report::{JobReport, PhaseReport, SCHEMA, Style, html, readme, table};
+use crate::report::{
+    JobReport, PhaseReport, SCHEMA, Style, durability_matrix, html, readme, resources, table,
+};
+use crate::resources::Meter;
 use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
+use crate::suite::join;
 use crate::workload::Workload;
 use crate::{Verdict, notice, output};
 
@@ -61,24 +65,35 @@ const SMOKE: Size = Size {
 
 /// Carries out the main job.
 pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
+    if let Some(group) = &arguments.join_group {
+        join(group).with_context(|| format!("cannot join the control group {}", group.display()))?;
+    }
     let size = size(&arguments);
     engine::check(&arguments.engine.engine)?;
-    if arguments.engine.engine == "rabi" {
+    if engine::is_budgeted(&arguments.engine.engine) {
         let option = ("memtable_size_bytes".to_owned(), size.memtable_size_bytes.to_string());
         arguments.engine.options.insert(0, option);
     } else if arguments.memtable_size_bytes.is_some() {
-        bail!("--memtable-size-bytes is an option of the engine rabi; use --engine-option");
+        bail!("the engine {} has no memtable; leave --memtable-size-bytes out", arguments.engine.engine);
     }
-    let mut jobs = vec![job(PhaseKind::Load, "a", &arguments, size)?];
-    for letter in &arguments.workloads {
-        jobs.push(job(PhaseKind::Run, letter, &arguments, size)?);
-    }
-    let (dir, temporary) = directory(arguments.dir.as_deref())?;
-    let results = create_results(&arguments.results)?;
+    let jobs = jobs(&arguments, size)?;
+    let (dir, temporary) = directory(arguments.dir.as_deref(), arguments.loaded)?;
+    let target = match &arguments.json {
+        Some(file) => Target::File(file.clone(), create_file(file)?),
+        None => Target::Directory(create_results(&arguments.results)?),
+    };
     let report = run_all(jobs, &dir, &arguments, size)?;
     drop(temporary);
-    write_results(&results, &report)?;
-    conclude(&report, &results, arguments.smoke)
+    let place = target.write(&report)?;
+    conclude(&report, &place, arguments.smoke || arguments.json.is_some())
+}
+
+/// The load, unless the database is there, and the workloads.
+fn jobs(arguments: &MainJobArgs, size: Size) -> Result<Vec<Job>> {
+    let load = (!arguments.loaded).then(|| job(PhaseKind::Load, "a", arguments, size));
+    let letters = arguments.workloads.iter().filter(|letter| !letter.is_empty());
+    let runs = letters.map(|letter| job(PhaseKind::Run, letter, arguments, size));
+    load.into_iter().chain(runs).collect()
 }
 
 fn size(arguments: &MainJobArgs) -> Size {
@@ -129,7 +144,7 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
 }
 
 /// The directory of the database, and what removes it at the end if it is a temporary one.
-fn directory(named: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+fn directory(named: Option<&Path>, loaded: bool) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
     let Some(dir) = named else {
         let temporary = tempfile::Builder::new()
             .prefix("rabi-bench-")
@@ -139,9 +154,13 @@ fn directory(named: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>
     };
     let context = || format!("cannot use the directory {}", dir.display());
     fs::create_dir_all(dir).with_context(context)?;
-    if fs::read_dir(dir).with_context(context)?.next().is_some() {
+    let empty = fs::read_dir(dir).with_context(context)?.next().is_none();
+    if loaded && empty {
+        bail!("the directory {} is empty; leave --loaded out to load a data set", dir.display());
+    }
+    if !loaded && !empty {
         bail!(
-            "the directory {} is not empty; the main job needs an empty one (or use \
+            "the directory {} is not empty; the main job needs an empty one (or --loaded, or \
              rabi-bench run)",
             dir.display()
         );
@@ -150,7 +169,7 @@ fn directory(named: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>
 }
 
 /// A directory of its own for each job, also for two within the same second.
-fn create_results(parent: &Path) -> Result<PathBuf> {
+pub fn create_results(parent: &Path) -> Result<PathBuf> {
     // Without colons, which some tools and file systems do not take in names.
     let name = format!("{}-{}", utc(SystemTime::now(), '-', '-'), hostname());
     let context = |dir: &Path| format!("cannot create the results directory {}", dir.display());
@@ -174,6 +193,7 @@ fn run_all(mut jobs: Vec<Job>, dir: &Path, arguments: &MainJobArgs, size: Size) 
     let environment = Environment::gather(dir);
     let start = Instant::now();
     let engine = engine::open(&arguments.engine.engine, dir, &settings(&arguments.engine))?;
+    let engine = arguments.engine.injection.around(engine);
     let mut watch = LevelWatch::new();
     let mut phases: Vec<PhaseReport> = Vec::new();
     let mut inserted = 0;
@@ -182,7 +202,7 @@ fn run_all(mut jobs: Vec<Job>, dir: &Path, arguments: &MainJobArgs, size: Size) 
         // What earlier phases inserted belongs to the data set.
         job.workload.insert_count += inserted;
         job.workload.record_count += inserted;
-        let report = run_one(job, &*engine, arguments, &mut watch, size)?;
+        let report = run_one(job, &*engine, dir, arguments, &mut watch, size)?;
         if job.kind == PhaseKind::Run {
             inserted += report.records - job.workload.record_count;
         }
@@ -209,7 +229,7 @@ fn announce(environment: &Environment, arguments: &MainJobArgs, engine: &dyn Eng
         arguments.engine.engine,
         environment.directory,
         environment.file_system,
-        engine.durability_statement()
+        engine.keeps().statement()
     ));
     for doubt in environment.doubts() {
         notice(&format!("warning: {doubt}"));
@@ -219,6 +239,7 @@ fn announce(environment: &Environment, arguments: &MainJobArgs, engine: &dyn Eng
 fn run_one(
     job: &Job,
     engine: &dyn Engine,
+    dir: &Path,
     arguments: &MainJobArgs,
     levels: &mut LevelWatch,
     size: Size,
@@ -227,20 +248,23 @@ fn run_one(
     levels.begin(title);
     let live = LiveStatus::new(job, title, 2.0);
     let mut watch = Watch { engine, levels, live, interval: size.sample_interval };
-    let result = run_phase(engine, job, &mut watch);
+    let pool = job.pool();
+    let meter = Meter::start(engine, dir);
+    let result = run_phase(engine, job, &pool, &mut watch);
     watch.live.finish();
     let result = result?;
+    let usage = meter.stop(engine, job, &result);
     if job.kind == PhaseKind::Load && arguments.engine.settle {
         engine.settle(SETTLE_MAX)?;
         levels.sample(&engine.stats());
     }
+    let report = PhaseReport::new(info(&arguments.engine, engine), job, result, usage, engine)?;
     notice(&format!(
         "{title:>10}  {} operations in {:.1} s: {:.0} ops/s",
-        result.operations,
-        result.elapsed.as_secs_f64(),
-        result.throughput_ops_s()
+        report.operations_total, report.elapsed_s, report.throughput_ops_s
     ));
-    Ok(PhaseReport::new(info(&arguments.engine, engine), job, result, engine))
+    notice(&format!("{:>10}  {}", "", report.harness.sentence()));
+    Ok(report)
 }
 
 struct Watch<'a> {
@@ -262,18 +286,42 @@ impl Observer for Watch<'_> {
     }
 }
 
-fn write_results(dir: &Path, report: &JobReport) -> Result<()> {
-    let json = serde_json::to_string_pretty(report)? + "\n";
-    for (name, text) in [("results.json", json), ("README.md", readme(report)), ("report.html", html(report))]
-    {
-        let path = dir.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+/// Where the results go. Made before the work, so that a wrong path does not cost a run.
+enum Target {
+    File(PathBuf, fs::File),
+    Directory(PathBuf),
 }
 
-fn conclude(report: &JobReport, results: &Path, smoke: bool) -> Result<Verdict> {
-    let mut out = format!("\n{}\n{}\n\n", report.headline(), table(&report.phases, Style::Plain));
+impl Target {
+    fn write(self, report: &JobReport) -> Result<PathBuf> {
+        let json = serde_json::to_string_pretty(report)? + "\n";
+        match self {
+            Target::File(path, mut file) => {
+                file.write_all(json.as_bytes())
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+                Ok(path)
+            }
+            Target::Directory(dir) => {
+                let files =
+                    [("results.json", json), ("README.md", readme(report)), ("report.html", html(report))];
+                for (name, text) in files {
+                    let path = dir.join(name);
+                    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+                }
+                Ok(dir)
+            }
+        }
+    }
+}
+
+fn create_file(path: &Path) -> Result<fs::File> {
+    fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+fn conclude(report: &JobReport, results: &Path, levels_are_optional: bool) -> Result<Verdict> {
+    let mut out = format!("\n{}\n{}\n\n", report.headline(), table(&report.phases).text(Style::Plain));
+    out += &format!("{}\n", resources(&report.phases).text(Style::Plain));
+    out += &format!("{}\n", durability_matrix(&report.durability_rows()).text(Style::Plain));
     for sentence in report.level_sentences() {
         out += &format!("{sentence}\n");
     }
@@ -288,7 +336,7 @@ fn conclude(report: &JobReport, results: &Path, smoke: bool) -> Result<Verdict> 
         verdict = Verdict::Bad;
     }
     let missing = levels::missing(report.levels.as_deref().unwrap_or_default());
-    if !missing.is_empty() && !smoke {
+    if !missing.is_empty() && !levels_are_optional {
         notice(&format!(
             "FAILED: never seen filled: {}; give the job more records or a smaller memtable",
             missing.join(", ")

@@ -11,7 +11,8 @@ use crate::cli::{EngineArgs, PhaseArgs};
 use crate::engine::{self, Engine, Settings};
 use crate::environment::Environment;
 use crate::properties::{Origin, Properties};
-use crate::report::{PhaseInfo, PhaseReport, text};
+use crate::report::{Exports, PhaseInfo, PhaseReport, text};
+use crate::resources::Meter;
 use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
 use crate::workload::Workload;
 use crate::{Verdict, notice, output};
@@ -29,6 +30,7 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     let workload = Workload::from_properties(&properties)?;
     prepare_directory(kind, &arguments.dir)?;
     let json = arguments.json.as_deref().map(create_json).transpose()?;
+    let exports = Exports::create(&arguments.export)?;
     let job =
         Job { kind, workload_name: workload_name(&arguments.files), workload, seed: arguments.engine.seed };
     if job.operations().is_none() && job.workload.duration_s <= 0.0 {
@@ -43,12 +45,14 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     }
     let mut report = measure(&job, &arguments)?;
     report.environment = Some(environment);
+    exports.write(&report)?;
     finish(&report, json)
 }
 
 fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
     let settings = settings(&arguments.engine);
     let engine = engine::open(&arguments.engine.engine, &arguments.dir, &settings)?;
+    let engine = arguments.engine.injection.around(engine);
     let mut watch = Watch {
         live: job.workload.status.then(|| {
             let label = match job.workload.label.as_str() {
@@ -58,16 +62,19 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
             LiveStatus::new(job, label, job.workload.status_interval_s)
         }),
     };
-    let result = run_phase(&*engine, job, &mut watch);
+    let pool = job.pool();
+    let meter = Meter::start(&*engine, &arguments.dir);
+    let result = run_phase(&*engine, job, &pool, &mut watch);
     if let Some(live) = &watch.live {
         live.finish();
     }
     let result = result?;
+    let usage = meter.stop(&*engine, job, &result);
     if arguments.engine.settle && job.kind == PhaseKind::Load {
         engine.settle(SETTLE_MAX)?;
     }
     let info = info(&arguments.engine, &*engine);
-    let report = PhaseReport::new(info, job, result, &*engine);
+    let report = PhaseReport::new(info, job, result, usage, &*engine)?;
     engine.close()?;
     Ok(report)
 }
@@ -95,11 +102,15 @@ pub fn settings(arguments: &EngineArgs) -> Settings {
 
 /// What a report says about the engine.
 pub fn info(arguments: &EngineArgs, engine: &dyn Engine) -> PhaseInfo {
+    let keeps = engine.keeps();
     PhaseInfo {
         engine: arguments.engine.clone(),
         engine_options: arguments.options.clone(),
+        engine_settings: engine.settings(),
         durability: arguments.durability.name(),
-        durability_statement: engine.durability_statement(),
+        durability_kept: keeps.kept,
+        durability_how: keeps.how,
+        durability_statement: keeps.statement(),
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, ScanVisitor, Session, Settings,
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ScanVisitor, Session, Settings,
     refuse_options,
 };
 
@@ -74,8 +74,12 @@ impl Engine for Memory {
         EngineStats { values: vec![("records".to_owned(), records)], notes: Vec::new() }
     }
 
-    fn durability_statement(&self) -> String {
-        "none: records are in memory until the engine is closed".to_owned()
+    fn keeps(&self) -> Keeps {
+        Keeps { kept: Kept::Nothing, how: "records are in memory until the engine is closed" }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 
     fn settle(&self, _limit: Duration) -> EngineResult<()> {

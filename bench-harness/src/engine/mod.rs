@@ -6,35 +6,35 @@
 //! every value read to the caller (who copies it), and must acknowledge a write only once the
 //! durability asked for holds. An engine that cannot keep it refuses to open.
 //! A new engine is added in three places: a file, a `mod` line, a row in `ENGINES`.
+//!
+//! The peers are behind cargo features of their names, `peers` for all; see each file's head
+//! for its settings and why. All engines that keep data on disk take the same memory budget.
 
+mod budget;
+mod durability;
+#[cfg(feature = "fjall")]
+mod fjall;
+mod inject;
+#[cfg(feature = "lmdb")]
+mod lmdb;
 mod memory;
 mod null;
 mod rabi;
+#[cfg(feature = "redb")]
+mod redb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
+#[cfg(feature = "sled")]
+mod sled;
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::properties::nearest;
 
-/// What a write has survived once it is acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// The death of the process.
-    Process,
-    /// Loss of power.
-    Power,
-}
-
-impl Durability {
-    /// The word used on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Durability::Process => "process",
-            Durability::Power => "power",
-        }
-    }
-}
+pub use durability::{Durability, Keeps, Kept};
+pub use inject::Injection;
+pub use null::new as null_engine;
 
 /// How an engine is to be opened.
 #[derive(Debug, Clone)]
@@ -117,8 +117,10 @@ pub trait Engine: Send + Sync {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>>;
     /// Counters and gauges; called about every 50 ms while a phase runs.
     fn stats(&self) -> EngineStats;
-    /// What an acknowledged write has survived, in the engine's own terms.
-    fn durability_statement(&self) -> String;
+    /// What an acknowledged write has survived: what was asked for, or more.
+    fn keeps(&self) -> Keeps;
+    /// Every setting the adapter made or left at a default worth knowing, for reports.
+    fn settings(&self) -> Vec<(&'static str, String)>;
     /// Waits until background work has nothing left to do, at most `limit`.
     fn settle(&self, limit: Duration) -> EngineResult<()>;
     /// Ends the engine in an orderly way. All sessions are gone by then.
@@ -146,14 +148,29 @@ pub trait Session {
 struct Entry {
     name: &'static str,
     about: &'static str,
+    /// Whether it takes `cache_size_bytes` and `memtable_size_bytes`; all that keep data on disk do.
+    budgeted: bool,
     open: fn(&Path, &Settings) -> EngineResult<Box<dyn Engine>>,
 }
 
 const ENGINES: &[Entry] = &[
-    Entry { name: rabi::NAME, about: rabi::ABOUT, open: rabi::open },
-    Entry { name: memory::NAME, about: memory::ABOUT, open: memory::open },
-    Entry { name: null::NAME, about: null::ABOUT, open: null::open },
+    Entry { name: rabi::NAME, about: rabi::ABOUT, budgeted: true, open: rabi::open },
+    #[cfg(feature = "rocksdb")]
+    Entry { name: rocksdb::NAME, about: rocksdb::ABOUT, budgeted: true, open: rocksdb::open },
+    #[cfg(feature = "lmdb")]
+    Entry { name: lmdb::NAME, about: lmdb::ABOUT, budgeted: true, open: lmdb::open },
+    #[cfg(feature = "fjall")]
+    Entry { name: fjall::NAME, about: fjall::ABOUT, budgeted: true, open: fjall::open },
+    #[cfg(feature = "redb")]
+    Entry { name: redb::NAME, about: redb::ABOUT, budgeted: true, open: redb::open },
+    #[cfg(feature = "sled")]
+    Entry { name: sled::NAME, about: sled::ABOUT, budgeted: true, open: sled::open },
+    Entry { name: memory::NAME, about: memory::ABOUT, budgeted: false, open: memory::open },
+    Entry { name: null::NAME, about: null::ABOUT, budgeted: false, open: null::open },
 ];
+
+/// The peers and what each needs to be in this binary.
+const PEERS: [&str; 5] = ["rocksdb", "lmdb", "fjall", "redb", "sled"];
 
 /// Opens an engine by name in a directory that exists.
 pub fn open(name: &str, dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
@@ -168,6 +185,16 @@ pub fn check(name: &str) -> EngineResult<()> {
     find(name).map(|_| ())
 }
 
+/// The names of the engines that keep their data on disk.
+pub fn on_disk() -> Vec<String> {
+    ENGINES.iter().filter(|entry| entry.budgeted).map(|entry| entry.name.to_owned()).collect()
+}
+
+/// Whether the engine takes the options of the memory budget.
+pub fn is_budgeted(name: &str) -> bool {
+    find(name).is_ok_and(|entry| entry.budgeted)
+}
+
 /// The engines with one sentence on each, for the help text.
 pub fn list() -> String {
     let lines: Vec<String> =
@@ -177,10 +204,14 @@ pub fn list() -> String {
 
 fn find(name: &str) -> EngineResult<&'static Entry> {
     let names = || ENGINES.iter().map(|entry| entry.name);
-    ENGINES.iter().find(|entry| entry.name == name).ok_or_else(|| EngineError::Unknown {
-        name: name.to_owned(),
-        hint: nearest(name, names()).map_or(String::new(), |near| format!(" (meant {near}?)")),
-        available: names().collect::<Vec<_>>().join(", "),
+    ENGINES.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let hint = if PEERS.contains(&name) {
+            format!(" (not in this build; build with --features {name}, or peers for all)")
+        } else {
+            nearest(name, names()).map_or(String::new(), |near| format!(" (meant {near}?)"))
+        };
+        let available = names().collect::<Vec<_>>().join(", ");
+        EngineError::Unknown { name: name.to_owned(), hint, available }
     })
 }
 
@@ -200,6 +231,13 @@ fn refuse_options(engine: &'static str, settings: &Settings) -> EngineResult<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(not(feature = "sled"))]
+    fn a_peer_that_is_not_in_the_build_is_answered_with_its_feature() {
+        let error = check("sled").unwrap_err().to_string();
+        assert!(error.contains("build with --features sled, or peers for all"), "{error}");
+    }
 
     #[test]
     fn an_unknown_engine_is_answered_with_the_names_there_are() {

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Engine, EngineResult, EngineStats, ScanVisitor, Session, Settings, refuse_options};
+use super::{Engine, EngineResult, EngineStats, Keeps, Kept, ScanVisitor, Session, Settings, refuse_options};
 
 /// The name on the command line.
 pub const NAME: &str = "null";
@@ -16,10 +16,15 @@ pub const ABOUT: &str = "does nothing: the cost of the harness itself";
 
 struct Null;
 
+/// The engine itself, for measuring what the harness costs.
+pub fn new() -> Box<dyn Engine> {
+    Box::new(Null)
+}
+
 /// Opens nothing.
 pub fn open(_dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     refuse_options(NAME, settings)?;
-    Ok(Box::new(Null))
+    Ok(new())
 }
 
 impl Engine for Null {
@@ -31,8 +36,12 @@ impl Engine for Null {
         EngineStats::default()
     }
 
-    fn durability_statement(&self) -> String {
-        "none: writes are forgotten".to_owned()
+    fn keeps(&self) -> Keeps {
+        Keeps { kept: Kept::Nothing, how: "writes are forgotten" }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 
     fn settle(&self, _limit: Duration) -> EngineResult<()> {

@@ -4,27 +4,32 @@
 //! update are both a put of the whole record; a scan is a range read that is dropped after
 //! `limit` records. Durability is set once for the database: `process` acknowledges once the
 //! record is in the shared-mapped stage, `power` once it is on the device.
-//! Options are those of `rabi::Options` under their own names; whatever is not set keeps the
-//! engine's default.
+//! Options are the memory budget of all engines and those of `rabi::Options` under their own
+//! names; whatever is not set keeps the engine's default, which the budget's defaults are too.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rabi::{Db, IoBackend, Options};
 
-use super::{Durability, Engine, EngineError, EngineResult, EngineStats, ScanVisitor, Session, Settings};
+use super::budget::{Budget, refused};
+use super::{
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ScanVisitor, Session, Settings,
+};
 
 /// The name on the command line.
 pub const NAME: &str = "rabi";
 /// One sentence for the help text.
 pub const ABOUT: &str = "the engine of this repository";
 
-const OPTION_NAMES: &str = "memtable_size_bytes, max_frozen_memtables, max_flushed_files, \
-                            partition_size_bytes, cache_size_bytes, cores, io_backend";
+const OPTION_NAMES: &str = "max_frozen_memtables, max_flushed_files, partition_size_bytes, cores, io_backend";
 
 struct Rabi {
     db: Db,
     durability: Durability,
+    /// The options as the engine prints them: all of them, set or not.
+    options: String,
+    budget: Budget,
 }
 
 /// Opens or creates the database in `dir`.
@@ -33,47 +38,40 @@ pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
         Durability::Process => rabi::Durability::Process,
         Durability::Power => rabi::Durability::Power,
     });
-    for (name, value) in &settings.options {
-        options = set_option(options, name, value)?;
-    }
+    let budget = Budget::from_settings(NAME, settings, OPTION_NAMES, |name, value| {
+        let set = set_option(options.clone(), name, value)?;
+        let known = set.is_some();
+        options = set.unwrap_or_else(|| options.clone());
+        Ok(known)
+    })?;
+    let options =
+        options.memtable_size_bytes(budget.memtable_size_bytes).cache_size_bytes(budget.cache_size_bytes);
+    let shown = format!("{options:?}");
     let db = Db::open(dir, options).map_err(|error| failed("open", &error))?;
-    Ok(Box::new(Rabi { db, durability: settings.durability }))
+    Ok(Box::new(Rabi { db, durability: settings.durability, options: shown, budget }))
 }
 
-fn set_option(options: Options, name: &str, value: &str) -> EngineResult<Options> {
+/// The options with one of them set; nothing if there is no such option.
+fn set_option(options: Options, name: &str, value: &str) -> EngineResult<Option<Options>> {
     let bytes = || number::<u64>(name, value);
     let count = || number::<usize>(name, value);
-    Ok(match name {
-        "memtable_size_bytes" => options.memtable_size_bytes(bytes()?),
+    Ok(Some(match name {
         "max_frozen_memtables" => options.max_frozen_memtables(count()?),
         "max_flushed_files" => options.max_flushed_files(count()?),
         "partition_size_bytes" => options.partition_size_bytes(bytes()?),
-        "cache_size_bytes" => options.cache_size_bytes(bytes()?),
         "cores" => options.cores(count()?),
         "io_backend" => options.io_backend(match value {
             "auto" => IoBackend::Auto,
             "uring" => IoBackend::Uring,
             "blocking" => IoBackend::Blocking,
-            _ => return Err(refused(name, value, "allowed: auto, uring, blocking")),
+            _ => return Err(refused(NAME, name, value, "allowed: auto, uring, blocking".to_owned())),
         }),
-        _ => {
-            let allowed = format!("there is no such option; the options are {OPTION_NAMES}");
-            return Err(refused(name, value, &allowed));
-        }
-    })
+        _ => return Ok(None),
+    }))
 }
 
 fn number<T: std::str::FromStr>(name: &str, value: &str) -> EngineResult<T> {
-    value.parse().map_err(|_| refused(name, value, "allowed: a whole number"))
-}
-
-fn refused(name: &str, value: &str, allowed: &str) -> EngineError {
-    EngineError::Option {
-        engine: NAME,
-        name: name.to_owned(),
-        value: value.to_owned(),
-        allowed: allowed.to_owned(),
-    }
+    value.parse().map_err(|_| refused(NAME, name, value, "allowed: a whole number".to_owned()))
 }
 
 fn failed(operation: &'static str, error: &rabi::Error) -> EngineError {
@@ -93,11 +91,19 @@ impl Engine for Rabi {
         }
     }
 
-    fn durability_statement(&self) -> String {
-        match self.durability {
-            Durability::Process => "process: an acknowledged write survives kill -9".to_owned(),
-            Durability::Power => "power: an acknowledged write is on the device".to_owned(),
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            kept: self.durability.into(),
+            how: match self.durability {
+                Durability::Process => "the record is in a shared mapping, which the kernel owns",
+                Durability::Power => "the log is on the device; writers share a sync",
+            },
         }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let total = self.budget.total_bytes().to_string();
+        vec![("options", self.options.clone()), ("cache and memtables, bytes", total)]
     }
 
     fn settle(&self, _limit: Duration) -> EngineResult<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::recorder::{Outcome, Recorder, Row, empty_histogram};
@@ -46,6 +47,9 @@ pub struct RowSummary {
     pub chosen: Vec<CurvePoint>,
     /// The distribution, denser towards its tail.
     pub curve: Vec<CurvePoint>,
+    /// All latencies, for formats that carry the whole histogram.
+    #[serde(skip)]
+    pub latency_ns: Histogram<u64>,
 }
 
 /// Merges what all threads recorded. `chosen` are the percentiles of the text summary.
@@ -95,6 +99,7 @@ fn summarize_row(
         max_us: microseconds(merged.max()),
         chosen: chosen.iter().copied().map(point).collect(),
         curve: curve_percentiles(count).into_iter().map(point).collect(),
+        latency_ns: merged,
     })
 }
 

@@ -115,7 +115,8 @@ pub fn curves(curves: &[Curve<'_>]) -> String {
                 ),
             );
         }
-        let x = LEFT + 170.0 * index as f64;
+        let step = ((WIDTH - LEFT) / curves.len() as f64).min(170.0);
+        let x = LEFT + step * index as f64;
         push(
             &mut svg,
             format_args!(

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::chart::{Bar, Curve, bars, curves};
-use super::table::{cells, columns, is_words};
-use super::{JobReport, PhaseReport};
+use super::{JobReport, PhaseReport, RESOURCES_NOTE, durability_matrix, resources, table};
 
-const STYLE: &str = "\
+/// The style of all pages, light and dark.
+pub const STYLE: &str = "\
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --faint: #d8dee4; --soft: #57606a;
   --bar: #3b7dd8; --c0: #1f6feb; --c1: #d1570a; --c2: #1a7f37; --c3: #8250df; --c4: #bf3989;
   --c5: #7d6608; }
@@ -53,13 +53,16 @@ fn write(page: &mut String, report: &JobReport) -> std::fmt::Result {
         writeln!(page, "<p><strong>Doubt:</strong> {}.</p>", escape(&doubt))?;
     }
     writeln!(page, "<h2>Throughput, operations a second</h2>\n{}", throughput(&report.phases))?;
-    writeln!(page, "<h2>All numbers</h2>")?;
-    write_table(page, &report.phases)?;
+    writeln!(page, "<h2>All numbers</h2>\n{}", table(&report.phases).html())?;
     writeln!(
         page,
         "<p class=\"note\">Closed loop; latency counts from the call. A read-modify-write is \
-         counted as READ, as UPDATE and as a whole; ops/s counts it once.</p>\n<h2>Levels</h2><ul>"
+         counted as READ, as UPDATE and as a whole; ops/s counts it once.</p>"
     )?;
+    let matrix = durability_matrix(&report.durability_rows());
+    writeln!(page, "<h2>Durability</h2>\n{}", matrix.html())?;
+    writeln!(page, "<h2>Resources</h2>\n{}", resources(&report.phases).html())?;
+    writeln!(page, "<p class=\"note\">{}</p>\n<h2>Levels</h2><ul>", escape(RESOURCES_NOTE))?;
     for sentence in report.level_sentences() {
         writeln!(page, "<li>{}</li>", escape(&sentence))?;
     }
@@ -89,27 +92,13 @@ fn throughput(phases: &[PhaseReport]) -> String {
     bars(&all)
 }
 
-fn write_table(page: &mut String, phases: &[PhaseReport]) -> std::fmt::Result {
-    let class = |column| if is_words(column) { " class=\"w\"" } else { "" };
-    write!(page, "<div class=\"wide\"><table><tr>")?;
-    for (column, name) in columns().iter().enumerate() {
-        write!(page, "<th{}>{name}</th>", class(column))?;
-    }
-    writeln!(page, "</tr>")?;
-    for line in cells(phases) {
-        write!(page, "<tr>")?;
-        for (column, cell) in line.iter().enumerate() {
-            write!(page, "<td{}>{}</td>", class(column), escape(cell))?;
-        }
-        writeln!(page, "</tr>")?;
-    }
-    writeln!(page, "</table></div>")
-}
-
 fn write_facts(page: &mut String, report: &JobReport) -> std::fmt::Result {
     writeln!(page, "<h2>Environment</h2><table class=\"facts\">")?;
     let options = report.phases.first().map_or(&[][..], |phase| &phase.info.engine_options);
     let options = options.iter().map(|(name, value)| (format!("option {name}"), value.clone()));
+    let settings = report.phases.first().map_or(&[][..], |phase| &phase.info.engine_settings);
+    let settings = settings.iter().map(|(name, value)| (format!("setting {name}"), value.clone()));
+    let options = options.chain(settings);
     let facts = report.environment.rows().into_iter().map(|(name, v)| (name.to_owned(), v));
     for (name, value) in facts.chain(options) {
         writeln!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(&name), escape(&value))?;
@@ -118,7 +107,8 @@ fn write_facts(page: &mut String, report: &JobReport) -> std::fmt::Result {
     writeln!(page, "<tr><td>command</td><td><code>{command}</code></td></tr></table>")
 }
 
-fn escape(text: &str) -> String {
+/// A text as it has to stand in markup.
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

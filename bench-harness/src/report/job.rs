@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::environment::Environment;
 use crate::levels::LevelSeen;
 
-use super::PhaseReport;
+use super::{DurabilityRow, PhaseReport};
 
 /// The result of a whole job, as it is written to `results.json`.
 #[derive(Debug, Serialize)]
@@ -34,6 +34,11 @@ impl JobReport {
             Some(levels) => levels.iter().map(LevelSeen::sentence).collect(),
             None => vec!["This engine reports no levels.".to_owned()],
         }
+    }
+
+    /// The rows of the durability matrix: one, as a job has one engine.
+    pub fn durability_rows(&self) -> Vec<DurabilityRow> {
+        self.phases.first().map(|phase| DurabilityRow::of(&phase.info)).into_iter().collect()
     }
 
     /// One line on what was measured: engine, durability, threads, records.

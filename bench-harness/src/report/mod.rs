@@ -4,16 +4,29 @@
 //! print them.
 
 mod chart;
+mod csv;
+mod durability;
+mod export;
+mod gobench;
+mod grid;
+mod hdrlog;
 mod html;
 mod job;
+mod openmetrics;
 mod phase;
 mod readme;
+mod resources;
 mod table;
 mod text;
 
-pub use html::html;
+pub use chart::{Bar, Curve, bars, curves};
+pub use durability::{DurabilityRow, durability_matrix};
+pub use export::{ExportArgs, Exports};
+pub use grid::{Grid, Style};
+pub use html::{STYLE, escape, html};
 pub use job::JobReport;
 pub use phase::{PhaseInfo, PhaseReport, SCHEMA};
 pub use readme::readme;
-pub use table::{Style, table};
+pub use resources::{RESOURCES_NOTE, resources};
+pub use table::{grouped, microseconds, table};
 pub use text::text;

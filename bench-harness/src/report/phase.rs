@@ -2,9 +2,11 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::engine::{Engine, EngineStats};
+use crate::engine::{Engine, EngineResult, EngineStats, Kept};
 use crate::environment::Environment;
+use crate::harness_cost::HarnessCost;
 use crate::measure::RowSummary;
+use crate::resources::Usage;
 use crate::runner::{Job, PhaseResult};
 
 /// Raised when a field changes its meaning or disappears; new fields do not raise it.
@@ -18,9 +20,16 @@ pub struct PhaseInfo {
     /// The engine's options that were set.
     #[serde(serialize_with = "as_map")]
     pub engine_options: Vec<(String, String)>,
+    /// Every setting of the engine worth knowing, set or not.
+    #[serde(serialize_with = "as_map")]
+    pub engine_settings: Vec<(&'static str, String)>,
     /// The durability asked for.
     pub durability: &'static str,
-    /// What the engine says it keeps.
+    /// The durability the engine keeps.
+    pub durability_kept: Kept,
+    /// By which means it keeps it.
+    pub durability_how: &'static str,
+    /// The two as one phrase.
     pub durability_statement: String,
 }
 
@@ -54,6 +63,12 @@ pub struct PhaseReport {
     pub throughput_ops_s: f64,
     /// Calls that failed.
     pub errors_total: u64,
+    /// Operations in each whole second.
+    pub operations_by_second: Vec<u64>,
+    /// Processor, bytes, memory, space.
+    pub resources: Usage,
+    /// What the harness itself cost.
+    pub harness: HarnessCost,
     /// The first errors in words.
     pub first_errors: Vec<String>,
     /// One entry per kind of operation.
@@ -68,9 +83,16 @@ pub struct PhaseReport {
 }
 
 impl PhaseReport {
-    /// Puts a report together at the end of a phase.
-    pub fn new(info: PhaseInfo, job: &Job, result: PhaseResult, engine: &dyn Engine) -> PhaseReport {
-        PhaseReport {
+    /// Puts a report together at the end of a phase, and measures what the harness cost in it.
+    pub fn new(
+        info: PhaseInfo,
+        job: &Job,
+        result: PhaseResult,
+        resources: Usage,
+        engine: &dyn Engine,
+    ) -> EngineResult<PhaseReport> {
+        let harness = HarnessCost::of(job, &result)?;
+        Ok(PhaseReport {
             schema: SCHEMA,
             info,
             workload: job.workload_name.clone(),
@@ -84,11 +106,14 @@ impl PhaseReport {
             operations_total: result.operations,
             throughput_ops_s: result.throughput_ops_s(),
             errors_total: result.errors(),
+            operations_by_second: result.seconds,
+            resources,
+            harness,
             first_errors: result.first_errors,
             operations: result.rows,
             engine_stats: engine.stats(),
             environment: None,
-        }
+        })
     }
 
     /// A short name for tables: the load, or the workload of a run.
@@ -100,8 +125,12 @@ impl PhaseReport {
     }
 }
 
-fn as_map<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
+fn as_map<N, S>(pairs: &[(N, String)], serializer: S) -> Result<S::Ok, S::Error>
+where
+    N: AsRef<str>,
+    S: Serializer,
+{
+    serializer.collect_map(pairs.iter().map(|(name, value)| (name.as_ref(), value)))
 }
 
 fn rows_as_map<S: Serializer>(rows: &[RowSummary], serializer: S) -> Result<S::Ok, S::Error> {

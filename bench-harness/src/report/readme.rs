@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{JobReport, Style, table};
+use super::{JobReport, RESOURCES_NOTE, Style, durability_matrix, resources, table};
 
 /// The whole file.
 pub fn readme(report: &JobReport) -> String {
@@ -16,7 +16,7 @@ fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
     writeln!(out, "# YCSB workloads, {}, {}\n", environment.started_utc, environment.hostname)?;
     writeln!(out, "{}.\n", report.headline())?;
     writeln!(out, "```\n{}\n```\n", environment.command)?;
-    writeln!(out, "{}", table(&report.phases, Style::Markdown))?;
+    writeln!(out, "{}", table(&report.phases).text(Style::Markdown))?;
     writeln!(
         out,
         "Closed loop: a thread begins an operation when its previous one has ended, and latency \
@@ -24,6 +24,10 @@ fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
          ops/s counts it once. Records are those of YCSB, 10 fields of 100 bytes unless the \
          command says otherwise.\n"
     )?;
+    let matrix = durability_matrix(&report.durability_rows()).text(Style::Markdown);
+    writeln!(out, "## Durability\n\n{matrix}")?;
+    writeln!(out, "## Resources\n\n{}", resources(&report.phases).text(Style::Markdown))?;
+    writeln!(out, "{RESOURCES_NOTE}\n")?;
     for doubt in environment.doubts() {
         writeln!(out, "**Doubt:** {doubt}\n")?;
     }
@@ -38,6 +42,10 @@ fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
     let options = report.phases.first().map_or(&[][..], |phase| &phase.info.engine_options);
     for (name, value) in options {
         writeln!(out, "| option {name} | {value} |")?;
+    }
+    let settings = report.phases.first().map_or(&[][..], |phase| &phase.info.engine_settings);
+    for (name, value) in settings {
+        writeln!(out, "| setting {name} | {value} |")?;
     }
     writeln!(out, "\nAll numbers: `results.json`. Charts: `report.html`.")
 }

@@ -1,17 +1,6 @@
 //! The table at the end of the main job: one line per phase and kind of operation.
 
-use std::fmt::Write;
-
-use super::PhaseReport;
-
-/// How the table is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// Aligned with spaces.
-    Plain,
-    /// As Markdown.
-    Markdown,
-}
+use super::{Grid, PhaseReport};
 
 const COLUMNS: [&str; 11] = [
     "workload",
@@ -26,12 +15,10 @@ const COLUMNS: [&str; 11] = [
     "p99.9 us",
     "max us",
 ];
-/// The columns of words, which are aligned to the left.
-const WORDS: [usize; 2] = [0, 3];
 
-/// The cells of the table without its head; also used by the page with charts.
-pub fn cells(phases: &[PhaseReport]) -> Vec<Vec<String>> {
-    let mut lines = Vec::new();
+/// The table of all phases.
+pub fn table(phases: &[PhaseReport]) -> Grid {
+    let mut grid = Grid::new(&COLUMNS, &[0, 3]);
     for phase in phases {
         let mut head = [
             phase.title().to_owned(),
@@ -44,57 +31,12 @@ pub fn cells(phases: &[PhaseReport]) -> Vec<Vec<String>> {
             line.extend([row.row.to_owned(), grouped(row.count) + &failed]);
             let latencies = [row.mean_us, row.p50_us, row.p95_us, row.p99_us, row.p999_us, row.max_us];
             line.extend(latencies.map(microseconds));
-            lines.push(line);
+            grid.lines.push(line);
             // What is true of the whole phase is said on its first line only.
             head = Default::default();
         }
     }
-    lines
-}
-
-/// The head of the table.
-pub fn columns() -> &'static [&'static str] {
-    &COLUMNS
-}
-
-/// Whether a column holds words, not numbers.
-pub fn is_words(column: usize) -> bool {
-    WORDS.contains(&column)
-}
-
-/// The table as text.
-pub fn table(phases: &[PhaseReport], style: Style) -> String {
-    let lines = cells(phases);
-    let widths: Vec<usize> = (0..COLUMNS.len())
-        .map(|column| {
-            let cells = lines.iter().map(|line| line[column].len());
-            cells.chain([COLUMNS[column].len()]).max().unwrap_or(0)
-        })
-        .collect();
-    let mut out = String::new();
-    draw(&mut out, &COLUMNS.map(str::to_owned), &widths, style);
-    if style == Style::Markdown {
-        let rule: Vec<String> = (0..COLUMNS.len())
-            .map(|column| if is_words(column) { ":--".to_owned() } else { "--:".to_owned() })
-            .collect();
-        draw(&mut out, &rule, &widths, style);
-    }
-    for line in &lines {
-        draw(&mut out, line, &widths, style);
-    }
-    out
-}
-
-fn draw(out: &mut String, cells: &[String], widths: &[usize], style: Style) {
-    let aligned = cells.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-        if is_words(column) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-    });
-    let aligned: Vec<String> = aligned.collect();
-    let written = match style {
-        Style::Plain => writeln!(out, "{}", aligned.join("  ").trim_end()),
-        Style::Markdown => writeln!(out, "| {} |", aligned.join(" | ")),
-    };
-    written.expect("writing to a string does not fail");
+    grid
 }
 
 /// A number with its thousands apart.

@@ -15,7 +15,30 @@ pub fn text(report: &PhaseReport) -> String {
     for row in &report.operations {
         write_row(&mut out, row);
     }
+    write_engine(&mut out, report);
     out
+}
+
+/// What YCSB does not print: in sections of their own, so that its readers pass over them.
+fn write_engine(out: &mut String, report: &PhaseReport) {
+    let (info, usage, harness) = (&report.info, &report.resources, &report.harness);
+    line(out, "DURABILITY", "Asked", format_args!("{}", info.durability));
+    line(out, "DURABILITY", "Kept", format_args!("{}", info.durability_kept.name()));
+    line(out, "DURABILITY", "How", format_args!("{}", info.durability_how));
+    line(out, "RESOURCES", "CpuTime(us/op)", format_args!("{:.3}", usage.cpu_us_per_operation));
+    let mut counter = |name, value: Option<u64>| {
+        if let Some(value) = value {
+            line(out, "RESOURCES", name, format_args!("{value}"));
+        }
+    };
+    counter("WrittenBytes", usage.write_bytes);
+    counter("ReadBytes", usage.read_bytes);
+    counter("SpaceBytes", Some(usage.space_bytes));
+    counter("PeakResidentBytes", usage.rss_peak_bytes);
+    counter("WorstSecond(ops)", usage.worst_second_ops);
+    let ns = harness.null_ns_per_operation;
+    line(out, "HARNESS", "NullEngineTime(ns/op)", format_args!("{ns:.1}"));
+    line(out, "HARNESS", "ClientWasBottleneck", format_args!("{}", harness.client_was_bottleneck));
 }
 
 fn write_row(out: &mut String, row: &RowSummary) {

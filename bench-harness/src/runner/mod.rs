@@ -8,6 +8,7 @@
 mod claim;
 mod live;
 mod throttle;
+mod timeline;
 mod worker;
 
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -15,12 +16,16 @@ use std::sync::{Barrier, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, EngineResult};
-use crate::generator::AcknowledgedCounter;
+use crate::generator::{AcknowledgedCounter, Stream};
 use crate::measure::{Row, RowSummary, summarize};
-use crate::workload::{Pool, Workload};
+use crate::workload::{Pool, RecordBuilder, Workload};
 
 pub use live::LiveStatus;
+use timeline::Timeline;
 use worker::{Shared, ThreadResult};
+
+/// The name of the random stream of records: the same for a load and for all runs.
+const RECORD_STREAM: &str = "records";
 
 /// Which half of YCSB a phase is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +67,26 @@ impl Job {
             PhaseKind::Run => Some(self.workload.operation_count).filter(|count| *count > 0),
         }
     }
+
+    /// The bytes its values are cut from.
+    pub fn pool(&self) -> Pool {
+        Pool::new(self.seed, self.workload.field_bytes_max)
+    }
+
+    /// The mean of key and value over some records of the data set; exact where all have one size.
+    pub fn record_bytes_mean(&self) -> u64 {
+        const SAMPLES: u64 = 200;
+        let pool = Pool::of_zeros(self.workload.field_bytes_max);
+        let mut records = RecordBuilder::new(&pool, self.workload.fields.clone());
+        let stream = Stream::new(self.seed, RECORD_STREAM);
+        let mut key = Vec::new();
+        let sizes = (0..SAMPLES).map(|number| {
+            self.workload.keys.write(number, &mut key);
+            let value = records.fill(&key, &mut stream.operation(number));
+            (key.len() + value.len()) as u64
+        });
+        sizes.sum::<u64>().div_ceil(SAMPLES)
+    }
 }
 
 /// How far a phase is.
@@ -94,6 +119,12 @@ pub struct PhaseResult {
     pub rows: Vec<RowSummary>,
     /// The number of records after the phase, counting from record number 0.
     pub records: u64,
+    /// Keys and values handed to the engine in acknowledged writes.
+    pub written_bytes: u64,
+    /// Keys and values handed out by the engine.
+    pub read_bytes: u64,
+    /// Operations in each whole second.
+    pub seconds: Vec<u64>,
     /// The first few errors in words.
     pub first_errors: Vec<String>,
 }
@@ -112,19 +143,24 @@ impl PhaseResult {
     }
 }
 
-/// Runs a phase to its end. An error is one of starting; failed operations are in the result.
-pub fn run_phase(engine: &dyn Engine, job: &Job, observer: &mut dyn Observer) -> EngineResult<PhaseResult> {
+/// Runs a phase to its end, with values from `pool`, which takes a moment to make and is made
+/// before anything is measured. An error is one of starting; failed operations are in the result.
+pub fn run_phase(
+    engine: &dyn Engine,
+    job: &Job,
+    pool: &Pool,
+    observer: &mut dyn Observer,
+) -> EngineResult<PhaseResult> {
     let first_new = match job.kind {
         PhaseKind::Load => job.workload.insert_start,
         PhaseKind::Run => job.workload.record_count,
     };
     let inserts = AcknowledgedCounter::new(first_new);
-    let pool = Pool::new(job.seed, job.workload.field_bytes_max);
-    let shared = Shared::new(job, &inserts, &pool);
+    let shared = Shared::new(job, &inserts, pool);
     let threads = job.workload.threads;
     let barrier = Barrier::new(threads + 1);
     let (sender, receiver) = mpsc::channel();
-    let results = std::thread::scope(|scope| {
+    let (results, timeline) = std::thread::scope(|scope| {
         for thread in 0..threads {
             let (sender, barrier, shared) = (sender.clone(), &barrier, &shared);
             scope.spawn(move || {
@@ -136,7 +172,7 @@ pub fn run_phase(engine: &dyn Engine, job: &Job, observer: &mut dyn Observer) ->
         barrier.wait();
         watch(&shared, threads, &receiver, observer)
     })?;
-    Ok(collect(job, &shared, results))
+    Ok(collect(job, &shared, results, timeline))
 }
 
 fn watch(
@@ -144,8 +180,9 @@ fn watch(
     threads: usize,
     receiver: &mpsc::Receiver<EngineResult<ThreadResult>>,
     observer: &mut dyn Observer,
-) -> EngineResult<Vec<ThreadResult>> {
+) -> EngineResult<(Vec<ThreadResult>, Timeline)> {
     let start = Instant::now();
+    let mut timeline = Timeline::default();
     let mut results = Vec::with_capacity(threads);
     let interval = observer.interval();
     let mut next = start + interval;
@@ -159,21 +196,27 @@ fn watch(
                 }
             },
             Err(RecvTimeoutError::Timeout) => {
-                observer.tick(shared.tick(start.elapsed()));
+                let tick = shared.tick(start.elapsed());
+                timeline.note(tick.elapsed, tick.operations);
+                observer.tick(tick);
                 next = Instant::now() + interval;
             }
             // A client thread panicked; leaving the scope passes the panic on.
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    observer.tick(shared.tick(start.elapsed()));
-    Ok(results)
+    let tick = shared.tick(start.elapsed());
+    timeline.note(tick.elapsed, tick.operations);
+    observer.tick(tick);
+    Ok((results, timeline))
 }
 
-fn collect(job: &Job, shared: &Shared<'_>, results: Vec<ThreadResult>) -> PhaseResult {
+fn collect(job: &Job, shared: &Shared<'_>, results: Vec<ThreadResult>, timeline: Timeline) -> PhaseResult {
     let start = results.iter().map(|result| result.start).min();
     let end = results.iter().map(|result| result.end).max();
     let elapsed = start.zip(end).map_or(Duration::ZERO, |(start, end)| end - start);
+    let written_bytes = results.iter().map(|result| result.written_bytes).sum();
+    let read_bytes = results.iter().map(|result| result.read_bytes).sum();
     let recorders: Vec<_> = results.into_iter().map(|result| result.recorder).collect();
     let missing_is_fine = job.workload.mix.delete > 0.0;
     let rows = summarize(&recorders, &job.workload.percentiles, missing_is_fine);
@@ -187,6 +230,9 @@ fn collect(job: &Job, shared: &Shared<'_>, results: Vec<ThreadResult>) -> PhaseR
             PhaseKind::Load => job.workload.insert_start + inserted,
             PhaseKind::Run => shared.inserts.finished(),
         },
+        written_bytes,
+        read_bytes,
+        seconds: timeline.seconds(),
         first_errors: errors.clone(),
     }
 }

@@ -15,7 +15,7 @@ use crate::workload::{KeyChooser, Operation, Pool, RecordBuilder, field, is_inta
 
 use super::claim::Claims;
 use super::throttle::Throttle;
-use super::{Job, PhaseKind, Tick};
+use super::{Job, PhaseKind, RECORD_STREAM, Tick};
 
 /// How many errors a phase keeps in words.
 const ERRORS_KEPT: usize = 5;
@@ -46,7 +46,7 @@ impl<'a> Shared<'a> {
         Shared {
             job,
             stream: Stream::new(job.seed, &phase),
-            record_stream: Stream::new(job.seed, "records"),
+            record_stream: Stream::new(job.seed, RECORD_STREAM),
             pool,
             claims: Claims::new(job.operations(), workload.threads, workload.target_ops_s > 0.0),
             stop: AtomicBool::new(false),
@@ -82,6 +82,10 @@ pub struct ThreadResult {
     pub start: Instant,
     /// When its last operation ended.
     pub end: Instant,
+    /// Keys and values of acknowledged writes.
+    pub written_bytes: u64,
+    /// Keys and values read.
+    pub read_bytes: u64,
 }
 
 /// The life of a client thread.
@@ -106,9 +110,12 @@ pub fn run(
         value: Vec::new(),
         end: start,
         failures: 0,
+        written_bytes: 0,
+        read_bytes: 0,
     };
     worker.run(thread, start);
-    Ok(ThreadResult { recorder: worker.recorder, start, end: worker.end })
+    let Worker { recorder, end, written_bytes, read_bytes, .. } = worker;
+    Ok(ThreadResult { recorder, start, end, written_bytes, read_bytes })
 }
 
 struct Worker<'a> {
@@ -122,6 +129,8 @@ struct Worker<'a> {
     /// The end of the last call.
     end: Instant,
     failures: u64,
+    written_bytes: u64,
+    read_bytes: u64,
 }
 
 impl Worker<'_> {
@@ -207,6 +216,9 @@ impl Worker<'_> {
             });
         });
         self.end = Instant::now();
+        if let Ok(true) = found {
+            self.read_bytes += (self.key.len() + self.value.len()) as u64;
+        }
         let outcome = match found {
             Ok(true) if workload.verify && !is_intact(&self.key, &self.value) => Outcome::Corrupt,
             Ok(true) => Outcome::Ok,
@@ -222,6 +234,7 @@ impl Worker<'_> {
         let written = self.session.update(&self.key, self.records.bytes());
         self.end = Instant::now();
         let outcome = self.outcome_of(written);
+        self.count_write(outcome);
         self.finish(Row::Update, outcome, start);
         outcome
     }
@@ -247,6 +260,7 @@ impl Worker<'_> {
             self.end = Instant::now();
             if written.is_ok() || attempts_left == 0 {
                 let outcome = self.outcome_of(written);
+                self.count_write(outcome);
                 self.finish(Row::Insert, outcome, start);
                 return outcome == Outcome::Ok;
             }
@@ -262,10 +276,12 @@ impl Worker<'_> {
         let length = workload.scan_length.draw(random);
         let (start_key, last, value) = (&self.key, &mut Vec::new(), &mut self.value);
         let mut intact = true;
+        let mut scanned_bytes = 0;
         let start = Instant::now();
         let count = self.session.scan(start_key, length, &mut |key, bytes| {
             value.clear();
             value.extend_from_slice(bytes);
+            scanned_bytes += (key.len() + bytes.len()) as u64;
             if workload.verify {
                 let ordered = key >= start_key.as_slice() && (last.is_empty() || key > &last[..]);
                 intact &= ordered && is_intact(key, bytes);
@@ -274,6 +290,7 @@ impl Worker<'_> {
             }
         });
         self.end = Instant::now();
+        self.read_bytes += scanned_bytes;
         let outcome = match count {
             Ok(_) if !intact => Outcome::Corrupt,
             Ok(0) => Outcome::NotFound,
@@ -287,6 +304,13 @@ impl Worker<'_> {
         match result {
             Ok(()) => Outcome::Ok,
             Err(error) => self.failed(&error.to_string()),
+        }
+    }
+
+    /// Counts the bytes of the record made last, once the engine has acknowledged it.
+    fn count_write(&mut self, outcome: Outcome) {
+        if outcome == Outcome::Ok {
+            self.written_bytes += (self.key.len() + self.records.bytes().len()) as u64;
         }
     }
 

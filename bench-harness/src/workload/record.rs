@@ -39,6 +39,11 @@ impl Pool {
         Pool { bytes }
     }
 
+    /// A pool for records of which only the size is asked.
+    pub fn of_zeros(field_bytes_max: usize) -> Pool {
+        Pool { bytes: vec![0; field_bytes_max + 1].into() }
+    }
+
     fn slice(&self, length: usize, random: &mut OpRandom) -> &[u8] {
         let start = random.below((self.bytes.len() - length) as u64 + 1) as usize;
         &self.bytes[start..start + length]

@@ -59,11 +59,13 @@ impl Said {
     }
 }
 
+const ENGINES: [&str; 7] = ["memory", "rabi", "rocksdb", "lmdb", "fjall", "redb", "sled"];
+
 /// The engines to test with: those that keep data, as far as the binary was built with them.
 pub fn engines() -> Vec<&'static str> {
     let help = Bench::new().run("--help").out;
     let listed = |name: &&str| help.lines().any(|line| line.starts_with(&format!("  {name} ")));
-    let engines: Vec<_> = ["memory", "rabi"].into_iter().filter(listed).collect();
+    let engines: Vec<_> = ENGINES.into_iter().filter(listed).collect();
     assert!(engines.contains(&"memory"), "{help}");
     engines
 }

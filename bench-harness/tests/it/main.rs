@@ -4,6 +4,9 @@
 
 mod harness;
 
+mod ci_gates_counters;
+mod compare_judges_builds;
 mod errors_name_what_is_wrong;
+mod exports_for_other_programs;
 mod load_and_run;
 mod main_job;

@@ -4,7 +4,9 @@ use crate::harness::{Bench, count, engines, read_json};
 
 #[test]
 fn the_smoke_job_runs_all_workloads_and_leaves_three_files() {
-    for engine in engines() {
+    // The peers have the load and the six workloads in their own test; some of them sync every
+    // write, and would spend a minute here.
+    for engine in engines().into_iter().filter(|engine| ["memory", "rabi"].contains(engine)) {
         check_smoke_job(engine);
     }
 }

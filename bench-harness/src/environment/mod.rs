@@ -1,13 +1,18 @@
 //! The environment of a measurement: what has to be known to compare two results.
 //!
-//! Everything is read from `/proc` and from what the build script recorded. What cannot be
+//! Everything is read from `/proc` and `/sys` and from what the build script recorded. What cannot be
 //! read is "unknown"; a benchmark does not fail for want of a label.
+
+mod memory_limit;
+mod system;
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+
+pub use memory_limit::Hierarchy;
 
 /// Where, when and with what something was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -28,8 +33,22 @@ pub struct Environment {
     pub file_system: String,
     /// Its mount point, source and options.
     pub mount: String,
+    /// The options of the file system itself, such as its journal mode.
+    pub file_system_options: String,
+    /// The block device below it: name, scheduler, write cache.
+    pub device: String,
     /// The directory of the database.
     pub directory: String,
+    /// The memory limit of the control group, if there is one.
+    pub memory_limit_bytes: Option<u64>,
+    /// Resource limits, soft and hard.
+    pub limits: String,
+    /// Whether io_uring is allowed.
+    pub io_uring: String,
+    /// Huge pages and governor.
+    pub processor_settings: String,
+    /// When the kernel writes dirty pages back.
+    pub writeback: String,
     /// The commit the harness was built from.
     pub git_commit: String,
     /// The version of the harness.
@@ -45,7 +64,7 @@ pub struct Environment {
 impl Environment {
     /// Looks around, for a database in `dir`.
     pub fn gather(dir: &Path) -> Environment {
-        let (file_system, mount) = mount_of(dir);
+        let Mounted { file_system, mount, options } = mount_of(dir);
         let model = field_of("/proc/cpuinfo", "model name");
         Environment {
             started_utc: utc(SystemTime::now(), '-', ':'),
@@ -56,7 +75,14 @@ impl Environment {
             memory_bytes: memory_bytes(),
             file_system,
             mount,
+            file_system_options: options,
+            device: system::device(dir),
             directory: dir.display().to_string(),
+            memory_limit_bytes: Hierarchy::of_this_process().and_then(|groups| groups.limit_bytes()),
+            limits: system::limits(),
+            io_uring: system::io_uring(),
+            processor_settings: system::processor_settings(),
+            writeback: system::writeback(),
             git_commit: match env!("RABI_BENCH_COMMIT") {
                 "" => unknown(),
                 commit => commit.to_owned(),
@@ -64,7 +90,7 @@ impl Environment {
             crate_version: env!("CARGO_PKG_VERSION"),
             build_profile: env!("RABI_BENCH_PROFILE"),
             rustc: env!("RABI_BENCH_RUSTC"),
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command: command_line(std::env::args()),
         }
     }
 
@@ -83,6 +109,14 @@ impl Environment {
         doubts
     }
 
+    /// The memory limit in words.
+    fn memory_limit(&self) -> String {
+        match self.memory_limit_bytes {
+            Some(bytes) => format!("{:.1} MiB by control group", bytes as f64 / f64::from(1 << 20)),
+            None => "none; engines may fill the OS cache with all of the memory".to_owned(),
+        }
+    }
+
     /// Name and value of everything, for tables.
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -91,7 +125,13 @@ impl Environment {
             ("kernel", self.kernel.clone()),
             ("processor", format!("{} cores, {}", self.cores, self.cpu_model)),
             ("memory", format!("{:.1} GiB", self.memory_bytes as f64 / f64::from(1 << 30))),
-            ("file system", format!("{} ({})", self.file_system, self.mount)),
+            ("memory limit", self.memory_limit()),
+            ("file system", format!("{} ({}; {})", self.file_system, self.mount, self.file_system_options)),
+            ("device", self.device.clone()),
+            ("io_uring", self.io_uring.clone()),
+            ("limits", self.limits.clone()),
+            ("processor settings", self.processor_settings.clone()),
+            ("write-back", self.writeback.clone()),
             ("directory", self.directory.clone()),
             ("version", format!("{} at commit {}", self.crate_version, self.git_commit)),
             ("build", format!("{}, {}", self.build_profile, self.rustc)),
@@ -125,30 +165,43 @@ fn memory_bytes() -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// Type and description of the mount that holds `dir`: the one with the longest mount point
-/// that is an ancestor, and of equals the one mounted last.
-fn mount_of(dir: &Path) -> (String, String) {
+/// What is mounted at a directory.
+struct Mounted {
+    file_system: String,
+    mount: String,
+    options: String,
+}
+
+/// The mount that holds `dir`: the one with the longest mount point that is an ancestor, and of
+/// equals the one mounted last.
+fn mount_of(dir: &Path) -> Mounted {
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     table
         .lines()
         .filter_map(parse_mount)
-        .filter(|(point, ..)| dir.starts_with(point))
-        .max_by_key(|(point, ..)| point.len())
+        .filter(|(point, _)| dir.starts_with(point))
+        .max_by_key(|(point, _)| point.len())
         .map_or_else(
-            || (unknown(), unknown()),
-            |(point, kind, source, options)| (kind, format!("{source} on {point}, {options}")),
+            || Mounted { file_system: unknown(), mount: unknown(), options: unknown() },
+            |(_, mounted)| mounted,
         )
 }
 
-/// Mount point, type, source and options of a line of `/proc/self/mountinfo`.
-fn parse_mount(line: &str) -> Option<(String, String, String, String)> {
+/// Mount point and description of a line of `/proc/self/mountinfo`.
+fn parse_mount(line: &str) -> Option<(String, Mounted)> {
     let (left, right) = line.split_once(" - ")?;
     let mut left = left.split(' ');
     let point = left.nth(4)?.to_owned();
-    let options = left.next()?.to_owned();
+    let options = left.next()?;
     let mut right = right.split(' ');
-    Some((point, right.next()?.to_owned(), right.next()?.to_owned(), options))
+    let (kind, source) = (right.next()?, right.next()?);
+    let mounted = Mounted {
+        file_system: kind.to_owned(),
+        mount: format!("{source} on {point}, {options}"),
+        options: right.next()?.to_owned(),
+    };
+    Some((point, mounted))
 }
 
 /// A time as `2026-01-31T23:59:59Z` with the given separators.
@@ -174,6 +227,13 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
+/// The command as another machine would give it: the program by its name alone.
+fn command_line(mut words: impl Iterator<Item = String>) -> String {
+    let program = words.next().unwrap_or_default();
+    let name = program.rsplit('/').next().unwrap_or_default().to_owned();
+    std::iter::once(name).chain(words).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,9 +255,10 @@ mod tests {
     #[test]
     fn a_mount_line_is_taken_apart() {
         let line = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext4 /dev/vda1 rw,errors=continue";
-        let (point, kind, source, options) = parse_mount(line).unwrap();
-        assert_eq!((point.as_str(), kind.as_str()), ("/mnt2", "ext4"));
-        assert_eq!((source.as_str(), options.as_str()), ("/dev/vda1", "rw,noatime"));
+        let (point, mounted) = parse_mount(line).unwrap();
+        assert_eq!((point.as_str(), mounted.file_system.as_str()), ("/mnt2", "ext4"));
+        assert_eq!(mounted.mount, "/dev/vda1 on /mnt2, rw,noatime");
+        assert_eq!(mounted.options, "rw,errors=continue");
     }
 
     #[test]

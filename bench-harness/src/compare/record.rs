@@ -1,0 +1,134 @@
+//! `rabi-bench pairs`: runs two builds in turn and keeps every result with the number of its
+//! pair, ready for `compare`.
+//!
+//! Each run is a main job of its own: a fresh data set in a temporary directory (the system's,
+//! see `TMPDIR`), then the workloads. The order is A B, B A, A B, ..., so that a machine that
+//! gets slower over time slows both sides alike.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{Verdict, notice};
+
+use super::source::parse;
+use super::write_json;
+
+/// The arguments of `pairs`.
+#[derive(Debug, Args)]
+pub struct PairsArgs {
+    /// A rabi-bench built from the base
+    #[arg(long, value_name = "PROGRAM")]
+    base: PathBuf,
+    /// A rabi-bench built from what is to be judged [default: this program]
+    #[arg(long, value_name = "PROGRAM")]
+    new: Option<PathBuf>,
+    /// How often each side runs
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pairs: u64,
+    /// Where results go: base/01.json, new/01.json and so on
+    #[arg(long, value_name = "DIR")]
+    results: PathBuf,
+    /// Arguments of the main job for every run
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+/// One side of all pairs.
+pub struct Side {
+    /// Its name, which is also its directory.
+    pub name: &'static str,
+    /// The program to run.
+    pub program: PathBuf,
+}
+
+/// Carries out `pairs`.
+pub fn execute(arguments: PairsArgs) -> Result<Verdict> {
+    let sides = [
+        Side { name: "base", program: arguments.base.clone() },
+        Side { name: "new", program: arguments.new.clone().map_or_else(this_program, Ok)? },
+    ];
+    record(&sides, arguments.pairs, &arguments.arguments, &arguments.results)?;
+    let dir = arguments.results.display();
+    notice(&format!("judge them with: rabi-bench compare {dir}/base {dir}/new"));
+    Ok(Verdict::Good)
+}
+
+/// The program that is running.
+pub fn this_program() -> Result<PathBuf> {
+    std::env::current_exe().context("cannot find the path of this program")
+}
+
+/// Runs both sides in turn.
+pub fn record(sides: &[Side; 2], pairs: u64, arguments: &[OsString], results: &Path) -> Result<()> {
+    check(pairs, arguments)?;
+    for side in sides {
+        let dir = results.join(side.name);
+        let context = || format!("cannot create the directory {}", dir.display());
+        fs::create_dir_all(&dir).with_context(context)?;
+        if fs::read_dir(&dir).with_context(context)?.next().is_some() {
+            bail!("{} is not empty; results of other runs would be mixed in", dir.display());
+        }
+    }
+    for pair in 0..pairs {
+        let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
+        for index in order {
+            let side = &sides[index];
+            notice(&format!("pair {} of {pairs}: {}", pair + 1, side.name));
+            let mut document = run_once(&side.program, arguments)?;
+            document["pairing"] = json!({"pair": pair, "side": side.name, "order": order});
+            write_json(&results.join(side.name).join(format!("{:02}.json", pair + 1)), &document)?;
+        }
+    }
+    Ok(())
+}
+
+fn check(pairs: u64, arguments: &[OsString]) -> Result<()> {
+    if pairs == 0 {
+        bail!("--pairs is 0; allowed: at least 1, and a verdict needs at least 5");
+    }
+    for taken in ["--results", "--dir"] {
+        if arguments.iter().any(|argument| argument.to_string_lossy().starts_with(taken)) {
+            bail!(
+                "{taken} cannot be given to the single runs; they have directories of their own below \
+                 the system's for temporary files, which TMPDIR names"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// One main job; its results as JSON.
+fn run_once(program: &Path, arguments: &[OsString]) -> Result<Value> {
+    let temporary = tempfile::tempdir().context("cannot create a temporary directory")?;
+    let done = Command::new(program)
+        .args(arguments)
+        .arg("--results")
+        .arg(temporary.path())
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let said = || String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    let Some(path) = only_result(temporary.path()) else {
+        bail!("{} ended with {} and left no results: {}", program.display(), done.status, said());
+    };
+    let document = parse(&path)?;
+    // Status 1 without an error is a level of the engine never seen filled, which for short
+    // runs is as it should be.
+    let phases = document["phases"].as_array().map_or(&[][..], Vec::as_slice);
+    let failed: u64 = phases.iter().filter_map(|phase| phase["errors_total"].as_u64()).sum();
+    if phases.is_empty() || failed > 0 {
+        bail!("{}: {failed} operations failed: {}", program.display(), said());
+    }
+    Ok(document)
+}
+
+fn only_result(dir: &Path) -> Option<PathBuf> {
+    let entry = fs::read_dir(dir).ok()?.next()?.ok()?;
+    Some(entry.path().join("results.json")).filter(|path| path.exists())
+}

@@ -1,0 +1,193 @@
+//! The adapter of LMDB (crate heed 0.23, LMDB mdb.master).
+//!
+//! Settings, after LMDB's own documentation:
+//! - one unnamed database, 1 TiB of address space unless `map_size_bytes` says otherwise: a map
+//!   that is never full and costs nothing until it is used (the file is sparse);
+//! - MDB_NORDAHEAD: read-ahead hurts random reads as soon as data exceeds memory, and does nothing
+//!   when it does not;
+//! - `process`: MDB_WRITEMAP and MDB_NOSYNC, its fastest mode. A commit is in pages the kernel owns,
+//!   so kill -9 loses nothing; a power failure may destroy the whole database, which is less than
+//!   the log of an LSM engine promises and is said in the durability matrix;
+//! - `power`: neither flag, the default: a commit writes its pages, syncs them (fdatasync) and then
+//!   writes its meta page synchronously. MDB_NOMETASYNC, which may lose the last commit, is not used;
+//! - reader slots in thread-local storage, the default and the fastest.
+//!
+//! Every write is a transaction of its own, as every other engine's is; a single writer at a time
+//! is LMDB's design. LMDB has no cache of its own: `cache_size_bytes` and `memtable_size_bytes` are
+//! accepted and unused, and the memory limit of the process bounds its share of the OS cache.
+
+use std::ops::Bound;
+use std::path::Path;
+use std::time::Duration;
+
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions};
+
+use super::budget::{Budget, bytes};
+use super::{
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ScanVisitor, Session, Settings,
+};
+
+/// The name on the command line.
+pub const NAME: &str = "lmdb";
+/// One sentence for the help text.
+pub const ABOUT: &str = "LMDB (heed 0.23): copy-on-write B+tree in a memory map, C";
+
+const MAP_SIZE_BYTES: u64 = 1 << 40;
+/// As many as the harness can have client threads, and some.
+const READERS_MAX: u32 = 4200;
+
+type Records = Database<'static, Bytes, Bytes>;
+
+struct Lmdb {
+    env: Env,
+    database: Records,
+    durability: Durability,
+    map_size_bytes: u64,
+}
+
+/// Opens or creates the database in `dir`.
+pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
+    let mut map_size_bytes = MAP_SIZE_BYTES;
+    Budget::from_settings(NAME, settings, "map_size_bytes", |name, value| {
+        let known = name == "map_size_bytes";
+        if known {
+            // LMDB wants whole pages.
+            map_size_bytes = bytes(NAME, name, value)?.next_multiple_of(4096);
+        }
+        Ok(known)
+    })?;
+    let flags = match settings.durability {
+        Durability::Process => EnvFlags::NO_READ_AHEAD | EnvFlags::WRITE_MAP | EnvFlags::NO_SYNC,
+        Durability::Power => EnvFlags::NO_READ_AHEAD,
+    };
+    let mut options = EnvOpenOptions::new();
+    options.map_size(map_size_bytes as usize).max_readers(READERS_MAX);
+    // SAFETY: NO_SYNC and WRITE_MAP are unsafe because of what a crash or a stray write of this
+    // process may do to the file; that is the durability class that was asked for, nothing here
+    // writes into the map but LMDB, and lock files are in use.
+    unsafe { options.flags(flags) };
+    // SAFETY: the directory belongs to this run alone, so nobody else changes the mapped file, and
+    // the environment is opened once.
+    let env = unsafe { options.open(dir) }.map_err(|error| failed("open", &error))?;
+    let database = create(&env).map_err(|error| failed("open", &error))?;
+    Ok(Box::new(Lmdb { env, database, durability: settings.durability, map_size_bytes }))
+}
+
+fn create(env: &Env) -> heed::Result<Records> {
+    let created = env.create_databases_and_commit(env.write_txn()?, |opener, transaction| {
+        opener.create_database(transaction, None).map(CommitOrAbort::<_, ()>::Commit)
+    })?;
+    Ok(created.unwrap_commit())
+}
+
+fn failed(operation: &'static str, error: &heed::Error) -> EngineError {
+    EngineError::Call { engine: NAME, operation, cause: error.to_string() }
+}
+
+impl Engine for Lmdb {
+    fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
+        Ok(Box::new(LmdbSession { env: &self.env, database: self.database }))
+    }
+
+    fn stats(&self) -> EngineStats {
+        let info = self.env.info();
+        let values = vec![
+            ("last_page".to_owned(), info.last_page_number as u64),
+            ("last_transaction".to_owned(), info.last_txn_id as u64),
+            ("readers".to_owned(), u64::from(info.number_of_readers)),
+        ];
+        EngineStats { values, notes: Vec::new() }
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            kept: self.durability.into(),
+            how: match self.durability {
+                Durability::Process => {
+                    "NOSYNC and WRITEMAP: in the kernel's pages; power loss may destroy the database"
+                }
+                Durability::Power => "fdatasync and a synchronous meta page for every commit",
+            },
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let flags = match self.durability {
+            Durability::Process => "NORDAHEAD, WRITEMAP, NOSYNC",
+            Durability::Power => "NORDAHEAD",
+        };
+        vec![
+            ("flags", flags.to_owned()),
+            ("map_size_bytes", self.map_size_bytes.to_string()),
+            ("max_readers", READERS_MAX.to_string()),
+            ("cache", "the OS cache; the memory budget is not used".to_owned()),
+        ]
+    }
+
+    fn settle(&self, _limit: Duration) -> EngineResult<()> {
+        self.env.force_sync().map_err(|error| failed("sync", &error))
+    }
+
+    fn close(self: Box<Self>) -> EngineResult<()> {
+        self.env.force_sync().map_err(|error| failed("sync", &error))?;
+        self.env.prepare_for_closing().wait();
+        Ok(())
+    }
+}
+
+struct LmdbSession<'a> {
+    env: &'a Env,
+    database: Records,
+}
+
+impl Session for LmdbSession<'_> {
+    fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
+        let mut read = || {
+            let transaction = self.env.read_txn()?;
+            let value = self.database.get(&transaction, key)?;
+            if let Some(value) = value {
+                visit(value);
+            }
+            Ok(value.is_some())
+        };
+        read().map_err(|error| failed("get", &error))
+    }
+
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
+        let write = || {
+            let mut transaction = self.env.write_txn()?;
+            self.database.put(&mut transaction, key, value)?;
+            transaction.commit()
+        };
+        write().map_err(|error| failed("put", &error))
+    }
+
+    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
+        self.insert(key, value)
+    }
+
+    fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
+        let write = || {
+            let mut transaction = self.env.write_txn()?;
+            self.database.delete(&mut transaction, key)?;
+            transaction.commit()
+        };
+        write().map_err(|error| failed("delete", &error))
+    }
+
+    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut scan = || {
+            let transaction = self.env.read_txn()?;
+            let bounds = (Bound::Included(start), Bound::Unbounded);
+            let mut count = 0;
+            for entry in self.database.range(&transaction, &bounds)?.take(limit) {
+                let (key, value) = entry?;
+                visit(key, value);
+                count += 1;
+            }
+            Ok(count)
+        };
+        scan().map_err(|error| failed("scan", &error))
+    }
+}

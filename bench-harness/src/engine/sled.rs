@@ -1,0 +1,153 @@
+//! The adapter of sled (crate sled 0.34).
+//!
+//! The stable 0.34, not the alphas of 1.0: an alpha that wins or loses says little about sled.
+//!
+//! Settings, after sled's documentation:
+//! - cache of `cache_size_bytes` and the memtables' share on top: sled has no memtable;
+//! - `Mode::HighThroughput`, which trades space for speed; no compression, the default;
+//! - `flush_every_ms(None)` where each write is flushed, so that nobody flushes twice.
+//!
+//! Durability: a write is acknowledged while its log record is in a buffer of the process, and a
+//! thread syncs that every 500 ms. sled has no class between that and a sync, so with the default
+//! `flush=each` (`flush()` after each write, which syncs) it keeps `power` also where `process` is
+//! asked for, and is not ranked with those that keep `process`. `flush=interval` is sled as it comes:
+//! kill -9 loses up to 500 ms of writes, so it keeps nothing, and refuses `power`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ::sled::{Config, Db, Mode};
+
+use super::budget::{Budget, refused};
+use super::{
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ScanVisitor, Session, Settings,
+};
+
+/// The name on the command line.
+pub const NAME: &str = "sled";
+/// One sentence for the help text.
+pub const ABOUT: &str = "sled 0.34: Bw-tree over a log, Rust; a sync for every write";
+
+/// The default of `flush_every_ms`.
+const FLUSH_INTERVAL_MS: u64 = 500;
+
+struct Sled {
+    db: Db,
+    flush_each: bool,
+    cache_size_bytes: u64,
+}
+
+/// Opens or creates the database in `dir`.
+pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
+    let mut flush_each = true;
+    let budget = Budget::from_settings(NAME, settings, "flush", |name, value| {
+        match (name, value) {
+            ("flush", "each") => flush_each = true,
+            ("flush", "interval") => flush_each = false,
+            ("flush", _) => {
+                return Err(refused(NAME, name, value, "allowed: each, interval".to_owned()));
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    if !flush_each && settings.durability == Durability::Power {
+        let why = "option flush=interval syncs every 500 ms; leave it out";
+        return Err(EngineError::Durability { engine: NAME, durability: "power", why });
+    }
+    let cache_size_bytes = budget.total_bytes();
+    let db = Config::new()
+        .path(dir)
+        .cache_capacity(cache_size_bytes)
+        .mode(Mode::HighThroughput)
+        .flush_every_ms((!flush_each).then_some(FLUSH_INTERVAL_MS))
+        .open()
+        .map_err(|error| failed("open", &error))?;
+    Ok(Box::new(Sled { db, flush_each, cache_size_bytes }))
+}
+
+fn failed(operation: &'static str, error: &::sled::Error) -> EngineError {
+    EngineError::Call { engine: NAME, operation, cause: error.to_string() }
+}
+
+impl Engine for Sled {
+    fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
+        Ok(Box::new(SledSession { db: &self.db, flush_each: self.flush_each }))
+    }
+
+    fn stats(&self) -> EngineStats {
+        // The numbers sled offers walk the tree or the directory.
+        EngineStats::default()
+    }
+
+    fn keeps(&self) -> Keeps {
+        match self.flush_each {
+            true => Keeps { kept: Kept::Power, how: "flush() after each write; it has no cheaper class" },
+            false => Keeps { kept: Kept::Nothing, how: "in the process until a sync every 500 ms" },
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let interval = if self.flush_each { "none; flush() after each write" } else { "500" };
+        vec![
+            ("cache_capacity", self.cache_size_bytes.to_string()),
+            ("mode", "HighThroughput".to_owned()),
+            ("compression", "none".to_owned()),
+            ("flush_every_ms", interval.to_owned()),
+        ]
+    }
+
+    fn settle(&self, _limit: Duration) -> EngineResult<()> {
+        self.db.flush().map(|_| ()).map_err(|error| failed("flush", &error))
+    }
+
+    fn close(self: Box<Self>) -> EngineResult<()> {
+        self.db.flush().map(|_| ()).map_err(|error| failed("close", &error))
+    }
+}
+
+struct SledSession<'a> {
+    db: &'a Db,
+    flush_each: bool,
+}
+
+impl SledSession<'_> {
+    /// Makes the write before it durable, where each write has to be.
+    fn acknowledge(&self) -> ::sled::Result<()> {
+        if self.flush_each { self.db.flush().map(|_| ()) } else { Ok(()) }
+    }
+}
+
+impl Session for SledSession<'_> {
+    fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
+        let value = self.db.get(key).map_err(|error| failed("get", &error))?;
+        if let Some(value) = &value {
+            visit(value);
+        }
+        Ok(value.is_some())
+    }
+
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
+        let written = self.db.insert(key, value).and_then(|_| self.acknowledge());
+        written.map_err(|error| failed("insert", &error))
+    }
+
+    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
+        self.insert(key, value)
+    }
+
+    fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
+        let removed = self.db.remove(key).and_then(|_| self.acknowledge());
+        removed.map_err(|error| failed("remove", &error))
+    }
+
+    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut count = 0;
+        for entry in self.db.range(start..).take(limit) {
+            let (key, value) = entry.map_err(|error| failed("scan", &error))?;
+            visit(&key, &value);
+            count += 1;
+        }
+        Ok(count)
+    }
+}

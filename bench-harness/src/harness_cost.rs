@@ -1,0 +1,135 @@
+//! What the harness itself costs: the same workload against the engine that does nothing.
+//!
+//! One thread, histograms on, the same mix and the same data set size, content checks off (the
+//! null engine has no content). The client threads of a run spend about this much of their time
+//! in the harness; where that is half of it or more, the run measured the client.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::engine::{EngineResult, null_engine};
+use crate::runner::{Job, Observer, PhaseResult, Tick, run_phase};
+
+/// Long enough for a steady figure, short enough to go before every phase.
+const OPERATIONS_MAX: u64 = 100_000;
+const DURATION_S: f64 = 0.2;
+/// A client that spends this share of its time on itself is the bottleneck.
+const BOTTLENECK_SHARE: f64 = 0.5;
+/// What an operation of the harness should cost at most.
+const GOAL_NS: f64 = 60.0;
+
+/// The cost of the harness in one phase.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct HarnessCost {
+    /// Nanoseconds for an operation of this workload on the null engine, with histograms on.
+    pub null_ns_per_operation: f64,
+    /// The share of the client threads' time that this makes up.
+    pub client_share: f64,
+    /// Whether the client was the bottleneck.
+    pub client_was_bottleneck: bool,
+}
+
+impl HarnessCost {
+    /// Measures the cost, and sets it against a phase that is over.
+    pub fn of(job: &Job, result: &PhaseResult) -> EngineResult<HarnessCost> {
+        Ok(HarnessCost::from(null_ns_per_operation(job)?, job, result))
+    }
+
+    fn from(null_ns: f64, job: &Job, result: &PhaseResult) -> HarnessCost {
+        let spent_ns = null_ns * result.operations as f64;
+        let had_ns = result.elapsed.as_nanos() as f64 * job.workload.threads as f64;
+        let client_share = (spent_ns / had_ns.max(1.0)).min(1.0);
+        HarnessCost {
+            null_ns_per_operation: null_ns,
+            client_share,
+            client_was_bottleneck: client_share >= BOTTLENECK_SHARE,
+        }
+    }
+
+    /// One sentence for people.
+    pub fn sentence(&self) -> String {
+        let ns = self.null_ns_per_operation;
+        let goal = if ns > GOAL_NS { format!(" (goal: at most {GOAL_NS:.0})") } else { String::new() };
+        let bottleneck = if self.client_was_bottleneck {
+            "; THE CLIENT WAS THE BOTTLENECK: the engine is faster than these numbers"
+        } else {
+            ""
+        };
+        format!(
+            "the harness takes {ns:.0} ns an operation{goal}, {:.1} % of the clients' time{bottleneck}",
+            100.0 * self.client_share
+        )
+    }
+}
+
+fn null_ns_per_operation(job: &Job) -> EngineResult<f64> {
+    let mut job = job.clone();
+    job.workload.threads = 1;
+    job.workload.target_ops_s = 0.0;
+    job.workload.duration_s = DURATION_S;
+    job.workload.verify = false;
+    job.workload.operation_count = OPERATIONS_MAX;
+    job.workload.insert_count = job.workload.insert_count.min(OPERATIONS_MAX);
+    let result = run_phase(&*null_engine(), &job, &job.pool(), &mut Unwatched)?;
+    Ok(result.elapsed.as_nanos() as f64 / result.operations.max(1) as f64)
+}
+
+struct Unwatched;
+
+impl Observer for Unwatched {
+    fn interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn tick(&mut self, _tick: Tick) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::Properties;
+    use crate::runner::PhaseKind;
+    use crate::workload::Workload;
+    use std::path::Path;
+
+    fn job(threads: u32) -> Job {
+        let mut properties = Properties::default();
+        let text = format!("recordcount=1000\noperationcount=1000\nthreadcount={threads}\n");
+        properties.add_text(Path::new("mix"), &text).unwrap();
+        let workload = Workload::from_properties(&properties).unwrap();
+        Job { kind: PhaseKind::Run, workload_name: "mix".to_owned(), workload, seed: 1 }
+    }
+
+    fn result(operations: u64, elapsed: Duration) -> PhaseResult {
+        PhaseResult {
+            elapsed,
+            operations,
+            rows: Vec::new(),
+            records: 1000,
+            written_bytes: 0,
+            read_bytes: 0,
+            seconds: Vec::new(),
+            first_errors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_share_is_of_all_client_threads_and_half_of_it_is_a_bottleneck() {
+        let second = Duration::from_secs(1);
+        let free = HarnessCost::from(100.0, &job(2), &result(1_000_000, second));
+        assert!((free.client_share - 0.05).abs() < 1e-9 && !free.client_was_bottleneck);
+        let bound = HarnessCost::from(100.0, &job(2), &result(12_000_000, second));
+        assert!((bound.client_share - 0.6).abs() < 1e-9 && bound.client_was_bottleneck);
+        assert!(bound.sentence().contains("THE CLIENT WAS THE BOTTLENECK"));
+        assert!(
+            bound.sentence().starts_with("the harness takes 100 ns an operation (goal: at most 60), 60.0 %")
+        );
+    }
+
+    #[test]
+    fn an_operation_on_the_null_engine_takes_some_time_and_less_than_a_disk() {
+        let ns = null_ns_per_operation(&job(4)).unwrap();
+        assert!((1.0..100_000.0).contains(&ns), "{ns}");
+    }
+}

@@ -1,0 +1,69 @@
+//! Results for other programs: which files were asked for, and who writes them.
+//!
+//! Files are created before the measurement, so that a wrong path does not cost a run.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::{PhaseReport, csv, gobench, hdrlog, openmetrics};
+
+/// The files asked for.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ExportArgs {
+    /// Write one line per kind of operation as CSV
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    csv: Option<PathBuf>,
+    /// Write lines as Go's benchmarks do, for benchstat
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    go_bench: Option<PathBuf>,
+    /// Write OpenMetrics text, as Prometheus reads it
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    openmetrics: Option<PathBuf>,
+    /// Write the latency histograms as an HdrHistogram log (version 1.3)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    hdr_log: Option<PathBuf>,
+}
+
+type Format = fn(&PhaseReport) -> Result<Vec<u8>>;
+
+/// Files that were created and wait for their content.
+#[derive(Debug)]
+pub struct Exports {
+    files: Vec<(PathBuf, File, Format)>,
+}
+
+impl Exports {
+    /// Creates the files.
+    pub fn create(arguments: &ExportArgs) -> Result<Exports> {
+        let wanted: [(&Option<PathBuf>, Format); 4] = [
+            (&arguments.csv, |report| Ok(csv::csv(report).into_bytes())),
+            (&arguments.go_bench, |report| Ok(gobench::go_bench(report).into_bytes())),
+            (&arguments.openmetrics, |report| Ok(openmetrics::openmetrics(report).into_bytes())),
+            (&arguments.hdr_log, hdrlog::hdr_log),
+        ];
+        let mut files = Vec::new();
+        for (path, format) in wanted {
+            if let Some(path) = path {
+                files.push((path.clone(), create(path)?, format));
+            }
+        }
+        Ok(Exports { files })
+    }
+
+    /// Writes all of them.
+    pub fn write(self, report: &PhaseReport) -> Result<()> {
+        for (path, mut file, format) in self.files {
+            let bytes = format(report)?;
+            file.write_all(&bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("cannot create {}", path.display()))
+}

@@ -1,0 +1,99 @@
+//! A table of texts, drawn plain, as Markdown or as HTML.
+
+use std::fmt::Write;
+
+use super::html::escape;
+
+/// How a table is drawn as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Aligned with spaces.
+    Plain,
+    /// As Markdown.
+    Markdown,
+}
+
+/// A table. Every line has as many cells as there are columns.
+#[derive(Debug)]
+pub struct Grid {
+    /// The head.
+    pub columns: Vec<String>,
+    /// The columns of words, which are aligned to the left.
+    pub words: &'static [usize],
+    /// The lines below the head.
+    pub lines: Vec<Vec<String>>,
+}
+
+impl Grid {
+    /// An empty table.
+    pub fn new(columns: &[&str], words: &'static [usize]) -> Grid {
+        let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+        Grid { columns, words, lines: Vec::new() }
+    }
+
+    /// The table as text.
+    pub fn text(&self, style: Style) -> String {
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|column| {
+                let cells = self.lines.iter().map(|line| line[column].chars().count());
+                cells.chain([self.columns[column].chars().count()]).max().unwrap_or(0)
+            })
+            .collect();
+        let mut out = String::new();
+        self.draw(&mut out, &self.columns, &widths, style);
+        if style == Style::Markdown {
+            let rule = |column| if self.is_words(column) { ":--" } else { "--:" };
+            let rule: Vec<String> = (0..self.columns.len()).map(|column| rule(column).to_owned()).collect();
+            self.draw(&mut out, &rule, &widths, style);
+        }
+        for line in &self.lines {
+            self.draw(&mut out, line, &widths, style);
+        }
+        out
+    }
+
+    /// The table as HTML, in a box that scrolls when the page is narrow.
+    pub fn html(&self) -> String {
+        let class = |column| if self.is_words(column) { " class=\"w\"" } else { "" };
+        let row = |tag: &str, cells: &[String]| {
+            let cells = cells.iter().enumerate().map(|(column, cell)| {
+                let text = escape(cell);
+                format!("<{tag}{}>{text}</{tag}>", class(column))
+            });
+            format!("<tr>{}</tr>\n", cells.collect::<String>())
+        };
+        let lines: String = self.lines.iter().map(|line| row("td", line)).collect();
+        format!("<div class=\"wide\"><table>{}{lines}</table></div>\n", row("th", &self.columns))
+    }
+
+    fn is_words(&self, column: usize) -> bool {
+        self.words.contains(&column)
+    }
+
+    fn draw(&self, out: &mut String, cells: &[String], widths: &[usize], style: Style) {
+        let aligned = cells.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
+            if self.is_words(column) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        let aligned: Vec<String> = aligned.collect();
+        let written = match style {
+            Style::Plain => writeln!(out, "{}", aligned.join("  ").trim_end()),
+            Style::Markdown => writeln!(out, "| {} |", aligned.join(" | ").replace('\n', " ")),
+        };
+        written.expect("writing to a string does not fail");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stand_left_and_numbers_right_in_all_three_forms() {
+        let mut grid = Grid::new(&["name", "n"], &[0]);
+        grid.lines.push(vec!["a<b".to_owned(), "10".to_owned()]);
+        assert_eq!(grid.text(Style::Plain), "name   n\na<b   10\n");
+        assert_eq!(grid.text(Style::Markdown), "| name |  n |\n| :--  | --: |\n| a<b  | 10 |\n");
+        let html = grid.html();
+        assert!(html.contains("<td class=\"w\">a&lt;b</td><td>10</td>"), "{html}");
+    }
+}

@@ -1,0 +1,87 @@
+//! A phase as OpenMetrics text (version 1.0.0), in base units: seconds and ratios.
+//!
+//! Latencies are summaries with quantiles; counters end in `_total`; the text ends with `# EOF`,
+//! without which a reader takes it for cut off.
+
+use std::fmt::Write;
+
+use crate::measure::RowSummary;
+
+use super::PhaseReport;
+
+/// The whole exposition.
+pub fn openmetrics(report: &PhaseReport) -> String {
+    let mut out = String::new();
+    write(&mut out, report).expect("writing to a string does not fail");
+    out
+}
+
+fn write(out: &mut String, report: &PhaseReport) -> std::fmt::Result {
+    let common = format!(
+        "engine=\"{}\",durability=\"{}\",phase=\"{}\",workload=\"{}\",threads=\"{}\"",
+        escape(&report.info.engine),
+        report.info.durability,
+        report.phase,
+        escape(&report.workload),
+        report.threads
+    );
+    head(out, "rabi_bench_throughput", "gauge", "Operations a second.")?;
+    writeln!(out, "rabi_bench_throughput{{{common}}} {}", report.throughput_ops_s)?;
+    head(out, "rabi_bench_elapsed_seconds", "gauge", "Duration of the phase.")?;
+    writeln!(out, "rabi_bench_elapsed_seconds{{{common}}} {}", report.elapsed_s)?;
+    head(out, "rabi_bench_records", "gauge", "Records in the data set after the phase.")?;
+    writeln!(out, "rabi_bench_records{{{common}}} {}", report.records)?;
+    head(out, "rabi_bench_outcomes", "counter", "Calls by their outcome.")?;
+    for row in &report.operations {
+        for (outcome, count) in &row.returns {
+            let labels = format!("{common},operation=\"{}\",outcome=\"{outcome}\"", row.row);
+            writeln!(out, "rabi_bench_outcomes_total{{{labels}}} {count}")?;
+        }
+    }
+    head(out, "rabi_bench_latency_seconds", "summary", "Latency of calls that ended as they should.")?;
+    for row in &report.operations {
+        write_latency(out, &common, row)?;
+    }
+    head(out, "rabi_bench_engine", "gauge", "The engine's counters and gauges after the phase.")?;
+    for (name, value) in &report.engine_stats.values {
+        writeln!(out, "rabi_bench_engine{{{common},name=\"{}\"}} {value}", escape(name))?;
+    }
+    writeln!(out, "# EOF")
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
+    writeln!(out, "# TYPE {name} {kind}")?;
+    if let Some(unit) = name.ends_with("_seconds").then_some("seconds") {
+        writeln!(out, "# UNIT {name} {unit}")?;
+    }
+    writeln!(out, "# HELP {name} {help}")
+}
+
+fn write_latency(out: &mut String, common: &str, row: &RowSummary) -> std::fmt::Result {
+    let labels = format!("{common},operation=\"{}\"", row.row);
+    let quantiles = [("0.5", row.p50_us), ("0.95", row.p95_us), ("0.99", row.p99_us), ("0.999", row.p999_us)];
+    for (quantile, us) in quantiles {
+        writeln!(out, "rabi_bench_latency_seconds{{{labels},quantile=\"{quantile}\"}} {}", us / 1e6)?;
+    }
+    let sum = row.mean_us * row.count as f64 / 1e6;
+    writeln!(out, "rabi_bench_latency_seconds_sum{{{labels}}} {sum}")?;
+    writeln!(out, "rabi_bench_latency_seconds_count{{{labels}}} {}", row.count)
+}
+
+/// A label's value as it has to be written.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_escaped_and_units_named() {
+        assert_eq!(escape("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
+        let mut out = String::new();
+        head(&mut out, "x_seconds", "gauge", "X.").unwrap();
+        assert_eq!(out, "# TYPE x_seconds gauge\n# UNIT x_seconds seconds\n# HELP x_seconds X.\n");
+    }
+}

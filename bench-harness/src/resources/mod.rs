@@ -1,0 +1,87 @@
+//! What a phase cost besides time: processor, bytes, syncs, memory, space.
+//!
+//! A `Meter` is started before a phase and stopped after it; the difference is a `Usage`. The
+//! process's own counters come from `/proc/self` and are this run's alone; those of the device
+//! come from `/sys` and hold everybody's requests, and whatever the kernel wrote back late.
+//! Every amplification is of the process's counters. What cannot be read is left out.
+
+mod device;
+mod directory;
+mod process;
+mod usage;
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::{Engine, EngineStats};
+use crate::runner::{Job, PhaseResult};
+
+pub use device::{Device, DeviceUsage};
+pub use usage::Usage;
+
+use device::DeviceCounters;
+use process::ProcessCounters;
+
+/// The counters at the start of a phase.
+#[derive(Debug)]
+pub struct Meter {
+    dir: PathBuf,
+    device: Option<Device>,
+    process: ProcessCounters,
+    device_counters: Option<DeviceCounters>,
+    engine: EngineStats,
+    peak_is_of_phase: bool,
+}
+
+impl Meter {
+    /// Reads all counters, for an engine whose files are in `dir`.
+    pub fn start(engine: &dyn Engine, dir: &Path) -> Meter {
+        let device = Device::of(dir);
+        let peak_is_of_phase = process::reset_peak();
+        Meter {
+            dir: dir.to_owned(),
+            device_counters: device.as_ref().and_then(Device::counters),
+            device,
+            engine: engine.stats(),
+            process: ProcessCounters::now(),
+            peak_is_of_phase,
+        }
+    }
+
+    /// Reads all counters again, right after the phase.
+    pub fn stop(self, engine: &dyn Engine, job: &Job, result: &PhaseResult) -> Usage {
+        let process = ProcessCounters::now().since(&self.process);
+        let device = self.device.as_ref().and_then(|device| {
+            let before = self.device_counters?;
+            Some(DeviceUsage::between(device, &before, &device.counters()?))
+        });
+        let engine = counted(&self.engine, &engine.stats());
+        let space_bytes = directory::allocated_bytes(&self.dir);
+        Usage::new(process, device, engine, space_bytes, self.peak_is_of_phase, job, result)
+    }
+}
+
+/// The engine's counters that belong in every report, as far as it has them.
+const COUNTED: [&str; 4] = ["syncs", "ring_enters", "stall_us_total", "slowdown_us_total"];
+
+fn counted(before: &EngineStats, after: &EngineStats) -> Vec<(&'static str, u64)> {
+    let difference = |name: &'static str| {
+        let after = after.value(name)?;
+        Some((name, after.saturating_sub(before.value(name).unwrap_or(0))))
+    };
+    COUNTED.into_iter().filter_map(difference).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_the_engine_are_those_of_the_phase_alone() {
+        let stats = |syncs, enters| EngineStats {
+            values: vec![("syncs".to_owned(), syncs), ("ring_enters".to_owned(), enters)],
+            notes: Vec::new(),
+        };
+        let usage = counted(&stats(3, 10), &stats(5, 10));
+        assert_eq!(usage, [("syncs", 2), ("ring_enters", 0)]);
+    }
+}

@@ -1,0 +1,114 @@
+//! What a phase used, as it is written to JSON.
+
+use serde::Serialize;
+
+use crate::runner::{Job, PhaseResult};
+
+use super::DeviceUsage;
+use super::process::ProcessCounters;
+
+/// What a phase used. Ratios are left out where their denominator is too small to mean anything.
+#[derive(Debug, Clone, Serialize)]
+pub struct Usage {
+    /// Processor time of all threads, the harness's own included.
+    pub cpu_us_per_operation: f64,
+    /// The same as a number of busy cores.
+    pub cpu_cores: f64,
+    /// Read system calls.
+    pub read_calls: Option<u64>,
+    /// Write system calls.
+    pub write_calls: Option<u64>,
+    /// Bytes this process caused to be fetched from storage.
+    pub read_bytes: Option<u64>,
+    /// Bytes this process wrote, or made dirty for the kernel to write.
+    pub write_bytes: Option<u64>,
+    /// What went on at the device, whoever caused it.
+    pub device: Option<DeviceUsage>,
+    /// Keys and values handed to the engine in acknowledged writes.
+    pub user_written_bytes: u64,
+    /// Keys and values handed out by the engine.
+    pub user_read_bytes: u64,
+    /// Bytes written for each byte the user wrote; what is still to be compacted is not in it.
+    pub write_amplification: Option<f64>,
+    /// Bytes fetched from storage for each byte the user read; below one where caches help.
+    pub read_amplification: Option<f64>,
+    /// Bytes allocated on the file system at the end of the phase.
+    pub space_bytes: u64,
+    /// Keys and values of all records at the end of the phase, if none was deleted.
+    pub data_set_bytes: u64,
+    /// The one over the other.
+    pub space_amplification: Option<f64>,
+    /// Syncs the engine counted.
+    pub syncs: Option<u64>,
+    /// Entries into the kernel for its rings.
+    pub ring_enters: Option<u64>,
+    /// Time writes were stopped or slowed, over all threads.
+    pub stall_us: Option<u64>,
+    /// The largest resident set, file pages of memory maps included.
+    pub rss_peak_bytes: Option<u64>,
+    /// Whether that is the peak of this phase; else of the process so far.
+    pub rss_peak_is_of_phase: bool,
+    /// The resident set at the end that is not backed by files.
+    pub rss_anonymous_bytes: Option<u64>,
+    /// The fewest operations in a whole second of the phase, if it had one.
+    pub worst_second_ops: Option<u64>,
+}
+
+impl Usage {
+    /// Puts the parts together.
+    pub(super) fn new(
+        process: ProcessCounters,
+        device: Option<DeviceUsage>,
+        engine: Vec<(&'static str, u64)>,
+        space_bytes: u64,
+        rss_peak_is_of_phase: bool,
+        job: &Job,
+        result: &PhaseResult,
+    ) -> Usage {
+        let counter = |name: &str| engine.iter().find(|(known, _)| *known == name).map(|(_, n)| *n);
+        let stalls = [counter("stall_us_total"), counter("slowdown_us_total")];
+        let (io, elapsed_ns) = (process.io, result.elapsed.as_nanos() as f64);
+        let data_set_bytes = result.records * job.record_bytes_mean();
+        Usage {
+            cpu_us_per_operation: process.cpu_ns as f64 / 1e3 / result.operations.max(1) as f64,
+            cpu_cores: process.cpu_ns as f64 / elapsed_ns.max(1.0),
+            read_calls: io.map(|io| io.read_calls),
+            write_calls: io.map(|io| io.write_calls),
+            read_bytes: io.map(|io| io.read_bytes),
+            write_bytes: io.map(|io| io.write_bytes),
+            device,
+            user_written_bytes: result.written_bytes,
+            user_read_bytes: result.read_bytes,
+            write_amplification: io.and_then(|io| ratio(io.write_bytes, result.written_bytes)),
+            read_amplification: io.and_then(|io| ratio(io.read_bytes, result.read_bytes)),
+            space_bytes,
+            data_set_bytes,
+            space_amplification: ratio(space_bytes, data_set_bytes),
+            syncs: counter("syncs"),
+            ring_enters: counter("ring_enters"),
+            stall_us: stalls.iter().any(Option::is_some).then(|| stalls.iter().flatten().sum()),
+            rss_peak_bytes: process.rss_peak_bytes,
+            rss_peak_is_of_phase,
+            rss_anonymous_bytes: process.rss_anonymous_bytes,
+            worst_second_ops: result.seconds.iter().min().copied(),
+        }
+    }
+}
+
+/// Below this a single block would decide the ratio.
+const DENOMINATOR_BYTES_MIN: u64 = 64 << 10;
+
+fn ratio(numerator: u64, denominator: u64) -> Option<f64> {
+    (denominator >= DENOMINATOR_BYTES_MIN).then(|| numerator as f64 / denominator as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_over_nearly_nothing_is_none() {
+        assert_eq!(ratio(4096, 100), None);
+        assert_eq!(ratio(3 << 20, 2 << 20), Some(1.5));
+    }
+}

@@ -1,0 +1,171 @@
+//! One run of one engine: a process of this same program that does the main job.
+//!
+//! A process of its own gives each run its own heap, its own peak of memory and its own control
+//! group, and a command that anybody can repeat alone.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::arguments::SuiteArgs;
+use super::memory::MemoryLimit;
+use crate::engine;
+
+/// The words of a command after the program's name.
+pub type Words = Vec<String>;
+
+/// What the runs of one engine have in common.
+#[derive(Debug)]
+pub struct Recipe<'a> {
+    /// The arguments of the suite.
+    pub arguments: &'a SuiteArgs,
+    /// The letters of the workloads.
+    pub workloads: &'a [String],
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All operations went well.
+    Well,
+    /// Some failed; the numbers are there.
+    WithFailures,
+    /// It could not be carried out; there are no numbers.
+    Refused,
+}
+
+impl Recipe<'_> {
+    /// A run that loads `dir` and does all workloads.
+    pub fn whole(&self, engine: &str, dir: &Path, json: &Path) -> Words {
+        self.words(engine, dir, json, &self.workloads.join(","), false)
+    }
+
+    /// A run that only loads.
+    pub fn load(&self, engine: &str, dir: &Path, json: &Path) -> Words {
+        self.words(engine, dir, json, "", false)
+    }
+
+    /// A run on a data set that is there.
+    pub fn on_loaded(&self, engine: &str, dir: &Path, json: &Path) -> Words {
+        self.words(engine, dir, json, &self.workloads.join(","), true)
+    }
+
+    fn words(&self, engine: &str, dir: &Path, json: &Path, workloads: &str, loaded: bool) -> Words {
+        let arguments = self.arguments;
+        let mut words = Words::new();
+        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        flag("--engine", engine.to_owned());
+        flag("--dir", dir.display().to_string());
+        flag("--json", json.display().to_string());
+        flag("--workloads", workloads.to_owned());
+        flag("--durability", arguments.durability.name().to_owned());
+        flag("--threads", arguments.threads.to_string());
+        flag("--seed", arguments.seed.to_string());
+        if engine::is_budgeted(engine) {
+            flag("--engine-option", format!("cache_size_bytes={}", arguments.cache_size_bytes));
+            flag("--memtable-size-bytes", arguments.memtable_size_bytes().to_string());
+        }
+        for option in arguments.options.iter().filter(|option| option.engine == engine) {
+            flag("--engine-option", option.setting.clone());
+        }
+        for (name, value) in [("--records", arguments.records), ("--operations", arguments.operations)] {
+            if let Some(value) = value {
+                flag(name, value.to_string());
+            }
+        }
+        if let Some(seconds) = arguments.duration {
+            flag("--duration", seconds.to_string());
+        }
+        for property in &arguments.properties {
+            flag("-p", property.clone());
+        }
+        let switches = [
+            ("--verify", arguments.verify),
+            ("--settle", arguments.settle && !loaded),
+            ("--smoke", arguments.smoke),
+            ("--loaded", loaded),
+        ];
+        words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.to_owned()));
+        words
+    }
+}
+
+/// Runs a command in a group of its own, if there is a limit. Its output is dropped, what it says
+/// to the user is passed on.
+pub fn run(words: &Words, limit: Option<&MemoryLimit>, name: &str) -> Result<Ended> {
+    let program = std::env::current_exe().context("cannot find the program that runs")?;
+    let mut command = Command::new(program);
+    command.args(words).stdout(std::process::Stdio::null());
+    let group = match limit {
+        Some(limit) => Some(limit.group(name).map_err(anyhow::Error::msg)?),
+        None => None,
+    };
+    if let Some(group) = &group {
+        command.arg("--join-group").arg(group.dir());
+    }
+    let status = command.status().with_context(|| format!("cannot start {}", shown(words)))?;
+    match status.code() {
+        Some(0) => Ok(Ended::Well),
+        Some(1) => Ok(Ended::WithFailures),
+        Some(2) => Ok(Ended::Refused),
+        // Out of memory is the likely one, and it is a result of its own for an engine.
+        _ => {
+            let limited = if limit.is_some() { "; the memory limit may be too low for it" } else { "" };
+            bail!("{} was ended by the system ({status}){limited}", shown(words))
+        }
+    }
+}
+
+/// A command as it would be typed.
+pub fn shown(words: &Words) -> String {
+    let quoted = words.iter().map(|word| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    });
+    format!("rabi-bench {}", quoted.collect::<Vec<_>>().join(" "))
+}
+
+/// Copies a data set, sharing its blocks where the file system can. `cp` keeps the holes of
+/// sparse files, which some engines make as large as their address space.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let done =
+        Command::new("cp").args(["-a", "--reflink=auto", "--sparse=auto", "--"]).args([from, to]).output();
+    let done = done.context("cannot start cp, which copies the loaded data set")?;
+    if !done.status.success() {
+        let said = String::from_utf8_lossy(&done.stderr);
+        bail!("cannot copy {} to {}: {}", from.display(), to.display(), said.trim());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted_into_a_shell() {
+        let words = ["--workloads", "", "-p", "a=b c", "it's"].map(str::to_owned).to_vec();
+        assert_eq!(shown(&words), "rabi-bench --workloads '' -p 'a=b c' 'it'\\''s'");
+    }
+
+    #[test]
+    fn a_copy_keeps_holes() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("from");
+        std::fs::create_dir(&from).unwrap();
+        let file = std::fs::File::create(from.join("sparse")).unwrap();
+        file.set_len(1 << 32).unwrap();
+        let to = dir.path().join("to");
+        copy(&from, &to).unwrap();
+        let copied = std::fs::metadata(to.join("sparse")).unwrap();
+        assert_eq!(copied.len(), 1 << 32);
+        assert!(copied.blocks() < 1000);
+        assert!(copy(&dir.path().join("nowhere"), &to).unwrap_err().to_string().contains("nowhere"));
+    }
+}

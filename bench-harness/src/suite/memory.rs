@@ -1,0 +1,137 @@
+//! The same memory for every engine: a control group around each run.
+//!
+//! Version 2 only. The group of a run is made fresh and removed after it, so that no engine
+//! inherits the OS cache another one filled. Where that cannot be done, the reason stands in the
+//! report, beside the limit the whole suite was started under, if there is one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::environment::Hierarchy;
+
+/// Where groups for runs can be made, and how large they are to be.
+#[derive(Debug)]
+pub struct MemoryLimit {
+    parent: PathBuf,
+    bytes: u64,
+}
+
+/// A group for one run; removed when dropped.
+#[derive(Debug)]
+pub struct Group {
+    dir: PathBuf,
+}
+
+impl MemoryLimit {
+    /// Finds the place for groups limited to `bytes`, and tries it. The error is for people.
+    pub fn new(hierarchy: Option<Hierarchy>, bytes: u64) -> Result<MemoryLimit, String> {
+        let Some(hierarchy) = hierarchy else {
+            return Err("this machine has no memory controller in its control groups".to_owned());
+        };
+        if let Some(own) = hierarchy.limit_bytes().filter(|own| *own <= bytes) {
+            return Err(format!(
+                "the suite itself runs under a limit of {own} bytes, which holds for all runs"
+            ));
+        }
+        if !hierarchy.unified {
+            return Err("the memory controller is in control groups of version 1, which are not set up \
+                        here; start the whole suite inside a group with a limit instead"
+                .to_owned());
+        }
+        let own = hierarchy.own();
+        let candidates = [Some(own.as_path()), own.parent().filter(|dir| dir.starts_with(&hierarchy.root))];
+        let Some(parent) = candidates.into_iter().flatten().find(|dir| gives_memory(dir)) else {
+            return Err(format!(
+                "no group near {} hands on the memory controller; start the suite with \
+                 systemd-run --scope -p MemoryMax={bytes} instead",
+                own.display()
+            ));
+        };
+        let limit = MemoryLimit { parent: parent.to_owned(), bytes };
+        limit.group("try").map(|_| limit)
+    }
+
+    /// Makes the group of one run.
+    pub fn group(&self, name: &str) -> Result<Group, String> {
+        let group = Group { dir: self.parent.join(format!("rabi-bench-{}-{name}", std::process::id())) };
+        let make = || -> io::Result<()> {
+            fs::create_dir(&group.dir)?;
+            fs::write(group.dir.join("memory.max"), self.bytes.to_string())
+        };
+        make().map_err(|error| {
+            format!(
+                "cannot limit memory in {}: {error}; start the suite as root, or with \
+                 systemd-run --scope -p MemoryMax={}",
+                group.dir.display(),
+                self.bytes
+            )
+        })?;
+        // Swap would let an engine pass its limit; without swap there is no such file.
+        let _ = fs::write(group.dir.join("memory.swap.max"), "0");
+        Ok(group)
+    }
+}
+
+impl Group {
+    /// The directory of the group.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // It is empty once its process has ended; if not, a stale group harms nobody.
+        let _ = fs::remove_dir(&self.dir);
+    }
+}
+
+/// Moves this process into a group, before it has used any memory to speak of.
+pub fn join(group: &Path) -> io::Result<()> {
+    fs::write(group.join("cgroup.procs"), "0")
+}
+
+fn gives_memory(dir: &Path) -> bool {
+    let handed_on = fs::read_to_string(dir.join("cgroup.subtree_control")).unwrap_or_default();
+    handed_on.split_whitespace().any(|name| name == "memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, Hierarchy) {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("user/session")).unwrap();
+        let hierarchy =
+            Hierarchy { root: root.path().to_owned(), group: PathBuf::from("user/session"), unified: true };
+        (root, hierarchy)
+    }
+
+    #[test]
+    fn the_group_is_made_where_the_controller_is_handed_on() {
+        let (root, hierarchy) = tree();
+        fs::write(root.path().join("user/cgroup.subtree_control"), "cpu memory pids\n").unwrap();
+        let limit = MemoryLimit { parent: root.path().join("user"), bytes: 1 << 20 };
+        let found = MemoryLimit::new(Some(hierarchy), 1 << 20).unwrap();
+        assert_eq!(found.parent, limit.parent);
+        let group = limit.group("a").unwrap();
+        assert!(group.dir().starts_with(root.path().join("user")));
+        assert_eq!(fs::read_to_string(group.dir().join("memory.max")).unwrap(), "1048576");
+        join(group.dir()).unwrap();
+        assert_eq!(fs::read_to_string(group.dir().join("cgroup.procs")).unwrap(), "0");
+    }
+
+    #[test]
+    fn where_it_cannot_be_done_the_reason_and_the_way_out_are_given() {
+        let (_root, hierarchy) = tree();
+        let why = |hierarchy| MemoryLimit::new(hierarchy, 1 << 20).unwrap_err();
+        assert!(why(None).contains("no memory controller"));
+        assert!(why(Some(hierarchy.clone())).contains("systemd-run --scope -p MemoryMax=1048576"));
+        let first = Hierarchy { unified: false, ..hierarchy.clone() };
+        assert!(why(Some(first)).contains("version 1"));
+        fs::write(hierarchy.own().join("memory.max"), "4096").unwrap();
+        assert!(why(Some(hierarchy)).contains("under a limit of 4096 bytes"));
+    }
+}

@@ -1,0 +1,221 @@
+//! `rabi-bench suite`: several engines, the same work, the same memory, side by side.
+//!
+//! `plan` says what is run in which order, `cell` runs one engine in a process of its own,
+//! `memory` bounds it, `sample` reads its numbers back, `summary` sums them up, and `report`,
+//! `readme` and `page` show them.
+
+mod arguments;
+mod cell;
+mod memory;
+mod page;
+mod plan;
+mod readme;
+mod report;
+mod sample;
+mod summary;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::engine;
+use crate::environment::{Environment, Hierarchy};
+use crate::main_job::create_results;
+use crate::{Verdict, notice, output};
+
+pub use arguments::{ABOUT_THE_SUITE, SuiteArgs};
+pub use memory::join;
+
+use cell::{Ended, Recipe, Words};
+use memory::MemoryLimit;
+use plan::Cell;
+use report::{Done, SuiteReport};
+
+/// Carries out the suite.
+pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
+    let engines = engines(&arguments)?;
+    let workloads = plan::workloads(&arguments.workloads)?;
+    let (limit, memory) = memory_limit(&arguments);
+    notice(&format!("memory: {memory}"));
+    let parent = databases(arguments.dir.as_deref())?;
+    let environment = Environment::gather(parent.path());
+    for doubt in environment.doubts() {
+        notice(&format!("warning: {doubt}"));
+    }
+    let results = create_results(&arguments.results)?;
+    fs::create_dir(results.join("raw")).context("cannot create raw/ in the directory of results")?;
+    let mut suite = Suite {
+        recipe: Recipe { arguments: &arguments, workloads: &workloads },
+        dir: parent.path().to_owned(),
+        results: results.clone(),
+        limit,
+        done: Vec::new(),
+        out: BTreeSet::new(),
+    };
+    suite.run(&engines)?;
+    let done = suite.done;
+    let phases = read_all(&results, &done)?;
+    let workloads = summary::summarize(&engines, &phases);
+    let repeats = arguments.repeat;
+    let report = SuiteReport { environment, engines, repeats, memory, done, phases, workloads };
+    write(&results, "README.md", &readme::readme(&report))?;
+    write(&results, "report.html", &page::page(&report))?;
+    conclude(&report, &results)
+}
+
+fn engines(arguments: &SuiteArgs) -> Result<Vec<String>> {
+    if arguments.engines.is_empty() {
+        return Ok(engine::on_disk());
+    }
+    for (index, name) in arguments.engines.iter().enumerate() {
+        engine::check(name)?;
+        if arguments.engines[..index].contains(name) {
+            bail!("--engines: {name} is named twice; use --repeat to run it more often");
+        }
+    }
+    let foreign = arguments.options.iter().find(|option| !arguments.engines.contains(&option.engine));
+    if let Some(option) = foreign {
+        let (engine, setting) = (&option.engine, &option.setting);
+        bail!("--engine-option {engine}.{setting}: {engine} is not among the engines of this suite");
+    }
+    Ok(arguments.engines.clone())
+}
+
+/// The limit, if one can be set, and what the report says about memory.
+fn memory_limit(arguments: &SuiteArgs) -> (Option<MemoryLimit>, String) {
+    let hierarchy = Hierarchy::of_this_process();
+    let own = hierarchy.as_ref().and_then(Hierarchy::limit_bytes);
+    let otherwise = match own {
+        Some(bytes) => format!("all runs share the limit of {bytes} bytes the suite was started under"),
+        None => "runs may fill the OS cache with all of the machine's memory".to_owned(),
+    };
+    let Some(bytes) = arguments.memory_limit_bytes else {
+        return (None, format!("no limit was asked for; {otherwise}"));
+    };
+    match MemoryLimit::new(hierarchy, bytes) {
+        Ok(limit) => (Some(limit), format!("{bytes} bytes for each run by a control group of its own")),
+        Err(why) => (None, format!("NOT limited to {bytes} bytes as asked: {why}; {otherwise}")),
+    }
+}
+
+/// A directory of this suite's own for the databases, removed with all of them at the end.
+fn databases(parent: Option<&Path>) -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("rabi-bench-suite-");
+    let made = match parent {
+        Some(parent) => fs::create_dir_all(parent).and_then(|()| builder.tempdir_in(parent)),
+        None => builder.tempdir(),
+    };
+    let place =
+        parent.map_or("the directory for temporary files".to_owned(), |dir| dir.display().to_string());
+    made.with_context(|| format!("cannot make a directory for the databases in {place}"))
+}
+
+/// A suite while it runs.
+struct Suite<'a> {
+    recipe: Recipe<'a>,
+    dir: PathBuf,
+    results: PathBuf,
+    limit: Option<MemoryLimit>,
+    done: Vec<Done>,
+    /// The engines that could not be run; they are not tried again.
+    out: BTreeSet<String>,
+}
+
+impl Suite<'_> {
+    fn run(&mut self, engines: &[String]) -> Result<()> {
+        if self.recipe.arguments.load_once {
+            for engine in engines {
+                let json = PathBuf::from(format!("raw/{engine}-load.json"));
+                let words = self.recipe.load(engine, &self.loaded(engine), &self.results.join(&json));
+                self.carry_out(engine, words, json, "load")?;
+            }
+        }
+        let cells = plan::cells(engines, self.recipe.arguments.repeat);
+        let total = cells.len();
+        for (index, cell) in cells.into_iter().enumerate() {
+            if self.out.contains(&cell.engine) {
+                continue;
+            }
+            notice(&format!("[{}/{total}] {}, repeat {}", index + 1, cell.engine, cell.repeat));
+            self.run_cell(&cell)?;
+        }
+        Ok(())
+    }
+
+    fn run_cell(&mut self, cell: &Cell) -> Result<()> {
+        let name = format!("{}-{}", cell.engine, cell.repeat);
+        let dir = self.dir.join(&name);
+        let json = PathBuf::from(format!("raw/{name}.json"));
+        let file = self.results.join(&json);
+        let words = if self.recipe.arguments.load_once {
+            cell::copy(&self.loaded(&cell.engine), &dir)?;
+            self.recipe.on_loaded(&cell.engine, &dir, &file)
+        } else {
+            self.recipe.whole(&cell.engine, &dir, &file)
+        };
+        self.carry_out(&cell.engine, words, json, &name)?;
+        // The next run needs the room, and must not find this one's pages in memory.
+        fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))
+    }
+
+    fn carry_out(&mut self, engine: &str, words: Words, json: PathBuf, name: &str) -> Result<()> {
+        let ended = cell::run(&words, self.limit.as_ref(), name)?;
+        let trouble = match ended {
+            Ended::Well => None,
+            Ended::WithFailures => Some(format!("{engine}: operations failed in {}", json.display())),
+            Ended::Refused => {
+                Some(format!("{engine} could not be run, and is left out: see its own message"))
+            }
+        };
+        if ended == Ended::Refused {
+            self.out.insert(engine.to_owned());
+        }
+        let file = (ended != Ended::Refused).then_some(json);
+        self.done.push(Done { command: cell::shown(&words), file, trouble });
+        Ok(())
+    }
+
+    /// Where an engine's data set lies that was loaded once.
+    fn loaded(&self, engine: &str) -> PathBuf {
+        self.dir.join(format!("{engine}-loaded"))
+    }
+}
+
+fn read_all(results: &Path, done: &[Done]) -> Result<Vec<sample::Phase>> {
+    let mut phases = Vec::new();
+    for file in done.iter().filter_map(|run| run.file.as_ref()) {
+        phases.extend(sample::read(&results.join(file))?.phases);
+    }
+    Ok(phases)
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
+    let path = dir.join(name);
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn conclude(report: &SuiteReport, results: &Path) -> Result<Verdict> {
+    let mut out = String::new();
+    for workload in &report.workloads {
+        for class in &workload.classes {
+            let grid = report.class(class).text(crate::report::Style::Plain);
+            out += &format!("\n{}, durability kept: {}\n{grid}", workload.title, class.kept.name());
+        }
+    }
+    out += &format!("\n{}\n", report.durability().text(crate::report::Style::Plain));
+    out += &format!("{}\n", report.harness().text(crate::report::Style::Plain));
+    out += &format!("* best of its class by more than noise; results in {}\n", results.display());
+    output(&out)?;
+    let failed = |phase: &&sample::Phase| phase.errors_total > 0;
+    for phase in report.phases.iter().filter(failed) {
+        notice(&format!("FAILED: {} {}: {} operations", phase.engine, phase.title(), phase.errors_total));
+    }
+    let troubles: Vec<&String> = report.done.iter().filter_map(|run| run.trouble.as_ref()).collect();
+    for trouble in &troubles {
+        notice(&format!("FAILED: {trouble}"));
+    }
+    Ok(if troubles.is_empty() { Verdict::Good } else { Verdict::Bad })
+}

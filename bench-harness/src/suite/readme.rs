@@ -1,0 +1,51 @@
+//! The `README.md` of a suite: tables, durability, commands, versions, environment.
+
+use std::fmt::Write;
+
+use crate::report::Style;
+
+use super::report::{READING, SuiteReport};
+
+/// The whole file.
+pub fn readme(report: &SuiteReport) -> String {
+    let mut out = String::new();
+    write(&mut out, report).expect("writing to a string does not fail");
+    out
+}
+
+fn write(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
+    let environment = &report.environment;
+    writeln!(
+        out,
+        "# {}, {}, {}\n",
+        report.engines.join(", "),
+        environment.started_utc,
+        environment.hostname
+    )?;
+    writeln!(out, "```\n{}\n```\n\nMemory: {}.\n", environment.command, report.memory)?;
+    for doubt in report.doubts() {
+        writeln!(out, "**Doubt:** {doubt}\n")?;
+    }
+    writeln!(out, "## Durability\n\n{}", report.durability().text(Style::Markdown))?;
+    for workload in &report.workloads {
+        writeln!(out, "## {}\n", workload.title)?;
+        for class in &workload.classes {
+            writeln!(out, "Durability kept: {}\n", class.kept.name())?;
+            writeln!(out, "{}", report.class(class).text(Style::Markdown))?;
+        }
+    }
+    writeln!(out, "{READING}\n\n## The harness itself\n")?;
+    writeln!(out, "{}", report.harness().text(Style::Markdown))?;
+    writeln!(out, "## Runs, in order\n")?;
+    for run in &report.done {
+        let file = run.file.as_ref().map_or("no numbers".to_owned(), |file| file.display().to_string());
+        writeln!(out, "```\n{}\n```\n{file}\n", run.command)?;
+    }
+    writeln!(out, "## Engine settings\n\n{}", report.settings().text(Style::Markdown))?;
+    writeln!(out, "## Environment\n\n| | |\n| --- | --- |")?;
+    for (name, value) in environment.rows() {
+        writeln!(out, "| {name} | {} |", value.replace('|', "\\|"))?;
+    }
+    writeln!(out, "| versions | {} |", env!("RABI_BENCH_VERSIONS"))?;
+    writeln!(out, "\nAll numbers: `raw/`, one file per run. Charts: `report.html`.")
+}

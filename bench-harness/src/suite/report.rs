@@ -1,0 +1,146 @@
+//! What both the README and the page of a suite say: the data and its tables.
+
+use std::path::PathBuf;
+
+use crate::environment::Environment;
+use crate::report::{DurabilityRow, Grid, durability_matrix, grouped, microseconds};
+
+use super::sample::Phase;
+use super::summary::{Better, Class, Measure, REPEATS_MIN, WorkloadSummary};
+
+/// A run that was carried out, or could not be.
+#[derive(Debug)]
+pub struct Done {
+    /// The command without the program.
+    pub command: String,
+    /// Its numbers, below the directory of results; nothing if there are none.
+    pub file: Option<PathBuf>,
+    /// What went wrong, if anything did.
+    pub trouble: Option<String>,
+}
+
+/// A suite that is over.
+#[derive(Debug)]
+pub struct SuiteReport {
+    /// Where it was measured.
+    pub environment: Environment,
+    /// The engines in the order they were named.
+    pub engines: Vec<String>,
+    /// Repeats of each.
+    pub repeats: u32,
+    /// How memory was bounded, or why not.
+    pub memory: String,
+    /// All runs in order.
+    pub done: Vec<Done>,
+    /// All phases of all runs.
+    pub phases: Vec<Phase>,
+    /// Summed up.
+    pub workloads: Vec<WorkloadSummary>,
+}
+
+/// What the marks and numbers mean.
+pub const READING: &str = "\
+Each number is the median over the repeats; spread is from the smallest to the largest throughput, as \
+a share of the median. Engines are compared only with those that keep the same durability. A star marks \
+the best of its class where its worst repeat is better than every other engine's best one, with at least \
+three repeats; whatever is closer is not a difference that was shown here. Latencies count from the call \
+(closed loop) and rest on each repeat's own percentile. CPU is of all threads, the harness's included. \
+w-amp is bytes written for each byte the user wrote, r-amp bytes fetched from storage for each byte the \
+user read, s-amp space allocated over the data set; what was still to be compacted is not in them. RSS \
+is the peak of the resident set, file pages of memory maps included.";
+
+impl SuiteReport {
+    /// One row per engine that ran.
+    pub fn durability(&self) -> Grid {
+        let row = |engine: &String| {
+            let phase = self.phases.iter().find(|phase| phase.engine == *engine)?;
+            Some(DurabilityRow {
+                engine: engine.clone(),
+                asked: phase.durability.clone(),
+                kept: phase.durability_kept,
+                how: phase.durability_how.clone(),
+            })
+        };
+        durability_matrix(&self.engines.iter().filter_map(row).collect::<Vec<_>>())
+    }
+
+    /// All settings of all engines.
+    pub fn settings(&self) -> Grid {
+        let mut grid = Grid::new(&["engine", "setting", "value"], &[0, 1, 2]);
+        for engine in &self.engines {
+            let first = self.phases.iter().find(|phase| phase.engine == *engine);
+            let mut name = engine.as_str();
+            for (setting, value) in first.map(|phase| &phase.engine_settings).into_iter().flatten() {
+                grid.lines.push([name, setting, value].map(str::to_owned).to_vec());
+                name = "";
+            }
+        }
+        grid
+    }
+
+    /// The table of one class of one workload.
+    pub fn class(&self, class: &Class) -> Grid {
+        let names = class.rows.first().map(|row| row.measures.iter().map(|measure| measure.name.as_str()));
+        let mut columns = vec!["engine"];
+        for name in names.into_iter().flatten() {
+            columns.push(name);
+            if name == "ops/s" {
+                columns.push("spread");
+            }
+        }
+        let mut grid = Grid::new(&columns, &[0]);
+        for row in &class.rows {
+            let mut line = vec![row.engine.clone()];
+            for measure in &row.measures {
+                line.push(cell(measure));
+                if measure.name == "ops/s" {
+                    line.push(
+                        measure.spread().map_or("-".to_owned(), |share| format!("{:.1} %", 100.0 * share)),
+                    );
+                }
+            }
+            grid.lines.push(line);
+        }
+        grid
+    }
+
+    /// The null engine's cost by workload, and the runs whose client was the bottleneck.
+    pub fn harness(&self) -> Grid {
+        let mut grid = Grid::new(&["workload", "harness ns/op", "client-bound runs of"], &[0, 2]);
+        for workload in &self.workloads {
+            let rows = || workload.classes.iter().flat_map(|class| &class.rows);
+            let cost = |phase: &Phase| phase.harness.null_ns_per_operation;
+            let costs = rows().flat_map(|row| row.phases.iter().map(cost)).collect();
+            let costs = Measure { name: String::new(), better: Better::Low, values: costs, best: false };
+            let bound = |phase: &Phase| phase.harness.client_was_bottleneck;
+            let names: Vec<&str> =
+                rows().filter(|row| row.phases.iter().any(bound)).map(|row| row.engine.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let cost = costs.median().map_or("-".to_owned(), |ns| format!("{ns:.0}"));
+            grid.lines.push(vec![workload.title.clone(), cost, names]);
+        }
+        grid
+    }
+
+    /// What makes the numbers doubtful.
+    pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = self.environment.doubts();
+        if (self.repeats as usize) < REPEATS_MIN {
+            doubts.push(format!("with {} repeats no best is marked; use --repeat 3 or more", self.repeats));
+        }
+        doubts.extend(self.done.iter().filter_map(|run| run.trouble.clone()));
+        doubts
+    }
+}
+
+fn cell(measure: &Measure) -> String {
+    let Some(median) = measure.median() else {
+        return "-".to_owned();
+    };
+    let number = match measure.name.as_str() {
+        "ops/s" | "worst second" | "RSS MiB" => grouped(median.round() as u64),
+        name if name.ends_with("amp") => format!("{median:.2}"),
+        _ => microseconds(median),
+    };
+    if measure.best { format!("{number} *") } else { number }
+}

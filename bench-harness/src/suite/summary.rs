@@ -1,0 +1,251 @@
+//! Medians over repeats, and who is best. Pure: samples in, tables out.
+//!
+//! Engines are compared within one durability class only. The best of a class is marked when its
+//! worst repeat is better than the best repeat of every other engine there, with at least three
+//! repeats each: ranges that do not even touch. Anything closer is not called a difference here.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Kept;
+
+use super::sample::Phase;
+
+/// With fewer repeats, ranges that do not touch say little: of two repeats each, every third pair
+/// of equal engines has such ranges; of three, every tenth.
+pub const REPEATS_MIN: usize = 3;
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// More is.
+    High,
+    /// Less is.
+    Low,
+}
+
+/// One number of a phase over all repeats of an engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// What it is, with its unit.
+    pub name: String,
+    /// Which way is better.
+    pub better: Better,
+    /// One value per repeat that has it.
+    pub values: Vec<f64>,
+    /// Whether it is the best of its class by more than noise.
+    pub best: bool,
+}
+
+/// One engine in one workload.
+#[derive(Debug)]
+pub struct EngineRow {
+    /// The engine.
+    pub engine: String,
+    /// All its numbers, in the order of columns.
+    pub measures: Vec<Measure>,
+    /// The phase of each repeat.
+    pub phases: Vec<Phase>,
+}
+
+/// The engines of one durability class in one workload.
+#[derive(Debug)]
+pub struct Class {
+    /// What they keep.
+    pub kept: Kept,
+    /// The engines, in the order they were named.
+    pub rows: Vec<EngineRow>,
+}
+
+/// One workload.
+#[derive(Debug)]
+pub struct WorkloadSummary {
+    /// Its name.
+    pub title: String,
+    /// By class, the strongest first.
+    pub classes: Vec<Class>,
+}
+
+/// Sums up all phases of all runs. `engines` gives the order.
+pub fn summarize(engines: &[String], phases: &[Phase]) -> Vec<WorkloadSummary> {
+    let mut titles: Vec<&str> = Vec::new();
+    for phase in phases {
+        if !titles.contains(&phase.title()) {
+            titles.push(phase.title());
+        }
+    }
+    titles.into_iter().map(|title| workload(title, engines, phases)).collect()
+}
+
+fn workload(title: &str, engines: &[String], phases: &[Phase]) -> WorkloadSummary {
+    let mut classes: BTreeMap<Kept, Vec<EngineRow>> = BTreeMap::new();
+    for engine in engines {
+        let of_engine = |phase: &&Phase| phase.title() == title && phase.engine == *engine;
+        let repeats: Vec<Phase> = phases.iter().filter(of_engine).cloned().collect();
+        if let Some(first) = repeats.first() {
+            let row =
+                EngineRow { engine: engine.clone(), measures: measures(&repeats), phases: repeats.clone() };
+            classes.entry(first.durability_kept).or_default().push(row);
+        }
+    }
+    let mut classes: Vec<Class> =
+        classes.into_iter().rev().map(|(kept, rows)| Class { kept, rows }).collect();
+    for class in &mut classes {
+        mark_best(&mut class.rows);
+    }
+    WorkloadSummary { title: title.to_owned(), classes }
+}
+
+fn measures(repeats: &[Phase]) -> Vec<Measure> {
+    let mut all = Vec::new();
+    let mut add = |name: String, better, value: &dyn Fn(&Phase) -> Option<f64>| {
+        let values = repeats.iter().filter_map(value).collect();
+        all.push(Measure { name, better, values, best: false });
+    };
+    add("ops/s".to_owned(), Better::High, &|phase| Some(phase.throughput_ops_s));
+    let whole = |number: Option<u64>| number.map(|number| number as f64);
+    add("worst second".to_owned(), Better::High, &|phase| whole(phase.resources.worst_second_ops));
+    for operation in repeats.first().map(|phase| phase.operations.keys()).into_iter().flatten() {
+        let of = |phase: &Phase| phase.operations.get(operation).cloned();
+        let name = short(operation);
+        add(format!("{name} p50 us"), Better::Low, &|phase| Some(of(phase)?.p50_us));
+        add(format!("{name} p99 us"), Better::Low, &|phase| Some(of(phase)?.p99_us));
+        add(format!("{name} p99.9 us"), Better::Low, &|phase| Some(of(phase)?.p999_us));
+    }
+    add("CPU us/op".to_owned(), Better::Low, &|phase| Some(phase.resources.cpu_us_per_operation));
+    add("w-amp".to_owned(), Better::Low, &|phase| phase.resources.write_amplification);
+    add("r-amp".to_owned(), Better::Low, &|phase| phase.resources.read_amplification);
+    add("s-amp".to_owned(), Better::Low, &|phase| phase.resources.space_amplification);
+    add("RSS MiB".to_owned(), Better::Low, &|phase| {
+        Some(whole(phase.resources.rss_peak_bytes)? / f64::from(1 << 20))
+    });
+    all
+}
+
+/// A name that fits into the head of a column.
+fn short(operation: &str) -> &str {
+    if operation == "READ-MODIFY-WRITE" { "RMW" } else { operation }
+}
+
+fn mark_best(rows: &mut [EngineRow]) {
+    let columns = rows.iter().map(|row| row.measures.len()).min().unwrap_or(0);
+    for column in 0..columns {
+        let ranges: Vec<Measure> = rows.iter().map(|row| row.measures[column].clone()).collect();
+        if let Some(best) = best(&ranges) {
+            rows[best].measures[column].best = true;
+        }
+    }
+}
+
+/// The index of the one whose worst value beats every other one's best.
+fn best(measures: &[Measure]) -> Option<usize> {
+    let others = |index: usize| measures.iter().enumerate().filter(move |(at, _)| *at != index);
+    let beats = |one: &Measure, other: &Measure| match one.better {
+        Better::High => one.min() > other.max(),
+        Better::Low => one.max() < other.min(),
+    };
+    let enough = measures.len() > 1 && measures.iter().all(|one| one.values.len() >= REPEATS_MIN);
+    let wins = |index: &usize| others(*index).all(|(_, other)| beats(&measures[*index], other));
+    (0..measures.len()).find(wins).filter(|_| enough)
+}
+
+impl Measure {
+    /// The value in the middle, or the mean of the two there; nothing without values.
+    pub fn median(&self) -> Option<f64> {
+        let mut sorted = self.values.clone();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        match sorted.len() {
+            0 => None,
+            odd if odd % 2 == 1 => Some(sorted[middle]),
+            _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+        }
+    }
+
+    /// From the smallest to the largest, as a share of the median.
+    pub fn spread(&self) -> Option<f64> {
+        self.median().filter(|median| *median > 0.0).map(|median| (self.max() - self.min()) / median)
+    }
+
+    fn min(&self) -> f64 {
+        self.values.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    fn max(&self) -> f64 {
+        self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
+impl EngineRow {
+    /// The repeat whose throughput is the median one, or the one just below.
+    pub fn median_phase(&self) -> Option<&Phase> {
+        let mut sorted: Vec<&Phase> = self.phases.iter().collect();
+        sorted.sort_by(|a, b| a.throughput_ops_s.total_cmp(&b.throughput_ops_s));
+        sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measure(better: Better, values: &[f64]) -> Measure {
+        Measure { name: "x".to_owned(), better, values: values.to_vec(), best: false }
+    }
+
+    #[test]
+    fn medians_and_spreads_are_over_the_repeats() {
+        let odd = measure(Better::High, &[3.0, 1.0, 2.0]);
+        assert_eq!((odd.median(), odd.spread()), (Some(2.0), Some(1.0)));
+        assert_eq!(measure(Better::High, &[1.0, 4.0]).median(), Some(2.5));
+        assert_eq!(measure(Better::High, &[]).median(), None);
+    }
+
+    #[test]
+    fn only_ranges_that_do_not_touch_make_a_best() {
+        let high = |values: [f64; 3]| measure(Better::High, &values);
+        assert_eq!(best(&[high([1.0, 2.0, 3.0]), high([4.0, 5.0, 6.0])]), Some(1));
+        assert_eq!(best(&[high([1.0, 2.0, 4.5]), high([4.0, 5.0, 6.0])]), None);
+        let low = |values: [f64; 3]| measure(Better::Low, &values);
+        assert_eq!(best(&[low([1.0, 2.0, 3.0]), low([4.0, 5.0, 6.0])]), Some(0));
+    }
+
+    #[test]
+    fn two_repeats_or_one_engine_have_no_best() {
+        let two = |a, b| measure(Better::High, &[a, b]);
+        assert_eq!(best(&[two(1.0, 2.0), two(8.0, 9.0)]), None);
+        assert_eq!(best(&[measure(Better::High, &[1.0, 2.0, 3.0])]), None);
+    }
+
+    fn phase(engine: &str, kept: &str, throughput: f64) -> Phase {
+        let text = format!(
+            r#"{{"engine": "{engine}", "engine_settings": {{}}, "durability": "process",
+            "durability_kept": "{kept}", "durability_how": "", "workload": "workloada", "phase": "run",
+            "throughput_ops_s": {throughput}, "errors_total": 0,
+            "operations": {{"READ": {{"count": 1, "p50_us": 1, "p99_us": 1, "p999_us": 1, "curve": []}}}},
+            "resources": {{"cpu_us_per_operation": 1.0}},
+            "harness": {{"null_ns_per_operation": 1.0, "client_was_bottleneck": false}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn engines_that_keep_less_are_in_a_class_of_their_own_and_never_the_best_of_another() {
+        let mut phases = Vec::new();
+        for repeat in 0..3 {
+            let noise = f64::from(repeat);
+            phases.push(phase("fast", "process", 900.0 + noise));
+            phases.push(phase("slow", "process", 500.0 + noise));
+            phases.push(phase("safe", "power", 10.0 + noise));
+        }
+        let engines = ["slow", "fast", "safe"].map(str::to_owned);
+        let summary = summarize(&engines, &phases);
+        assert_eq!(summary.len(), 1);
+        let classes = &summary[0].classes;
+        assert_eq!((classes[0].kept, classes[1].kept), (Kept::Power, Kept::Process));
+        assert!(!classes[0].rows[0].measures[0].best);
+        let process: Vec<_> =
+            classes[1].rows.iter().map(|row| (&row.engine[..], row.measures[0].best)).collect();
+        assert_eq!(process, [("slow", false), ("fast", true)]);
+        assert_eq!(classes[1].rows[1].median_phase().unwrap().throughput_ops_s, 901.0);
+    }
+}

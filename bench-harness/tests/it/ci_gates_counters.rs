@@ -1,0 +1,62 @@
+//! `ci` against baselines of its own: the same build passes, a slower one does not.
+
+use serde_json::json;
+
+use crate::harness::{Bench, engines};
+
+const SIZE: &str = "--operations 400 --dir .";
+
+#[test]
+fn the_same_build_passes_and_a_changed_baseline_does_not() {
+    let bench = Bench::new();
+    bench
+        .run(&format!("ci --engine memory {SIZE}"))
+        .expect(2, "record one with: rabi-bench ci --update-baseline");
+    bench.run(&format!("ci --engine memory {SIZE} --update-baseline")).expect(0, "");
+    let said = bench.run(&format!("ci --engine memory {SIZE}")).expect(0, "");
+    assert!(said.out.ends_with("NO REGRESSION of the counters\n"), "{}", said.out);
+    let mut baseline = bench.json("results/ci-baseline.json");
+    let allocations = &mut baseline["counters"]["insert allocations_per_op"];
+    *allocations = json!(allocations.as_f64().unwrap() - 1.0);
+    bench.write("results/ci-baseline.json", &baseline.to_string());
+    let said = bench.run(&format!("ci --engine memory {SIZE}")).expect(1, "");
+    assert!(said.out.contains("REGRESSION in 1 counters"), "{}", said.out);
+    baseline["conditions"]["rustc"] = json!("rustc 0.1");
+    bench.write("results/ci-baseline.json", &baseline.to_string());
+    let said = bench.run(&format!("ci --engine memory {SIZE}")).expect(3, "");
+    assert!(said.out.contains("  rustc: rustc 0.1 / rustc 1"), "{}", said.out);
+    bench.run(&format!("ci --engine memory {SIZE} --force")).expect(1, "warning: judged by --force");
+}
+
+#[test]
+fn three_percent_more_instructions_in_a_read_are_caught_and_nothing_else_is_blamed() {
+    let engine = *engines().last().unwrap();
+    let bench = Bench::new();
+    let said = bench.run(&format!("ci --engine {engine} {SIZE} --update-baseline")).expect(0, "");
+    if !said.out.contains("instructions by callgrind") {
+        eprintln!("not tested: without valgrind instructions are not counted step by step");
+        return;
+    }
+    let baseline = bench.json("results/ci-baseline.json");
+    let of_read = baseline["counters"]["read-table instructions_per_op"].as_f64().unwrap();
+    let injected = (of_read * 0.03).ceil() as u64 + 2;
+    let said =
+        bench.run(&format!("ci --engine {engine} {SIZE} --inject-instructions {injected}")).expect(1, "");
+    let verdict = |counter: &str| said.out.lines().find(|line| line.starts_with(counter)).unwrap().to_owned();
+    assert!(verdict("read-table instructions_per_op").ends_with("REGRESSION"), "{}", said.out);
+    assert!(verdict("insert instructions_per_op").ends_with("within the limit"), "{}", said.out);
+    assert!(verdict("scan-50 instructions_per_op").ends_with("within the limit"), "{}", said.out);
+}
+
+#[test]
+fn the_time_limit_and_the_size_are_kept() {
+    let bench = Bench::new();
+    bench
+        .run("ci --engine memory --update-baseline --dir . --operations 5000000 --time-limit 1")
+        .expect(2, "the time limit has passed; raise --time-limit or lower --operations");
+    bench.run("ci --engine memory --operations 5").expect(2, "--operations is 5; allowed: at least 100");
+    bench.run("ci --engine memroy").expect(2, "unknown engine memroy (meant memory?)");
+    let baseline = "{\"kind\": \"something else\"}";
+    bench.write("other.json", baseline);
+    bench.run("ci --engine memory --baseline other.json").expect(2, "other.json: this is not a baseline");
+}

@@ -1,0 +1,125 @@
+//! `compare` on result files whose truth is known: exit codes, texts, refusals.
+
+use serde_json::json;
+
+use crate::harness::Bench;
+
+/// Relative deviations of ten repeats, as a quiet machine has them: about one percent.
+const NOISE: [f64; 10] = [0.004, -0.011, 0.007, 0.0, -0.006, 0.012, -0.003, 0.009, -0.008, 0.002];
+
+/// Writes repeats of a side whose rate is `factor` times that of others.
+fn side(bench: &Bench, name: &str, repeats: usize, factor: f64, kernel: &str) {
+    std::fs::create_dir_all(bench.path(name)).unwrap();
+    for (repeat, noise) in NOISE.iter().cycle().take(repeats).enumerate() {
+        // The second side's noise must not repeat that of the first.
+        let noise = if name == "base" { *noise } else { -noise * 0.9 + 0.0005 };
+        let rate = 100_000.0 * factor * (1.0 + noise);
+        let latency = 1e6 / rate;
+        let row =
+            json!({"count": 50_000, "p50_us": latency, "p99_us": 3.0 * latency, "p999_us": 9.0 * latency});
+        let result = json!({
+            "schema": 1, "engine": "rabi", "phase": "run", "workload": "workloadc", "threads": 2,
+            "durability": "process", "records": 1000, "errors_total": 0, "operations_total": 50_000,
+            "throughput_ops_s": rate, "operations": {"READ": row},
+            "resources": {"cpu_us_per_operation": 2.0 * latency},
+            "environment": {"kernel": kernel, "git_commit": name},
+        });
+        bench.write(&format!("{name}/{repeat:02}.json"), &result.to_string());
+    }
+}
+
+fn both(repeats: usize, factor: f64, kernel: &str) -> Bench {
+    let bench = Bench::new();
+    side(&bench, "base", repeats, 1.0, "6.1");
+    side(&bench, "new", repeats, factor, kernel);
+    bench
+}
+
+#[test]
+fn five_percent_less_is_a_regression_and_as_much_more_is_not() {
+    let said = both(10, 0.95, "6.1").run("compare base new --json c.json").expect(1, "");
+    assert!(said.out.contains("REGRESSION in 5 of 5 metrics"), "{}", said.out);
+    assert!(said.out.contains("geometric mean of throughput, new over base: 0.949"), "{}", said.out);
+    let bench = both(10, 1.05, "6.1");
+    let said = bench.run("compare base new --json c.json").expect(0, "");
+    assert!(said.out.contains("NO REGRESSION beyond the minimum effect in any of 5 metrics"), "{}", said.out);
+    let json = bench.json("c.json");
+    assert_eq!(json["verdict"], "no-regression");
+    assert_eq!(json["lines"][0]["metric"], "throughput_ops_s");
+    assert_eq!(json["lines"][0]["call"], "improvement");
+    assert!((json["lines"][0]["change"].as_f64().unwrap() - 0.05).abs() < 0.01);
+}
+
+#[test]
+fn equal_builds_are_the_same_and_too_few_repeats_are_inconclusive() {
+    let said = both(10, 1.0, "6.1").run("compare base new").expect(0, "");
+    assert!(said.out.contains("same within the minimum effect"), "{}", said.out);
+    let said = both(4, 1.0, "6.1").run("compare base new").expect(3, "");
+    assert!(said.out.contains("4 repeats; at least 5 a side are needed"), "{}", said.out);
+    let said = both(1, 0.5, "6.1").run("compare base/00.json new/00.json").expect(3, "");
+    assert!(said.out.contains("INCONCLUSIVE: 5 of 5 metrics"), "{}", said.out);
+}
+
+#[test]
+fn unlike_conditions_are_refused_by_name_unless_forced() {
+    let bench = both(10, 0.95, "6.9");
+    let said = bench.run("compare base new").expect(2, "the conditions are unlike (base / new):");
+    assert!(said.err.contains("  kernel: 6.1 / 6.9\n") && said.err.contains("--force"), "{}", said.err);
+    bench.run("compare base new --force").expect(1, "warning: compared by --force");
+}
+
+#[test]
+fn failed_operations_are_no_measurement() {
+    let bench = both(10, 1.0, "6.1");
+    let mut result = bench.json("new/03.json");
+    result["errors_total"] = json!(7);
+    bench.write("new/03.json", &result.to_string());
+    bench.run("compare base new").expect(2, "new/03.json: 7 operations failed");
+}
+
+#[test]
+fn metrics_can_be_chosen_and_a_wrong_choice_is_answered() {
+    let bench = both(10, 0.95, "6.1");
+    let said = bench.run("compare base new --metrics throughput").expect(1, "");
+    assert!(said.out.contains("REGRESSION in 1 of 1 metrics"), "{}", said.out);
+    bench.run("compare base new --metrics no").expect(2, "that --metrics names");
+    bench.run("compare base none").expect(2, "cannot read none: No such file");
+    bench.run("compare base new --alpha 2").expect(2, "--alpha is 2; allowed: between 0 and 1");
+}
+
+#[test]
+fn a_calibration_raises_the_minimum_effect_to_the_noise_of_the_machine() {
+    let bench = both(10, 1.0, "6.1");
+    let said = bench.run("calibrate --from . --out noise.json").expect(0, "");
+    assert!(said.out.contains("called a regression in 0 of 5 metrics"), "{}", said.out);
+    let mut noise = bench.json("noise.json");
+    let floor = noise["floors"][0]["floor"].as_f64().unwrap();
+    assert!(floor > 0.0 && floor < 0.02, "{floor}");
+    for floor in noise["floors"].as_array_mut().unwrap() {
+        floor["floor"] = json!(0.2);
+    }
+    bench.write("noise.json", &noise.to_string());
+    side(&bench, "slow", 10, 0.95, "6.1");
+    bench.run("compare base slow").expect(1, "");
+    bench.run("compare base slow --noise noise.json").expect(0, "");
+}
+
+#[test]
+fn two_builds_are_run_in_turn_and_compared_as_pairs() {
+    let bench = Bench::new();
+    let program = env!("CARGO_BIN_EXE_rabi-bench");
+    let job = "--engine memory --records 300 --operations 3000 --workloads c --threads 1";
+    let pairs = format!("pairs --base {program} --pairs 5 --results r -- {job}");
+    bench.run(&pairs).expect(0, "rabi-bench compare r/base r/new");
+    let (base, new) = (bench.json("r/base/02.json"), bench.json("r/new/02.json"));
+    assert_eq!((&base["pairing"]["pair"], &new["pairing"]["pair"]), (&json!(1), &json!(1)));
+    // B before A in the second pair.
+    assert_eq!(base["pairing"]["order"], json!([1, 0]));
+    let said = bench.run("compare r/base r/new --metrics throughput --json c.json");
+    assert!([0, 1, 3].contains(&said.code), "{}", said.err);
+    assert!(said.out.contains("5 and 5 repeats, paired"), "{}", said.out);
+    bench.run(&pairs).expect(2, "is not empty; results of other runs would be mixed in");
+    bench
+        .run(&format!("pairs --base {program} --results s -- --dir db"))
+        .expect(2, "--dir cannot be given to the single runs");
+}
