@@ -44,3 +44,8 @@ pub use base::options::{Durability, IoBackend, Options, WriteOptions};
 pub use base::value::Value;
 pub use db::{Db, OpeningDb, Range, Snapshot, Stepper, WriteBatch};
 pub use engine::{FileStats, Stats};
+
+/// The Rust blocks of the README, compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

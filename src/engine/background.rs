@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::base::error::{Error, Result};
-use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
+use crate::base::sync::{Arc, lock};
 use crate::exec::Local;
 use crate::lsm::flush;
 use crate::lsm::pace::{Load, delay_ns_per_byte};
@@ -70,6 +70,24 @@ impl Engine {
     }
 }
 
+/// Runs a task without which no write can be promised to end: writes are refused when it ends, in
+/// whatever way. If its core stops, breaks or panics, nobody waits for it in vain.
+pub(super) fn vital(engine: Arc<Engine>, task: impl Future<Output = ()>) -> impl Future<Output = ()> {
+    struct Ending(Arc<Engine>);
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            // The first cause counts: after a close or a failure of the log this changes nothing.
+            self.0.refuse_writes(Error::Poisoned { cause: "an engine core has ended".into() });
+        }
+    }
+    // Made now, not at the first poll: a task may be dropped before that.
+    let ending = Ending(engine);
+    async move {
+        task.await;
+        drop(ending);
+    }
+}
+
 /// The flushing task. Runs until the core stops.
 pub(super) async fn flush_forever(local: Local, engine: Arc<Engine>) {
     loop {
@@ -96,6 +114,9 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
         engine.wal.demand(engine.wal.head_lsn());
         engine.requests.nudge();
         let newest = engine.visible_seqno();
+        if lock(&engine.jobs).short_of().is_some() {
+            engine.work.notify();
+        }
         let idle = newest == seen;
         seen = newest;
         if engine.idle.swap(idle, Ordering::Relaxed) != idle && idle {

@@ -91,9 +91,12 @@ impl Committer {
         levels.apply(&request.edit).expect("a job's edit fits the state it was planned on");
         let appended = self.append(local, engine, &request.edit, &levels).await;
         if let Err(error) = appended {
-            if !matches!(error, Error::DiskFull { .. }) {
+            if matches!(error, Error::DiskFull { .. }) {
+                // The job will make its files again; these would only take up more space.
+                self.retired_tables.extend(request.opened);
+            } else {
                 tracing::error!(%error, "the manifest failed: writes are refused from now on");
-                engine.wal.fail(error.clone());
+                engine.refuse_writes(error.clone());
             }
             request.done.fulfil(Err(error.clone()));
             return Err(error);

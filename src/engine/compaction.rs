@@ -15,14 +15,19 @@ use crate::lsm::view::{Files, Flushed};
 #[derive(Default)]
 pub(crate) struct Jobs {
     busy: Vec<KeyRange>,
-    /// Whether lack of space was reported since there was enough.
-    short_of_space: bool,
+    /// Bytes of the inputs of the next step, while it waits for free space.
+    short_of: Option<u64>,
 }
 
 impl Jobs {
     /// Whether any step is at work.
     pub(super) fn any(&self) -> bool {
         !self.busy.is_empty()
+    }
+
+    /// Bytes of the inputs of the next step, while it waits for free space.
+    pub(super) fn short_of(&self) -> Option<u64> {
+        self.short_of
     }
 }
 
@@ -50,9 +55,10 @@ fn slice(file: &Flushed, range: &KeyRange) -> u64 {
 fn shape_of(files: &Files, jobs: &Jobs) -> Shape {
     let ranges: Vec<KeyRange> =
         (0..files.partitions.len()).map(|index| partition_range(files, index, index)).collect();
-    let bytes = files.partitions.iter().map(|partition| partition.table.as_ref());
+    let tables = files.partitions.iter().map(|partition| partition.table.as_ref());
     Shape {
-        partitions: bytes.map(|table| table.map_or(0, |table| table.file_len())).collect(),
+        partitions: tables.clone().map(|table| table.map_or(0, |table| table.file_len())).collect(),
+        divisible: tables.map(|table| table.map_or(0, |table| table.divisible_bytes())).collect(),
         busy: ranges.iter().map(|range| jobs.busy.iter().any(|busy| busy.overlaps(range))).collect(),
         flushed: files
             .flushed
@@ -93,16 +99,30 @@ impl Engine {
 
     /// A step needs room for its output beside its inputs: it waits while there is too little.
     fn has_space_for(&self, input_bytes: u64, jobs: &mut Jobs) -> bool {
-        let enough = match self.io.space(self.directory.path()) {
+        let enough = self.is_space_for(input_bytes);
+        if !enough && jobs.short_of.is_none() {
+            tracing::warn!(needed_bytes = input_bytes / 10 * 11, "compaction waits for free space");
+        }
+        jobs.short_of = (!enough).then_some(input_bytes);
+        enough
+    }
+
+    fn is_space_for(&self, input_bytes: u64) -> bool {
+        match self.io.space(self.directory.path()) {
             Ok(space) => space.free_bytes / 11 * 10 > input_bytes && space.free_files > 16,
             // Not knowing is no reason to wait: the step itself will say what is wrong.
             Err(_) => true,
-        };
-        if !enough && !jobs.short_of_space {
-            tracing::warn!(needed_bytes = input_bytes / 10 * 11, "compaction waits for free space");
         }
-        jobs.short_of_space = !enough;
-        enough
+    }
+
+    /// Whether compaction waits for space that only others can make. If they have, it goes on.
+    pub(super) fn is_short_of_space(&self) -> bool {
+        let short_of = lock(&self.jobs).short_of();
+        let is_short = short_of.is_some_and(|bytes| !self.is_space_for(bytes));
+        if short_of.is_some() && !is_short {
+            self.work.notify();
+        }
+        is_short
     }
 
     async fn run_job(&self, local: &Local, job: &Job) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The engine: one database at work.
 //!
-//! Writes ([`write`]) and reads ([`read`]) run on the caller's thread. What runs in the background
+//! Writes ([`mod@write`]) and reads ([`read`]) run on the caller's thread. What runs in the background
 //! ([`background`], [`commit`]) are tasks on the cores. They share this one structure; nothing in
 //! it is locked across a wait.
 
@@ -76,6 +76,7 @@ pub(crate) struct Counters {
     pub(crate) slowdown_us: Counter,
     pub(crate) stalls: Counter,
     pub(crate) stall_us: Counter,
+    pub(crate) background_failures: Counter,
     pub(crate) flushes: Counter,
     pub(crate) flush_bytes: Counter,
     pub(crate) compactions: Counter,
@@ -100,10 +101,41 @@ impl Engine {
         lock(&self.background_error).clone()
     }
 
+    /// Why L0 and L1 may stay full: flushes or compactions fail, or L2 is full and compaction waits
+    /// for space.
+    pub(crate) fn why_halted(&self) -> Option<Error> {
+        self.background_failure().or_else(|| self.why_halted_by_space())
+    }
+
+    /// Why flushes may have to wait, if they wait for compaction and that for space.
+    pub(crate) fn why_halted_by_space(&self) -> Option<Error> {
+        let is_full = self.published.get().files.flushed.len() >= self.options.max_flushed_files;
+        is_full.then(|| self.why_not_compacting()).flatten()
+    }
+
+    /// Why compaction may make no progress.
+    pub(crate) fn why_not_compacting(&self) -> Option<Error> {
+        let path = self.directory.path().to_path_buf();
+        self.is_short_of_space().then_some(Error::DiskFull { operation: "compact the files in", path })
+    }
+
+    /// The failure of a flush or compaction that was tried after the first `seen` failures.
+    pub(crate) fn failure_since(&self, seen: u64) -> Option<Error> {
+        let any = self.counters.background_failures.get() > seen;
+        any.then(|| self.background_failure()).flatten()
+    }
+
+    /// Fails the log for good, and tells all who wait for writes to become possible.
+    pub(crate) fn refuse_writes(&self, error: Error) {
+        self.wal.fail(error);
+        self.work.notify();
+    }
+
     pub(crate) fn set_background_failure(&self, error: Option<Error>) {
         let failed = error.is_some();
         *lock(&self.background_error) = error;
         if failed {
+            self.counters.background_failures.add(1);
             // Halted writers must learn of it.
             self.work.notify();
         }

@@ -1,8 +1,9 @@
 //! Opening and closing.
 
 use std::path::Path;
+use std::pin::Pin;
 
-use super::background::{flush_forever, tick_forever};
+use super::background::{flush_forever, tick_forever, vital};
 use super::commit::{Committer, Requests, commit_edits, files_of};
 use super::compaction::{Jobs, compact_forever};
 use super::read::BlockReader;
@@ -26,7 +27,7 @@ pub(crate) struct Handle(pub(crate) Arc<Engine>);
 impl Drop for Handle {
     fn drop(&mut self) {
         self.0.closed.store(true, Ordering::Release);
-        self.0.wal.fail(Error::Closed);
+        self.0.refuse_writes(Error::Closed);
         self.0.cores.stop();
     }
 }
@@ -43,7 +44,7 @@ impl Handle {
             engine.flush_memtables().await?;
             engine.wal.wait_durable(engine.wal.head_lsn()).await
         });
-        engine.wal.fail(Error::Closed);
+        engine.refuse_writes(Error::Closed);
         engine.cores.stop();
         settled
     }
@@ -130,7 +131,8 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options)
     });
     engine.counters.replayed_bytes.add(recovered.replayed_bytes);
     engine.set_pace(&engine.published.get());
-    local.spawn(write_log(local.clone(), recovered.writer));
+    let start = |task: Pin<Box<dyn Future<Output = ()>>>| local.spawn(vital(Arc::clone(&engine), task));
+    start(Box::pin(write_log(local.clone(), recovered.writer)));
     let committer = Committer {
         manifest: recovered.manifest,
         levels: recovered.levels,
@@ -138,8 +140,8 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options)
         retired_tables: Vec::new(),
         retired_memtables: Vec::new(),
     };
-    local.spawn(commit_edits(local.clone(), Arc::clone(&engine), committer));
-    local.spawn(tick_forever(local.clone(), Arc::clone(&engine)));
+    start(Box::pin(commit_edits(local.clone(), Arc::clone(&engine), committer)));
+    start(Box::pin(tick_forever(local.clone(), Arc::clone(&engine))));
     start_jobs(&engine);
     Ok(Handle(engine))
 }
@@ -148,10 +150,12 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options)
 fn start_jobs(engine: &Arc<Engine>) {
     let count = engine.cores.count();
     let flushing = Arc::clone(engine);
-    engine.cores.spawn(count - 1, move |local| flush_forever(local, flushing));
+    engine.cores.spawn(count - 1, move |local| vital(Arc::clone(&flushing), flush_forever(local, flushing)));
     for core in 0..count {
         let compacting = Arc::clone(engine);
-        engine.cores.spawn(core, move |local| compact_forever(local, compacting));
+        engine
+            .cores
+            .spawn(core, move |local| vital(Arc::clone(&compacting), compact_forever(local, compacting)));
     }
 }
 
@@ -168,6 +172,7 @@ impl Engine {
     async fn drain_levels(&self) -> Result<()> {
         self.flush_memtables().await?;
         self.work.notify();
+        let failures = self.counters.background_failures.get();
         loop {
             let changed = self.work.listen();
             let busy = crate::base::sync::lock(&self.jobs).any();
@@ -175,7 +180,7 @@ impl Engine {
                 return Ok(());
             }
             self.wal.check_failed()?;
-            if let Some(error) = self.background_failure() {
+            if let Some(error) = self.failure_since(failures).or_else(|| self.why_not_compacting()) {
                 return Err(error);
             }
             changed.await;

@@ -127,6 +127,7 @@ impl Engine {
             ("wal_head_lsn", wal.head_lsn()),
             ("wal_durable_lsn", wal.durable_lsn()),
             ("replayed_bytes", counters.replayed_bytes.get()),
+            ("background_failures", counters.background_failures.get()),
             ("flushes", counters.flushes.get()),
             ("flush_bytes_written", counters.flush_bytes.get()),
             ("compactions", counters.compactions.get()),

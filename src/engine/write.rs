@@ -88,7 +88,7 @@ impl Engine {
 
     async fn wait(&self, attempt: Attempt, changed: impl Future<Output = ()>) -> Result<()> {
         if attempt == Attempt::Halted
-            && let Some(error) = self.background_failure()
+            && let Some(error) = self.why_halted()
         {
             return Err(error);
         }
@@ -161,16 +161,19 @@ impl Engine {
     async fn insert_large(&self, batch: &mut BatchBuffer) -> Result<u64> {
         self.occupy().await?;
         let staged = self.stage_pieces(batch).await;
+        // Only a log that has failed for good breaks off a batch. Then the section stays occupied:
+        // nothing may follow half a record.
+        staged?;
         let mut tail = self.wal.enter();
         tail.occupied = false;
         let end = tail.head + batch.record_len() as u64;
-        if staged.is_ok() {
-            self.wal.advance(&mut tail, end, batch.count());
-            self.apply(&tail, batch);
-        }
+        self.wal.advance(&mut tail, end, batch.count());
+        self.apply(&tail, batch);
         drop(tail);
         self.wal.turned_free.notify();
-        staged.map(|()| end)
+        // Whoever wants to freeze L0 waits for this.
+        self.work.notify();
+        Ok(end)
     }
 
     /// Waits until no other large batch is on its way in and L0 has room; then others wait for us.
@@ -219,6 +222,7 @@ impl Engine {
 
     pub(super) async fn flush_memtables(&self) -> Result<()> {
         let mut target = None;
+        let failures = self.counters.background_failures.get();
         loop {
             let changed = self.work.listen();
             if target.is_none() {
@@ -229,7 +233,7 @@ impl Engine {
                 return Ok(());
             }
             self.wal.check_failed()?;
-            if let Some(error) = self.background_failure() {
+            if let Some(error) = self.failure_since(failures).or_else(|| self.why_halted_by_space()) {
                 return Err(error);
             }
             changed.await;

@@ -32,11 +32,20 @@ struct Letters {
     wakes: Vec<u64>,
     starts: Vec<Start>,
     stop: bool,
+    /// The core is gone: nobody will read this.
+    ended: bool,
 }
 
 impl Mailbox {
     fn put(&self, letter: impl FnOnce(&mut Letters)) {
-        letter(&mut lock(&self.letters));
+        {
+            let mut letters = lock(&self.letters);
+            if letters.ended {
+                // Dropped unread, so that whoever waits for its effect hears of the end.
+                return;
+            }
+            letter(&mut letters);
+        }
         if self.sleeping.swap(false, Ordering::SeqCst) {
             self.unparker.unpark();
         }
@@ -223,8 +232,12 @@ impl Drop for Core {
         // Tasks may own handles to the local state: end them before the queue is dropped, which
         // waits for the operations in flight.
         drop(self.tasks.drain());
-        drop(std::mem::take(&mut *lock(&self.mailbox.letters)));
-        self.local.0.spawned.borrow_mut().clear();
+        let last = Letters { ended: true, ..Letters::default() };
+        // What the letters hold may wake tasks of this very core: not under the lock.
+        let unread = std::mem::replace(&mut *lock(&self.mailbox.letters), last);
+        drop(unread);
+        let unborn = std::mem::take(&mut *self.local.0.spawned.borrow_mut());
+        drop(unborn);
     }
 }
 

@@ -104,3 +104,37 @@ impl Stepped {
         self.cores[core].turn(false) == Turn::Worked
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::options::IoBackend;
+    use crate::exec::block_on;
+    use crate::io::probe;
+
+    fn start(root: &tempfile::TempDir) -> Cores {
+        let io = probe::choose(IoBackend::Auto).unwrap();
+        let lock = io.lock(&root.path().join("LOCK")).unwrap();
+        Cores::start(&io, 1, &lock).unwrap()
+    }
+
+    #[test]
+    fn who_asks_a_core_that_has_stopped_is_told_so() {
+        let root = tempfile::tempdir().unwrap();
+        let cores = start(&root);
+        assert_eq!(block_on(cores.run(0, |_| async { 7 })).unwrap(), 7);
+        cores.stop();
+        assert!(matches!(block_on(cores.run(0, |_| async { 7 })), Err(Error::Closed)));
+    }
+
+    #[test]
+    fn who_waits_for_a_core_that_panics_is_told_so() {
+        let root = tempfile::tempdir().unwrap();
+        let cores = start(&root);
+        let other = cores.run(0, |_| std::future::pending::<()>());
+        let panicked = cores.run(0, |_| async { panic!("as the test wants") });
+        assert!(matches!(block_on(panicked), Err(Error::Closed)));
+        assert!(matches!(block_on(other), Err(Error::Closed)));
+        assert!(matches!(block_on(cores.run(0, |_| async { 7 })), Err(Error::Closed)));
+    }
+}

@@ -1,9 +1,9 @@
 //! Thread-per-core execution: a cooperative executor, a ring and a mailbox for each core.
 //!
-//! A [`Core`] runs tasks (futures that never leave it) and its queue's completions in *turns*. In
+//! A [`Core`](core::Core) runs tasks (futures that never leave it) and its queue's completions in *turns*. In
 //! production each core's turns are taken by its own thread; a test takes them itself, in an order
 //! of its choosing. Tasks do I/O through their [`Local`]; other threads reach a core through
-//! [`Cores`], wait for it by [`Event`] or [`reply`], and block with [`block_on`].
+//! [`Cores`], wait for it by [`Event`] or [`reply()`], and block with [`block_on()`].
 
 mod block_on;
 mod core;

@@ -7,7 +7,7 @@
 //! elsewhere, and a tombstone with nothing older behind it in the merge can go.
 
 use super::files::Directory;
-use super::output::{Output, TableWriter};
+use super::output::{Made, Output, TableWriter};
 use super::ranges::{KeyRange, RangeSet};
 use super::retention::Retention;
 use super::scan::Scan;
@@ -46,6 +46,18 @@ pub(crate) async fn compact(
     step: &Step,
     snapshots: Vec<SeqNo>,
 ) -> Result<Vec<Piece>> {
+    let mut pieces = Pieces::new(local, directory, step);
+    let written = write(local, step, &mut pieces, snapshots).await;
+    match written {
+        Ok(()) => Ok(pieces.done),
+        Err(error) => {
+            pieces.made.remove(local, directory).await;
+            Err(error)
+        }
+    }
+}
+
+async fn write(local: &Local, step: &Step, pieces: &mut Pieces<'_>, snapshots: Vec<SeqNo>) -> Result<()> {
     let mut sources = Vec::new();
     for table in &step.partitions {
         sources.push(Scan::begin(local, Arc::clone(table), step.range.clone()).await?);
@@ -55,11 +67,9 @@ pub(crate) async fn compact(
             sources.push(Scan::begin(local, Arc::clone(table), gap).await?);
         }
     }
-    let mut pieces = Pieces::new(local, directory, step);
-    merge(local, &mut sources, &mut pieces, Retention::new(snapshots)).await?;
-    let pieces = pieces.finish().await?;
-    directory.sync(local).await?;
-    Ok(pieces)
+    merge(local, &mut sources, pieces, Retention::new(snapshots)).await?;
+    pieces.end_piece().await?;
+    pieces.directory.sync(local).await
 }
 
 fn less(sources: &[Scan], a: usize, b: usize) -> bool {
@@ -117,6 +127,7 @@ struct Pieces<'a> {
     directory: &'a Directory,
     piece_len: u64,
     done: Vec<Piece>,
+    made: Made,
     /// Lower bound of the piece being written.
     lower: Vec<u8>,
     writer: Option<TableWriter>,
@@ -127,8 +138,8 @@ struct Pieces<'a> {
 impl<'a> Pieces<'a> {
     fn new(local: &'a Local, directory: &'a Directory, step: &Step) -> Self {
         let (piece_len, lower) = (step.piece_len, step.range.lower.clone());
-        let (done, writer, tombstones) = (Vec::new(), None, Vec::new());
-        Self { local, directory, piece_len, done, lower, writer, tombstones }
+        let (done, made, writer, tombstones) = (Vec::new(), Made::default(), None, Vec::new());
+        Self { local, directory, piece_len, done, made, lower, writer, tombstones }
     }
 
     /// Entries of another key follow: the place to cut.
@@ -148,7 +159,7 @@ impl<'a> Pieces<'a> {
         }
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            none => none.insert(TableWriter::create(self.local, self.directory)?),
+            none => none.insert(TableWriter::create(self.local, self.directory, &mut self.made)?),
         };
         for tombstone in self.tombstones.drain(..) {
             writer.add(key, tombstone, &[]);
@@ -171,10 +182,5 @@ impl<'a> Pieces<'a> {
         };
         self.done.push(Piece { lower: std::mem::take(&mut self.lower), output });
         Ok(())
-    }
-
-    async fn finish(mut self) -> Result<Vec<Piece>> {
-        self.end_piece().await?;
-        Ok(self.done)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::files::Directory;
 use super::levels::{Edit, FlushedRecord};
-use super::output::{Output, TableWriter};
+use super::output::{Made, Output, TableWriter};
 use super::ranges::RangeSet;
 use super::retention::Retention;
 use crate::base::error::Result;
@@ -24,8 +24,23 @@ pub(crate) async fn flush(
     if memtable.is_empty() {
         return Ok(None);
     }
+    let mut made = Made::default();
+    let written = write(local, directory, memtable, snapshots, &mut made).await;
+    if written.is_err() {
+        made.remove(local, directory).await;
+    }
+    written.map(Some)
+}
+
+async fn write(
+    local: &Local,
+    directory: &Directory,
+    memtable: &Memtable,
+    snapshots: Vec<SeqNo>,
+    made: &mut Made,
+) -> Result<Output> {
     let mut retention = Retention::new(snapshots);
-    let mut writer = TableWriter::create(local, directory)?;
+    let mut writer = TableWriter::create(local, directory, made)?;
     let mut last: Option<(Vec<u8>, SeqNo)> = None;
     loop {
         let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
@@ -52,7 +67,7 @@ pub(crate) async fn flush(
     }
     let output = writer.finish(local, directory).await?;
     directory.sync(local).await?;
-    Ok(Some(output))
+    Ok(output)
 }
 
 /// The edit that commits a flush.

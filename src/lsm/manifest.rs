@@ -59,7 +59,8 @@ impl Manifest {
         let mut manifest =
             Self { file, number, offset: 0, reserved: 0, first_record_len: bytes.len() as u64 };
         manifest.put(local, &bytes).await?;
-        directory.sync(local).await?;
+        // The file is whole: should its name be durable although this fails, it counts.
+        directory.sync(local).await.map_err(final_failure)?;
         Ok(manifest)
     }
 

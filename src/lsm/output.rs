@@ -2,7 +2,7 @@
 //!
 //! Pieces are written while the next ones are built, a few in flight at a time; one sync at the
 //! end. The file's name becomes durable with the caller's sync of the directory, before the
-//! manifest names it. A table given up leaves a file that no manifest names.
+//! manifest names it. A job that fails removes what it made: see [`Made`].
 
 use std::collections::VecDeque;
 
@@ -24,6 +24,22 @@ pub(crate) struct Output {
     pub(crate) record: TableRecord,
 }
 
+/// Files that a job has made and no manifest names yet.
+#[derive(Default)]
+pub(crate) struct Made(Vec<u64>);
+
+impl Made {
+    /// After a failure: gives their space back. A full device must not be filled further by
+    /// attempts; what cannot be removed now is removed at the next opening.
+    pub(crate) async fn remove(self, local: &Local, directory: &Directory) {
+        for id in self.0 {
+            if let Err(error) = local.remove(directory.path_of(TABLE_PREFIX, id)).await {
+                tracing::warn!(%error, "an unfinished file stays until the next opening");
+            }
+        }
+    }
+}
+
 /// A table being written.
 pub(crate) struct TableWriter {
     file: File,
@@ -34,9 +50,10 @@ pub(crate) struct TableWriter {
 }
 
 impl TableWriter {
-    /// Begins a new file.
-    pub(crate) fn create(local: &Local, directory: &Directory) -> Result<Self> {
+    /// Begins a new file and notes it in `made`.
+    pub(crate) fn create(local: &Local, directory: &Directory, made: &mut Made) -> Result<Self> {
         let id = directory.take_id();
+        made.0.push(id);
         let file = local.io().open(&directory.path_of(TABLE_PREFIX, id), OpenMode::Create)?;
         let builder = Builder::new(id, directory.table_options());
         Ok(Self { file, id, builder, offset: 0, in_flight: VecDeque::new() })

@@ -5,7 +5,7 @@
 //!    free partitions that the *oldest* file still touches, the densest one, which has most L2
 //!    bytes for its own size. It takes all that L2 holds for its range, so age order is kept, and
 //!    the oldest file is soon used up. If other steps are busy with all of those: the next file's.
-//! 2. A partition above twice the target is split.
+//! 2. A partition above twice the target is split, if it can be: a huge value stays in one piece.
 //! 3. A partition below a quarter of the target is merged with its smaller neighbour, if both
 //!    together stay within the target.
 
@@ -21,6 +21,8 @@ pub(crate) struct FlushedShape {
 pub(crate) struct Shape {
     /// Bytes of each partition, by key.
     pub(crate) partitions: Vec<u64>,
+    /// Bytes of each partition beside its largest block, which is never cut.
+    pub(crate) divisible: Vec<u64>,
     /// Whether a step is at work on it.
     pub(crate) busy: Vec<bool>,
     /// L2, oldest first.
@@ -78,7 +80,11 @@ fn density(shape: &Shape, index: usize) -> u64 {
 
 fn too_large(shape: &Shape, goals: &Goals) -> Option<(usize, usize)> {
     let bytes = |index: &usize| shape.partitions[*index];
-    let largest = (0..shape.partitions.len()).filter(|index| !shape.busy[*index]).max_by_key(bytes)?;
+    // A cut is made at the first key behind a piece's length: at the largest block's border at the
+    // latest. Without one the step would change nothing, and be chosen again and again.
+    let has_cut = |index: &usize| shape.divisible[*index] >= piece_len(bytes(index), goals.partition_bytes);
+    let free = (0..shape.partitions.len()).filter(|index| !shape.busy[*index]);
+    let largest = free.filter(has_cut).max_by_key(bytes)?;
     (bytes(&largest) > 2 * goals.partition_bytes).then_some((largest, largest))
 }
 
@@ -107,13 +113,15 @@ fn piece_len(input_bytes: u64, target: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// `partitions` as sizes, busy ones with a star; `flushed` oldest first, a slice for each
+    /// `partitions` as sizes, busy ones with a star, `+` and a size for a block that takes as much; `flushed` oldest first, a slice for each
     /// partition.
     fn check(partitions: &str, flushed: &[&str], drain: bool, expected: &str) {
         let sizes = partitions.split_whitespace();
         let number = |word: &str| word.trim_end_matches('*').parse::<u64>().unwrap();
+        let parts = |word: &str| word.split('+').map(number).collect::<Vec<_>>();
         let shape = Shape {
-            partitions: sizes.clone().map(number).collect(),
+            partitions: sizes.clone().map(|word| parts(word).iter().sum()).collect(),
+            divisible: sizes.clone().map(|word| parts(word)[0]).collect(),
             busy: sizes.map(|word| word.ends_with('*')).collect(),
             flushed: flushed
                 .iter()
@@ -157,6 +165,10 @@ mod tests {
     fn large_partitions_are_split_and_small_ones_merged_with_the_smaller_neighbour() {
         check("201 90", &[], false, "0-0 of 201 cut 103");
         check("200 90", &[], false, "nothing");
+        // One block cannot be cut, nor is it worth much to cut a little off.
+        check("0+900 90", &[], false, "nothing");
+        check("50+900 240 90", &[], false, "1-1 of 240 cut 122");
+        check("300+900 240 90", &[], false, "0-0 of 1200 cut 102");
         check("90 10 60", &["0 1 0"], false, "1-2 of 71");
         check("90 10 90", &[], false, "0-1 of 100");
         check("99 24 99", &[], false, "nothing");

@@ -41,7 +41,12 @@ pub(crate) struct Recovered {
 pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Result<Recovered> {
     let names = local.io().list(path)?.unwrap_or_default();
     let (number, mut levels) = find_state(local, path, &names, options).await?;
-    let kinds: Vec<FileKind> = names.iter().filter_map(|name| FileKind::of(name)).collect();
+    let mut kinds: Vec<FileKind> = names.iter().filter_map(|name| FileKind::of(name)).collect();
+    if !kinds.contains(&FileKind::Manifest(number)) {
+        // Just made, to mark the directory: it goes with the others, or it would pass for the state
+        // should the one to come be damaged.
+        kinds.push(FileKind::Manifest(number));
+    }
     let used = kinds.iter().filter_map(|kind| kind.number()).max().unwrap_or(0);
     levels.next_file = levels.next_file.max(used + 1);
     let cache = Arc::new(BlockCache::new(usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX)));
@@ -79,7 +84,9 @@ pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Re
     Ok(Recovered { directory, levels, manifest, tables, wal, writer, replayed_bytes })
 }
 
-/// The newest whole manifest's number and state; makes the first one in an empty directory.
+/// The state of the newest whole manifest, and the highest number that any manifest has: one that an
+/// interrupted opening left unfinished must not lend its name to the next. Makes the first one in an
+/// empty directory.
 async fn find_state(
     local: &Local,
     path: &Path,
@@ -95,7 +102,7 @@ async fn find_state(
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     for number in &numbers {
         if let Some(levels) = manifest::read(local, &none, *number).await? {
-            return Ok((*number, levels));
+            return Ok((numbers[0], levels));
         }
     }
     let other = names
@@ -151,7 +158,8 @@ impl Replay<'_> {
             return Ok((log.lsn, 0));
         }
         let stage = self.find_stage(kinds).await?;
-        let mut reader = LogReader::new(log.generation, log.lsn, segments.to_vec(), stage)?;
+        let mut reader =
+            LogReader::new(self.directory.path(), log.generation, log.lsn, segments.to_vec(), stage)?;
         let mut memtable = Memtable::new(0, log.lsn, 0);
         while let Some(batch) = reader.next(self.local).await? {
             self.insert(&memtable, &batch)?;
@@ -236,15 +244,16 @@ async fn begin_log(
             Blank::create(local, path, segment_len).await?
         }
     };
-    let first = blank.begin(local, log.generation, log.lsn).await?;
+    let first = blank.begin(local, log.generation, log.lsn, log.lsn).await?;
     directory.sync(local).await?;
     let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno));
     Ok((wal, first, blanks))
 }
 
-/// Whether the log that `levels` names may still be read from `segment`.
+/// Whether `segment` is one of the log that `levels` names: until the commit it may have to be read
+/// again, or be there to show that the log once began.
 fn is_needed(segment: &Segment, levels: &Levels) -> bool {
-    segment.header.generation == levels.log.generation && segment.end() >= levels.log.lsn
+    segment.header.generation == levels.log.generation
 }
 
 /// The segment's file for another use, if it has the length segments have now.
@@ -272,7 +281,8 @@ fn keep_blanks(
     Ok(blanks)
 }
 
-/// After the commit: removes what no part of the new state names.
+/// After the commit: removes what no part of the new state names, durably: were an old manifest to
+/// come back and the new one to be damaged, the old state would pass for the newest.
 async fn remove_leftovers(
     local: &Local,
     directory: &Directory,
@@ -293,5 +303,5 @@ async fn remove_leftovers(
             local.remove(path).await?;
         }
     }
-    Ok(())
+    directory.sync(local).await
 }

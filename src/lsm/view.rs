@@ -95,6 +95,9 @@ impl Published {
         // SAFETY: the old pointer was just unlinked by the only writer; readers that still have it
         // hold guards.
         unsafe { guard.defer_destroy(old) };
+        // Out of this thread's own bag: it may never come back to empty it, and the old view keeps
+        // files alive.
+        guard.flush();
         new
     }
 }

@@ -73,6 +73,7 @@ pub(crate) struct Index {
     tail_ends: Vec<usize>,
     /// Per block its offset, and the end of the last one.
     offsets: Vec<u64>,
+    largest_block_len: u64,
 }
 
 impl Index {
@@ -107,6 +108,7 @@ impl Index {
             tails: Vec::new(),
             tail_ends: Vec::with_capacity(capacity),
             offsets: Vec::with_capacity(capacity + 1),
+            largest_block_len: 0,
         };
         index.common_len = index.read_entries(cursor, block_count, None)?;
         index.offsets.push(0);
@@ -149,6 +151,7 @@ impl Index {
         self.tail_ends.push(self.tails.len());
         let end = self.data_bytes().checked_add(block_len)?;
         self.offsets.push(end);
+        self.largest_block_len = self.largest_block_len.max(block_len);
         Some(())
     }
 
@@ -174,6 +177,11 @@ impl Index {
     /// Where a block is in the file, trailer included.
     pub(super) fn block_range(&self, block_no: usize) -> Range<u64> {
         self.offsets[block_no]..self.offsets[block_no + 1]
+    }
+
+    /// Length of the largest block, trailer included.
+    pub(super) fn largest_block_len(&self) -> u64 {
+        self.largest_block_len
     }
 
     /// Memory in bytes.

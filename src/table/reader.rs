@@ -75,6 +75,11 @@ impl Table {
         self.footer.file_len()
     }
 
+    /// Bytes of all data blocks but the largest one: a block may be one key, which is never cut.
+    pub(crate) fn divisible_bytes(&self) -> u64 {
+        self.footer.data_bytes - self.index.largest_block_len()
+    }
+
     /// Number of entries, deletes among them.
     pub(crate) fn entries(&self) -> u64 {
         self.footer.entries

@@ -10,19 +10,21 @@
 //!
 //! check     XXH3-64 of bytes 8..24, XXH3-64 of the payload, the LSN and the generation: a record
 //!           is valid at one place of one opening's log only
-//! durable   how far behind this record's LSN the log was durable when it was written; proves,
-//! back      when a record before it is unreadable, that it was no torn tail
+//! durable   how far behind this record's LSN whole records were durable when it was written;
+//! back      proves, when a record before it is unreadable, that it was no torn tail
 //! kind      1: a batch, whose first entry has this seqno and the others follow
 //!           2: padding up to the next sector, payload all zeros
 //! batch     entries: kind u8 | key len varint | key | for puts: value len varint | value
 //!
-//! segment   0      8         12  16           24          32         40
-//!           | "RABIWAL1" | version u32 | 0 | generation u64 | start LSN u64 | capacity u64 | check
+//! segment   0      8         12  16           24          32         40      48
+//!           | "RABIWAL1" | version u32 | 0 | generation | start LSN | capacity | whole | check, u64 each
+//!           whole: LSN up to which whole records were durable when the segment was begun;
 //!           the same header stands twice, at 0 and 4096; the stream begins at 8192
 //!
 //! stage     0      8         12  16           24        32
 //!           | "RABISTG1" | version u32 | 0 | generation u64 | size u64 | check
-//!           at 64: LSN up to which segments hold the stream, u64; the ring begins at 4096
+//!           at 64: LSN up to which segments hold the stream, u64
+//!           at 72: LSN up to which they hold whole records, u64; the ring begins at 4096
 //! ```
 
 use std::path::Path;
@@ -44,6 +46,8 @@ pub(crate) const SEGMENT_HEADER_LEN: usize = 2 * SECTOR;
 pub(crate) const STAGE_HEADER_LEN: usize = SECTOR;
 /// Where the stage file says how far segments hold the stream.
 pub(crate) const STAGE_DRAINED_OFFSET: usize = 64;
+/// Where the stage file says how far segments hold whole records.
+pub(crate) const STAGE_WHOLE_OFFSET: usize = 72;
 
 const SEGMENT_MAGIC: &[u8; 8] = b"RABIWAL1";
 const STAGE_MAGIC: &[u8; 8] = b"RABISTG1";
@@ -102,6 +106,14 @@ pub(crate) fn seal(
     header[..8].copy_from_slice(&check.to_le_bytes());
 }
 
+/// Where the record at `lsn` ends by what its header says, which nothing has verified; `None` if
+/// the header is not all there.
+pub(crate) fn claimed_end(bytes: &[u8], lsn: u64) -> Option<u64> {
+    let mut cursor = Cursor::new(bytes.get(..RECORD_HEADER_LEN)?);
+    let (_check, payload_len) = (cursor.u64()?, cursor.u32()?);
+    Some(lsn + record_len(payload_len as usize) as u64)
+}
+
 /// Hash of a payload.
 pub(crate) fn payload_hash(payload: &[u8]) -> u64 {
     xxh3_64(payload)
@@ -114,7 +126,7 @@ pub(crate) struct Record<'a> {
     pub(crate) kind: RecordKind,
     /// Seqno of its first entry.
     pub(crate) seqno: SeqNo,
-    /// How far the log was durable when it was written.
+    /// How far whole records were durable when it was written.
     pub(crate) durable: u64,
     /// Its entries.
     pub(crate) payload: &'a [u8],
@@ -173,6 +185,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) start: u64,
     /// Bytes of the stream it holds.
     pub(crate) capacity: u64,
+    /// How far whole records were durable when it was begun.
+    pub(crate) whole: u64,
 }
 
 impl SegmentHeader {
@@ -180,7 +194,7 @@ impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_LEN] {
         let mut sectors = [0; SEGMENT_HEADER_LEN];
         let (first, second) = sectors.split_at_mut(SECTOR);
-        put_header(first, SEGMENT_MAGIC, &[self.generation, self.start, self.capacity]);
+        put_header(first, SEGMENT_MAGIC, &[self.generation, self.start, self.capacity, self.whole]);
         second.copy_from_slice(first);
         sectors
     }
@@ -188,8 +202,8 @@ impl SegmentHeader {
     /// Reads whichever of the two copies is whole; `None` if neither is: no segment of any log.
     pub(crate) fn decode(path: &Path, sectors: &[u8]) -> Result<Option<Self>> {
         for copy in sectors.chunks_exact(SECTOR) {
-            if let Some([generation, start, capacity]) = get_header(path, copy, SEGMENT_MAGIC)? {
-                return Ok(Some(Self { generation, start, capacity }));
+            if let Some([generation, start, capacity, whole]) = get_header(path, copy, SEGMENT_MAGIC)? {
+                return Ok(Some(Self { generation, start, capacity, whole }));
             }
         }
         Ok(None)
@@ -293,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_segment_header_survives_the_loss_of_either_copy() {
-        let header = SegmentHeader { generation: 3, start: 8192, capacity: 65536 };
+        let header = SegmentHeader { generation: 3, start: 8192, capacity: 65536, whole: 8000 };
         let path = Path::new("wal-1");
         for copy in 0..2 {
             let mut sectors = header.encode();

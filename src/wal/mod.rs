@@ -41,6 +41,21 @@ pub(crate) struct Tail {
     /// A batch larger than half the stage is on its way in; others wait for
     /// [`Wal::turned_free`].
     pub(crate) occupied: bool,
+    /// The last border between two records at or below the last border between two sectors.
+    border: u64,
+}
+
+/// How far the stream can be drained.
+#[derive(Clone, Copy)]
+struct Goal {
+    /// The end of the last full sector.
+    end: u64,
+    /// The last border between two records up to there.
+    records_end: u64,
+}
+
+fn floor(lsn: u64) -> u64 {
+    lsn / SECTOR as u64 * SECTOR as u64
 }
 
 /// What becomes of an attempt to append.
@@ -66,6 +81,9 @@ pub(crate) struct Wal {
     // Written by the writer task (Release) when segments hold the stream durably up to here, read
     // by writers (Acquire): the stage may be overwritten below, and `Power` is kept below.
     durable: AtomicU64,
+    // Written by the writer task, read by the ordered section: every record that begins below is
+    // durable as a whole. What records say about those before them.
+    durable_records: AtomicU64,
     // Raised by any thread: drain up to here, padding the last sector.
     demand: AtomicU64,
     // Raised by the engine: nothing below is needed for recovery.
@@ -99,9 +117,10 @@ impl Wal {
             generation,
             stage,
             piece_len,
-            tail: Mutex::new(Tail { head: start, seqno, occupied: false }),
+            tail: Mutex::new(Tail { head: start, seqno, occupied: false, border: start }),
             head: AtomicU64::new(start),
             durable: AtomicU64::new(start),
+            durable_records: AtomicU64::new(start),
             demand: AtomicU64::new(start),
             release: AtomicU64::new(start),
             failed: AtomicBool::new(false),
@@ -141,7 +160,7 @@ impl Wal {
     fn why_refused(&self) -> Error {
         if let Some(error) = lock(&self.failure).clone() {
             return match error {
-                Error::Closed => Error::Closed,
+                Error::Closed | Error::Poisoned { .. } => error,
                 error => Error::Poisoned { cause: error.to_string() },
             };
         }
@@ -201,13 +220,18 @@ impl Wal {
 
     fn seal<'a>(&self, tail: &Tail, batch: &'a mut BatchBuffer) -> &'a [u8] {
         let place = Place { generation: self.generation, lsn: tail.head };
-        batch.seal(place, self.durable.load(Ordering::Relaxed), tail.seqno + 1)
+        batch.seal(place, self.durable_records.load(Ordering::Relaxed), tail.seqno + 1)
     }
 
     /// Ends a record at `end`, which took `count` seqnos, and tells the writer task when a piece's
     /// worth has gathered.
     pub(crate) fn advance(&self, tail: &mut Tail, end: u64, count: u64) {
         let crossed = tail.head / self.piece_len != end / self.piece_len;
+        if floor(end) == end {
+            tail.border = end;
+        } else if floor(end) >= tail.head {
+            tail.border = tail.head;
+        }
         tail.head = end;
         tail.seqno += count;
         self.head.store(end, Ordering::Release);
@@ -260,31 +284,42 @@ impl Wal {
         self.turned_free.notify();
     }
 
-    /// Fills the last sector if it is partly used, so that all of the stream can be drained;
-    /// returns up to where to drain.
-    fn pad(&self) -> u64 {
+    /// How far the stream can be drained as it stands.
+    fn full_sectors(&self) -> Goal {
+        self.goal(&self.enter())
+    }
+
+    fn goal(&self, tail: &Tail) -> Goal {
+        // Ahead of the tail while a large batch is on its way in.
+        let end = floor(self.head.load(Ordering::Acquire));
+        Goal { end, records_end: if end >= tail.head { tail.head } else { tail.border } }
+    }
+
+    /// Fills the last sector if it is partly used, so that all of the stream can be drained.
+    fn pad(&self) -> Goal {
         let mut tail = self.enter();
         let head = self.head.load(Ordering::Acquire);
         let gap = (head.next_multiple_of(SECTOR as u64) - head) as usize;
         if gap == 0 || tail.occupied {
-            return head / SECTOR as u64 * SECTOR as u64;
+            return self.goal(&tail);
         }
         let len = if gap < RECORD_HEADER_LEN { gap + SECTOR } else { gap };
         let free = self.stage.size() - (head - self.durable.load(Ordering::Acquire));
         if len as u64 > free {
-            return head / SECTOR as u64 * SECTOR as u64;
+            return self.goal(&tail);
         }
         let payload_len = len - RECORD_HEADER_LEN;
         let mut record = vec![0; len];
         let hash = format::payload_hash(&record[RECORD_HEADER_LEN..]);
         let place = Place { generation: self.generation, lsn: head };
-        let durable = self.durable.load(Ordering::Relaxed);
+        let durable = self.durable_records.load(Ordering::Relaxed);
         format::seal(&mut record, payload_len, hash, place, durable, tail.seqno, RecordKind::Padding);
         // SAFETY: in the ordered section, not occupied, and the room was just checked.
         unsafe { self.stage.put(head, &record) };
         tail.head = head + len as u64;
+        tail.border = tail.head;
         self.head.store(tail.head, Ordering::Release);
-        tail.head
+        self.goal(&tail)
     }
 
     /// The segments hold the stream durably up to `lsn`.
@@ -292,5 +327,11 @@ impl Wal {
         self.stage.set_drained(lsn);
         self.durable.store(lsn, Ordering::Release);
         self.progress.notify();
+    }
+
+    /// The segments hold every record that begins below `lsn` durably as a whole.
+    fn drained_whole(&self, lsn: u64) {
+        self.stage.set_whole(lsn);
+        self.durable_records.store(lsn, Ordering::Release);
     }
 }

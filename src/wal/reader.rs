@@ -1,10 +1,13 @@
 //! Reading the log of an earlier opening: segments first, then what only the stage holds.
 //!
 //! The stream ends at the first place that holds no valid record. That is a torn tail, unless there
-//! is proof that the log was durable beyond it: the stage's own mark, a later segment, or a later
-//! record that says so. With proof it is damage, and an error.
+//! is proof that a whole record was durable there: the stage's own mark, a segment's or a later
+//! record's. With proof it is damage, and an error. That the log was durable beyond the place is no
+//! proof: drains end at sectors, so the last record of a legal log may be durable in part.
 
-use super::format::{Parsed, Place, RECORD_HEADER_LEN, RecordKind, parse};
+use std::path::Path;
+
+use super::format::{Parsed, Place, RECORD_HEADER_LEN, RecordKind, claimed_end, parse};
 use super::segment::Segment;
 use super::stage::StageImage;
 use crate::base::error::{Error, Result};
@@ -47,15 +50,24 @@ pub(crate) struct LogReader {
 }
 
 impl LogReader {
-    /// A reader of the log `generation` from `start` on. `segments` may hold other generations and
-    /// other parts of this one.
+    /// A reader of the log `generation` from `start` on, which lies in `dir`. `segments` may hold
+    /// other generations and other parts of this one.
     pub(crate) fn new(
+        dir: &Path,
         generation: u64,
         start: u64,
         mut segments: Vec<Segment>,
         stage: Option<StageImage>,
     ) -> Result<Self> {
-        segments.retain(|segment| segment.header.generation == generation && segment.end() >= start);
+        segments.retain(|segment| segment.header.generation == generation);
+        if segments.is_empty() {
+            // A log is only named once its first segment is durable, and its last one is kept.
+            let expected = format!("one that holds LSN {start}");
+            return Err(Error::corruption(dir, 0, "log segment", expected, "none"));
+        }
+        // What was staged may have been flushed before it was drained: then the log starts behind
+        // the end of its last segment, and there is nothing in it but what the stage may hold.
+        segments.retain(|segment| segment.end() >= start);
         segments.sort_by_key(|segment| segment.header.start);
         let mut segments_end = start;
         for (number, segment) in segments.iter().enumerate() {
@@ -170,7 +182,12 @@ impl LogReader {
 
     /// The stream has ended at `position`: looks for proof that it should not have.
     async fn check_end(&self, local: &Local) -> Result<()> {
-        let mut proof = self.stage.as_ref().map_or(0, StageImage::drained);
+        // A segment says, too, how far whole records were durable when it was begun.
+        let begun = self.segments.iter().map(|segment| segment.header.whole).max().unwrap_or(0);
+        let mut proof = self.stage.as_ref().map_or(0, StageImage::whole).max(begun);
+        if proof <= self.position {
+            proof = self.begun_proof(local).await?;
+        }
         if proof <= self.position {
             proof = self.later_proof(local).await?;
         }
@@ -178,22 +195,25 @@ impl LogReader {
             return Ok(());
         }
         let segment = self.segments.iter().find(|segment| segment.holds(self.position));
-        let Some(segment) = segment.or(self.segments.last()) else {
-            return Err(Error::corruption(
-                std::path::Path::new("the log"),
-                0,
-                "segment",
-                format!("one that holds LSN {}", self.position),
-                "none",
-            ));
-        };
+        // No segment: the log starts behind its segments, where nothing was ever durable.
+        let Some(segment) = segment.or(self.segments.last()) else { return Ok(()) };
         Err(Error::corruption(
             segment.file.path(),
             segment.offset(self.position.min(segment.end())),
             "log record",
-            format!("a valid record, the log being durable up to LSN {proof}"),
+            format!("a valid record, whole ones being durable up to LSN {proof}"),
             "none",
         ))
+    }
+
+    /// A segment is begun when the one before it is full and durable: proof for a record that ended
+    /// there. One that goes on into the begun segment may be torn. Where it ends only its own
+    /// header can tell, and is believed here: there is nothing valid behind it to tell otherwise.
+    async fn begun_proof(&self, local: &Local) -> Result<u64> {
+        let begun = self.segments.last().map_or(0, |segment| segment.header.start);
+        let header = self.read_segments(local, self.position, RECORD_HEADER_LEN).await?;
+        let ended = claimed_end(&header, self.position).is_some_and(|end| end <= begun);
+        Ok(if ended { begun } else { 0 })
     }
 
     /// The furthest durable mark of any record behind the end, as far as one beyond it is found.

@@ -95,9 +95,16 @@ impl Blank {
         self.file.path()
     }
 
-    /// Makes it the segment of the log `generation` that begins at `start`; durable on return.
-    pub(crate) async fn begin(self, local: &Local, generation: u64, start: u64) -> Result<Segment> {
-        let header = SegmentHeader { generation, start, capacity: self.capacity };
+    /// Makes it the segment of the log `generation` that begins at `start`, whole records being
+    /// durable up to `whole`; durable on return.
+    pub(crate) async fn begin(
+        self,
+        local: &Local,
+        generation: u64,
+        start: u64,
+        whole: u64,
+    ) -> Result<Segment> {
+        let header = SegmentHeader { generation, start, capacity: self.capacity, whole };
         let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);
         sectors.extend_from_slice(&header.encode());
         local.write(&self.file, 0, Data::Owned(sectors), true).await?;

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::format::{STAGE_DRAINED_OFFSET, STAGE_HEADER_LEN, StageHeader};
+use super::format::{STAGE_DRAINED_OFFSET, STAGE_HEADER_LEN, STAGE_WHOLE_OFFSET, StageHeader};
 use crate::base::error::Result;
 use crate::base::limits::SECTOR;
 use crate::exec::Local;
@@ -39,6 +39,7 @@ impl Stage {
         let map = local.io().map(&file, file_len as usize)?;
         let stage = Self { map, size };
         stage.set_drained(start);
+        stage.set_whole(start);
         Ok(stage)
     }
 
@@ -80,12 +81,19 @@ impl Stage {
         // SAFETY: only the log's writer task (and `create`, before it starts) stores this word.
         unsafe { self.map.write(STAGE_DRAINED_OFFSET, &lsn.to_le_bytes()) };
     }
+
+    /// Records that the segments hold every record that begins before `lsn`, whole.
+    pub(crate) fn set_whole(&self, lsn: u64) {
+        // SAFETY: only the log's writer task (and `create`, before it starts) stores this word.
+        unsafe { self.map.write(STAGE_WHOLE_OFFSET, &lsn.to_le_bytes()) };
+    }
 }
 
 /// A stage file as an earlier opening left it.
 pub(crate) struct StageImage {
     header: StageHeader,
     drained: u64,
+    whole: u64,
     ring: Vec<u8>,
 }
 
@@ -99,15 +107,20 @@ impl StageImage {
         if header.generation != generation || file_len != STAGE_HEADER_LEN as u64 + header.size {
             return Ok(None);
         }
-        let word = &sector[STAGE_DRAINED_OFFSET..STAGE_DRAINED_OFFSET + 8];
-        let drained = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        let word = |at: usize| u64::from_le_bytes(sector[at..at + 8].try_into().expect("eight bytes"));
+        let (drained, whole) = (word(STAGE_DRAINED_OFFSET), word(STAGE_WHOLE_OFFSET));
         let ring = local.read(&file, STAGE_HEADER_LEN as u64, header.size as usize).await?;
-        Ok(Some(Self { header, drained, ring: ring.to_vec() }))
+        Ok(Some(Self { header, drained, whole, ring: ring.to_vec() }))
     }
 
     /// LSN up to which the segments hold the stream, as the stage knew it.
     pub(crate) fn drained(&self) -> u64 {
         self.drained
+    }
+
+    /// LSN up to which the segments hold whole records, as the stage knew it.
+    pub(crate) fn whole(&self) -> u64 {
+        self.whole
     }
 
     /// One ring's length of stream from `lsn` on; what was not written there is garbage.

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Wal;
 use super::segment::{Blank, SEGMENT_PREFIX, Segment};
-use super::{SECTOR, Wal};
 use crate::base::error::{Error, Result};
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -51,17 +51,17 @@ impl Writer {
     /// Drains what there is to drain; returns whether there was anything.
     async fn drain(&mut self, local: &Local) -> Result<bool> {
         let durable = self.wal.durable_lsn();
-        let target = if self.wal.demand.load(Ordering::Acquire) > durable {
-            self.wal.pad()
-        } else {
-            let whole = self.wal.head_lsn() / SECTOR as u64 * SECTOR as u64;
-            if whole - durable >= self.wal.piece_len { whole } else { durable }
-        };
-        let mut position = durable;
-        while position < target {
-            position = self.drain_piece(local, position, target).await?;
+        let demanded = self.wal.demand.load(Ordering::Acquire) > durable;
+        let goal = if demanded { self.wal.pad() } else { self.wal.full_sectors() };
+        if goal.end == durable || (!demanded && goal.end - durable < self.wal.piece_len) {
+            return Ok(false);
         }
-        Ok(target > durable)
+        let mut position = durable;
+        while position < goal.end {
+            position = self.drain_piece(local, position, goal.end).await?;
+        }
+        self.wal.drained_whole(goal.records_end);
+        Ok(true)
     }
 
     async fn drain_piece(&mut self, local: &Local, position: u64, target: u64) -> Result<u64> {
@@ -91,7 +91,8 @@ impl Writer {
             }
         }
         let blank = self.blanks.pop().expect("there is a spare");
-        let segment = blank.begin(local, self.wal.generation, position).await?;
+        let whole = self.wal.durable_records.load(Ordering::Acquire);
+        let segment = blank.begin(local, self.wal.generation, position, whole).await?;
         self.segments.push_back(segment.clone());
         Ok(segment)
     }
