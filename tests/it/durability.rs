@@ -1,0 +1,105 @@
+//! What each durability promises, and that writers share the price of it.
+
+use std::thread;
+
+use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};
+
+use crate::scratch::{Scratch, contents, number, small};
+
+const POWER: WriteOptions = WriteOptions { durability: Durability::Power };
+
+fn batch(key: &str, value: &str) -> WriteBatch {
+    let mut batch = WriteBatch::new();
+    batch.put(key, value);
+    batch
+}
+
+#[test]
+fn a_power_write_returns_with_its_record_on_the_device() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), small().durability(Durability::Power)).unwrap();
+    for round in 0..20 {
+        db.put(format!("key{round}"), "value").unwrap();
+        let stats = db.stats();
+        assert_eq!(number(&stats, "wal_durable_lsn"), number(&stats, "wal_head_lsn"), "after put {round}");
+    }
+    db.delete("key3").unwrap();
+    let before = number(&db.stats(), "wal_durable_lsn");
+    db.write(batch("last", "value"), POWER).unwrap();
+    let stats = db.stats();
+    assert!(number(&stats, "wal_durable_lsn") > before);
+    assert!(number(&stats, "syncs") >= 22, "{stats}");
+    db.close().unwrap();
+}
+
+#[test]
+fn a_process_write_does_not_wait_for_the_device() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), Options::new().cores(1)).unwrap();
+    let before = number(&db.stats(), "wal_head_lsn");
+    db.put("key", "value").unwrap();
+    assert!(number(&db.stats(), "wal_head_lsn") > before);
+    // A later power write takes everything before it along.
+    db.write(batch("other", "value"), POWER).unwrap();
+    let stats = db.stats();
+    assert_eq!(number(&stats, "wal_durable_lsn"), number(&stats, "wal_head_lsn"));
+    db.close().unwrap();
+}
+
+#[test]
+fn power_writers_share_device_flushes() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), Options::new().cores(1)).unwrap();
+    let before = number(&db.stats(), "wal_groups");
+    thread::scope(|scope| {
+        for writer in 0..8 {
+            let db = &db;
+            scope.spawn(move || {
+                for round in 0..40 {
+                    db.write(batch(&format!("{writer}/{round}"), "value"), POWER).unwrap();
+                }
+            });
+        }
+    });
+    let groups = number(&db.stats(), "wal_groups") - before;
+    assert!(groups < 8 * 40, "{groups} groups for {} writes", 8 * 40);
+    assert_eq!(contents(&db).len(), 8 * 40);
+    db.close().unwrap();
+}
+
+#[test]
+fn process_writes_survive_a_drop_without_close() {
+    let scratch = Scratch::new();
+    for round in 0..5 {
+        let db = Db::open(scratch.dir(), small()).unwrap();
+        assert_eq!(contents(&db).len(), round * 50);
+        if round > 0 {
+            assert!(number(&db.stats(), "replayed_bytes") > 0);
+        }
+        (0..50).for_each(|key| db.put(format!("{round}/{key:02}"), "value").unwrap());
+    }
+    let db = Db::open(scratch.dir(), small()).unwrap();
+    assert_eq!(contents(&db).len(), 250);
+    db.close().unwrap();
+
+    let db = Db::open(scratch.dir(), small()).unwrap();
+    assert_eq!(number(&db.stats(), "replayed_bytes"), 0, "after a close there is nothing to replay");
+    assert_eq!(contents(&db).len(), 250);
+    db.close().unwrap();
+}
+
+#[test]
+fn seqnos_go_on_after_every_kind_of_opening() {
+    let scratch = Scratch::new();
+    for round in 0..6_u64 {
+        let db = Db::open(scratch.dir(), small()).unwrap();
+        assert_eq!(number(&db.stats(), "last_seqno"), round * 3);
+        db.put("a", "1").unwrap();
+        let mut two = batch("b", "2");
+        two.delete("a");
+        db.write(two, WriteOptions::default()).unwrap();
+        if round % 2 == 0 {
+            db.close().unwrap();
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The engine as its users meet it: behaviour at the public boundary, a module for each.
+//!
+//! Tests that draw at random print their seed when they fail; the same seed draws the same.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how an expectation fails")]
+#![expect(clippy::print_stdout, reason = "a test that cannot run here says so")]
+
+mod generator;
+mod scratch;
+
+mod backends;
+mod concurrent;
+mod crash;
+mod crash_states;
+mod damage;
+mod durability;
+mod ends;
+mod errors;
+mod full_disk;
+mod levels;
+mod model;
+mod stepped;
+mod tidy;

@@ -1,0 +1,116 @@
+//! A database without threads: nothing happens unless a core is stepped, in any order.
+
+use std::path::Path;
+
+use rabi::{Db, Error, IoBackend, Options, Stepper};
+
+use crate::generator::Random;
+use crate::scratch::{Scratch, contents, files, number, small};
+
+const CORES: usize = 3;
+
+fn options() -> Options {
+    // The blocking backend ends each operation within the step, so that the same order of steps is
+    // the same run.
+    small().cores(CORES).io_backend(IoBackend::Blocking).max_frozen_memtables(3)
+}
+
+fn open(dir: &Path, random: &mut Random) -> (Stepper, Db) {
+    let (mut stepper, mut opening) = Db::open_stepped(dir, options()).unwrap();
+    assert_eq!(stepper.cores(), CORES);
+    loop {
+        if let Some(opened) = opening.poll() {
+            return (stepper, opened.unwrap());
+        }
+        stepper.step(random.below(CORES));
+    }
+}
+
+/// Steps cores at random until none has found anything to do for a while.
+fn settle(stepper: &mut Stepper, random: &mut Random) {
+    let mut idle = 0;
+    while idle < 20 * CORES {
+        idle = if stepper.step(random.below(CORES)) { 0 } else { idle + 1 };
+    }
+}
+
+#[test]
+fn nothing_happens_in_the_background_unless_a_core_is_stepped() {
+    let (scratch, mut random) = (Scratch::new(), Random::new("still"));
+    let (mut stepper, db) = open(&scratch.dir(), &mut random);
+    settle(&mut stepper, &mut random);
+    let tables = files(&scratch.dir(), "table-").len();
+    let before = db.stats();
+    let mut written = 0;
+    while number(&db.stats(), "frozen_memtables") < 2 {
+        db.put(format!("key{written:04}"), [7; 100]).unwrap();
+        written += 1;
+    }
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let after = db.stats();
+    for name in ["flushes", "compactions", "writes", "reads", "wal_groups", "wal_durable_lsn"] {
+        assert_eq!(number(&after, name), number(&before, name), "{name} moved without a step");
+    }
+    assert_eq!(files(&scratch.dir(), "table-").len(), tables);
+    // Reads of what is in memory need no core.
+    assert_eq!(contents(&db).len(), written);
+
+    settle(&mut stepper, &mut random);
+    let stats = db.stats();
+    assert_eq!(number(&stats, "frozen_memtables"), 0);
+    assert_eq!(number(&stats, "flushes"), 2);
+    assert!(number(&stats, "wal_durable_lsn") > number(&before, "wal_durable_lsn"));
+    assert_eq!(contents(&db).len(), written);
+}
+
+#[test]
+fn opening_waits_for_steps_and_the_lock_is_held_from_the_start() {
+    let scratch = Scratch::new();
+    let (stepper, mut opening) = Db::open_stepped(scratch.dir(), options()).unwrap();
+    for _ in 0..100 {
+        assert!(opening.poll().is_none());
+    }
+    assert!(matches!(Db::open(scratch.dir(), options()), Err(Error::Locked { .. })));
+    drop((stepper, opening));
+    Db::open(scratch.dir(), options()).unwrap().close().unwrap();
+}
+
+/// Writes the same under one order of steps; drops without close and opens again.
+fn run(seed: u64) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let (scratch, mut order, mut writes) = (Scratch::new(), Random::new(seed), Random::new("writes"));
+    let (mut stepper, db) = open(&scratch.dir(), &mut order);
+    for _ in 0..1500 {
+        let key = format!("key{:03}", writes.below(400));
+        if writes.chance(25) {
+            db.delete(key).unwrap();
+        } else {
+            let value = writes.bytes(120);
+            db.put(key, value).unwrap();
+        }
+        for _ in 0..order.below(8) {
+            stepper.step(order.below(CORES));
+        }
+        // A write that finds L1 or the stage full would wait for ever.
+        while number(&db.stats(), "frozen_memtables") >= 2 {
+            stepper.step(order.below(CORES));
+        }
+    }
+    let stats = db.stats();
+    assert!(number(&stats, "flushes") >= 3 && number(&stats, "compactions") >= 1, "{stats}");
+    let before = contents(&db);
+    drop((db, stepper));
+    let (stepper, db) = open(&scratch.dir(), &mut order);
+    let after = contents(&db);
+    assert!(before == after, "seed {seed}: the reopened database holds something else");
+    drop((db, stepper));
+    after
+}
+
+#[test]
+fn different_orders_of_steps_give_the_same_data() {
+    let first = run(1);
+    assert!(first.len() > 100);
+    for seed in 2..5 {
+        assert!(run(seed) == first, "seed {seed} gives other data than seed 1");
+    }
+}

@@ -1,0 +1,256 @@
+//! Rules of the house, held over the source text. Each message names what to do instead.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+/// Which modules each module may import, lowest layer first. `iter` and `lsm` know each other: a
+/// merge walks a view, and compaction merges with the heap of `iter`.
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("io", &["base"]),
+    ("exec", &["base", "io"]),
+    ("memtable", &["base"]),
+    ("cache", &["base"]),
+    ("table", &["base", "io", "cache"]),
+    ("wal", &["base", "io", "exec"]),
+    ("iter", &["base", "memtable", "table", "lsm"]),
+    ("lsm", &["base", "io", "exec", "memtable", "cache", "table", "wal", "iter"]),
+    ("engine", &["base", "io", "exec", "memtable", "cache", "table", "wal", "iter", "lsm"]),
+    ("db", &["base", "exec", "wal", "iter", "lsm", "engine"]),
+];
+
+const FILE_LINES_MAX: usize = 500;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// One source file of the engine.
+struct Source {
+    /// From the repository's root, such as `src/lsm/plan.rs`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The module of the first level it belongs to; `lib` for the root.
+    fn module(&self) -> &str {
+        let rest = self.path.strip_prefix("src/").unwrap();
+        rest.split(['/', '.']).next().unwrap()
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.ends_with("tests.rs")
+    }
+
+    /// Its numbered lines up to its tests, without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let end = if self.is_test() { Some(0) } else { self.text.find("\n#[cfg(test)]\nmod tests {") };
+        let code = &self.text[..end.unwrap_or(self.text.len())];
+        let lines = code.lines().enumerate().map(|(index, line)| (index + 1, line));
+        lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+}
+
+fn collect(dir: &Path, sources: &mut Vec<Source>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let relative = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            sources.push(Source { path: relative.to_str().unwrap().to_owned(), text });
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let mut sources = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(sources.len() > 50, "the sources are not where they are looked for");
+    sources
+}
+
+/// Fails with all findings at once.
+fn none(findings: &str, instead: &str) {
+    assert!(findings.is_empty(), "\n{findings}Instead: {instead}\n");
+}
+
+/// Lines of code, outside of the modules named, that contain one of `words`.
+fn lines_with(words: &[&str], allowed: &[&str]) -> String {
+    let mut findings = String::new();
+    for source in sources().iter().filter(|source| !allowed.contains(&source.module())) {
+        for (number, line) in source.code() {
+            for word in words.iter().filter(|word| line.contains(**word)) {
+                writeln!(findings, "{}:{number} names `{word}`", source.path).unwrap();
+            }
+        }
+    }
+    findings
+}
+
+#[test]
+fn only_io_names_the_system() {
+    let words = [
+        "io_uring::",
+        "rustix::",
+        "std::fs",
+        "std::net",
+        "thread::spawn",
+        "thread::Builder",
+        "thread::sleep",
+        "Instant::",
+        "SystemTime",
+        "RandomState",
+    ];
+    none(
+        &lines_with(&words, &["io"]),
+        "go through the trait `Io` (src/io/mod.rs): files, clock, randomness and threads come from there, so \
+         that the engine can run on a simulated machine.",
+    );
+}
+
+#[test]
+fn locks_and_atomics_come_from_base() {
+    let words = ["std::sync::Mutex", "std::sync::Arc", "std::sync::RwLock", "std::sync::atomic"];
+    none(
+        &lines_with(&words, &["base"]),
+        "import from `crate::base::sync`, which has them under both std and loom.",
+    );
+}
+
+#[test]
+fn imports_go_down_only() {
+    let mut findings = String::new();
+    for source in sources() {
+        let module = source.module();
+        if module == "lib" {
+            continue;
+        }
+        let known = IMPORTS.iter().find(|(name, _)| *name == module);
+        let Some((_, allowed)) = known else {
+            writeln!(findings, "{} belongs to no layer", source.path).unwrap();
+            continue;
+        };
+        for (number, line) in source.code() {
+            for after in line.split("crate::").skip(1) {
+                let name: String =
+                    after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                if name != module && !allowed.contains(&name.as_str()) && !name.is_empty() {
+                    writeln!(findings, "{}:{number} imports `{name}`", source.path).unwrap();
+                }
+            }
+        }
+    }
+    none(
+        &findings,
+        "pass a value, or a small trait defined by the lower layer; the order is `IMPORTS` in this file.",
+    );
+}
+
+#[test]
+fn unsafe_occurs_in_the_listed_files_only() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let text = fs::read_to_string(path).unwrap();
+    let section = text.split("\n## Unsafe\n").nth(1).expect("ARCHITECTURE.md has a section `Unsafe`");
+    let section = section.split("\n## ").next().unwrap();
+    let listed: Vec<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("- `")?.split('`').next()).collect();
+    let is_word = |line: &str| {
+        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|word| word == "unsafe")
+    };
+    let mut findings = String::new();
+    for source in sources() {
+        let code = source.text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let has = code.into_iter().any(is_word);
+        if has != listed.contains(&source.path.as_str()) {
+            let what = if has { "has unsafe code and is not listed" } else { "is listed and has none" };
+            writeln!(findings, "{} {what}", source.path).unwrap();
+        }
+    }
+    for path in listed.iter().filter(|path| !Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()) {
+        writeln!(findings, "{path} is listed and does not exist").unwrap();
+    }
+    none(
+        &findings,
+        "use a safe construction; if there is none, add the file with its reason to the section `Unsafe` of \
+         ARCHITECTURE.md, and take files without from it.",
+    );
+}
+
+#[test]
+fn files_stay_short() {
+    let mut findings = String::new();
+    for source in sources() {
+        let lines = source.text.lines().count();
+        if lines > FILE_LINES_MAX {
+            writeln!(findings, "{} has {lines} lines", source.path).unwrap();
+        }
+    }
+    none(&findings, "split the file: one noun, one file, one main type; at most 500 lines.");
+}
+
+#[test]
+fn functions_stay_short() {
+    let mut findings = String::new();
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (start, line) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let words: Vec<&str> = line.split_whitespace().take(4).collect();
+            // The source is formatted: the closing brace stands under the function's first line.
+            if !words.contains(&"fn") || line.trim_start().starts_with("//") || line.ends_with(['}', ';']) {
+                continue;
+            }
+            let end = format!("{}}}", " ".repeat(indent));
+            let len = lines[start..].iter().position(|line| *line == end).map_or(0, |len| len + 1);
+            if len > FUNCTION_LINES_MAX {
+                writeln!(findings, "{}:{} a function of {len} lines", source.path, start + 1).unwrap();
+            }
+        }
+    }
+    none(&findings, "leave the branches in it and give its loops and leaves functions of their own.");
+}
+
+#[test]
+fn each_file_begins_by_saying_what_it_is() {
+    let mut findings = String::new();
+    for source in sources().iter().filter(|source| !source.text.starts_with("//! ")) {
+        writeln!(findings, "{}:1 does not begin with `//! `", source.path).unwrap();
+    }
+    none(&findings, "begin with a few lines of `//!`: what it is, what always holds, who may call it.");
+}
+
+#[test]
+fn no_code_panics_on_what_the_world_does() {
+    none(
+        &lines_with(&[".unwrap()"], &[]),
+        "return an `Error` if the world can cause it, else `expect(\"why it cannot fail\")`.",
+    );
+    none(
+        &lines_with(&["todo!", "dbg!", "unimplemented!", "println!", "eprintln!"], &[]),
+        "finish it, or leave it out; what people should know goes through `tracing`.",
+    );
+}
+
+#[test]
+fn nothing_is_commented_out_or_left_for_later() {
+    let mut findings = String::new();
+    for source in sources() {
+        let mut in_example = false;
+        for (index, line) in source.text.lines().enumerate() {
+            let line = line.trim_start();
+            let Some(comment) = line.strip_prefix("//") else { continue };
+            if comment.trim_start_matches(['/', '!']).trim().starts_with("```") {
+                in_example = !in_example;
+            }
+            let is_code = !comment.starts_with(['/', '!']) && comment.ends_with([';', '{', '}']);
+            let is_note = ["TODO", "FIXME", "XXX", "HACK"].iter().any(|word| comment.contains(word));
+            if (is_code && !in_example) || is_note {
+                writeln!(findings, "{}:{} {line}", source.path, index + 1).unwrap();
+            }
+        }
+    }
+    none(&findings, "delete it (the history keeps it), or write the sentence that it stands for.");
+}
