@@ -71,7 +71,8 @@ fn mebibytes(bytes: u64) -> String {
 /// What the columns mean, for the foot of the table.
 pub const RESOURCES_NOTE: &str = "\
 CPU is of all threads of the process, the harness's included. Written and read are this process's \
-own bytes to and from storage (/proc/self/io: direct writes and pages made dirty); what the device \
+own bytes to and from storage (/proc/self/io: direct writes and pages made dirty, again only after \
+write-back; the file system is synced before each phase); what the device \
 wrote includes other processes and late write-back. w-amp is bytes written for each byte of keys and \
 values written, without what is still to be compacted; s-amp is space allocated over the data set. \
 Worst second is the fewest operations in a whole second. Syncs are counted by the engine, where it \

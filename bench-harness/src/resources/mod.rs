@@ -33,8 +33,11 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Reads all counters, for an engine whose files are in `dir`.
+    /// Reads all counters, for an engine whose files are in `dir`. Before that, what earlier phases
+    /// left dirty in the page cache is written back: a page that is dirty already can be changed
+    /// again without being counted, and its write-back would be charged to the wrong phase.
     pub fn start(engine: &dyn Engine, dir: &Path) -> Meter {
+        directory::write_back(dir);
         let device = Device::of(dir);
         let peak_is_of_phase = process::reset_peak();
         Meter {

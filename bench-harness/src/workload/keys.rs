@@ -1,8 +1,6 @@
 //! Keys as YCSB builds them: `user`, zeros up to `zeropadding` digits, and the record number
 //! or, for `insertorder=hashed`, its FNV-1a hash in decimal.
 
-use std::io::Write;
-
 use crate::generator::fnv_hash_64;
 
 /// In which order record numbers meet the key space.
@@ -40,11 +38,24 @@ impl KeyFormat {
     }
 }
 
+/// The digits of a number, written by hand because formatting costs as much as the rest of an
+/// operation of the harness.
 fn decimal(number: i64, buffer: &mut [u8; 20]) -> &[u8] {
-    let mut rest = &mut buffer[..];
-    write!(rest, "{number}").expect("no 64-bit number has more than 20 characters");
-    let used = 20 - rest.len();
-    &buffer[..used]
+    let mut at = buffer.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        at -= 1;
+        buffer[at] = b'-';
+    }
+    &buffer[at..]
 }
 
 #[cfg(test)]
@@ -73,6 +84,13 @@ mod tests {
             (10_000_000_000, "user1201321332300452516"),
         ] {
             assert_eq!(key(InsertOrder::Hashed, 1, number), expected);
+        }
+    }
+
+    #[test]
+    fn digits_are_those_of_the_standard_library() {
+        for number in [0, 1, 9, 10, 99, 100, -1, -10, i64::MAX, i64::MIN, 1_234_567_890_123_456_789] {
+            assert_eq!(decimal(number, &mut [0; 20]), number.to_string().as_bytes());
         }
     }
 

@@ -10,3 +10,4 @@ mod errors_name_what_is_wrong;
 mod exports_for_other_programs;
 mod load_and_run;
 mod main_job;
+mod suite;

@@ -1,0 +1,102 @@
+//! `suite`: several engines in turns, and a report that ranks like with like only.
+
+use crate::harness::{Bench, Said, read_json};
+
+const SMALL: &str = "--records 1000 --operations 500 --smoke";
+
+fn results(bench: &Bench) -> std::path::PathBuf {
+    let mut dirs: Vec<_> = std::fs::read_dir(bench.path("results")).unwrap().collect();
+    assert_eq!(dirs.len(), 1);
+    dirs.remove(0).unwrap().path()
+}
+
+fn run(bench: &Bench, arguments: &str) -> Said {
+    bench.run(&format!("suite {SMALL} --dir databases {arguments}"))
+}
+
+#[test]
+fn engines_take_turns_and_every_run_leaves_its_numbers() {
+    let bench = Bench::new();
+    let said =
+        run(&bench, "--engines rabi,memory --workloads a,e --repeat 2").expect(0, "no limit was asked for");
+    let turns: Vec<&str> =
+        said.err.lines().filter_map(|line| line.split_once("/4] ")).map(|(_, turn)| turn).collect();
+    assert_eq!(turns, ["rabi, repeat 1", "memory, repeat 1", "memory, repeat 2", "rabi, repeat 2"]);
+    let dir = results(&bench);
+    for name in ["rabi-1", "memory-1", "memory-2", "rabi-2"] {
+        let report = read_json(&dir.join(format!("raw/{name}.json")));
+        let phases = report["phases"].as_array().unwrap();
+        let titles: Vec<_> = phases.iter().map(|phase| phase["workload"].as_str().unwrap()).collect();
+        assert_eq!(titles, ["workloada", "workloada", "workloade"], "{name}");
+        assert!(phases[0]["resources"]["cpu_us_per_operation"].as_f64().unwrap() > 0.0);
+        assert!(phases[0]["harness"]["null_ns_per_operation"].as_f64().unwrap() > 0.0);
+    }
+    let left: Vec<_> = std::fs::read_dir(bench.path("databases")).unwrap().collect();
+    assert!(left.is_empty(), "databases are left behind: {left:?}");
+}
+
+#[test]
+fn the_report_ranks_by_what_is_kept_and_names_commands_and_versions() {
+    let bench = Bench::new();
+    let said = run(&bench, "--engines rabi,memory --workloads a --repeat 1").expect(0, "");
+    assert!(said.out.contains("workloada, durability kept: process"), "{}", said.out);
+    assert!(said.out.contains("workloada, durability kept: nothing"), "{}", said.out);
+    assert!(!said.out.contains(" *\n"), "a best of one engine: {}", said.out);
+    let dir = results(&bench);
+    let readme = std::fs::read_to_string(dir.join("README.md")).unwrap();
+    for part in [
+        "rabi-bench --engine rabi --dir ",
+        "| memory | process | nothing | may be lost | may be lost |",
+        "with 1 repeats no best is marked",
+        "| versions | rabi ",
+        "| rabi   | cache and memtables, bytes | 272629760 ",
+        "raw/rabi-1.json",
+    ] {
+        assert!(readme.contains(part), "'{part}' is not in:\n{readme}");
+    }
+    let page = std::fs::read_to_string(dir.join("report.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("Durability kept: process"));
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page asks the network");
+}
+
+#[test]
+fn a_data_set_loaded_once_serves_all_repeats() {
+    let bench = Bench::new();
+    run(&bench, "--engines rabi --workloads c --repeat 2 --load-once --verify").expect(0, "");
+    let dir = results(&bench);
+    let load = read_json(&dir.join("raw/rabi-load.json"));
+    assert_eq!(load["phases"].as_array().unwrap().len(), 1);
+    for name in ["rabi-1", "rabi-2"] {
+        let phases = read_json(&dir.join(format!("raw/{name}.json")));
+        let phases = phases["phases"].as_array().unwrap();
+        assert_eq!(phases.len(), 1);
+        assert_eq!(phases[0]["operations"]["READ"]["count"], 500);
+        assert_eq!(phases[0]["errors_total"], 0);
+    }
+}
+
+#[test]
+fn an_engine_that_refuses_is_left_out_and_fails_the_suite() {
+    let bench = Bench::new();
+    let said = run(&bench, "--engines memory,rabi --durability power --workloads a --repeat 2");
+    let said = said.expect(1, "FAILED: memory could not be run, and is left out");
+    assert_eq!(said.err.matches("cannot offer durability power").count(), 1, "{}", said.err);
+    assert!(said.out.contains("workloada, durability kept: power"), "{}", said.out);
+}
+
+#[test]
+fn what_is_wrong_with_the_command_is_said_before_the_work() {
+    for (arguments, expected) in [
+        ("--engines rabi,rabii", "unknown engine rabii (meant rabi?)"),
+        ("--engines rabi,rabi", "rabi is named twice; use --repeat"),
+        ("--engines rabi --workloads a-g", "there is no workload 'g'; allowed: a, b, c, d, e, f"),
+        ("--engines rabi --engine-option redb.commit=none", "redb is not among the engines of this suite"),
+        ("--engines rabi --engine-option cores=2", "expected ENGINE.NAME=VALUE, for example rabi.cores=2"),
+        ("--engines rabi --repeat 0", "--repeat"),
+    ] {
+        Bench::new().run(&format!("suite {SMALL} {arguments}")).expect(2, expected);
+    }
+    let bench = Bench::new();
+    let loaded = bench.run("--engine memory --smoke --loaded --dir new");
+    loaded.expect(2, "the directory new is empty; leave --loaded out");
+}
