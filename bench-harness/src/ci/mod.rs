@@ -22,6 +22,7 @@ use clap::Args;
 use crate::cli::name_value;
 use crate::compare::differences;
 use crate::engine::{self, Injection};
+use crate::environment::cpu_model;
 use crate::{Verdict, notice, output};
 
 pub use steps::{StepsArgs, execute as steps};
@@ -183,6 +184,8 @@ fn conditions(arguments: &CiArgs, counter: &Counter, backend: Option<String>) ->
         ("rustc", env!("RABI_BENCH_RUSTC").to_owned()),
         ("arch", std::env::consts::ARCH.to_owned()),
         ("libc", libc),
+        // The C library picks its copying loops by the processor's features.
+        ("processor", cpu_model()),
         ("instructions_by", counter.name()),
         ("backend", backend.unwrap_or_default()),
     ];

@@ -65,12 +65,11 @@ impl Environment {
     /// Looks around, for a database in `dir`.
     pub fn gather(dir: &Path) -> Environment {
         let Mounted { file_system, mount, options } = mount_of(dir);
-        let model = field_of("/proc/cpuinfo", "model name");
         Environment {
             started_utc: utc(SystemTime::now(), '-', ':'),
             hostname: hostname(),
             kernel: line_of("/proc/sys/kernel/osrelease"),
-            cpu_model: model.unwrap_or_else(unknown),
+            cpu_model: cpu_model(),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_bytes: memory_bytes(),
             file_system,
@@ -151,6 +150,11 @@ fn line_of(path: &str) -> String {
 pub fn hostname() -> String {
     let name = line_of("/proc/sys/kernel/hostname");
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}
+
+/// The processor's name as the kernel gives it.
+pub fn cpu_model() -> String {
+    field_of("/proc/cpuinfo", "model name").unwrap_or_else(unknown)
 }
 
 fn field_of(path: &str, name: &str) -> Option<String> {
