@@ -45,6 +45,17 @@ pub use base::value::Value;
 pub use db::{Db, OpeningDb, Range, Snapshot, Stepper, WriteBatch};
 pub use engine::{FileStats, Stats};
 
+/// A simulated machine to run databases on, for tests of the engine.
+///
+/// A [`World`](sim::World) holds files, directories, clock and randomness in memory, all driven by
+/// one seed; [`Db::open_simulated`] opens a database in it, whose cores the caller steps. Crashes,
+/// losses of power and faults come as the seed or the caller decides. A simulated database, its
+/// cores and its callers stay on the thread that opened it.
+#[cfg(feature = "sim")]
+pub mod sim {
+    pub use crate::io::sim::{Counts, Faults, Survival, World};
+}
+
 /// The Rust blocks of the README, compiled as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -3,6 +3,8 @@
 mod batch;
 mod bounds;
 mod range;
+#[cfg(feature = "sim")]
+mod simulated;
 mod snapshot;
 mod stepper;
 
@@ -178,7 +180,7 @@ impl Db {
     /// # Errors
     /// What kept the flush from succeeding; the log still has everything acknowledged.
     pub fn close(self) -> Result<()> {
-        self.handle.close()
+        block_on(self.handle.close())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::base::sync::Arc;
 use crate::engine::Handle;
 use crate::exec::{Reply, Stepped};
 
-/// The cores of a database opened with [`Db::open_stepped`]. Nothing happens in the background
+/// The cores of a database opened with [`Db::open_stepped`] or in a simulated world. Nothing happens in the background
 /// unless a core is stepped. Blocking calls that need a core (a `Power` write, a flush) would wait
 /// forever on the stepping thread.
 pub struct Stepper {
@@ -51,5 +51,15 @@ impl OpeningDb {
 
 pub(super) fn open(dir: &Path, options: Options) -> Result<(Stepper, OpeningDb)> {
     let (cores, opening) = crate::engine::open_stepped(dir, options)?;
+    Ok((Stepper { cores }, OpeningDb(opening)))
+}
+
+#[cfg(feature = "sim")]
+pub(super) fn open_simulated(
+    world: &crate::engine::World,
+    dir: &Path,
+    options: Options,
+) -> Result<(Stepper, OpeningDb)> {
+    let (cores, opening) = crate::engine::open_simulated(world, dir, options)?;
     Ok((Stepper { cores }, OpeningDb(opening)))
 }

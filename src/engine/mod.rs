@@ -15,6 +15,8 @@ mod write;
 
 pub(crate) use open::{Handle, open, open_stepped};
 pub use stats::{FileStats, Stats};
+#[cfg(feature = "sim")]
+pub(crate) use {crate::io::sim::World, open::open_simulated};
 
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;

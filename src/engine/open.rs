@@ -35,15 +35,15 @@ impl Drop for Handle {
 impl Handle {
     /// Flushes everything, brings the log to the device and stops. Later calls get
     /// [`Error::Closed`].
-    pub(crate) fn close(&self) -> Result<()> {
+    pub(crate) async fn close(&self) -> Result<()> {
         let engine = &self.0;
         if engine.closed.swap(true, Ordering::AcqRel) {
             return Err(Error::Closed);
         }
-        let settled = block_on(async {
-            engine.flush_memtables().await?;
-            engine.wal.wait_durable(engine.wal.head_lsn()).await
-        });
+        let settled = match engine.flush_memtables().await {
+            Ok(()) => engine.wal.wait_durable(engine.wal.head_lsn()).await,
+            Err(error) => Err(error),
+        };
         engine.refuse_writes(Error::Closed);
         engine.cores.stop();
         settled
@@ -52,7 +52,8 @@ impl Handle {
 
 /// Opens a database on cores with threads of their own.
 pub(crate) fn open(dir: &Path, options: Options) -> Result<Handle> {
-    let (io, lock, count) = prepare(dir, &options)?;
+    let io = probe_for(&options)?;
+    let (lock, count) = prepare(&io, dir, &options)?;
     let cores = Arc::new(Cores::start(&io, count, &lock)?);
     drop(lock);
     block_on(start(&cores, dir, options))?
@@ -60,17 +61,39 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<Handle> {
 
 /// Opens a database on cores that the caller steps; the reply comes as they are.
 pub(crate) fn open_stepped(dir: &Path, options: Options) -> Result<(Stepped, Reply<Result<Handle>>)> {
-    let (io, lock, count) = prepare(dir, &options)?;
-    let (cores, stepped) = Cores::stepped(&io, count, &lock)?;
+    step_in(&probe_for(&options)?, dir, options)
+}
+
+/// Opens a database in a simulated world, on cores that the caller steps.
+#[cfg(feature = "sim")]
+pub(crate) fn open_simulated(
+    world: &crate::io::sim::World,
+    dir: &Path,
+    options: Options,
+) -> Result<(Stepped, Reply<Result<Handle>>)> {
+    let io: Arc<dyn Io> = Arc::new(crate::io::sim::Machine::new(world));
+    let (mut stepped, opening) = step_in(&io, dir, options)?;
+    stepped.tell_deadlines();
+    Ok((stepped, opening))
+}
+
+/// The machine that the options ask for. What is wrong with them comes before what is with it.
+fn probe_for(options: &Options) -> Result<Arc<dyn Io>> {
+    options.validate()?;
+    probe::choose(options.io_backend)
+}
+
+fn step_in(io: &Arc<dyn Io>, dir: &Path, options: Options) -> Result<(Stepped, Reply<Result<Handle>>)> {
+    let (lock, count) = prepare(io, dir, &options)?;
+    let (cores, stepped) = Cores::stepped(io, count, &lock)?;
     drop(lock);
     let opening = start(&Arc::new(cores), dir, options);
     Ok((stepped, opening))
 }
 
-/// Checks the options and the directory, chooses a backend and takes the lock.
-fn prepare(dir: &Path, options: &Options) -> Result<(Arc<dyn Io>, Lock, usize)> {
+/// Checks the options and the directory, and takes the lock; returns the number of cores with it.
+fn prepare(io: &Arc<dyn Io>, dir: &Path, options: &Options) -> Result<(Lock, usize)> {
     options.validate()?;
-    let io = probe::choose(options.io_backend)?;
     let names = io.list(dir)?;
     let is_ours =
         |name: &String| FileKind::of(name).is_some_and(|kind| matches!(kind, FileKind::Manifest(_)));
@@ -89,7 +112,7 @@ fn prepare(dir: &Path, options: &Options) -> Result<(Arc<dyn Io>, Lock, usize)> 
     }
     let lock = io.lock(&dir.join(LOCK_NAME))?;
     let count = if options.cores == 0 { io.parallelism().min(4) } else { options.cores };
-    Ok((io, lock, count))
+    Ok((lock, count))
 }
 
 fn start(cores: &Arc<Cores>, dir: &Path, options: Options) -> Reply<Result<Handle>> {

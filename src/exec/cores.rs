@@ -42,7 +42,7 @@ impl Cores {
     pub(crate) fn stepped(io: &Arc<dyn Io>, count: usize, held: &Lock) -> Result<(Self, Stepped)> {
         let cores = (0..count).map(|number| Core::new(io, number, held)).collect::<Result<Vec<_>>>()?;
         let mailboxes = cores.iter().map(|core| Arc::clone(core.mailbox())).collect();
-        Ok((Self { mailboxes, threads: Mutex::default() }, Stepped { cores }))
+        Ok((Self { mailboxes, threads: Mutex::default() }, Stepped { cores, tells: false }))
     }
 
     /// How many there are.
@@ -91,6 +91,9 @@ impl Drop for Cores {
 /// Cores without threads: whoever holds this takes their turns, in any order.
 pub(crate) struct Stepped {
     cores: Vec<Core>,
+    /// Whether an idle core tells its queue until when it would sleep. Only a simulated queue takes
+    /// that as news and does not sleep.
+    tells: bool,
 }
 
 impl Stepped {
@@ -101,7 +104,13 @@ impl Stepped {
 
     /// Takes one turn of one core without waiting; returns whether it found work.
     pub(crate) fn step(&mut self, core: usize) -> bool {
-        self.cores[core].turn(false) == Turn::Worked
+        self.cores[core].turn(self.tells) == Turn::Worked
+    }
+
+    /// For cores of a simulated world: idle ones tell it when they would wake up.
+    #[cfg(feature = "sim")]
+    pub(crate) fn tell_deadlines(&mut self) {
+        self.tells = true;
     }
 }
 

@@ -13,13 +13,36 @@ pub(crate) struct File(Arc<OpenFile>);
 #[derive(Debug)]
 struct OpenFile {
     path: PathBuf,
-    descriptor: OwnedFd,
+    handle: Handle,
+}
+
+/// What the world that opened the file knows it by.
+#[derive(Debug)]
+enum Handle {
+    System(OwnedFd),
+    #[cfg(feature = "sim")]
+    Simulated(super::sim::Handle),
 }
 
 impl File {
     /// Wraps an open descriptor.
     pub(crate) fn new(path: PathBuf, descriptor: OwnedFd) -> Self {
-        Self(Arc::new(OpenFile { path, descriptor }))
+        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor) }))
+    }
+
+    /// Wraps an open file of a simulated world.
+    #[cfg(feature = "sim")]
+    pub(super) fn of_world(path: PathBuf, handle: super::sim::Handle) -> Self {
+        Self(Arc::new(OpenFile { path, handle: Handle::Simulated(handle) }))
+    }
+
+    /// What a simulated world knows it by.
+    #[cfg(feature = "sim")]
+    pub(super) fn simulated(&self) -> &super::sim::Handle {
+        match &self.0.handle {
+            Handle::Simulated(handle) => handle,
+            Handle::System(_) => unreachable!("files stay in the world that opened them"),
+        }
     }
 
     /// The path it was opened by, for error messages.
@@ -30,7 +53,11 @@ impl File {
 
 impl AsFd for File {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.descriptor.as_fd()
+        match &self.0.handle {
+            Handle::System(descriptor) => descriptor.as_fd(),
+            #[cfg(feature = "sim")]
+            Handle::Simulated(_) => unreachable!("files stay in the world that opened them"),
+        }
     }
 }
 

@@ -43,6 +43,40 @@ impl SharedMap {
         Ok(Self(Arc::new(Region { start: start.cast(), len })))
     }
 
+    /// A mapping that belongs to no file, beginning with `bytes`, for a simulated world to look into.
+    #[cfg(feature = "sim")]
+    pub(super) fn of_bytes(bytes: &[u8]) -> std::io::Result<Self> {
+        let len = bytes.len();
+        // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing of ours.
+        let start = unsafe {
+            rustix::mm::mmap_anonymous(
+                std::ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
+        }?;
+        let map = Self(Arc::new(Region { start: start.cast(), len }));
+        // SAFETY: nobody else knows the mapping yet.
+        unsafe { map.write(0, bytes) };
+        Ok(map)
+    }
+
+    /// Length in bytes.
+    #[cfg(feature = "sim")]
+    pub(super) fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// The bytes from `offset` on. For simulated worlds alone: one thread steps the cores and makes
+    /// the calls there, so nobody writes meanwhile.
+    #[cfg(feature = "sim")]
+    pub(super) fn copy_out(&self, offset: usize, len: usize) -> Vec<u8> {
+        let start = self.range(offset, len);
+        // SAFETY: in bounds as `range` asserts, initialised by the mapping, and unaliased as above.
+        unsafe { std::slice::from_raw_parts(start, len) }.to_vec()
+    }
+
     /// Address of the byte at `offset`, for a backend to read from.
     pub(crate) fn pointer(&self, offset: usize) -> *mut u8 {
         assert!(offset <= self.0.len, "outside the mapping");

@@ -2,8 +2,8 @@
 //!
 //! [`Io`] is a world to run in: names in a directory, files, one [`Queue`] for each core, blocking
 //! reads for callers, a clock, random numbers and threads. There are two worlds, rings
-//! ([`uring`]) and plain system calls ([`blocking`]); a simulated one fits the same trait, since
-//! nothing above this layer reaches around it.
+//! ([`uring`]) and plain system calls ([`blocking`]), and with the feature `sim` a simulated machine
+//! behind the same trait: nothing above this layer reaches around it.
 //!
 //! Ownership rule: a buffer handed to a [`Queue`] belongs to the operation until its completion is
 //! reaped, whatever becomes of the future that waits for it.
@@ -16,6 +16,8 @@ mod lock;
 pub(crate) mod map;
 mod names;
 pub(crate) mod probe;
+#[cfg(feature = "sim")]
+pub(crate) mod sim;
 mod uring;
 
 #[cfg(test)]
@@ -140,7 +142,8 @@ pub(crate) struct Completion {
 pub(crate) enum Wait {
     /// Not at all.
     No,
-    /// Until a completion, an [`Unpark::unpark`], or this time of [`Io::now`].
+    /// Until a completion, an [`Unpark::unpark`], or this time of [`Io::now`]. A simulated queue
+    /// returns at once and remembers the time.
     Until(Option<Duration>),
 }
 

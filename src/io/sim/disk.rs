@@ -1,0 +1,274 @@
+//! The disk: files and directories by number, names that lead to them, and its capacity.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+use rustix::io::Errno;
+
+use super::contents::Contents;
+use super::crash::Fate;
+use super::names::{Inode, Names};
+
+/// The root directory.
+const ROOT: Inode = 0;
+
+/// What a number stands for.
+#[derive(Debug)]
+pub(super) enum Node {
+    File(Contents),
+    Directory(Names),
+}
+
+/// All files.
+#[derive(Debug)]
+pub(super) struct Disk {
+    nodes: BTreeMap<Inode, Node>,
+    next: Inode,
+    /// Number of the newest change.
+    order: u64,
+    /// Bytes it holds.
+    capacity: u64,
+    /// How many handles are open on each file.
+    open: BTreeMap<Inode, usize>,
+}
+
+/// The names that lead to a file, root first. Relative paths begin at the root as well.
+fn parts(path: &Path) -> Vec<&str> {
+    let normal = path.components().filter_map(|part| match part {
+        Component::Normal(name) => name.to_str(),
+        _ => None,
+    });
+    normal.collect()
+}
+
+impl Disk {
+    /// An empty disk without bounds.
+    pub(super) fn new() -> Self {
+        let nodes = BTreeMap::from([(ROOT, Node::Directory(Names::default()))]);
+        Self { nodes, next: ROOT + 1, order: 0, capacity: u64::MAX, open: BTreeMap::new() }
+    }
+
+    /// The number for the next change.
+    pub(super) fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
+    /// Number of the newest change.
+    pub(super) fn order(&self) -> u64 {
+        self.order
+    }
+
+    /// Sets the capacity in bytes; what is there stays, even if it is more.
+    pub(super) fn set_capacity(&mut self, bytes: u64) {
+        self.capacity = bytes;
+    }
+
+    /// Bytes taken.
+    pub(super) fn used(&self) -> u64 {
+        let files = self.nodes.values().map(|node| match node {
+            Node::File(contents) => contents.space(),
+            Node::Directory(_) => 0,
+        });
+        files.sum()
+    }
+
+    /// Bytes that are left.
+    pub(super) fn free(&self) -> u64 {
+        self.capacity.saturating_sub(self.used())
+    }
+
+    /// What `path` names.
+    pub(super) fn find(&self, path: &Path) -> Result<Inode, Errno> {
+        let mut inode = ROOT;
+        for name in parts(path) {
+            let Some(Node::Directory(names)) = self.nodes.get(&inode) else { return Err(Errno::NOTDIR) };
+            inode = names.get(name).ok_or(Errno::NOENT)?;
+        }
+        Ok(inode)
+    }
+
+    /// The node of a number.
+    pub(super) fn node(&mut self, inode: Inode) -> Option<&mut Node> {
+        self.nodes.get_mut(&inode)
+    }
+
+    /// The contents of a file; `None` for a directory.
+    pub(super) fn file(&mut self, inode: Inode) -> Option<&mut Contents> {
+        match self.nodes.get_mut(&inode) {
+            Some(Node::File(contents)) => Some(contents),
+            _ => None,
+        }
+    }
+
+    /// Names in the directory at `path`.
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<String>, Errno> {
+        match self.nodes.get(&self.find(path)?) {
+            Some(Node::Directory(names)) => Ok(names.list()),
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    /// All files, in the order in which they were made.
+    pub(super) fn files(&self) -> Vec<Inode> {
+        let is_file = |node: &Node| matches!(node, Node::File(_));
+        self.nodes.iter().filter(|(_, node)| is_file(node)).map(|(inode, _)| *inode).collect()
+    }
+
+    /// Makes a directory and its parents, durable.
+    pub(super) fn create_dir(&mut self, path: &Path) -> Result<(), Errno> {
+        let mut inode = ROOT;
+        for name in parts(path) {
+            let (order, next) = (self.next_order(), self.next);
+            let Some(Node::Directory(names)) = self.nodes.get_mut(&inode) else { return Err(Errno::NOTDIR) };
+            inode = match names.get(name) {
+                Some(inode) => inode,
+                None => {
+                    names.set(order, name, Some(next));
+                    names.sync(order);
+                    self.nodes.insert(next, Node::Directory(Names::default()));
+                    self.next += 1;
+                    next
+                }
+            };
+        }
+        match self.nodes.get(&inode) {
+            Some(Node::Directory(_)) => Ok(()),
+            _ => Err(Errno::EXIST),
+        }
+    }
+
+    /// Makes a file, or truncates the one there is.
+    pub(super) fn create(&mut self, path: &Path) -> Result<Inode, Errno> {
+        let (order, next) = (self.next_order(), self.next);
+        match self.find(path) {
+            Ok(inode) => {
+                let Some(contents) = self.file(inode) else { return Err(Errno::ISDIR) };
+                contents.set_len(order, 0);
+                Ok(inode)
+            }
+            Err(Errno::NOENT) => {
+                self.name(path, order, Some(next))?;
+                self.nodes.insert(next, Node::File(Contents::default()));
+                self.next += 1;
+                Ok(next)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Removes a name. A missing one is not an error.
+    pub(super) fn remove(&mut self, path: &Path) -> Result<(), Errno> {
+        if self.find(path) == Err(Errno::NOENT) {
+            return Ok(());
+        }
+        let order = self.next_order();
+        self.name(path, order, None)?;
+        self.collect();
+        Ok(())
+    }
+
+    fn name(&mut self, path: &Path, order: u64, to: Option<Inode>) -> Result<(), Errno> {
+        let (parent, name) = (path.parent().unwrap_or(path), path.file_name().and_then(|name| name.to_str()));
+        let (directory, name) = (self.find(parent)?, name.ok_or(Errno::INVAL)?);
+        match self.nodes.get_mut(&directory) {
+            Some(Node::Directory(names)) => {
+                names.set(order, name, to);
+                Ok(())
+            }
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    /// Writes to a file, as much as the capacity allows: the error comes after that much.
+    pub(super) fn write(
+        &mut self,
+        inode: Inode,
+        offset: u64,
+        bytes: &[u8],
+        durable: bool,
+    ) -> Result<(), Errno> {
+        let (order, free) = (self.next_order(), self.free());
+        let Some(contents) = self.file(inode) else { return Err(Errno::ISDIR) };
+        let room = contents.space().saturating_add(free);
+        let fits = room.saturating_sub(offset).min(bytes.len() as u64) as usize;
+        contents.write(order, offset, &bytes[..fits], durable);
+        if fits < bytes.len() { Err(Errno::NOSPC) } else { Ok(()) }
+    }
+
+    /// Gives a file at least `len` bytes.
+    pub(super) fn allocate(&mut self, inode: Inode, len: u64) -> Result<(), Errno> {
+        let (order, free) = (self.next_order(), self.free());
+        let Some(contents) = self.file(inode) else { return Err(Errno::ISDIR) };
+        if contents.space_for(len) - contents.space() > free {
+            return Err(Errno::NOSPC);
+        }
+        if len > contents.len() {
+            contents.set_len(order, len);
+        }
+        Ok(())
+    }
+
+    /// Makes changes up to `order` to a file or directory sure.
+    pub(super) fn sync(&mut self, inode: Inode, order: u64) {
+        match self.nodes.get_mut(&inode) {
+            Some(Node::File(contents)) => contents.sync(order),
+            Some(Node::Directory(names)) => names.sync(order),
+            None => {}
+        }
+        self.collect();
+    }
+
+    /// A handle was opened.
+    pub(super) fn opened(&mut self, inode: Inode) {
+        *self.open.entry(inode).or_default() += 1;
+    }
+
+    /// A handle was closed.
+    pub(super) fn closed(&mut self, inode: Inode) {
+        if let Some(count) = self.open.get_mut(&inode) {
+            *count -= 1;
+            if *count == 0 {
+                self.open.remove(&inode);
+                self.collect();
+            }
+        }
+    }
+
+    /// The process dies.
+    pub(super) fn lose_process(&mut self) {
+        let order = self.next_order();
+        self.open.clear();
+        for node in self.nodes.values_mut() {
+            if let Node::File(contents) = node {
+                contents.lose_process(order);
+            }
+        }
+        self.collect();
+    }
+
+    /// The power goes.
+    pub(super) fn lose_power(&mut self, fate: &mut Fate<'_>) {
+        let order = self.next_order();
+        self.open.clear();
+        for node in self.nodes.values_mut() {
+            match node {
+                Node::File(contents) => contents.lose_power(order, fate),
+                Node::Directory(names) => names.lose_power(fate),
+            }
+        }
+        self.collect();
+    }
+
+    /// Frees what no name and no handle leads to any more.
+    fn collect(&mut self) {
+        let mut live = BTreeSet::new();
+        let mut reached: Vec<Inode> = self.open.keys().copied().chain([ROOT]).collect();
+        while let Some(inode) = reached.pop() {
+            if let (true, Some(Node::Directory(names))) = (live.insert(inode), self.nodes.get(&inode)) {
+                reached.extend(names.reachable());
+            }
+        }
+        self.nodes.retain(|inode, _| live.contains(inode));
+    }
+}

@@ -1,0 +1,141 @@
+//! One process of a world: the [`Io`] of one database.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::handle::Handle;
+use super::queue::SimulatedQueue;
+use super::world::World;
+use crate::base::error::{Error, Result};
+use crate::base::metrics::IoCounters;
+use crate::base::sync::Arc;
+use crate::io::{File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread};
+
+/// A process: alive until the world crashes.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    world: World,
+    process: u64,
+    counters: Arc<IoCounters>,
+}
+
+impl Machine {
+    /// A new process of the world.
+    pub(crate) fn new(world: &World) -> Self {
+        Self { world: world.clone(), process: world.state().process(), counters: Arc::default() }
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(super) fn process(&self) -> u64 {
+        self.process
+    }
+
+    fn file(&self, path: &Path, inode: u64, locks: bool) -> File {
+        let handle = Handle { world: self.world.clone(), inode, process: self.process, locks };
+        File::of_world(path.to_path_buf(), handle)
+    }
+}
+
+fn failed(operation: &'static str, path: &Path, e: Errno) -> Error {
+    Error::io(operation, path, None, e.into())
+}
+
+impl Io for Machine {
+    fn backend(&self) -> String {
+        "simulated".to_owned()
+    }
+
+    fn counters(&self) -> &IoCounters {
+        &self.counters
+    }
+
+    fn create_dir(&self, dir: &Path) -> Result<()> {
+        let made = self.world.state().create_dir(self.process, dir);
+        made.map_err(|e| failed("create directory", dir, e))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Option<Vec<String>>> {
+        match self.world.state().list(self.process, dir) {
+            Ok(names) => Ok(Some(names)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(failed("list directory", dir, e)),
+        }
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> Result<File> {
+        let operation = match mode {
+            OpenMode::Read => "open",
+            OpenMode::Create => "create",
+            OpenMode::Direct => "open for direct writing",
+            OpenMode::Directory => "open directory",
+        };
+        let opened = self.world.state().open(self.process, path, mode);
+        let inode = opened.map_err(|e| failed(operation, path, e))?;
+        Ok(self.file(path, inode, false))
+    }
+
+    fn file_len(&self, file: &File) -> Result<u64> {
+        let len = self.world.state().file_len(self.process, file.simulated().inode);
+        len.map_err(|e| failed("find the length of", file.path(), e))
+    }
+
+    fn lock(&self, path: &Path) -> Result<Lock> {
+        let dir = path.parent().unwrap_or(path).to_path_buf();
+        match self.world.state().lock(self.process, path) {
+            Ok(inode) => Ok(Lock(self.file(path, inode, true))),
+            Err(Errno::WOULDBLOCK) => {
+                Err(Error::Locked { dir, holder: format!("simulated process {}", self.process) })
+            }
+            Err(e) => Err(failed("open", path, e)),
+        }
+    }
+
+    fn space(&self, _dir: &Path) -> Result<Space> {
+        Ok(Space { free_bytes: self.world.state().free(), free_files: 1 << 20 })
+    }
+
+    fn map(&self, file: &File, len: usize) -> Result<SharedMap> {
+        let map = self.world.state().map(self.process, file.simulated().inode, len);
+        map.map_err(|e| Error::io("map", file.path(), None, e))
+    }
+
+    fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.world.interlude();
+        let mut read = |world: &World| {
+            let place = (file.simulated().inode, file.path());
+            world.state().read_at(self.process, place, offset, buffer)
+        };
+        let len = read(&self.world)?;
+        self.world.interlude();
+        self.counters.reads.add(1);
+        self.counters.read_bytes.add(len as u64);
+        Ok(len)
+    }
+
+    fn queue(&self, _core: usize, lock: &Lock) -> Result<Box<dyn Queue>> {
+        let number = self.world.state().new_queue();
+        Ok(Box::new(SimulatedQueue::new(self.clone(), number, lock)))
+    }
+
+    fn start_thread(&self, name: String, _body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Thread>> {
+        Err(failed("start thread", &PathBuf::from(name), Errno::PERM))
+    }
+
+    fn parallelism(&self) -> usize {
+        2
+    }
+
+    fn now(&self) -> Duration {
+        self.world.state().tick()
+    }
+
+    fn random(&self) -> u64 {
+        self.world.state().draw()
+    }
+}

@@ -1,0 +1,32 @@
+//! A simulated machine: files, directories, clock and randomness in memory, driven by one seed.
+//!
+//! A [`World`] outlives the databases opened in it, as a disk outlives processes. Everything in it
+//! happens on the thread that steps the cores, in an order that the seed and the caller's steps
+//! decide: the same steps under the same seed are the same run, to the byte.
+//!
+//! What the machine promises is less than any real one keeps, within what it would have to keep:
+//! see [`contents`] for the bytes of files, [`names`] for directories, [`crash`] for what is left
+//! after the end of a process or of the power, [`faults`] for what goes wrong without either.
+
+mod contents;
+mod crash;
+mod disk;
+mod faults;
+mod flight;
+mod handle;
+mod machine;
+mod names;
+mod queue;
+mod random;
+mod state;
+mod trace;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use crash::Survival;
+pub use faults::Faults;
+pub(super) use handle::Handle;
+pub(crate) use machine::Machine;
+pub use world::{Counts, World};

@@ -1,0 +1,132 @@
+//! A core's way to the simulated disk.
+//!
+//! It never waits: told to, it notes until when, so that the world knows the next event, and
+//! returns. Memory lent to it is treated as roughly as a kernel may: a read buffer holds garbage
+//! until its completion, and what a write was lent must not have changed by then.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use super::flight::{Effect, Flight, Landed};
+use super::machine::Machine;
+use crate::base::error::Result;
+use crate::base::sync::Arc;
+use crate::io::{Completion, Data, Io, Lock, Op, Queue, Unpark, Wait, host};
+
+/// What a read buffer holds before its completion.
+const GARBAGE: u8 = 0xa5;
+
+/// One queue of one process.
+pub(super) struct SimulatedQueue {
+    machine: Machine,
+    number: u64,
+    /// Operations in flight by their number in the world.
+    operations: HashMap<u64, (u64, Op)>,
+    _lock: Lock,
+}
+
+impl SimulatedQueue {
+    /// The queue `number` of the world.
+    pub(super) fn new(machine: Machine, number: u64, lock: &Lock) -> Self {
+        Self { machine, number, operations: HashMap::new(), _lock: lock.clone() }
+    }
+
+    fn complete(&mut self, number: u64, flight: Flight, landed: Landed, done: &mut Vec<Completion>) {
+        let (token, mut op) = self.operations.remove(&number).expect("what lands was submitted here");
+        match (&mut op, flight.effect) {
+            (Op::Read { buffer, .. }, Effect::Read { .. }) if landed.result.is_ok() => {
+                buffer.clear();
+                buffer.extend_from_slice(&landed.bytes);
+            }
+            (Op::Write { data, file, offset, .. }, Effect::Write { bytes, .. }) => assert!(
+                copy_of(data) == bytes,
+                "memory lent to a write to {} at {offset} was changed before its completion",
+                file.path().display(),
+            ),
+            _ => {}
+        }
+        let result = landed.result.map_err(io::Error::from);
+        host::count(self.machine.counters(), &op, &result);
+        done.push(Completion { token, result, op });
+    }
+}
+
+/// The bytes that a write was lent, as they are now.
+fn copy_of(data: &Data) -> Vec<u8> {
+    match data {
+        Data::Owned(buffer) => buffer.to_vec(),
+        Data::Mapped { map, offset, len } => map.copy_out(*offset, *len),
+    }
+}
+
+impl Queue for SimulatedQueue {
+    fn submit(&mut self, token: u64, mut op: Op) {
+        let (path, effect) = match &mut op {
+            Op::Read { file, offset, buffer } => {
+                buffer.clear();
+                let len = buffer.capacity();
+                buffer.zero_to(len);
+                buffer.fill(GARBAGE);
+                (file.path(), Effect::Read { offset: *offset, len })
+            }
+            Op::Write { file, offset, data, durable } => {
+                let bytes = copy_of(data);
+                (file.path(), Effect::Write { offset: *offset, bytes, durable: *durable })
+            }
+            // The number of the newest change is filled in by the world.
+            Op::Sync { file } => (file.path(), Effect::Sync { order: 0 }),
+            Op::Allocate { file, len } => (file.path(), Effect::Allocate { len: *len }),
+            Op::Remove { path } => (path.as_path(), Effect::Remove),
+        };
+        let path = path.to_path_buf();
+        let inode = match &op {
+            Op::Read { file, .. }
+            | Op::Write { file, .. }
+            | Op::Sync { file }
+            | Op::Allocate { file, .. } => file.simulated().inode,
+            Op::Remove { .. } => 0,
+        };
+        let flight = Flight { queue: self.number, due: Duration::ZERO, inode, path, effect };
+        let number = self.machine.world().state().submit(self.machine.process(), flight);
+        self.operations.insert(number, (token, op));
+    }
+
+    fn turn(&mut self, wait: Wait, done: &mut Vec<Completion>) -> Result<()> {
+        let deadline = match wait {
+            Wait::No => None,
+            Wait::Until(deadline) => deadline,
+        };
+        let landed = self.machine.world().state().turn(self.machine.process(), self.number, deadline);
+        for (number, flight, landed) in landed {
+            self.complete(number, flight, landed, done);
+        }
+        Ok(())
+    }
+
+    fn in_flight(&self) -> usize {
+        self.operations.len()
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        Arc::new(NobodyWaits)
+    }
+}
+
+impl Drop for SimulatedQueue {
+    fn drop(&mut self) {
+        // As a ring does: what is in flight ends before the memory lent to it goes.
+        let landed = self.machine.world().state().drain(self.machine.process(), self.number);
+        let mut done = Vec::new();
+        for (number, flight, landed) in landed {
+            self.complete(number, flight, landed, &mut done);
+        }
+    }
+}
+
+/// Unparks a queue that never waits.
+struct NobodyWaits;
+
+impl Unpark for NobodyWaits {
+    fn unpark(&self) {}
+}

@@ -1,0 +1,349 @@
+//! Everything in a world, and what its processes may ask of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::crash::{Fate, Survival};
+use super::disk::{Disk, Node};
+use super::faults::{Faults, pick};
+use super::flight::{Effect, Flight, Landed, read};
+use super::names::Inode;
+use super::random::Random;
+use super::trace::Trace;
+use super::world::Counts;
+use crate::io::{OpenMode, SharedMap};
+
+/// Time passes with each look at the clock: that long at most.
+const LOOK_NS_MAX: u64 = 40_000;
+
+/// How long an operation takes, in nanoseconds.
+const LATENCY_NS: (u64, u64) = (20_000, 200_000);
+
+/// How long a sync or a durable write takes, in nanoseconds.
+const SYNC_LATENCY_NS: (u64, u64) = (100_000, 2_000_000);
+
+/// How often, of all times that time passes, the kernel writes back from mappings.
+const WRITE_BACK_CHANCE: f64 = 0.02;
+
+/// How much longer an operation takes when its latency is a spike.
+const SPIKE: u64 = 1000;
+
+/// The state of a world.
+pub(super) struct State {
+    random: Random,
+    pub(super) faults: Faults,
+    pub(super) disk: Disk,
+    pub(super) now: Duration,
+    /// The process that lives; a crash ends it.
+    process: u64,
+    locks: BTreeSet<Inode>,
+    flights: BTreeMap<u64, Flight>,
+    next_flight: u64,
+    next_queue: u64,
+    /// Until when queues would sleep.
+    deadlines: BTreeMap<u64, Duration>,
+    pub(super) counts: Counts,
+    pub(super) trace: Trace,
+}
+
+/// An operation that has completed: its number, what it was, and what came of it.
+pub(super) type Completed = (u64, Flight, Landed);
+
+impl State {
+    /// An empty world.
+    pub(super) fn new(seed: u64, faults: Faults) -> Self {
+        Self {
+            random: Random::new(seed),
+            faults,
+            disk: Disk::new(),
+            now: Duration::ZERO,
+            process: 1,
+            locks: BTreeSet::new(),
+            flights: BTreeMap::new(),
+            next_flight: 1,
+            next_queue: 1,
+            deadlines: BTreeMap::new(),
+            counts: Counts::default(),
+            trace: Trace::default(),
+        }
+    }
+
+    /// The process that lives.
+    pub(super) fn process(&self) -> u64 {
+        self.process
+    }
+
+    /// A number for a new queue.
+    pub(super) fn new_queue(&mut self) -> u64 {
+        self.next_queue += 1;
+        self.next_queue
+    }
+
+    /// A random number.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.random.next()
+    }
+
+    /// The time, a moment later: work takes time, though none is simulated.
+    pub(super) fn tick(&mut self) -> Duration {
+        self.now += Duration::from_nanos(self.random.below(LOOK_NS_MAX));
+        self.now
+    }
+
+    /// When something will happen by itself.
+    pub(super) fn next_event(&self) -> Option<Duration> {
+        let dues = self.flights.values().map(|flight| flight.due);
+        dues.chain(self.deadlines.values().copied()).min()
+    }
+
+    /// Lets time pass.
+    pub(super) fn advance(&mut self, to: Duration) {
+        self.now = self.now.max(to);
+        if self.random.chance(WRITE_BACK_CHANCE) {
+            self.write_back();
+        }
+    }
+
+    /// The kernel brings a page of some mapping to the device, as it does now and then.
+    fn write_back(&mut self) {
+        let order = self.disk.next_order();
+        for inode in self.disk.files() {
+            if let Some(contents) = self.disk.file(inode)
+                && contents.mapped_pages() > 0
+            {
+                let page = self.random.below(contents.mapped_pages() as u64) as usize;
+                contents.write_back(order, page);
+            }
+        }
+    }
+
+    fn check_alive(&self, process: u64) -> Result<(), Errno> {
+        if process == self.process { Ok(()) } else { Err(Errno::IO) }
+    }
+
+    /// Takes an operation; returns its number.
+    pub(super) fn submit(&mut self, process: u64, mut flight: Flight) -> u64 {
+        self.next_flight += 1;
+        let number = self.next_flight;
+        if process == self.process {
+            flight.due = self.now + self.latency(&flight);
+            if let Effect::Sync { order } = &mut flight.effect {
+                *order = self.disk.order();
+            }
+            self.flights.insert(number, flight);
+        }
+        number
+    }
+
+    fn latency(&mut self, flight: &Flight) -> Duration {
+        let slow = matches!(flight.effect, Effect::Sync { .. } | Effect::Write { durable: true, .. });
+        let (low, high) = if slow { SYNC_LATENCY_NS } else { LATENCY_NS };
+        let mut latency = Duration::from_nanos(self.random.within(low, high));
+        if self.random.chance(self.faults.latency_spike) {
+            self.counts.faults += 1;
+            latency *= SPIKE as u32;
+        }
+        if self.random.chance(self.faults.queue_full) {
+            let last = self.flights.values().filter(|other| other.queue == flight.queue);
+            let last = last.map(|other| other.due).max().unwrap_or_default();
+            latency += last.saturating_sub(self.now);
+        }
+        latency
+    }
+
+    /// A turn of a queue that would sleep until `deadline` if nothing completes.
+    pub(super) fn turn(&mut self, process: u64, queue: u64, deadline: Option<Duration>) -> Vec<Completed> {
+        if process != self.process {
+            return Vec::new();
+        }
+        match deadline {
+            Some(deadline) => self.deadlines.insert(queue, deadline),
+            None => self.deadlines.remove(&queue),
+        };
+        let now = self.now;
+        self.land(|flight| flight.queue == queue && flight.due <= now)
+    }
+
+    /// Waits for all that a queue has in flight, since the queue is going away.
+    pub(super) fn drain(&mut self, process: u64, queue: u64) -> Vec<Completed> {
+        if process != self.process {
+            return Vec::new();
+        }
+        self.deadlines.remove(&queue);
+        self.land(|flight| flight.queue == queue)
+    }
+
+    /// Completes operations, in any order.
+    fn land(&mut self, which: impl Fn(&Flight) -> bool) -> Vec<Completed> {
+        let mut due: Vec<u64> =
+            self.flights.iter().filter(|(_, flight)| which(flight)).map(|(number, _)| *number).collect();
+        let mut landed = Vec::with_capacity(due.len());
+        while !due.is_empty() {
+            let number = due.swap_remove(self.random.below(due.len() as u64) as usize);
+            let flight = self.flights.remove(&number).expect("it was just listed");
+            self.counts.operations += 1;
+            let outcome = flight.land(&mut self.disk, &self.faults, &mut self.random);
+            self.trace.add(self.now, format_args!("{flight} -> {outcome}"));
+            self.counts.faults += u64::from(outcome.result.is_err());
+            landed.push((number, flight, outcome));
+        }
+        landed
+    }
+
+    /// Draws whether a call fails at once, and with what.
+    fn fault(&mut self, probability: f64, path: &Path, errors: &[Errno]) -> Result<(), Errno> {
+        self.counts.operations += 1;
+        if self.faults.strike(probability, path, &mut self.random) {
+            self.counts.faults += 1;
+            return Err(pick(errors, &mut self.random));
+        }
+        Ok(())
+    }
+
+    fn note<T>(&mut self, what: &str, path: &Path, result: Result<T, Errno>) -> Result<T, Errno> {
+        let outcome = result.as_ref().map_or_else(|e| format!("{e:?}"), |_| "done".to_owned());
+        self.trace.add(self.now, format_args!("{what} {} -> {outcome}", path.display()));
+        result
+    }
+
+    /// Makes a directory and its parents, durable.
+    pub(super) fn create_dir(&mut self, process: u64, dir: &Path) -> Result<(), Errno> {
+        self.check_alive(process)?;
+        let made = self.disk.create_dir(dir);
+        self.note("create directory", dir, made)
+    }
+
+    /// Names in a directory.
+    pub(super) fn list(&mut self, process: u64, dir: &Path) -> Result<Vec<String>, Errno> {
+        self.check_alive(process)?;
+        let fault = self.fault(self.faults.list_error, dir, &[Errno::IO]);
+        let listed = fault.and_then(|()| self.disk.list(dir));
+        self.note("list", dir, listed)
+    }
+
+    /// Opens a file.
+    pub(super) fn open(&mut self, process: u64, path: &Path, mode: OpenMode) -> Result<Inode, Errno> {
+        self.check_alive(process)?;
+        let fault = self.fault(self.faults.open_error, path, &[Errno::IO, Errno::MFILE]);
+        let opened = match (mode, fault) {
+            (OpenMode::Create, Err(e)) => {
+                if self.random.coin() {
+                    // Made all the same; if that fails too, it was not.
+                    let _made = self.disk.create(path);
+                }
+                Err(e)
+            }
+            (OpenMode::Create, Ok(())) => self.disk.create(path),
+            (_, Err(e)) => Err(e),
+            (mode, Ok(())) => self.find(path, mode == OpenMode::Directory),
+        };
+        if let Ok(inode) = opened {
+            self.disk.opened(inode);
+        }
+        self.note(if mode == OpenMode::Create { "create" } else { "open" }, path, opened)
+    }
+
+    fn find(&mut self, path: &Path, directory: bool) -> Result<Inode, Errno> {
+        let inode = self.disk.find(path)?;
+        match (self.disk.node(inode), directory) {
+            (Some(Node::Directory(_)), true) | (Some(Node::File(_)), false) => Ok(inode),
+            (Some(Node::File(_)), true) => Err(Errno::NOTDIR),
+            _ => Err(Errno::ISDIR),
+        }
+    }
+
+    /// Closes a handle.
+    pub(super) fn close(&mut self, inode: Inode, process: u64, locks: bool) {
+        // The end of a process has closed its handles already.
+        if process == self.process {
+            self.disk.closed(inode);
+            if locks {
+                self.locks.remove(&inode);
+            }
+        }
+    }
+
+    /// Length of an open file.
+    pub(super) fn file_len(&mut self, process: u64, inode: Inode) -> Result<u64, Errno> {
+        self.check_alive(process)?;
+        self.disk.file(inode).map(|contents| contents.len()).ok_or(Errno::ISDIR)
+    }
+
+    /// Takes the lock of a file, making the file if need be.
+    pub(super) fn lock(&mut self, process: u64, path: &Path) -> Result<Inode, Errno> {
+        self.check_alive(process)?;
+        let inode = match self.disk.find(path) {
+            Ok(inode) => inode,
+            Err(_) => self.disk.create(path)?,
+        };
+        if !self.locks.insert(inode) {
+            return Err(Errno::WOULDBLOCK);
+        }
+        self.disk.opened(inode);
+        self.note("lock", path, Ok(inode))
+    }
+
+    /// Bytes left on the disk.
+    pub(super) fn free(&self) -> u64 {
+        self.disk.free()
+    }
+
+    /// Maps a file.
+    pub(super) fn map(&mut self, process: u64, inode: Inode, len: usize) -> io::Result<SharedMap> {
+        self.check_alive(process)?;
+        self.disk.file(inode).ok_or(Errno::ISDIR)?.map(len)
+    }
+
+    /// Reads on behalf of a caller.
+    pub(super) fn read_at(
+        &mut self,
+        process: u64,
+        (inode, path): (Inode, &Path),
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        self.check_alive(process)?;
+        let fault = self.fault(self.faults.read_error, path, &[Errno::IO]);
+        let landed = fault.and_then(|()| {
+            let place = (inode, path);
+            let landed = read(&mut self.disk, &self.faults, &mut self.random, place, offset, buffer.len());
+            landed.result.map(|_| landed.bytes)
+        });
+        let bytes = self.note("read", path, landed)?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+
+    /// Ends the process, and the power too if something is to survive its loss.
+    pub(super) fn crash(&mut self, power: Option<Survival>) {
+        for flight in std::mem::take(&mut self.flights).into_values() {
+            if self.random.coin() {
+                flight.interrupt(&mut self.disk, &mut self.random);
+            } else if self.random.coin() {
+                // Done as a whole, though nobody is told.
+                let _landed = flight.land(&mut self.disk, &Faults::default(), &mut self.random);
+            }
+        }
+        match power {
+            None => {
+                self.counts.process_crashes += 1;
+                self.disk.lose_process();
+            }
+            Some(survival) => {
+                self.counts.power_losses += 1;
+                let end = self.disk.order() + 2;
+                let mut fate = Fate::new(survival, end, &mut self.random);
+                self.disk.lose_power(&mut fate);
+            }
+        }
+        self.process += 1;
+        self.locks.clear();
+        self.deadlines.clear();
+        let what = if power.is_some() { "the power goes" } else { "the process dies" };
+        self.trace.add(self.now, format_args!("{what}"));
+    }
+}

@@ -1,0 +1,90 @@
+//! Databases in a simulated world: they work, and the same seed gives the same run.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::{Faults, Survival, World};
+use crate::{Db, Options, Stepper};
+
+const DIR: &str = "db";
+
+fn options() -> Options {
+    Options::new()
+        .cores(2)
+        .memtable_size_bytes(16 << 10)
+        .wal_segment_size_bytes(64 << 10)
+        .stage_size_bytes(64 << 10)
+}
+
+/// Steps all cores once; lets time pass when none has anything to do.
+fn step(world: &World, stepper: &mut Stepper) {
+    let mut worked = false;
+    for core in 0..stepper.cores() {
+        worked |= stepper.step(core);
+    }
+    if !worked {
+        world.advance(world.next_event().expect("somebody waits for something"));
+    }
+}
+
+fn run<F: Future>(world: &World, stepper: &mut Stepper, future: F) -> F::Output {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+        step(world, stepper);
+    }
+}
+
+fn open(world: &World) -> (Stepper, Db) {
+    let (mut stepper, mut opening) = Db::open_simulated(world, DIR, options()).unwrap();
+    loop {
+        if let Some(opened) = opening.poll() {
+            return (stepper, opened.unwrap());
+        }
+        step(world, &mut stepper);
+    }
+}
+
+fn fill(world: &World, stepper: &mut Stepper, db: &Db, count: usize) {
+    for number in 0..count {
+        let key = format!("key{:04}", number % 300);
+        run(world, stepper, db.put_async(key.as_bytes(), &[number as u8; 100])).unwrap();
+    }
+}
+
+fn digest(seed: u64) -> u64 {
+    let world = World::new(seed, Faults::default());
+    let (mut stepper, db) = open(&world);
+    fill(&world, &mut stepper, &db, 1000);
+    run(&world, &mut stepper, db.compact_async()).unwrap();
+    assert_eq!(db.range::<&[u8]>(..).count(), 300);
+    world.crash_power(Survival::Any);
+    drop((db, stepper));
+    let (_stepper, db) = open(&world);
+    assert!(db.range::<&[u8]>(..).count() <= 300);
+    world.digest()
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let first = digest(1);
+    assert_ne!(digest(2), first);
+}
+
+#[test]
+fn what_a_process_has_written_outlives_it() {
+    let world = World::new(3, Faults::default());
+    let (mut stepper, db) = open(&world);
+    fill(&world, &mut stepper, &db, 777);
+    let before: Vec<_> = db.range::<&[u8]>(..).map(Result::unwrap).collect();
+    assert!(matches!(Db::open_simulated(&world, DIR, options()), Err(crate::Error::Locked { .. })));
+    world.crash_process();
+    drop((db, stepper));
+    let (_stepper, db) = open(&world);
+    let after: Vec<_> = db.range::<&[u8]>(..).map(Result::unwrap).collect();
+    assert_eq!(before.len(), after.len());
+    assert!(before == after);
+}
