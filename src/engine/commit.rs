@@ -4,7 +4,7 @@
 //! view; only then does the job hear of it. Files that no view names any more are removed once the
 //! last reader that had them is gone.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::Engine;
 use crate::base::error::{Error, Result};
@@ -60,7 +60,7 @@ impl Engine {
 pub(super) struct Committer {
     pub(super) manifest: Manifest,
     pub(super) levels: Levels,
-    pub(super) tables: HashMap<u64, Arc<Table>>,
+    pub(super) tables: BTreeMap<u64, Arc<Table>>,
     /// Tables and memtables that no view will name again, kept here until the last reader that
     /// pinned one that did is gone: taking them apart is work for a core, not for that reader.
     pub(super) retired_tables: Vec<Arc<Table>>,
@@ -68,7 +68,7 @@ pub(super) struct Committer {
 }
 
 /// The files of a state, for a view.
-pub(super) fn files_of(levels: &Levels, tables: &HashMap<u64, Arc<Table>>) -> Files {
+pub(super) fn files_of(levels: &Levels, tables: &BTreeMap<u64, Arc<Table>>) -> Files {
     let open = |id: u64| Arc::clone(tables.get(&id).expect("every table of the state is open"));
     let flushed = levels.flushed.iter();
     let partitions = levels.partitions.iter();
@@ -152,8 +152,7 @@ impl Committer {
         if self.retired_tables.is_empty() && self.retired_memtables.is_empty() {
             return;
         }
-        // Old views wait for the epoch to move on; give it a push.
-        crossbeam_epoch::pin().flush();
+        engine.published.push_retired();
         for memtable in take_unread(&mut self.retired_memtables) {
             for (number, record) in memtable.into_records().enumerate() {
                 drop(record);

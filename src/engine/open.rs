@@ -133,11 +133,11 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options)
     let engine = Arc::new(Engine {
         blocks: Arc::new(BlockReader::new(Arc::clone(&io))),
         options,
-        io,
+        io: Arc::clone(&io),
         cores,
         directory: recovered.directory,
         wal: recovered.wal,
-        published: Published::new(view),
+        published: publish_first(&io, view),
         visible: AtomicU64::new(seqno),
         snapshots: Snapshots::default(),
         requests: Requests::default(),
@@ -167,6 +167,18 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options)
     start(Box::pin(tick_forever(local.clone(), Arc::clone(&engine))));
     start_jobs(&engine);
     Ok(Handle(engine))
+}
+
+/// The newest view of a database that begins with `view`.
+#[cfg(feature = "sim")]
+fn publish_first(io: &Arc<dyn Io>, view: View) -> Published {
+    if io.is_simulated() { Published::new_simulated(view) } else { Published::new(view) }
+}
+
+/// The newest view of a database that begins with `view`.
+#[cfg(not(feature = "sim"))]
+fn publish_first(_io: &Arc<dyn Io>, view: View) -> Published {
+    Published::new(view)
 }
 
 /// The flushing task on the last core, a compacting task on each.

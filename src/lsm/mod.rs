@@ -15,5 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod ranges;
 pub(crate) mod recovery;
 pub(crate) mod retention;
+#[cfg(feature = "sim")]
+mod retired;
 pub(crate) mod scan;
 pub(crate) mod view;

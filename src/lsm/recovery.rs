@@ -4,7 +4,7 @@
 //! begin. All of that is committed by one new manifest; until then nothing an earlier opening
 //! needs is touched, so an interrupted opening is simply repeated.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::files::{Directory, FileKind, MANIFEST_PREFIX, TABLE_PREFIX};
@@ -30,7 +30,7 @@ pub(crate) struct Recovered {
     pub(crate) directory: Directory,
     pub(crate) levels: Levels,
     pub(crate) manifest: Manifest,
-    pub(crate) tables: HashMap<u64, Arc<Table>>,
+    pub(crate) tables: BTreeMap<u64, Arc<Table>>,
     pub(crate) wal: Arc<Wal>,
     pub(crate) writer: Writer,
     /// Bytes of log that were replayed.
@@ -55,7 +55,7 @@ pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Re
         filter_bits_per_key: options.filter_bits_per_key as usize,
     };
     let directory = Directory::new(path.to_path_buf(), levels.next_file, cache, table_options);
-    let mut tables = HashMap::new();
+    let mut tables = BTreeMap::new();
     for record in levels.tables().collect::<Vec<_>>() {
         let table = directory.open_table(local, record).await?;
         let (_, newest) = table.seqno_range();
@@ -146,7 +146,7 @@ struct Replay<'a> {
     local: &'a Local,
     directory: &'a Directory,
     levels: &'a mut Levels,
-    tables: &'a mut HashMap<u64, Arc<Table>>,
+    tables: &'a mut BTreeMap<u64, Arc<Table>>,
     options: &'a Options,
 }
 

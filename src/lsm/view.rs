@@ -63,16 +63,45 @@ pub(crate) struct Published {
     current: Atomic<Arc<View>>,
     /// Held to replace the view; never across a wait.
     writer: Mutex<()>,
+    /// Where replaced views go instead of the epoch, in a simulated world.
+    #[cfg(feature = "sim")]
+    retired: Option<super::retired::Retired<Owned<Arc<View>>>>,
 }
 
 impl Published {
     /// Publishes the first view.
     pub(crate) fn new(view: View) -> Self {
-        Self { current: Atomic::new(Arc::new(view)), writer: Mutex::new(()) }
+        Self {
+            current: Atomic::new(Arc::new(view)),
+            writer: Mutex::new(()),
+            #[cfg(feature = "sim")]
+            retired: None,
+        }
+    }
+
+    /// Publishes the first view of a database in a simulated world.
+    #[cfg(feature = "sim")]
+    pub(crate) fn new_simulated(view: View) -> Self {
+        let mut published = Self::new(view);
+        published.retired = Some(super::retired::Retired::here());
+        published
+    }
+
+    /// Gives replaced views, which wait for the epoch to move on, a push.
+    pub(crate) fn push_retired(&self) {
+        #[cfg(feature = "sim")]
+        if let Some(retired) = &self.retired {
+            return retired.let_go();
+        }
+        crossbeam_epoch::pin().flush();
     }
 
     /// The newest view, valid as long as the guard.
     pub(crate) fn load<'g>(&self, guard: &'g Guard) -> &'g Arc<View> {
+        #[cfg(feature = "sim")]
+        if let Some(retired) = &self.retired {
+            retired.check_thread();
+        }
         // Acquire pairs with the Release swap in `update`: a reader that finds the pointer finds
         // the view behind it complete.
         let shared = self.current.load(Ordering::Acquire, guard);
@@ -92,6 +121,13 @@ impl Published {
         let guard = crossbeam_epoch::pin();
         let new = Arc::new(change(self.load(&guard)));
         let old = self.current.swap(Owned::new(Arc::clone(&new)), Ordering::AcqRel, &guard);
+        #[cfg(feature = "sim")]
+        if let Some(retired) = &self.retired {
+            // SAFETY: only this thread ever loads the pointer, and what it borrowed under a guard is
+            // over before `let_go` frees anything, which it does without one.
+            retired.keep(unsafe { old.into_owned() });
+            return new;
+        }
         // SAFETY: the old pointer was just unlinked by the only writer; readers that still have it
         // hold guards.
         unsafe { guard.defer_destroy(old) };

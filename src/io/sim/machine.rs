@@ -138,4 +138,8 @@ impl Io for Machine {
     fn random(&self) -> u64 {
         self.world.state().draw()
     }
+
+    fn is_simulated(&self) -> bool {
+        true
+    }
 }

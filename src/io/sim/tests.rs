@@ -69,8 +69,12 @@ fn digest(seed: u64) -> u64 {
 }
 
 #[test]
-fn the_same_seed_is_the_same_run() {
+fn the_same_seed_is_the_same_run_whatever_other_threads_do() {
     let first = digest(1);
+    let threads: Vec<_> = (0..3).map(|_| std::thread::spawn(|| digest(1))).collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), first);
+    }
     assert_ne!(digest(2), first);
 }
 
