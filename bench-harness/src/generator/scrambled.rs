@@ -53,6 +53,24 @@ mod tests {
     use super::*;
     use crate::generator::Stream;
 
+    /// Utils.java lines 43 to 65 (YCSB d9faaac, `fnvhash64`) in Python:
+    ///     h = 0xCBF29CE484222325
+    ///     for i in range(8): h = ((h ^ (x & 255)) * 1099511628211) % 2**64; x >>= 8
+    ///     abs(h if h < 2**63 else h - 2**64)
+    #[test]
+    fn hashes_are_those_of_ycsb() {
+        for (number, expected) in [
+            (0, 6_284_781_860_667_377_211),
+            (1, 8_517_097_267_634_966_620),
+            (255, 8_064_062_821_143_829_734),
+            (256, 2_056_600_594_528_442_646),
+            (2_147_483_647, 627_943_977_067_101_855),
+            (4_294_967_296, 634_246_865_027_890_484),
+        ] {
+            assert_eq!(fnv_hash_64(number), expected, "of {number}");
+        }
+    }
+
     #[test]
     fn the_zeta_of_ycsb_is_the_sum_it_stands_for() {
         // YCSB summed ten billion terms one by one, which loses digits; ours is integrated.

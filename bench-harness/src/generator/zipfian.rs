@@ -36,7 +36,11 @@ impl Zipfian {
 
     /// The next rank.
     pub fn next(&self, random: &mut OpRandom) -> u64 {
-        let u = random.unit();
+        self.rank(random.unit())
+    }
+
+    /// The rank at `u`, a number in [0, 1).
+    fn rank(&self, u: f64) -> u64 {
         let uz = u * self.zeta;
         if uz < 1.0 || self.items == 1 {
             return 0;
@@ -97,6 +101,44 @@ mod tests {
     fn the_closed_form_of_zeta_agrees_with_the_sum() {
         let sum: f64 = (1..=200_000).map(term).sum();
         assert!((zeta(200_000) - sum).abs() < 1e-9);
+    }
+
+    /// The sums of ZipfianGenerator.java lines 198 to 208 (YCSB d9faaac, `zetastatic`), in Python:
+    /// math.fsum(i ** -0.99 for i in range(1, n + 1)).
+    #[test]
+    fn zeta_is_that_of_ycsb() {
+        for (items, expected) in [
+            (2, 1.503_477_775_028_359_4),
+            (100, 5.294_568_831_377_163_5),
+            (1_000, 7.728_953_217_284_738),
+            (1_000_000, 15.391_849_746_036_804),
+        ] {
+            assert!((zeta(items) - expected).abs() < 1e-9, "zeta({items}) is {}", zeta(items));
+        }
+    }
+
+    /// ZipfianGenerator.java lines 132 to 148 and 250 to 263 (YCSB d9faaac) in Python, for 1000 items:
+    ///     eta = (1 - (2 / n) ** 0.01) / (1 - zeta(2) / zeta(n)); uz = u * zeta(n)
+    ///     0 if uz < 1 else 1 if uz < 1 + 0.5 ** 0.99 else int(n * (eta * u - eta + 1) ** (1 / (1 - 0.99)))
+    /// and for the 10^10 + 1 items of ScrambledZipfianGenerator.java with its ZETAN.
+    #[test]
+    fn equal_random_numbers_give_the_ranks_of_ycsb() {
+        let (small, large) = (Zipfian::new(1_000), Zipfian::with_zeta(10_000_000_001, 26.469_028_201_783_02));
+        for (u, of_small, of_large) in [
+            (0.0, 0, 0),
+            (0.1, 0, 6),
+            (0.13, 1, 13),
+            (0.2, 2, 83),
+            (0.25, 3, 296),
+            (0.3, 4, 1_038),
+            (0.5, 22, 134_552),
+            (0.75, 151, 42_924_421),
+            (0.9, 471, 1_170_869_537),
+            (0.99, 927, 8_086_205_587),
+            (0.999_999, 999, 9_999_787_803),
+        ] {
+            assert_eq!((small.rank(u), large.rank(u)), (of_small, of_large), "at {u}");
+        }
     }
 
     #[test]

@@ -68,6 +68,7 @@ mod tests {
         String::from_utf8(key).unwrap()
     }
 
+    /// CoreWorkload.java lines 383 to 394 (YCSB d9faaac, `buildKeyName`) over Utils.java's `fnvhash64`.
     /// The expected values were computed by a few lines of Python with integers reduced modulo
     /// 2^64: x = 0xCBF29CE484222325; for each of the eight octets, lowest first,
     /// x = (x ^ octet) * 1099511628211 % 2^64; then abs() of x read as a signed number.
