@@ -56,6 +56,8 @@ pub enum Command {
     /// Run the operations of a workload on a loaded data set
     #[command(after_help = engines_help())]
     Run(PhaseArgs),
+    /// List the properties of workload files: default, values and what each does
+    Properties,
     /// Judge the results of one build against those of another
     #[command(after_help = COMPARE_STATUS)]
     Compare(CompareArgs),

@@ -41,6 +41,9 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Load(arguments)) => phase_command::execute(PhaseKind::Load, arguments),
         Some(Command::Run(arguments)) => phase_command::execute(PhaseKind::Run, arguments),
+        Some(Command::Properties) => {
+            output(&properties::table()).map(|()| Verdict::Good).map_err(anyhow::Error::from)
+        }
         Some(Command::Compare(arguments)) => compare::execute(arguments),
         Some(Command::Pairs(arguments)) => compare::pairs(arguments),
         Some(Command::Calibrate(arguments)) => compare::calibrate(arguments),

@@ -123,7 +123,7 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
     set("recordcount", size.records.to_string(), "--records");
     set("operationcount", operations.to_string(), "--operations");
     set("threadcount", arguments.threads.to_string(), "--threads");
-    set("dataintegrity", arguments.engine.verify.to_string(), "--verify");
+    set("rabi.verify", arguments.engine.verify.to_string(), "--verify");
     if kind == PhaseKind::Run {
         set("maxexecutiontime", size.duration_s.to_string(), "--duration");
     }

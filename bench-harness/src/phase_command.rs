@@ -139,7 +139,7 @@ fn layer(arguments: &PhaseArgs) -> Result<Properties> {
         }
     }
     if arguments.engine.verify {
-        properties.set("dataintegrity", "true", Origin::Flag("--verify"));
+        properties.set("rabi.verify", "true", Origin::Flag("--verify"));
     }
     Ok(properties)
 }

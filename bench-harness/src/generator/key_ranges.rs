@@ -20,6 +20,14 @@ pub struct KeyRangeShape {
     pub ranks: (f64, f64),
 }
 
+impl KeyRangeShape {
+    /// Whether the ranges have weights to draw by.
+    pub fn is_drawable(&self) -> bool {
+        let total: f64 = (1..=self.ranges).map(|range| weight(self.terms, range as f64)).sum();
+        total.is_finite() && total > 0.0
+    }
+}
+
 /// Draws record numbers by range and rank.
 #[derive(Debug, Clone)]
 pub struct KeyRanges {

@@ -49,8 +49,30 @@ pub struct Known {
     pub default: &'static str,
     /// The type of its values.
     pub kind: Kind,
-    /// What setting it does.
+    /// Whether setting it does anything.
     pub effect: Effect,
+    /// What it is, in a few words.
+    pub about: &'static str,
+}
+
+impl Known {
+    /// A row of the table in docs/workloads.md: name, default, values, what it is.
+    pub fn markdown(&self) -> String {
+        let values = match self.kind {
+            Kind::Count { min, max: u64::MAX } => format!("whole, from {min}"),
+            Kind::Count { min, max } => format!("whole, {min} to {max}"),
+            Kind::Number { min, max } => format!("{min} to {max}"),
+            Kind::Flag => "true, false".to_owned(),
+            Kind::Choice(words) => words.join(", "),
+            Kind::Text => "text".to_owned(),
+        };
+        let effect = match self.effect {
+            Effect::Used => self.about.to_owned(),
+            Effect::Accepted => format!("accepted: {}", self.about),
+            Effect::Without(why) => format!("no effect, and a warning: {why}"),
+        };
+        format!("| `{}` | {} | {values} | {effect} |", self.name, self.default)
+    }
 }
 
 /// The entry of a property, if it is known.
@@ -69,80 +91,148 @@ const DIGITS: Kind = Kind::Count { min: 0, max: 1024 };
 /// Operations a second.
 const RATE: Kind = Kind::Number { min: 0.0, max: 1e9 };
 const SECONDS: Kind = Kind::Number { min: 0.0, max: 1e9 };
-const REQUESTS: Kind =
-    Kind::Choice(&["uniform", "zipfian", "latest", "hotspot", "sequential", "exponential"]);
+const EXPONENT: Kind = Kind::Number { min: 0.0, max: 100.0 };
+/// Parameters of formulas.
+const FINITE: Kind = Kind::Number { min: -1e12, max: 1e12 };
+const LENGTHS: Kind =
+    Kind::Choice(&["constant", "uniform", "zipfian", "histogram", "rabi.lognormal", "rabi.pareto"]);
+const SCAN_LENGTHS: Kind = Kind::Choice(&["uniform", "zipfian", "rabi.pareto"]);
+const REQUESTS: Kind = Kind::Choice(&[
+    "uniform",
+    "zipfian",
+    "latest",
+    "hotspot",
+    "sequential",
+    "exponential",
+    "rabi.zipf",
+    "rabi.keyranges",
+]);
 
 const HDR_ONLY: Effect = Effect::Without("latencies always go into HDR histograms");
 const JVM: Effect = Effect::Without("there is no JVM to track");
 const NO_FILES: Effect = Effect::Without("full distributions are in the file of --json");
 const OTHER_WORKLOAD: Effect = Effect::Without("only the core workload is offered");
 
-const fn used(name: &'static str, default: &'static str, kind: Kind) -> Known {
-    Known { name, default, kind, effect: Effect::Used }
+const fn used(name: &'static str, default: &'static str, kind: Kind, about: &'static str) -> Known {
+    Known { name, default, kind, effect: Effect::Used, about }
 }
 
-const fn accepted(name: &'static str, default: &'static str) -> Known {
-    Known { name, default, kind: Kind::Text, effect: Effect::Accepted }
+const fn accepted(name: &'static str, default: &'static str, about: &'static str) -> Known {
+    Known { name, default, kind: Kind::Text, effect: Effect::Accepted, about }
 }
 
 const fn without(name: &'static str, default: &'static str, effect: Effect) -> Known {
-    Known { name, default, kind: Kind::Text, effect }
+    Known { name, default, kind: Kind::Text, effect, about: "" }
 }
 
 /// All known properties.
 pub const KNOWN: &[Known] = &[
     // The data set.
-    used("recordcount", "0", ANY),
-    used("insertstart", "0", ANY),
-    used("insertcount", "", ANY),
-    used("fieldcount", "10", FIELDS),
-    used("fieldlength", "100", FIELD_BYTES),
-    used("minfieldlength", "1", FIELD_BYTES),
-    used("fieldlengthdistribution", "constant", Kind::Choice(&["constant", "uniform", "zipfian"])),
-    used("insertorder", "hashed", Kind::Choice(&["hashed", "ordered"])),
-    used("zeropadding", "1", DIGITS),
+    used("recordcount", "0", ANY, "records in the data set; must be given"),
+    used("insertstart", "0", ANY, "number of the first record of this client's part"),
+    used("insertcount", "", ANY, "records of this client's part; recordcount - insertstart if not set"),
+    used("fieldcount", "10", FIELDS, "fields in a record"),
+    used("fieldlength", "100", FIELD_BYTES, "bytes in a field; the longest where lengths vary"),
+    used("minfieldlength", "1", FIELD_BYTES, "the shortest field where lengths vary"),
+    used("fieldlengthdistribution", "constant", LENGTHS, "how field lengths vary"),
+    used("fieldlengthhistogram", "hist.txt", Kind::Text, "the file of distribution histogram"),
+    used(
+        "fieldnameprefix",
+        "field",
+        Kind::Text,
+        "begins field names, which occur in values of dataintegrity",
+    ),
+    used("insertorder", "hashed", Kind::Choice(&["hashed", "ordered"]), "whether keys hold a hash"),
+    used("zeropadding", "1", DIGITS, "least number of digits in a key"),
     // The mix.
-    used("operationcount", "0", ANY),
-    used("readproportion", "0.95", WEIGHT),
-    used("updateproportion", "0.05", WEIGHT),
-    used("insertproportion", "0", WEIGHT),
-    used("scanproportion", "0", WEIGHT),
-    used("readmodifywriteproportion", "0", WEIGHT),
-    used("rabi.deleteproportion", "0", WEIGHT),
-    used("readallfields", "true", Kind::Flag),
-    used("writeallfields", "false", Kind::Flag),
-    used("dataintegrity", "false", Kind::Flag),
+    used("operationcount", "0", ANY, "operations of a run; 0 is no bound"),
+    used("readproportion", "0.95", WEIGHT, "weight of reads"),
+    used("updateproportion", "0.05", WEIGHT, "weight of updates"),
+    used("insertproportion", "0", WEIGHT, "weight of inserts"),
+    used("scanproportion", "0", WEIGHT, "weight of scans"),
+    used("readmodifywriteproportion", "0", WEIGHT, "weight of read-modify-writes"),
+    used("readallfields", "true", Kind::Flag, "false: one field is taken out of the record read"),
+    used(
+        "dataintegrity",
+        "false",
+        Kind::Flag,
+        "values follow from key and field name; reads check them (VERIFY)",
+    ),
     // Which records are asked for.
-    used("requestdistribution", "uniform", REQUESTS),
-    used("hotspotdatafraction", "0.2", SHARE),
-    used("hotspotopnfraction", "0.8", SHARE),
-    used("exponential.percentile", "95", Kind::Number { min: 0.001, max: 99.999 }),
-    used("exponential.frac", "0.8571428571", Kind::Number { min: 1e-9, max: 1.0 }),
-    used("minscanlength", "1", POSITIVE),
-    used("maxscanlength", "1000", POSITIVE),
-    used("scanlengthdistribution", "uniform", Kind::Choice(&["uniform", "zipfian"])),
+    used("requestdistribution", "uniform", REQUESTS, "which records are asked for"),
+    used("hotspotdatafraction", "0.2", SHARE, "hotspot: share of the records that is hot"),
+    used("hotspotopnfraction", "0.8", SHARE, "hotspot: share of the operations that goes there"),
+    used(
+        "exponential.percentile",
+        "95",
+        Kind::Number { min: 0.001, max: 99.999 },
+        "exponential: percent of the requests within exponential.frac",
+    ),
+    used(
+        "exponential.frac",
+        "0.8571428571",
+        Kind::Number { min: 1e-9, max: 1.0 },
+        "exponential: share of the newest records",
+    ),
+    used("minscanlength", "1", POSITIVE, "shortest scan, in records"),
+    used("maxscanlength", "1000", POSITIVE, "longest scan, in records"),
+    used("scanlengthdistribution", "uniform", SCAN_LENGTHS, "how scan lengths vary"),
     // Failed inserts.
-    used("core_workload_insertion_retry_limit", "0", ANY),
-    used("core_workload_insertion_retry_interval", "3", SECONDS),
-    used("core_workload_insertion_keep_going_on_error", "false", Kind::Flag),
+    used("core_workload_insertion_retry_limit", "0", ANY, "further attempts at a failed insert"),
+    used(
+        "core_workload_insertion_retry_interval",
+        "3",
+        SECONDS,
+        "seconds between attempts, varied by up to a fifth",
+    ),
+    used(
+        "core_workload_insertion_keep_going_on_error",
+        "false",
+        Kind::Flag,
+        "whether a load goes on after an insert that failed for good",
+    ),
     // The client.
-    used("threadcount", "1", THREADS),
-    used("target", "0", RATE),
-    used("maxexecutiontime", "0", SECONDS),
-    used("spin.sleep", "false", Kind::Flag),
-    used("status", "false", Kind::Flag),
-    used("status.interval", "10", SECONDS),
-    used("label", "", Kind::Text),
-    used("hdrhistogram.percentiles", "50,95,99", Kind::Text),
+    used("threadcount", "1", THREADS, "client threads"),
+    used("target", "0", RATE, "operations a second over all threads; 0 is no limit"),
+    used("maxexecutiontime", "0", SECONDS, "seconds after which a phase ends; 0 is no bound"),
+    used("spin.sleep", "false", Kind::Flag, "waiting for the target rate burns the processor"),
+    used("status", "false", Kind::Flag, "show a status line"),
+    used("status.interval", "10", SECONDS, "seconds between status lines in a file"),
+    used("label", "", Kind::Text, "stands in front of status lines"),
+    used("hdrhistogram.percentiles", "50,95,99", Kind::Text, "percentiles of the text summary"),
+    // Extensions.
+    used("rabi.deleteproportion", "0", WEIGHT, "weight of deletes"),
+    used("rabi.zipftheta", "0.99", EXPONENT, "rabi.zipf: the exponent; 0 is uniform"),
+    used("rabi.keyranges.count", "30", POSITIVE, "rabi.keyranges: number of ranges"),
+    used("rabi.keyranges.a", "14.18", FINITE, "rabi.keyranges: range x has weight a e^(b x) + c e^(d x)"),
+    used("rabi.keyranges.b", "-2.917", FINITE, "rabi.keyranges: see rabi.keyranges.a"),
+    used("rabi.keyranges.c", "0.0164", FINITE, "rabi.keyranges: see rabi.keyranges.a"),
+    used("rabi.keyranges.d", "-0.08082", FINITE, "rabi.keyranges: see rabi.keyranges.a"),
+    used(
+        "rabi.keyranges.rankfactor",
+        "0.002312",
+        SHARE,
+        "rabi.keyranges: within a range, P(rank <= r) = factor r^exponent; 0 is uniform",
+    ),
+    used("rabi.keyranges.rankexponent", "0.3467", EXPONENT, "rabi.keyranges: see rankfactor"),
+    used("rabi.fieldlength.median", "100", FINITE, "fieldlengthdistribution=rabi.lognormal: median bytes"),
+    used("rabi.fieldlength.deviation", "1", EXPONENT, "rabi.lognormal: deviation of the natural logarithm"),
+    used("rabi.fieldlength.theta", "0", FINITE, "fieldlengthdistribution=rabi.pareto: smallest value"),
+    used("rabi.fieldlength.k", "0.2615", EXPONENT, "rabi.pareto: weight of the tail"),
+    used("rabi.fieldlength.sigma", "25.45", FINITE, "rabi.pareto: scale"),
+    used("rabi.scanlength.theta", "0", FINITE, "scanlengthdistribution=rabi.pareto: smallest value"),
+    used("rabi.scanlength.k", "2.517", EXPONENT, "rabi.pareto: weight of the tail"),
+    used("rabi.scanlength.sigma", "14.236", FINITE, "rabi.pareto: scale"),
+    used("rabi.compressibility", "0", SHARE, "share of each field that is one repeated character"),
+    used("rabi.verify", "false", Kind::Flag, "the same as --verify"),
     // Fixed here.
-    accepted("workload", ""),
-    accepted("db", ""),
-    accepted("table", "usertable"),
-    accepted("dotransactions", "true"),
-    accepted("fieldnameprefix", "field"),
-    accepted("readallfieldsbyname", "false"),
+    accepted("workload", "", "the core workload is the only one"),
+    accepted("db", "", "--engine names the engine"),
+    accepted("table", "usertable", "a database holds one data set"),
+    accepted("readallfieldsbyname", "false", "fields have no names in a record"),
+    accepted("writeallfields", "false", "a value is always replaced as a whole"),
     // Known to YCSB, without effect here.
-    without("fieldlengthhistogram", "hist.txt", Effect::Without("no such length distribution")),
+    without("dotransactions", "true", Effect::Without("the commands load and run decide")),
     without("exporter", "", Effect::Without("text goes to stdout, JSON to the file of --json")),
     without("exportfile", "", Effect::Without("text goes to stdout, JSON to the file of --json")),
     without("measurementtype", "hdrhistogram", HDR_ONLY),
@@ -161,3 +251,7 @@ pub const KNOWN: &[Known] = &[
     without("storageages", "10", OTHER_WORKLOAD),
     without("occupancy", "0.9", OTHER_WORKLOAD),
 ];
+
+#[cfg(test)]
+#[path = "known_tests.rs"]
+mod tests;

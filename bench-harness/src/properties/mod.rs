@@ -17,6 +17,18 @@ use std::sync::Arc;
 use known::{Effect, KNOWN, Kind};
 pub use nearest::nearest;
 
+/// Every known property as a table in Markdown.
+pub fn table() -> String {
+    let rows: Vec<String> = KNOWN.iter().map(known::Known::markdown).collect();
+    format!("| property | default | values | effect |\n| --- | --- | --- | --- |\n{}\n", rows.join("\n"))
+}
+
+/// The names of the properties that do something.
+#[cfg(test)]
+pub fn used_names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().filter(|known| known.effect == Effect::Used).map(|known| known.name)
+}
+
 /// Where a property value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -50,14 +62,24 @@ impl fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum PropertyError {
     /// The file could not be read.
-    #[error("cannot read the property file {}: {source}", path.display())]
+    #[error("cannot read the property file {}: {source}; -P takes the path of a file, for example \
+             workloads/workloada", path.display())]
     Read {
         /// The file as it was named by the user.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// A line does not follow the `.properties` syntax.
+    /// The file of a length histogram could not be read.
+    #[error("cannot read {}: {source}; property fieldlengthhistogram names the file of \
+             fieldlengthdistribution=histogram", path.display())]
+    Histogram {
+        /// The file as it was named by the user.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line of a file does not follow its syntax.
     #[error("{origin}: {what}")]
     Syntax {
         /// File and line.
@@ -171,6 +193,14 @@ impl Properties {
         self.parse(name, &format!("a number from {min} to {max}"), |value: &f64| (min..=max).contains(value))
     }
 
+    /// A number above zero within the range the property allows.
+    pub fn positive(&self, name: &'static str) -> Result<f64, PropertyError> {
+        match self.number(name)? {
+            number if number > 0.0 => Ok(number),
+            _ => Err(self.refuse(name, "a number above 0")),
+        }
+    }
+
     /// `true` or `false`, in any case.
     pub fn flag(&self, name: &'static str) -> Result<bool, PropertyError> {
         match self.text(name).0.to_ascii_lowercase().as_str() {
@@ -264,7 +294,7 @@ mod tests {
         assert_eq!(
             layers.choice("requestdistribution").unwrap_err().to_string(),
             "mix:3: property requestdistribution is 'zipfy'; allowed: uniform, zipfian, latest, \
-             hotspot, sequential, exponential"
+             hotspot, sequential, exponential, rabi.zipf, rabi.keyranges"
         );
         assert_eq!(
             layers.count("recordcount").unwrap_err().to_string(),

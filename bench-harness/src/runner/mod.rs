@@ -70,14 +70,14 @@ impl Job {
 
     /// The bytes its values are cut from.
     pub fn pool(&self) -> Pool {
-        Pool::new(self.seed, self.workload.field_bytes_max)
+        Pool::new(self.seed, &self.workload.records)
     }
 
     /// The mean of key and value over some records of the data set; exact where all have one size.
     pub fn record_bytes_mean(&self) -> u64 {
         const SAMPLES: u64 = 200;
-        let pool = Pool::of_zeros(self.workload.field_bytes_max);
-        let mut records = RecordBuilder::new(&pool, self.workload.fields.clone());
+        let pool = Pool::of_zeros(&self.workload.records);
+        let mut records = RecordBuilder::new(&pool, self.workload.records.clone());
         let stream = Stream::new(self.seed, RECORD_STREAM);
         let mut key = Vec::new();
         let sizes = (0..SAMPLES).map(|number| {

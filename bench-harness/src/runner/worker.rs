@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{Engine, EngineResult, Session};
 use crate::generator::{AcknowledgedCounter, OpRandom, Stream};
 use crate::measure::{Outcome, Progress, Recorder, Row};
-use crate::workload::{KeyChooser, Operation, Pool, RecordBuilder, field, is_intact};
+use crate::workload::{KeyChooser, Operation, Pool, RecordBuilder, field, version};
 
 use super::claim::Claims;
 use super::throttle::Throttle;
@@ -104,7 +104,8 @@ pub fn run(
         shared,
         session: session?,
         chooser: KeyChooser::new(workload, shared.inserts),
-        records: RecordBuilder::new(shared.pool, workload.fields.clone()),
+        records: RecordBuilder::new(shared.pool, workload.records.clone()),
+        expected: RecordBuilder::new(shared.pool, workload.records.clone()),
         recorder: Recorder::default(),
         key: Vec::new(),
         value: Vec::new(),
@@ -123,6 +124,8 @@ struct Worker<'a> {
     session: Box<dyn Session + 'a>,
     chooser: KeyChooser<'a>,
     records: RecordBuilder<'a>,
+    /// What a record should be, under `dataintegrity`.
+    expected: RecordBuilder<'a>,
     recorder: Recorder,
     key: Vec<u8>,
     value: Vec<u8>,
@@ -204,8 +207,8 @@ impl Worker<'_> {
     /// Reads the record of the current key; returns when the call began and how it ended.
     fn read(&mut self, random: &mut OpRandom) -> (Instant, Outcome) {
         let workload = &self.shared.job.workload;
-        let whole = workload.read_all_fields || workload.verify;
-        let one = (!whole).then(|| random.below(workload.fields.count));
+        let whole = workload.read_all_fields || workload.verify || workload.integrity;
+        let one = (!whole).then(|| random.below(workload.records.fields));
         let value = &mut self.value;
         let start = Instant::now();
         let found = self.session.read(&self.key, &mut |bytes| {
@@ -220,7 +223,10 @@ impl Worker<'_> {
             self.read_bytes += (self.key.len() + self.value.len()) as u64;
         }
         let outcome = match found {
-            Ok(true) if workload.verify && !is_intact(&self.key, &self.value) => Outcome::Corrupt,
+            Ok(true) if workload.verify && version(&self.key, &self.value).is_none() => Outcome::Corrupt,
+            Ok(true) if workload.integrity && !self.expected.has_fields_of(&self.key, &self.value) => {
+                Outcome::Corrupt
+            }
             Ok(true) => Outcome::Ok,
             Ok(false) => Outcome::NotFound,
             Err(error) => self.failed(&error.to_string()),
@@ -284,7 +290,7 @@ impl Worker<'_> {
             scanned_bytes += (key.len() + bytes.len()) as u64;
             if workload.verify {
                 let ordered = key >= start_key.as_slice() && (last.is_empty() || key > &last[..]);
-                intact &= ordered && is_intact(key, bytes);
+                intact &= ordered && version(key, bytes).is_some();
                 last.clear();
                 last.extend_from_slice(key);
             }

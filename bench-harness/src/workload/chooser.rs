@@ -1,12 +1,13 @@
 //! Chooses the record of a request, as YCSB's core workload does.
 //!
-//! Uniform, hotspot and sequential requests stay within the loaded records. Zipfian, latest
+//! Uniform, hotspot and sequential requests and those of the extensions stay within the loaded records. Zipfian, latest
 //! and exponential ones may reach records inserted meanwhile, but only finished inserts: a
 //! number beyond them is drawn again. So what a request asks for is a function of seed, phase
 //! and operation index, except near the newest records while several threads insert.
 
 use crate::generator::{
-    AcknowledgedCounter, Exponential, Hotspot, Latest, OpRandom, ScrambledZipfian, Uniform,
+    AcknowledgedCounter, Exponential, Hotspot, KeyRanges, Latest, OpRandom, Scatter, ScrambledZipfian,
+    Uniform, Zipf,
 };
 
 use super::{RequestDistribution, Workload};
@@ -19,6 +20,8 @@ enum Distribution {
     Hotspot(Hotspot),
     Sequential { start: u64, count: u64 },
     Exponential(Exponential),
+    Zipf { ranks: Zipf, places: Scatter, start: u64 },
+    KeyRanges(KeyRanges),
 }
 
 /// One thread's chooser.
@@ -49,6 +52,12 @@ impl<'a> KeyChooser<'a> {
                 let range = workload.record_count as f64 * fraction;
                 Distribution::Exponential(Exponential::new(percentile, range))
             }
+            RequestDistribution::Zipf { theta } => {
+                Distribution::Zipf { ranks: Zipf::new(count, theta), places: Scatter::new(count), start }
+            }
+            RequestDistribution::KeyRanges(shape) => {
+                Distribution::KeyRanges(KeyRanges::new(start, count, shape))
+            }
         };
         KeyChooser { distribution, inserts }
     }
@@ -58,6 +67,8 @@ impl<'a> KeyChooser<'a> {
         match &mut self.distribution {
             Distribution::Uniform(records) => records.next(random),
             Distribution::Hotspot(records) => records.next(random),
+            Distribution::Zipf { ranks, places, start } => *start + places.place(ranks.next(random)),
+            Distribution::KeyRanges(records) => records.next(random),
             Distribution::Sequential { start, count } => *start + index % *count,
             Distribution::Latest(records) => records.next(self.inserts.finished(), random),
             Distribution::Zipfian(records) => loop {
@@ -96,7 +107,17 @@ mod tests {
     #[test]
     fn no_distribution_leaves_the_finished_records() {
         let stream = Stream::new(1, "chooser");
-        for request in ["uniform", "zipfian", "latest", "hotspot", "sequential", "exponential"] {
+        let all = [
+            "uniform",
+            "zipfian",
+            "latest",
+            "hotspot",
+            "sequential",
+            "exponential",
+            "rabi.zipf",
+            "rabi.keyranges",
+        ];
+        for request in all {
             let workload = workload(request);
             let inserts = AcknowledgedCounter::new(100);
             let mut chooser = KeyChooser::new(&workload, &inserts);

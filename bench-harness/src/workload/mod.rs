@@ -4,15 +4,18 @@
 //! record bytes and choices. Nothing here knows an engine or a clock.
 
 mod chooser;
+#[cfg(test)]
+mod effects_tests;
 mod keys;
+mod lengths;
 mod mix;
 mod record;
+mod request;
 mod spec;
 
 pub use chooser::KeyChooser;
 pub use keys::{InsertOrder, KeyFormat};
 pub use mix::{Mix, Operation};
-pub use record::{Pool, RecordBuilder, field, is_intact};
-#[cfg(test)]
-pub use spec::LengthDistribution;
-pub use spec::{FieldLength, RequestDistribution, Workload};
+pub use record::{FieldContent, Pool, RecordBuilder, RecordShape, field, version};
+pub use request::RequestDistribution;
+pub use spec::Workload;

@@ -1,11 +1,13 @@
 //! The bytes of a record.
 //!
 //! ```text
-//! check (8 bytes, little endian) | length, bytes | length, bytes | ...
+//! check (4 bytes) | version (4 bytes) | length, bytes | length, bytes | ...
 //! ```
-//! `check` is XXH3-64 of everything behind it, seeded with XXH3-64 of the key, so a record that
-//! turns up under another key, cut short or damaged is recognised. Fields follow in order
-//! without names; each length is a LEB128 varint. Ten fields of 100 bytes make 1018 bytes.
+//! Numbers are little-endian. `check` is the lower half of XXH3-64 of everything behind it, seeded
+//! with XXH3-64 of the key, so a record that turns up under another key, cut short or damaged is
+//! recognised. `version` counts the writes of the record under `--verify`, and is 0 without. Fields
+//! follow in order without names; each length is a LEB128 varint. Ten fields of 100 bytes make
+//! 1018 bytes.
 //!
 //! An update writes the whole record with fresh field values, also under
 //! `writeallfields=false`: a plain key-value store can replace a value only as a whole, and a
@@ -13,16 +15,47 @@
 //! `readallfields=false` the whole record is fetched and one field is taken out of it.
 //!
 //! Field bytes are slices of a pool of random printable characters, as YCSB's values are, so
-//! that making a record costs a copy.
+//! that making a record costs a copy. Under `dataintegrity` they are YCSB's deterministic values.
+
+use std::io::Write;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::FieldLength;
+use super::lengths::LengthDistribution;
 use crate::generator::{OpRandom, Stream};
 
-const CHECK_BYTES: usize = 8;
+const CHECK_BYTES: usize = 4;
+const HEAD_BYTES: usize = 8;
 /// Large enough that slices rarely overlap within what a compressor looks at.
 const POOL_BYTES: usize = 4 << 20;
+/// What the compressible part of a field is filled with.
+const FILLER: u8 = b'.';
+
+/// The number, the lengths and the bytes of the fields of a record.
+#[derive(Debug, Clone)]
+pub struct RecordShape {
+    /// Fields in a record.
+    pub fields: u64,
+    /// Bytes in a field.
+    pub lengths: LengthDistribution,
+    /// What the bytes are.
+    pub content: FieldContent,
+}
+
+/// What the bytes of a field are.
+#[derive(Debug, Clone)]
+pub enum FieldContent {
+    /// Random printable characters.
+    Random {
+        /// The share of each field, at its end, that is one repeated character.
+        compressibility: f64,
+    },
+    /// What YCSB writes under `dataintegrity`: a function of key and field name.
+    Deterministic {
+        /// What field names begin with; the field's number follows.
+        name_prefix: String,
+    },
+}
 
 /// Random printable bytes shared by all threads.
 #[derive(Debug)]
@@ -31,17 +64,17 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool from which fields of up to `field_bytes_max` bytes can be cut.
-    pub fn new(seed: u64, field_bytes_max: usize) -> Pool {
+    /// A pool from which fields of the shape can be cut.
+    pub fn new(seed: u64, shape: &RecordShape) -> Pool {
         let mut random = Stream::new(seed, "value pool").operation(0);
         // 95 printable characters, from the space to the tilde.
-        let bytes = (0..POOL_BYTES + field_bytes_max).map(|_| b' ' + random.below(95) as u8).collect();
-        Pool { bytes }
+        let bytes = POOL_BYTES + shape.lengths.max() as usize;
+        Pool { bytes: (0..bytes).map(|_| b' ' + random.below(95) as u8).collect() }
     }
 
     /// A pool for records of which only the size is asked.
-    pub fn of_zeros(field_bytes_max: usize) -> Pool {
-        Pool { bytes: vec![0; field_bytes_max + 1].into() }
+    pub fn of_zeros(shape: &RecordShape) -> Pool {
+        Pool { bytes: vec![0; shape.lengths.max() as usize + 1].into() }
     }
 
     fn slice(&self, length: usize, random: &mut OpRandom) -> &[u8] {
@@ -54,57 +87,104 @@ impl Pool {
 #[derive(Debug)]
 pub struct RecordBuilder<'a> {
     pool: &'a Pool,
-    fields: FieldLength,
+    shape: RecordShape,
     buffer: Vec<u8>,
 }
 
 impl<'a> RecordBuilder<'a> {
     /// A builder for records of the given shape.
-    pub fn new(pool: &'a Pool, fields: FieldLength) -> RecordBuilder<'a> {
-        RecordBuilder { pool, fields, buffer: Vec::new() }
+    pub fn new(pool: &'a Pool, shape: RecordShape) -> RecordBuilder<'a> {
+        RecordBuilder { pool, shape, buffer: Vec::new() }
     }
 
-    /// Fills the buffer with the record that `random` determines for `key`.
+    /// Fills the buffer with the record that `random` determines for `key`, in version 0.
     pub fn fill(&mut self, key: &[u8], random: &mut OpRandom) -> &[u8] {
         self.buffer.clear();
-        self.buffer.extend_from_slice(&[0; CHECK_BYTES]);
-        for _ in 0..self.fields.count {
-            let length = self.fields.draw(random);
+        self.buffer.extend_from_slice(&[0; HEAD_BYTES]);
+        for number in 0..self.shape.fields {
+            let length = self.shape.lengths.draw(random);
             push_varint(&mut self.buffer, length as u64);
-            self.buffer.extend_from_slice(self.pool.slice(length, random));
+            match &self.shape.content {
+                FieldContent::Random { compressibility } => {
+                    let filler = (length as f64 * compressibility) as usize;
+                    self.buffer.extend_from_slice(self.pool.slice(length - filler, random));
+                    self.buffer.resize(self.buffer.len() + filler, FILLER);
+                }
+                FieldContent::Deterministic { name_prefix } => {
+                    push_deterministic(&mut self.buffer, key, name_prefix, number, length);
+                }
+            }
         }
+        self.seal(key);
+        &self.buffer
+    }
+
+    /// Gives the record made last another version.
+    #[cfg(test)]
+    pub fn set_version(&mut self, key: &[u8], version: u32) {
+        self.buffer[CHECK_BYTES..HEAD_BYTES].copy_from_slice(&version.to_le_bytes());
+        self.seal(key);
+    }
+
+    fn seal(&mut self, key: &[u8]) {
         let check = check_of(key, &self.buffer[CHECK_BYTES..]);
         self.buffer[..CHECK_BYTES].copy_from_slice(&check.to_le_bytes());
-        &self.buffer
     }
 
     /// The record made last.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer
     }
-}
 
-fn check_of(key: &[u8], body: &[u8]) -> u64 {
-    xxh3_64_with_seed(body, xxh3_64(key))
-}
-
-/// Whether `record` is what was once written under `key`.
-pub fn is_intact(key: &[u8], record: &[u8]) -> bool {
-    match record.split_first_chunk::<CHECK_BYTES>() {
-        Some((check, body)) => u64::from_le_bytes(*check) == check_of(key, body),
-        None => false,
+    /// Whether `record` has the field values that its key determines, whichever its version;
+    /// replaces the record made last.
+    pub fn has_fields_of(&mut self, key: &[u8], record: &[u8]) -> bool {
+        // Deterministic values of constant length draw nothing.
+        let mut random = Stream::new(0, "unused").operation(0);
+        self.fill(key, &mut random);
+        record.get(HEAD_BYTES..) == Some(&self.buffer[HEAD_BYTES..])
     }
+}
+
+fn check_of(key: &[u8], body: &[u8]) -> u32 {
+    xxh3_64_with_seed(body, xxh3_64(key)) as u32
+}
+
+/// The version of a record, if it is what was once written under `key`.
+pub fn version(key: &[u8], record: &[u8]) -> Option<u32> {
+    let (check, rest) = record.split_first_chunk::<CHECK_BYTES>()?;
+    let (version, _) = rest.split_first_chunk::<4>()?;
+    (u32::from_le_bytes(*check) == check_of(key, rest)).then_some(u32::from_le_bytes(*version))
 }
 
 /// The bytes of one field, or nothing if the record has no such field.
 pub fn field(record: &[u8], index: u64) -> Option<&[u8]> {
-    let mut rest = record.get(CHECK_BYTES..)?;
+    let mut rest = record.get(HEAD_BYTES..)?;
     for _ in 0..index {
         let (length, behind) = read_varint(rest)?;
         rest = behind.get(length..)?;
     }
     let (length, behind) = read_varint(rest)?;
     behind.get(..length)
+}
+
+/// YCSB's `buildDeterministicValue`: `key:name`, then again and again a colon and Java's hash of
+/// what there is so far, cut off at the length.
+fn push_deterministic(buffer: &mut Vec<u8>, key: &[u8], name_prefix: &str, number: u64, length: usize) {
+    let start = buffer.len();
+    buffer.extend_from_slice(key);
+    // Writing into a vector cannot fail.
+    let _ = write!(buffer, ":{name_prefix}{number}");
+    let (mut hash, mut hashed) = (0_i32, start);
+    while buffer.len() - start < length {
+        buffer.push(b':');
+        for byte in &buffer[hashed..] {
+            hash = hash.wrapping_mul(31).wrapping_add(i32::from(*byte));
+        }
+        hashed = buffer.len();
+        let _ = write!(buffer, "{hash}");
+    }
+    buffer.truncate(start + length);
 }
 
 fn push_varint(buffer: &mut Vec<u8>, mut number: u64) {
@@ -127,43 +207,5 @@ fn read_varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workload::LengthDistribution;
-
-    fn record(key: &[u8], count: u64, length: u64) -> Vec<u8> {
-        let pool = Pool::new(1, length as usize);
-        let fields = FieldLength { count, distribution: LengthDistribution::Constant(length) };
-        let mut random = Stream::new(1, "load").operation(3);
-        RecordBuilder::new(&pool, fields).fill(key, &mut random).to_vec()
-    }
-
-    #[test]
-    fn ten_fields_of_a_hundred_bytes_make_one_kilobyte() {
-        let record = record(b"user1", 10, 100);
-        assert_eq!(record.len(), 1018);
-        assert!((0..10).all(|index| field(&record, index).unwrap().len() == 100));
-        assert_eq!(field(&record, 10), None);
-    }
-
-    #[test]
-    fn long_fields_have_longer_lengths() {
-        let record = record(b"user1", 2, 300);
-        assert_eq!(record.len(), 8 + 2 * 302);
-        assert_eq!(field(&record, 1).unwrap().len(), 300);
-    }
-
-    #[test]
-    fn damage_and_a_foreign_key_are_recognised() {
-        let intact = record(b"user1", 10, 100);
-        assert!(is_intact(b"user1", &intact));
-        assert!(!is_intact(b"user2", &intact));
-        assert!(!is_intact(b"user1", &intact[..1017]));
-        assert!(!is_intact(b"user1", &intact[..5]));
-        for place in [0, 8, 500, 1017] {
-            let mut damaged = intact.clone();
-            damaged[place] ^= 1;
-            assert!(!is_intact(b"user1", &damaged), "at {place}");
-        }
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

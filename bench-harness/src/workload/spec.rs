@@ -3,90 +3,11 @@
 //! Everything here is plain data. An error names the property, where it was written and what
 //! would be allowed, also when two properties contradict each other.
 
-use crate::generator::{OpRandom, Uniform, Zipfian};
 use crate::properties::{Properties, PropertyError};
 
-use super::{InsertOrder, KeyFormat, Mix};
-
-/// How lengths are spread between two bounds, both included.
-#[derive(Debug, Clone)]
-pub enum LengthDistribution {
-    /// Always this length.
-    Constant(u64),
-    /// All lengths equally often.
-    Uniform(Uniform),
-    /// Short lengths most often.
-    Zipfian {
-        /// The shortest length.
-        min: u64,
-        /// What is added to it.
-        above: Zipfian,
-    },
-}
-
-impl LengthDistribution {
-    fn draw(&self, random: &mut OpRandom) -> u64 {
-        match self {
-            LengthDistribution::Constant(length) => *length,
-            LengthDistribution::Uniform(lengths) => lengths.next(random),
-            LengthDistribution::Zipfian { min, above } => min + above.next(random),
-        }
-    }
-}
-
-/// The number and the lengths of the fields of a record.
-#[derive(Debug, Clone)]
-pub struct FieldLength {
-    /// Fields in a record.
-    pub count: u64,
-    /// Bytes in a field.
-    pub distribution: LengthDistribution,
-}
-
-impl FieldLength {
-    /// The length of the next field.
-    pub fn draw(&self, random: &mut OpRandom) -> usize {
-        self.distribution.draw(random) as usize
-    }
-}
-
-/// How many records a scan reads.
-#[derive(Debug, Clone)]
-pub struct ScanLength(LengthDistribution);
-
-impl ScanLength {
-    /// The length of the next scan.
-    pub fn draw(&self, random: &mut OpRandom) -> usize {
-        self.0.draw(random) as usize
-    }
-}
-
-/// Which records are asked for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum RequestDistribution {
-    /// All loaded records equally often.
-    Uniform,
-    /// Scrambled Zipfian over loaded and inserted records.
-    Zipfian,
-    /// Zipfian by age.
-    Latest,
-    /// One after the other, and again from the start.
-    Sequential,
-    /// A hot set and a cold one.
-    Hotspot {
-        /// Share of the records that are hot.
-        data_fraction: f64,
-        /// Share of the operations that go there.
-        operation_fraction: f64,
-    },
-    /// Exponential by age.
-    Exponential {
-        /// Percent of the requests...
-        percentile: f64,
-        /// ...that reach back no further than this share of the records.
-        fraction: f64,
-    },
-}
+use super::lengths::{LengthDistribution, field_lengths, scan_lengths};
+use super::request::{RequestDistribution, request};
+use super::{FieldContent, InsertOrder, KeyFormat, Mix, RecordShape};
 
 /// What happens when an insert fails.
 #[derive(Debug, Clone, Copy)]
@@ -111,21 +32,21 @@ pub struct Workload {
     /// The number of records in this client's part.
     pub insert_count: u64,
     /// The shape of records.
-    pub fields: FieldLength,
-    /// The most bytes a field can have.
-    pub field_bytes_max: usize,
+    pub records: RecordShape,
     /// The form of keys.
     pub keys: KeyFormat,
     /// The mix of operations.
     pub mix: Mix,
     /// Whether a read takes all fields or one.
     pub read_all_fields: bool,
-    /// Whether reads check the content of records.
+    /// Whether reads check that values follow from key and field name.
+    pub integrity: bool,
+    /// Whether what was acknowledged is remembered, and reads are held against it.
     pub verify: bool,
     /// Which records are asked for.
     pub request: RequestDistribution,
     /// The length of scans.
-    pub scan_length: ScanLength,
+    pub scan_length: LengthDistribution,
     /// What happens when an insert fails.
     pub retry: InsertionRetry,
     /// Client threads.
@@ -152,22 +73,22 @@ impl Workload {
         let record_count = properties.count("recordcount")?;
         let insert_start = properties.count("insertstart")?;
         let insert_count = insert_count(properties, record_count, insert_start)?;
-        // One value is replaced as a whole, so this only has to be well formed; see `record`.
+        // These only have to be well formed; see `record` for why.
         properties.flag("writeallfields")?;
-        let (fields, field_bytes_max) = fields(properties)?;
+        properties.flag("readallfieldsbyname")?;
         Ok(Workload {
             record_count,
             operation_count: properties.count("operationcount")?,
             insert_start,
             insert_count,
-            fields,
-            field_bytes_max,
+            records: records(properties)?,
             keys: keys(properties)?,
             mix: mix(properties)?,
             read_all_fields: properties.flag("readallfields")?,
-            verify: properties.flag("dataintegrity")?,
+            integrity: properties.flag("dataintegrity")?,
+            verify: properties.flag("rabi.verify")?,
             request: request(properties)?,
-            scan_length: scan_length(properties)?,
+            scan_length: scan_lengths(properties)?,
             retry: InsertionRetry {
                 limit: properties.count("core_workload_insertion_retry_limit")?,
                 interval_s: properties.number("core_workload_insertion_retry_interval")?,
@@ -206,25 +127,23 @@ fn insert_count(properties: &Properties, record_count: u64, insert_start: u64) -
     }
 }
 
-fn fields(properties: &Properties) -> Result<(FieldLength, usize), PropertyError> {
-    let count = properties.count("fieldcount")?;
-    let max = properties.count("fieldlength")?;
-    let min = properties.count("minfieldlength")?;
-    let kind = properties.choice("fieldlengthdistribution")?;
-    if kind != "constant" && min > max {
-        let allowed = format!("from 1 to fieldlength, which is {max}");
-        return Err(properties.refuse("minfieldlength", &allowed));
-    }
-    let distribution = lengths(kind, min, max);
-    Ok((FieldLength { count, distribution }, max as usize))
-}
-
-fn lengths(kind: &str, min: u64, max: u64) -> LengthDistribution {
-    match kind {
-        "constant" => LengthDistribution::Constant(max),
-        "uniform" => LengthDistribution::Uniform(Uniform::new(min, max)),
-        _ => LengthDistribution::Zipfian { min, above: Zipfian::new(max - min + 1) },
-    }
+fn records(properties: &Properties) -> Result<RecordShape, PropertyError> {
+    let lengths = field_lengths(properties)?;
+    let compressibility = properties.number("rabi.compressibility")?;
+    let content = if properties.flag("dataintegrity")? {
+        if !matches!(lengths, LengthDistribution::Constant(_)) {
+            let allowed = "constant, because dataintegrity=true needs to know each length";
+            return Err(properties.refuse("fieldlengthdistribution", allowed));
+        }
+        if compressibility > 0.0 {
+            let allowed = "0, because dataintegrity=true decides every byte";
+            return Err(properties.refuse("rabi.compressibility", allowed));
+        }
+        FieldContent::Deterministic { name_prefix: properties.text("fieldnameprefix").0.to_owned() }
+    } else {
+        FieldContent::Random { compressibility }
+    };
+    Ok(RecordShape { fields: properties.count("fieldcount")?, lengths, content })
 }
 
 fn keys(properties: &Properties) -> Result<KeyFormat, PropertyError> {
@@ -249,33 +168,6 @@ fn mix(properties: &Properties) -> Result<Mix, PropertyError> {
         return Err(properties.refuse("readproportion", allowed));
     }
     Ok(mix)
-}
-
-fn request(properties: &Properties) -> Result<RequestDistribution, PropertyError> {
-    Ok(match properties.choice("requestdistribution")? {
-        "zipfian" => RequestDistribution::Zipfian,
-        "latest" => RequestDistribution::Latest,
-        "sequential" => RequestDistribution::Sequential,
-        "hotspot" => RequestDistribution::Hotspot {
-            data_fraction: properties.number("hotspotdatafraction")?,
-            operation_fraction: properties.number("hotspotopnfraction")?,
-        },
-        "exponential" => RequestDistribution::Exponential {
-            percentile: properties.number("exponential.percentile")?,
-            fraction: properties.number("exponential.frac")?,
-        },
-        _ => RequestDistribution::Uniform,
-    })
-}
-
-fn scan_length(properties: &Properties) -> Result<ScanLength, PropertyError> {
-    let min = properties.count("minscanlength")?;
-    let max = properties.count("maxscanlength")?;
-    if min > max {
-        let allowed = format!("from 1 to maxscanlength, which is {max}");
-        return Err(properties.refuse("minscanlength", &allowed));
-    }
-    Ok(ScanLength(lengths(properties.choice("scanlengthdistribution")?, min, max)))
 }
 
 fn percentiles(properties: &Properties) -> Result<Vec<f64>, PropertyError> {
@@ -332,6 +224,20 @@ mod tests {
                 "recordcount=10\nhdrhistogram.percentiles=50,high",
                 "mix:2: property hdrhistogram.percentiles is '50,high'; allowed: numbers from 0 \
                  to 100, separated by commas",
+            ),
+            (
+                "recordcount=10\ndataintegrity=true\nfieldlengthdistribution=uniform",
+                "mix:3: property fieldlengthdistribution is 'uniform'; allowed: constant, because \
+                 dataintegrity=true needs to know each length",
+            ),
+            (
+                "recordcount=10\nfieldlengthdistribution=rabi.pareto\nrabi.fieldlength.sigma=0",
+                "mix:3: property rabi.fieldlength.sigma is '0'; allowed: a number above 0",
+            ),
+            (
+                "recordcount=10\nrequestdistribution=rabi.keyranges\nrabi.keyranges.a=-1000\nrabi.keyranges.c=-1",
+                "mix:3: property rabi.keyranges.a is '-1000'; allowed: numbers with which a e^(b x) + \
+                 c e^(d x) is finite for every range x and positive for one of them",
             ),
         ] {
             assert_eq!(read(text).unwrap_err(), expected);

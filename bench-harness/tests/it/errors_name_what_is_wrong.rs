@@ -13,7 +13,47 @@ fn loaded() -> Bench {
 fn a_missing_property_file() {
     Bench::new()
         .run("load -P nowhere --engine memory --dir db")
-        .expect(2, "cannot read the property file nowhere: No such file");
+        .expect(2, "cannot read the property file nowhere: No such file")
+        .expect(2, "-P takes the path of a file, for example workloads/workloada");
+}
+
+#[test]
+fn a_property_file_that_is_a_directory_or_has_a_bad_line() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("dir")).unwrap();
+    bench
+        .run("load -P dir --engine memory --dir db")
+        .expect(2, "cannot read the property file dir: Is a directory");
+    bench.write("mix", "recordcount=5\n\nlabel=\\u00zz\n");
+    bench
+        .run("load -P mix --engine memory --dir db")
+        .expect(2, "mix:3: \\u00zz is not a character; expected four hexadecimal digits");
+    bench.write("mix", "recordcount=5\n=7\n");
+    bench
+        .run("load -P mix --engine memory --dir db")
+        .expect(2, "mix:2: the line has no property name; expected name=value");
+}
+
+#[test]
+fn a_length_histogram_that_is_missing_or_malformed() {
+    let bench = Bench::new();
+    let load = "load -p recordcount=5 -p fieldlengthdistribution=histogram --engine memory --dir db";
+    bench
+        .run(load)
+        .expect(2, "cannot read hist.txt: No such file")
+        .expect(2, "property fieldlengthhistogram names the file of fieldlengthdistribution=histogram");
+    bench.write("hist.txt", "BlockSize\t10\n0\t1\n1 1\n");
+    bench.run(load).expect(2, "hist.txt:3: expected 1, a tab and a count below 4294967296");
+    bench.write("hist.txt", "BlockSize\t10\n0\t1\n1\t1\n");
+    bench.run(load).expect(0, "");
+}
+
+#[test]
+fn a_property_without_effect_is_a_warning_with_the_reason() {
+    Bench::new()
+        .run("load -p recordcount=5 -p dotransactions=false --engine memory --dir db")
+        .expect(0, "warning: command line (-p): property dotransactions has no effect here: the commands")
+        .expect(0, "load and run decide");
 }
 
 #[test]
