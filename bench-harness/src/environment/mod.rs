@@ -117,8 +117,8 @@ impl Environment {
     }
 
     /// Name and value of everything, for tables.
-    pub fn rows(&self) -> Vec<(&'static str, String)> {
-        vec![
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let rows = [
             ("date", self.started_utc.clone()),
             ("machine", self.hostname.clone()),
             ("kernel", self.kernel.clone()),
@@ -134,7 +134,8 @@ impl Environment {
             ("directory", self.directory.clone()),
             ("version", format!("{} at commit {}", self.crate_version, self.git_commit)),
             ("build", format!("{}, {}", self.build_profile, self.rustc)),
-        ]
+        ];
+        rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 }
 

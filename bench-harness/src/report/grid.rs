@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::html::escape;
+use super::page::palette;
 
 /// How a table is drawn as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,18 +53,37 @@ impl Grid {
         out
     }
 
-    /// The table as HTML, in a box that scrolls when the page is narrow.
+    /// The table as HTML, in a box that scrolls when the page is narrow. A star behind a cell marks
+    /// the best, and an engine has a dot of its colour.
     pub fn html(&self) -> String {
-        let class = |column| if self.is_words(column) { " class=\"w\"" } else { "" };
-        let row = |tag: &str, cells: &[String]| {
-            let cells = cells.iter().enumerate().map(|(column, cell)| {
-                let text = escape(cell);
-                format!("<{tag}{}>{text}</{tag}>", class(column))
-            });
-            format!("<tr>{}</tr>\n", cells.collect::<String>())
-        };
-        let lines: String = self.lines.iter().map(|line| row("td", line)).collect();
-        format!("<div class=\"wide\"><table>{}{lines}</table></div>\n", row("th", &self.columns))
+        let head = self.columns.iter().enumerate().map(|(column, name)| {
+            format!("<th scope=\"col\"{}>{}</th>", self.class(column, false), escape(name))
+        });
+        let head: String = head.collect();
+        let lines: String = self.lines.iter().map(|line| self.html_line(line)).collect();
+        format!("<div class=\"wide\"><table><thead><tr>{head}</tr></thead>\n{lines}</table></div>\n")
+    }
+
+    fn html_line(&self, line: &[String]) -> String {
+        let cells = line.iter().enumerate().map(|(column, cell)| {
+            let best = cell.strip_suffix(" *");
+            let dot = match self.columns[column].as_str() {
+                "engine" if !cell.is_empty() => format!("<i class=\"dot {}\"></i>", palette::class(cell)),
+                _ => String::new(),
+            };
+            let text = best.map_or_else(|| escape(cell), |cell| format!("{} ★", escape(cell)));
+            format!("<td{}>{dot}{text}</td>", self.class(column, best.is_some()))
+        });
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    }
+
+    fn class(&self, column: usize, best: bool) -> &'static str {
+        match (self.is_words(column), best) {
+            (true, false) => " class=\"w\"",
+            (true, true) => " class=\"w best\"",
+            (false, true) => " class=\"best\"",
+            (false, false) => "",
+        }
     }
 
     fn is_words(&self, column: usize) -> bool {
@@ -95,5 +115,13 @@ mod tests {
         assert_eq!(grid.text(Style::Markdown), "| name |  n |\n| :--  | --: |\n| a<b  | 10 |\n");
         let html = grid.html();
         assert!(html.contains("<td class=\"w\">a&lt;b</td><td>10</td>"), "{html}");
+    }
+
+    #[test]
+    fn the_best_has_a_star_and_an_engine_its_colour() {
+        let mut grid = Grid::new(&["engine", "n"], &[0]);
+        grid.lines.push(vec!["rabi".to_owned(), "10 *".to_owned()]);
+        let html = grid.html();
+        assert!(html.contains("<i class=\"dot e-rabi\"></i>rabi</td><td class=\"best\">10 ★</td>"), "{html}");
     }
 }

@@ -1,110 +1,89 @@
-//! The page of a result: one file without outside references, readable in light and dark.
+//! The page of a job: one file without outside references, readable in light and dark.
 
-use std::fmt::Write;
+use crate::measure::{CurvePoint, RowSummary};
 
-use super::chart::{Bar, Curve, bars, curves};
-use super::{JobReport, PhaseReport, RESOURCES_NOTE, durability_matrix, resources, table};
-
-/// The style of all pages, light and dark.
-pub const STYLE: &str = "\
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --faint: #d8dee4; --soft: #57606a;
-  --bar: #3b7dd8; --c0: #1f6feb; --c1: #d1570a; --c2: #1a7f37; --c3: #8250df; --c4: #bf3989;
-  --c5: #7d6608; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --faint: #30363d;
-  --soft: #9198a1; --bar: #4493f8; --c0: #58a6ff; --c1: #f0883e; --c2: #3fb950; --c3: #bc8cff;
-  --c4: #f778ba; --c5: #d4b72c; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p.note { color: var(--soft); } code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
-th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid var(--faint);
-  white-space: nowrap; }
-th.w, td.w { text-align: left; } table.facts td { white-space: normal; text-align: left; }
-svg { width: 100%; height: auto; max-width: 46rem; font: 12px system-ui, sans-serif; }
-svg text { fill: var(--ink); } .end { text-anchor: end; } .middle { text-anchor: middle; }
-.bar { fill: var(--bar); } .grid { stroke: var(--faint); } .curve { fill: none; stroke-width: 2; }
-.c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); }
-.c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } .c5 { stroke: var(--c5); }
-.dot { stroke-width: 0; } .dot.c0 { fill: var(--c0); } .dot.c1 { fill: var(--c1); }
-.dot.c2 { fill: var(--c2); } .dot.c3 { fill: var(--c3); } .dot.c4 { fill: var(--c4); }
-.dot.c5 { fill: var(--c5); }
-";
+use super::page::axis::amount;
+use super::page::{Bar, Document, Line, bars, facts, palette, percentiles};
+use super::{
+    JobReport, PhaseReport, RESOURCES_NOTE, durability_matrix, harness_table, over_time, resources, table,
+};
 
 /// The whole page.
 pub fn html(report: &JobReport) -> String {
-    let mut page = String::new();
-    write(&mut page, report).expect("writing to a string does not fail");
-    page
-}
-
-fn write(page: &mut String, report: &JobReport) -> std::fmt::Result {
     let environment = &report.environment;
-    let title = format!("YCSB workloads, {}", escape(&environment.started_utc));
-    write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
-         <style>\n{STYLE}</style></head><body>\n<h1>{title}</h1>\n<p>{}.</p>\n",
-        escape(&report.headline())
-    )?;
-    for doubt in environment.doubts() {
-        writeln!(page, "<p><strong>Doubt:</strong> {}.</p>", escape(&doubt))?;
-    }
-    writeln!(page, "<h2>Throughput, operations a second</h2>\n{}", throughput(&report.phases))?;
-    writeln!(page, "<h2>All numbers</h2>\n{}", table(&report.phases).html())?;
-    writeln!(
-        page,
-        "<p class=\"note\">Closed loop; latency counts from the call. A read-modify-write is \
-         counted as READ, as UPDATE and as a whole; ops/s counts it once.</p>"
-    )?;
-    let matrix = durability_matrix(&report.durability_rows());
-    writeln!(page, "<h2>Durability</h2>\n{}", matrix.html())?;
-    writeln!(page, "<h2>Resources</h2>\n{}", resources(&report.phases).html())?;
-    writeln!(page, "<p class=\"note\">{}</p>\n<h2>Levels</h2><ul>", escape(RESOURCES_NOTE))?;
-    for sentence in report.level_sentences() {
-        writeln!(page, "<li>{}</li>", escape(&sentence))?;
-    }
-    writeln!(page, "</ul>")?;
-    for phase in &report.phases {
-        let curve = |row| Curve { label: row_label(row), points: row_points(row) };
-        let all: Vec<_> = phase.operations.iter().map(curve).collect();
-        let title = escape(phase.title());
-        writeln!(page, "<h2>Latency by percentile: {title}</h2>\n{}", curves(&all))?;
-    }
-    write_facts(page, report)?;
-    writeln!(page, "</body></html>")
-}
-
-fn row_label(row: &crate::measure::RowSummary) -> &str {
-    row.row
-}
-
-fn row_points(row: &crate::measure::RowSummary) -> &[crate::measure::CurvePoint] {
-    &row.curve
+    let engine = report.phases.first().map_or("", |phase| phase.info.engine.as_str());
+    let title = format!("{engine}, YCSB workloads, {}", environment.started_utc);
+    let mut page = Document::new(&title, &report.headline());
+    page.warnings(&report.warnings());
+    page.section("Throughput");
+    page.html(&throughput(&report.phases));
+    page.note(
+        "Operations a second over the whole phase, all threads together. A read-modify-write counts once.",
+    );
+    page.section("All numbers");
+    page.html(&table(&report.phases).html());
+    page.note(
+        "Closed loop: a thread begins an operation when its previous one has ended, and latency counts from \
+         the call. A read-modify-write is counted as READ, as UPDATE and as a whole.",
+    );
+    page.section("Over time");
+    page.html(&over_time(report));
+    page.section("Latency by percentile");
+    page.note("Both axes are logarithmic: each nine of the percentile has the same room.");
+    let charts: Vec<String> = report.phases.iter().map(|phase| curves(phase).html()).collect();
+    page.beside(&charts);
+    page.section("Durability");
+    page.html(&durability_matrix(&report.durability_rows()).html());
+    page.section("Resources");
+    page.html(&resources(&report.phases).html());
+    page.note(RESOURCES_NOTE);
+    page.section("What the harness cost");
+    page.html(&harness_table(&report.phases).html());
+    page.section("Levels");
+    let sentences = report.level_sentences();
+    let items: String = sentences.iter().map(|text| format!("<li>{}</li>", escape(text))).collect();
+    page.html(&format!("<ul>{items}</ul>\n"));
+    write_environment(&mut page, report);
+    page.end()
 }
 
 fn throughput(phases: &[PhaseReport]) -> String {
-    let bar = |phase: &PhaseReport| (escape(phase.title()), phase.throughput_ops_s);
-    let all: Vec<_> = phases.iter().map(bar).collect();
-    let all: Vec<_> = all.iter().map(|(label, value)| Bar { label, value: *value }).collect();
-    bars(&all)
+    let bar = |phase: &PhaseReport| Bar {
+        label: phase.title().to_owned(),
+        class: palette::class(&phase.info.engine),
+        value: phase.throughput_ops_s,
+        range: None,
+        text: format!("{} ops/s", super::grouped(phase.throughput_ops_s.round() as u64)),
+        best: false,
+    };
+    bars(&phases.iter().map(bar).collect::<Vec<_>>())
 }
 
-fn write_facts(page: &mut String, report: &JobReport) -> std::fmt::Result {
-    writeln!(page, "<h2>Environment</h2><table class=\"facts\">")?;
-    let options = report.phases.first().map_or(&[][..], |phase| &phase.info.engine_options);
-    let options = options.iter().map(|(name, value)| (format!("option {name}"), value.clone()));
-    let settings = report.phases.first().map_or(&[][..], |phase| &phase.info.engine_settings);
-    let settings = settings.iter().map(|(name, value)| (format!("setting {name}"), value.clone()));
-    let options = options.chain(settings);
-    let facts = report.environment.rows().into_iter().map(|(name, v)| (name.to_owned(), v));
-    for (name, value) in facts.chain(options) {
-        writeln!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(&name), escape(&value))?;
-    }
-    let command = escape(&report.environment.command);
-    writeln!(page, "<tr><td>command</td><td><code>{command}</code></td></tr></table>")
+fn curves(phase: &PhaseReport) -> super::page::Plot {
+    let class = palette::class(&phase.info.engine);
+    let line = |(pattern, row): (usize, &RowSummary)| Line {
+        label: format!("{} ({})", row.row, amount(row.count as f64)),
+        class,
+        pattern,
+        points: row.curve.iter().map(|point: &CurvePoint| (point.percentile, point.us)).collect(),
+    };
+    percentiles(phase.title(), phase.operations.iter().enumerate().map(line).collect())
+}
+
+fn write_environment(page: &mut Document, report: &JobReport) {
+    page.section("Command and environment");
+    page.code(&report.environment.command);
+    page.html(&facts(&report.environment.rows()));
+    let rows = |prefix: &str, pairs: &mut dyn Iterator<Item = (String, String)>| -> Vec<(String, String)> {
+        pairs.map(|(name, value)| (format!("{prefix} {name}"), value)).collect()
+    };
+    let Some(info) = report.phases.first().map(|phase| &phase.info) else { return };
+    let mut settings = rows("option", &mut info.engine_options.iter().cloned());
+    settings.extend(rows(
+        "setting",
+        &mut info.engine_settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())),
+    ));
+    page.folded("Engine options and settings", &facts(&settings));
 }
 
 /// A text as it has to stand in markup.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::environment::Environment;
-use crate::levels::LevelSeen;
+use crate::levels::{self, LevelSeen};
 
 use super::{DurabilityRow, PhaseReport};
 
@@ -34,6 +34,30 @@ impl JobReport {
             Some(levels) => levels.iter().map(LevelSeen::sentence).collect(),
             None => vec!["This engine reports no levels.".to_owned()],
         }
+    }
+
+    /// Everything that makes the numbers doubtful, for the reader to see first.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.environment.doubts();
+        for phase in &self.phases {
+            let title = phase.title();
+            if phase.errors_total > 0 {
+                warnings.push(format!("{title}: {} operations failed", phase.errors_total));
+            }
+            if phase.harness.client_was_bottleneck {
+                warnings.push(format!(
+                    "{title}: the client was the bottleneck ({:.0} % of its time went into the harness); the \
+                     engine is faster than these numbers",
+                    100.0 * phase.harness.client_share
+                ));
+            }
+        }
+        let missing = levels::missing(self.levels.as_deref().unwrap_or_default());
+        if !missing.is_empty() {
+            warnings
+                .push(format!("never seen filled: {}; these numbers do not cover it", missing.join(", ")));
+        }
+        warnings
     }
 
     /// The rows of the durability matrix: one, as a job has one engine.

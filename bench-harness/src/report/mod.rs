@@ -3,28 +3,31 @@
 //! `PhaseReport` and `JobReport` are the data, serialised as they are; the other files only
 //! print them.
 
-mod chart;
 mod csv;
 mod durability;
 mod export;
 mod gobench;
 mod grid;
+mod harness;
 mod hdrlog;
 mod html;
 mod job;
 mod openmetrics;
+mod over_time;
+pub mod page;
 mod phase;
 mod readme;
 mod resources;
 mod table;
 mod text;
 
-pub use chart::{Bar, Curve, bars, curves};
 pub use durability::{DurabilityRow, durability_matrix};
 pub use export::{ExportArgs, Exports};
 pub use grid::{Grid, Style};
-pub use html::{STYLE, escape, html};
+pub use harness::harness_table;
+pub use html::{escape, html};
 pub use job::JobReport;
+pub use over_time::over_time;
 pub use phase::{PhaseInfo, PhaseReport, SCHEMA};
 pub use readme::readme;
 pub use resources::{RESOURCES_NOTE, resources};

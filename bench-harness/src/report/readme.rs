@@ -28,7 +28,7 @@ fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
     writeln!(out, "## Durability\n\n{matrix}")?;
     writeln!(out, "## Resources\n\n{}", resources(&report.phases).text(Style::Markdown))?;
     writeln!(out, "{RESOURCES_NOTE}\n")?;
-    for doubt in environment.doubts() {
+    for doubt in report.warnings() {
         writeln!(out, "**Doubt:** {doubt}\n")?;
     }
     writeln!(out, "## Levels\n")?;

@@ -1,98 +1,114 @@
 //! The page of a suite: engines side by side, one file, no network, light and dark.
 
-use std::fmt::Write;
-
-use crate::measure::CurvePoint;
-use crate::report::{Bar, Curve, STYLE, bars, curves, escape};
+use crate::report::page::{Bar, Document, Line, bars, facts, palette, percentiles};
+use crate::report::{escape, grouped};
 
 use super::report::{READING, SuiteReport};
 use super::sample::Phase;
-use super::summary::{Class, EngineRow};
+use super::summary::{Class, EngineRow, WorkloadSummary};
 
 /// The whole page.
 pub fn page(report: &SuiteReport) -> String {
-    let mut out = String::new();
-    write(&mut out, report).expect("writing to a string does not fail");
-    out
-}
-
-fn write(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
-    let environment = &report.environment;
-    let title = escape(&format!("{}, {}", report.engines.join(", "), environment.started_utc));
-    write!(
-        out,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
-         <style>\n{STYLE}</style></head><body>\n<h1>{title}</h1>\n<p>{} repeats. Memory: {}.</p>\n",
-        report.repeats,
-        escape(&report.memory)
-    )?;
-    for doubt in report.doubts() {
-        writeln!(out, "<p><strong>Doubt:</strong> {}.</p>", escape(&doubt))?;
+    let title = format!("{}, {}", report.engines.join(", "), report.environment.started_utc);
+    let mut page = Document::new(&title, &report.headline());
+    page.warnings(&report.doubts());
+    page.section("Summary: operations a second");
+    for (kept, grid) in report.summary() {
+        page.heading(&format!("Durability kept: {}", kept.name()));
+        page.html(&grid.html());
     }
-    writeln!(out, "<h2>Durability</h2>\n{}", report.durability().html())?;
-    writeln!(out, "<p class=\"note\">{}</p>", escape(READING))?;
+    page.note(super::report::SUMMARY_NOTE);
+    page.section("Durability");
+    page.html(&report.durability().html());
     for workload in &report.workloads {
-        writeln!(out, "<h2>{}</h2>", escape(&workload.title))?;
-        for class in &workload.classes {
-            write_class(out, report, class)?;
-        }
+        page.section(&workload.title);
+        write_workload(&mut page, report, workload);
     }
-    writeln!(out, "<h2>The harness itself</h2>\n{}", report.harness().html())?;
-    writeln!(out, "<h2>Engine settings</h2>\n{}", report.settings().html())?;
-    write_environment(out, report)?;
-    writeln!(out, "</body></html>")
+    page.section("How to read this");
+    page.note(READING);
+    page.section("What the harness cost");
+    page.html(&report.harness().html());
+    write_environment(&mut page, report);
+    page.end()
 }
 
-fn write_class(out: &mut String, report: &SuiteReport, class: &Class) -> std::fmt::Result {
-    writeln!(out, "<h3>Durability kept: {}. Operations a second, medians</h3>", class.kept.name())?;
-    let medians: Vec<(String, f64)> = class
-        .rows
-        .iter()
-        .filter_map(|row| Some((escape(&row.engine), row.measures.first()?.median()?)))
-        .collect();
-    let all: Vec<Bar<'_>> = medians.iter().map(|(label, value)| Bar { label, value: *value }).collect();
-    writeln!(out, "{}\n{}", bars(&all), report.class(class).html())?;
-    let Some(operation) = class.rows.iter().find_map(most_frequent) else {
-        return Ok(());
+fn write_workload(page: &mut Document, report: &SuiteReport, workload: &WorkloadSummary) {
+    for class in &workload.classes {
+        page.heading(&format!("Durability kept: {}", class.kept.name()));
+        page.html(&throughput(class));
+        page.html(&report.class(class).html());
+    }
+    let rows: Vec<&EngineRow> = workload.classes.iter().flat_map(|class| &class.rows).collect();
+    let charts = operations(&rows).into_iter().map(|operation| latency(&rows, &operation));
+    page.beside(&charts.collect::<Vec<_>>());
+}
+
+/// The medians of one class, with whiskers over all repeats.
+fn throughput(class: &Class) -> String {
+    let bar = |row: &EngineRow| {
+        let measure = row.measures.first()?;
+        let median = measure.median()?;
+        let spread =
+            measure.spread().map_or(String::new(), |share| format!(", spread {:.1} %", 100.0 * share));
+        Some(Bar {
+            label: row.engine.clone(),
+            class: palette::class(&row.engine),
+            value: median,
+            range: (measure.values.len() > 1).then(|| (measure.min(), measure.max())),
+            text: format!(
+                "{}{}{spread}",
+                grouped(median.round() as u64),
+                if measure.best { " ★" } else { "" }
+            ),
+            best: measure.best,
+        })
     };
-    let points: Vec<(String, Vec<CurvePoint>)> = class
-        .rows
-        .iter()
-        .filter_map(|row| Some((escape(&row.engine), curve(row.median_phase()?, &operation)?)))
-        .collect();
-    let all: Vec<Curve<'_>> = points.iter().map(|(label, points)| Curve { label, points }).collect();
-    writeln!(
-        out,
-        "<h3>{} latency by percentile, of the repeat with the median throughput</h3>\n{}",
-        escape(&operation),
-        curves(&all)
-    )
+    bars(&class.rows.iter().filter_map(bar).collect::<Vec<_>>())
 }
 
-/// The kind of operation that a workload is mostly about.
-fn most_frequent(row: &EngineRow) -> Option<String> {
-    let phase = row.median_phase()?;
-    let most = phase.operations.iter().max_by_key(|(_, operation)| operation.count)?;
-    Some(most.0.clone())
+/// All kinds of operations of a workload, the most frequent first.
+fn operations(rows: &[&EngineRow]) -> Vec<String> {
+    let Some(phase) = rows.iter().find_map(|row| row.median_phase()) else { return Vec::new() };
+    let mut kinds: Vec<_> = phase.operations.iter().collect();
+    kinds.sort_by_key(|(_, operation)| std::cmp::Reverse(operation.count));
+    kinds.into_iter().map(|(name, _)| name.clone()).collect()
 }
 
-fn curve(phase: &Phase, operation: &str) -> Option<Vec<CurvePoint>> {
-    let points = &phase.operations.get(operation)?.curve;
-    Some(points.iter().map(|point| CurvePoint { percentile: point.percentile, us: point.us }).collect())
+/// The distributions of one kind of operation: the line of an engine that keeps less than others is
+/// dashed, because its writes do less work.
+fn latency(rows: &[&EngineRow], operation: &str) -> String {
+    let most = rows.iter().filter_map(|row| Some(row.median_phase()?.durability_kept)).max();
+    let line = |row: &&EngineRow| {
+        let phase = row.median_phase()?;
+        let weaker = Some(phase.durability_kept) != most;
+        let label = match weaker {
+            true => format!("{} (keeps: {})", row.engine, phase.durability_kept.name()),
+            false => row.engine.clone(),
+        };
+        let class = palette::class(&row.engine);
+        Some(Line { label, class, pattern: usize::from(weaker), points: points(phase, operation)? })
+    };
+    let lines = rows.iter().filter_map(line).collect();
+    percentiles(&format!("{operation} latency by percentile"), lines).html()
 }
 
-fn write_environment(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
-    writeln!(out, "<h2>Environment</h2><table class=\"facts\">")?;
-    let versions = ("versions", env!("RABI_BENCH_VERSIONS").to_owned());
-    for (name, value) in report.environment.rows().into_iter().chain([versions]) {
-        writeln!(out, "<tr><td>{name}</td><td>{}</td></tr>", escape(&value))?;
-    }
-    let command = escape(&report.environment.command);
-    writeln!(out, "<tr><td>command</td><td><code>{command}</code></td></tr></table>")?;
-    writeln!(out, "<h2>Runs, in order</h2>")?;
-    for run in &report.done {
-        writeln!(out, "<p><code>{}</code></p>", escape(&run.command))?;
-    }
-    Ok(())
+fn points(phase: &Phase, operation: &str) -> Option<Vec<(f64, f64)>> {
+    let curve = &phase.operations.get(operation)?.curve;
+    Some(curve.iter().map(|point| (point.percentile, point.us)).collect())
+}
+
+fn write_environment(page: &mut Document, report: &SuiteReport) {
+    page.section("Command, versions, environment");
+    page.code(&report.environment.command);
+    let mut rows = report.environment.rows();
+    rows.push(("versions".to_owned(), env!("RABI_BENCH_VERSIONS").to_owned()));
+    page.html(&facts(&rows));
+    page.folded("Settings of all engines", &report.settings().html());
+    let commands: String = report.done.iter().map(|run| command(&run.command)).collect();
+    page.folded("Every run, in order", &commands);
+}
+
+/// A command as it can be repeated.
+fn command(text: &str) -> String {
+    format!("<pre><code>{}</code></pre>\n", escape(text))
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::engine::Kept;
 use crate::environment::Environment;
 use crate::report::{DurabilityRow, Grid, durability_matrix, grouped, microseconds};
 
 use super::sample::Phase;
-use super::summary::{Better, Class, Measure, REPEATS_MIN, WorkloadSummary};
+use super::summary::{Better, Class, EngineRow, Measure, REPEATS_MIN, WorkloadSummary};
 
 /// A run that was carried out, or could not be.
 #[derive(Debug)]
@@ -49,7 +50,54 @@ w-amp is bytes written (directly, or as pages made dirty) for each byte the user
 user read, s-amp space allocated over the data set; what was still to be compacted is not in them. RSS \
 is the peak of the resident set, file pages of memory maps included.";
 
+/// What stands in the table of the summary.
+pub const SUMMARY_NOTE: &str = "\
+Median of the repeats; in brackets its share of the largest median of the same line. A star marks the best \
+only where its worst repeat beats every other engine's best one, with at least three repeats: without a \
+star, no engine was shown to be the fastest. Engines that keep a different durability do different work, \
+and stand in tables of their own.";
+
 impl SuiteReport {
+    /// One line on what was run.
+    pub fn headline(&self) -> String {
+        let first = self.phases.first();
+        let asked = first.map_or("unknown", |phase| phase.durability.as_str());
+        let threads = first.map_or(0, |phase| phase.threads);
+        format!(
+            "{} repeats of each engine, {threads} client threads, durability asked: {asked}. Memory: {}.",
+            self.repeats, self.memory
+        )
+    }
+
+    /// For each class of durability, the strongest first: workloads down, engines across, each with
+    /// its share of the best.
+    pub fn summary(&self) -> Vec<(Kept, Grid)> {
+        let mut kept: Vec<Kept> =
+            self.workloads.iter().flat_map(|workload| &workload.classes).map(|class| class.kept).collect();
+        kept.sort();
+        kept.dedup();
+        kept.into_iter().rev().map(|kept| (kept, self.summary_of(kept))).collect()
+    }
+
+    fn summary_of(&self, kept: Kept) -> Grid {
+        let classes = || {
+            let of =
+                |workload: &WorkloadSummary| workload.classes.iter().position(|class| class.kept == kept);
+            self.workloads.iter().filter_map(move |w| Some((&w.title, &w.classes[of(w)?])))
+        };
+        let has = |engine: &&String| {
+            classes().any(|(_, class)| class.rows.iter().any(|row| row.engine == **engine))
+        };
+        let engines: Vec<&str> = self.engines.iter().filter(has).map(String::as_str).collect();
+        let mut grid = Grid::new(&[&["workload"], &engines[..]].concat(), &[0]);
+        for (title, class) in classes() {
+            let mut line = vec![title.clone()];
+            line.extend(engines.iter().map(|engine| summary_cell(class, engine)));
+            grid.lines.push(line);
+        }
+        grid
+    }
+
     /// One row per engine that ran.
     pub fn durability(&self) -> Grid {
         let row = |engine: &String| {
@@ -131,6 +179,21 @@ impl SuiteReport {
         doubts.extend(self.done.iter().filter_map(|run| run.trouble.clone()));
         doubts
     }
+}
+
+/// Throughput of one engine, and what part of the largest of its class that is.
+fn summary_cell(class: &Class, engine: &str) -> String {
+    let throughput = |row: &EngineRow| row.measures.first().and_then(Measure::median);
+    let most = class.rows.iter().filter_map(throughput).fold(0.0, f64::max);
+    let Some(row) = class.rows.iter().find(|row| row.engine == engine) else { return "-".to_owned() };
+    let (Some(median), Some(measure)) = (throughput(row), row.measures.first()) else {
+        return "-".to_owned();
+    };
+    let share = match class.rows.len() {
+        1 => String::new(),
+        _ => format!(" ({:.2}x)", median / most.max(1e-9)),
+    };
+    format!("{}{share}{}", grouped(median.round() as u64), if measure.best { " *" } else { "" })
 }
 
 fn cell(measure: &Measure) -> String {

@@ -32,6 +32,8 @@ pub struct Phase {
     pub workload: String,
     /// `load` or `run`.
     pub phase: String,
+    /// Client threads.
+    pub threads: u64,
     /// Operations a second.
     pub throughput_ops_s: f64,
     /// Operations that failed.

@@ -166,11 +166,13 @@ impl Measure {
         self.median().filter(|median| *median > 0.0).map(|median| (self.max() - self.min()) / median)
     }
 
-    fn min(&self) -> f64 {
+    /// The smallest value.
+    pub fn min(&self) -> f64 {
         self.values.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    fn max(&self) -> f64 {
+    /// The largest value.
+    pub fn max(&self) -> f64 {
         self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 }
@@ -220,7 +222,7 @@ mod tests {
         let text = format!(
             r#"{{"engine": "{engine}", "engine_settings": {{}}, "durability": "process",
             "durability_kept": "{kept}", "durability_how": "", "workload": "workloada", "phase": "run",
-            "throughput_ops_s": {throughput}, "errors_total": 0,
+            "threads": 2, "throughput_ops_s": {throughput}, "errors_total": 0,
             "operations": {{"READ": {{"count": 1, "p50_us": 1, "p99_us": 1, "p999_us": 1, "curve": []}}}},
             "resources": {{"cpu_us_per_operation": 1.0}},
             "harness": {{"null_ns_per_operation": 1.0, "client_was_bottleneck": false}}}}"#

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how an expectation fails")]
 
+mod browser;
 mod harness;
 
 mod ci_gates_counters;
@@ -10,4 +11,5 @@ mod errors_name_what_is_wrong;
 mod exports_for_other_programs;
 mod load_and_run;
 mod main_job;
+mod pages_in_a_browser;
 mod suite;

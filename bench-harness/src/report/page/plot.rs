@@ -1,0 +1,213 @@
+//! One chart of lines: SVG for what stretches with the page, text around it for what does not.
+//!
+//! The drawing fills its box whatever the width, with lines that keep theirs; labels are text of
+//! the page, so that they stay readable on a phone. What each point means stands beside it as data
+//! that `script.js` shows under the pointer; without scripts the chart and its description remain.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::super::html::escape;
+use super::axis::Axis;
+
+/// One line of a chart.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// What it stands for.
+    pub label: String,
+    /// The class of its colour, see `palette`.
+    pub class: &'static str,
+    /// Which of the patterns it has, see `PATTERNS`.
+    pub pattern: usize,
+    /// Its points from left to right.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// How many patterns of lines `style.css` has: solid, dashed, dotted, dashes and dots.
+const PATTERNS: usize = 4;
+
+/// A stretch of the horizontal axis with a name, such as one phase of a job.
+#[derive(Debug, Clone)]
+pub struct Band {
+    /// Its name.
+    pub label: String,
+    /// Where it begins.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+}
+
+/// A chart.
+#[derive(Debug)]
+pub struct Plot {
+    /// Its caption.
+    pub title: String,
+    /// What it shows, in words and numbers, for those who cannot see it.
+    pub description: String,
+    /// The horizontal axis.
+    pub x: Axis,
+    /// The vertical axis.
+    pub y: Axis,
+    /// The lines, the first one lowest.
+    pub lines: Vec<Line>,
+    /// Stretches behind the lines.
+    pub bands: Vec<Band>,
+    /// Whether it stands above or below others on the same axis, and is flatter.
+    pub flat: bool,
+}
+
+/// The side of the drawing in its own units; it is stretched to its box.
+const SIDE: f64 = 1000.0;
+
+/// What the script knows of a line.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    name: &'a str,
+    class: &'a str,
+    /// Places from the left and from the top, and the texts of both values.
+    points: Vec<(f64, f64, String, String)>,
+}
+
+impl Plot {
+    /// The chart as HTML.
+    pub fn html(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out).expect("writing to a string does not fail");
+        out
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let kind = if self.flat { "chart flat" } else { "chart" };
+        writeln!(out, "<figure class=\"{kind}\"><figcaption>{}</figcaption>", escape(&self.title))?;
+        self.write_legend(out)?;
+        writeln!(out, "<div class=\"plot\"><div class=\"y\" aria-hidden=\"true\">")?;
+        for tick in &self.y.ticks {
+            writeln!(out, "<span style=\"bottom:{:.2}%\">{}</span>", tick.place * 100.0, tick.label)?;
+        }
+        writeln!(out, "</div><div class=\"area\" tabindex=\"0\">")?;
+        self.write_drawing(out)?;
+        for band in &self.bands {
+            let (left, width) = self.stretch(band);
+            let name = escape(&band.label);
+            writeln!(out, "<b class=\"band\" style=\"left:{left:.2}%;width:{width:.2}%\">{name}</b>")?;
+        }
+        writeln!(out, "<i class=\"cross\" hidden></i></div><div class=\"x\" aria-hidden=\"true\">")?;
+        for tick in &self.x.ticks {
+            writeln!(out, "<span style=\"left:{:.2}%\">{}</span>", tick.place * 100.0, tick.label)?;
+        }
+        writeln!(out, "</div></div>")?;
+        let told = serde_json::to_string(&self.told()).map_err(|_| std::fmt::Error)?;
+        // No text of a script element may end it.
+        let told = told.replace('<', "\\u003c");
+        writeln!(out, "<script type=\"application/json\">{told}</script></figure>")
+    }
+
+    fn write_legend(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "<ul class=\"legend\">")?;
+        for line in &self.lines {
+            writeln!(
+                out,
+                "<li class=\"{} p{}\"><svg viewBox=\"0 0 28 8\" aria-hidden=\"true\"><path d=\"M0 4H28\"/></svg>{}</li>",
+                line.class,
+                line.pattern % PATTERNS,
+                escape(&line.label)
+            )?;
+        }
+        writeln!(out, "</ul>")
+    }
+
+    fn write_drawing(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "<svg viewBox=\"0 0 {SIDE} {SIDE}\" preserveAspectRatio=\"none\" role=\"img\">\
+             <title>{}</title><desc>{}</desc>",
+            escape(&self.title),
+            escape(&self.description)
+        )?;
+        for band in self.bands.iter().step_by(2) {
+            let (left, width) = self.stretch(band);
+            writeln!(
+                out,
+                "<rect class=\"band\" x=\"{:.1}\" y=\"0\" width=\"{:.1}\" height=\"{SIDE}\"/>",
+                left * SIDE / 100.0,
+                width * SIDE / 100.0
+            )?;
+        }
+        let across = self.y.ticks.iter().map(|tick| format!("M0 {:.1}H{SIDE}", top(tick.place)));
+        let down = self.x.ticks.iter().map(|tick| format!("M{:.1} 0V{SIDE}", tick.place * SIDE));
+        writeln!(out, "<path class=\"grid\" d=\"{}\"/>", across.chain(down).collect::<String>())?;
+        for line in &self.lines {
+            let points = line
+                .points
+                .iter()
+                .map(|(x, y)| format!("{:.1},{:.1}", self.x.place(*x) * SIDE, top(self.y.place(*y))));
+            writeln!(
+                out,
+                "<polyline class=\"curve {} p{}\" points=\"{}\"/>",
+                line.class,
+                line.pattern % PATTERNS,
+                points.collect::<Vec<_>>().join(" ")
+            )?;
+        }
+        writeln!(out, "</svg>")
+    }
+
+    /// Left edge and width of a band, in percent.
+    fn stretch(&self, band: &Band) -> (f64, f64) {
+        let (from, to) = (self.x.place(band.from), self.x.place(band.to));
+        (100.0 * from, 100.0 * (to - from))
+    }
+
+    fn told(&self) -> Vec<Told<'_>> {
+        let round = |place: f64| (place * 1e4).round() / 1e4;
+        let lines = self.lines.iter().map(|line| Told {
+            name: &line.label,
+            class: line.class,
+            points: line
+                .points
+                .iter()
+                .map(|(x, y)| {
+                    let (left, up) = (round(self.x.place(*x)), round(1.0 - self.y.place(*y)));
+                    (left, up, self.x.show(*x), self.y.show(*y))
+                })
+                .collect(),
+        });
+        lines.collect()
+    }
+}
+
+fn top(place: f64) -> f64 {
+    SIDE * (1.0 - place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::axis::amount;
+    use super::*;
+
+    #[test]
+    fn a_chart_has_its_lines_its_words_and_what_the_pointer_shows() {
+        let line = |label: &str, pattern| Line {
+            label: label.to_owned(),
+            class: "e-rabi",
+            pattern,
+            points: vec![(0.0, 0.0), (10.0, 50.0)],
+        };
+        let html = Plot {
+            title: "a < b".to_owned(),
+            description: "said".to_owned(),
+            x: Axis::time(10.0),
+            y: Axis::linear(100.0, amount),
+            lines: vec![line("READ", 0), line("</script>", 5)],
+            bands: vec![Band { label: "load".to_owned(), from: 0.0, to: 5.0 }],
+            flat: false,
+        }
+        .html();
+        assert!(html.contains("<title>a &lt; b</title><desc>said</desc>"), "{html}");
+        assert!(html.contains("<polyline class=\"curve e-rabi p0\" points=\"0.0,1000.0 1000.0,500.0\"/>"));
+        assert!(html.contains("curve e-rabi p1") && html.contains("left:0.00%;width:50.00%"));
+        assert!(html.contains("[1.0,0.5,\"10 s\",\"50\"]"), "{html}");
+        assert_eq!(html.matches("</script>").count(), 1);
+    }
+}
