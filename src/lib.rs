@@ -53,6 +53,7 @@ pub use engine::{FileStats, Stats};
 /// cores and its callers stay on the thread that opened it.
 #[cfg(feature = "sim")]
 pub mod sim {
+    pub use crate::base::coverage::{coverage, marks};
     pub use crate::io::sim::{Counts, Faults, Survival, World};
 }
 

@@ -4,6 +4,7 @@
 //! and the synchronisation types.
 
 pub(crate) mod codec;
+pub(crate) mod coverage;
 pub(crate) mod error;
 pub(crate) mod key;
 pub(crate) mod limits;

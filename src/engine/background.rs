@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
@@ -33,11 +34,17 @@ impl Engine {
     /// After a failure: says so, tells waiting writers, and pauses. After a success all is well.
     pub(super) async fn after_job(&self, local: &Local, what: &str, result: Result<()>) {
         match result {
-            Ok(()) => self.set_background_failure(None),
+            Ok(()) => {
+                if self.background_failure().is_some() {
+                    reached!("job: succeeded after a failure");
+                }
+                self.set_background_failure(None);
+            }
             Err(error) => {
                 if self.background_failure().is_none() {
                     tracing::error!(%error, "{what} failed and will be tried again");
                 }
+                reached!("job: failed and will be tried again");
                 self.set_background_failure(Some(error));
                 local.sleep(RETRY_DELAY).await;
             }
@@ -49,6 +56,7 @@ impl Engine {
         let view = self.published.get();
         let oldest = view.frozen.last()?;
         if view.files.flushed.len() >= self.options.max_flushed_files {
+            reached!("flush: L2 is full");
             return None;
         }
         // What follows the oldest begins where it ends.
@@ -61,6 +69,7 @@ impl Engine {
                 let bytes = output.as_ref().map_or(0, |output| output.record.len);
                 let tables = output.into_iter().map(|output| output.table).collect();
                 self.commit(edit, tables, Some(oldest.number())).await?;
+                reached!("flush: done");
                 self.counters.flushes.add(1);
                 self.counters.flush_bytes.add(bytes);
                 Ok(())
@@ -96,6 +105,7 @@ pub(super) async fn flush_forever(local: Local, engine: Arc<Engine>) {
             None => changed.await,
             Some(result) => {
                 if let Err(Error::Poisoned { .. }) = &result {
+                    reached!("flush: ended by a failed log or manifest");
                     engine.set_background_failure(result.err());
                     return;
                 }
@@ -120,6 +130,7 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
         let idle = newest == seen;
         seen = newest;
         if engine.idle.swap(idle, Ordering::Relaxed) != idle && idle {
+            reached!("tick: the database has settled");
             engine.work.notify();
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::Engine;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::exec::{Event, Local, Promise, reply};
@@ -92,9 +93,11 @@ impl Committer {
         let appended = self.append(local, engine, &request.edit, &levels).await;
         if let Err(error) = appended {
             if matches!(error, Error::DiskFull { .. }) {
+                reached!("commit: no space for an edit");
                 // The job will make its files again; these would only take up more space.
                 self.retired_tables.extend(request.opened);
             } else {
+                reached!("commit: the manifest failed");
                 tracing::error!(%error, "the manifest failed: writes are refused from now on");
                 engine.refuse_writes(error.clone());
             }
@@ -117,6 +120,7 @@ impl Committer {
         }
         let number = self.manifest.number() + 1;
         let next = Manifest::create(local, &engine.directory, number, levels).await?;
+        reached!("commit: the manifest was rotated");
         let old = std::mem::replace(&mut self.manifest, next);
         local.remove(old.path()).await
     }
@@ -163,9 +167,11 @@ impl Committer {
         }
         for table in take_unread(&mut self.retired_tables) {
             let path = engine.directory.path_of(TABLE_PREFIX, table.id());
+            reached!("commit: a table that nobody reads is removed");
             drop(table);
             local.breathe().await;
             if let Err(error) = local.remove(path).await {
+                reached!("commit: a file could not be removed");
                 tracing::warn!(%error, "a file that is not needed stays until the next opening");
             }
         }
@@ -178,7 +184,10 @@ fn take_unread<T>(retired: &mut Vec<Arc<T>>) -> Vec<T> {
     for shared in std::mem::take(retired) {
         match Arc::try_unwrap(shared) {
             Ok(owned) => unread.push(owned),
-            Err(shared) => retired.push(shared),
+            Err(shared) => {
+                reached!("commit: something retired is still read");
+                retired.push(shared);
+            }
         }
     }
     unread
@@ -196,6 +205,7 @@ pub(super) async fn commit_edits(local: Local, engine: Arc<Engine>, mut committe
             }
             Some(request) => {
                 if let Err(error) = engine.wal.check_failed() {
+                    reached!("commit: refused after a failure");
                     request.done.fulfil(Err(error));
                     continue;
                 }

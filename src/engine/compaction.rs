@@ -1,13 +1,14 @@
 //! Compaction jobs: the planner's choice, made into a step, run and committed.
 
 use super::Engine;
+use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
 use crate::exec::Local;
 use crate::lsm::compact::{Step, compact};
 use crate::lsm::levels::{Edit, PartitionRecord};
-use crate::lsm::plan::{FlushedShape, Goals, Shape, plan};
+use crate::lsm::plan::{FlushedShape, Goals, Plan, Shape, plan};
 use crate::lsm::ranges::KeyRange;
 use crate::lsm::view::{Files, Flushed};
 
@@ -92,7 +93,9 @@ impl Engine {
             piece_len: plan.piece_len,
             range: range.clone(),
         };
+        mark_step(&view.files, &plan, &jobs);
         jobs.busy.push(range);
+        reached!("compaction: begun");
         let consumed = step.flushed.iter().map(|(table, _)| table.id()).collect();
         Some(Job { step, consumed, input_bytes: plan.input_bytes })
     }
@@ -101,6 +104,7 @@ impl Engine {
     fn has_space_for(&self, input_bytes: u64, jobs: &mut Jobs) -> bool {
         let enough = self.is_space_for(input_bytes);
         if !enough && jobs.short_of.is_none() {
+            reached!("compaction: waits for space");
             tracing::warn!(needed_bytes = input_bytes / 10 * 11, "compaction waits for free space");
         }
         jobs.short_of = (!enough).then_some(input_bytes);
@@ -120,6 +124,7 @@ impl Engine {
         let short_of = lock(&self.jobs).short_of();
         let is_short = short_of.is_some_and(|bytes| !self.is_space_for(bytes));
         if short_of.is_some() && !is_short {
+            reached!("compaction: there is space again");
             self.work.notify();
         }
         is_short
@@ -129,6 +134,12 @@ impl Engine {
         let pieces = compact(local, &self.directory, &job.step, self.snapshots.list()).await?;
         let written =
             pieces.iter().filter_map(|piece| piece.output.as_ref()).map(|output| output.record.len).sum();
+        if pieces.len() > 1 {
+            reached!("compaction: split");
+        }
+        if pieces.iter().any(|piece| piece.output.is_none()) {
+            reached!("compaction: nothing is left of a partition");
+        }
         let tables = pieces.iter().filter_map(|piece| piece.output.as_ref());
         let tables = tables.map(|output| Arc::clone(&output.table)).collect();
         let partition = |piece: &crate::lsm::compact::Piece| PartitionRecord {
@@ -146,6 +157,18 @@ impl Engine {
         self.counters.compaction_read_bytes.add(job.input_bytes);
         self.counters.compaction_write_bytes.add(written);
         Ok(())
+    }
+}
+
+fn mark_step(files: &Files, plan: &Plan, jobs: &Jobs) {
+    if plan.first != plan.last {
+        reached!("compaction: merges neighbours");
+    }
+    if files.partitions[plan.first].table.is_none() {
+        reached!("compaction: an empty partition");
+    }
+    if jobs.any() {
+        reached!("compaction: beside another");
     }
 }
 

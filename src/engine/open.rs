@@ -9,6 +9,7 @@ use super::compaction::{Jobs, compact_forever};
 use super::read::BlockReader;
 use super::snapshots::Snapshots;
 use super::{Counters, Engine};
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::options::Options;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -44,6 +45,10 @@ impl Handle {
             Ok(()) => engine.wal.wait_durable(engine.wal.head_lsn()).await,
             Err(error) => Err(error),
         };
+        match &settled {
+            Ok(()) => reached!("close: settled"),
+            Err(_) => reached!("close: could not settle"),
+        }
         engine.refuse_writes(Error::Closed);
         engine.cores.stop();
         settled

@@ -8,6 +8,7 @@
 use crossbeam_epoch::Guard;
 
 use super::Engine;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::{Kind, SeqNo};
 use crate::base::sync::Arc;
@@ -45,6 +46,7 @@ impl Engine {
                 Step::Read(table, number) => {
                     drop(guard);
                     let block = self.blocks.read(&table, number)?;
+                    reached!("read: went on with a block in hand");
                     fetched.push((table.id(), number, block));
                 }
             }
@@ -59,12 +61,14 @@ fn lookup(view: &View, key: &[u8], seqno: SeqNo, fetched: &Fetched, guard: &Guar
     }
     for memtable in view.frozen.iter().filter(|memtable| memtable.may_hold(key)) {
         if let Some(value) = memtable.get(key, seqno, |tag, value| copy(tag.kind(), value)) {
+            reached!("read: found in L1");
             return Ok(Step::Done(value));
         }
     }
     let hash = key_hash(key);
     for table in tables_for(&view.files, key, hash) {
         if !table.may_contain(hash) {
+            reached!("read: a filter spared a block");
             continue;
         }
         let Some(number) = table.find_block(key) else { continue };
@@ -77,6 +81,7 @@ fn lookup(view: &View, key: &[u8], seqno: SeqNo, fetched: &Fetched, guard: &Guar
             },
         };
         if let Some((tag, range)) = block.get(key, seqno) {
+            reached!("read: found in a file");
             return Ok(Step::Done(copy(tag.kind(), block.slice(range))));
         }
     }

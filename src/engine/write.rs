@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
+use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::Tag;
 use crate::base::options::Durability;
@@ -60,6 +61,7 @@ impl Engine {
             return Ok(());
         }
         let owed = self.owed_ns.swap(0, Ordering::Relaxed);
+        reached!("write: slowed");
         self.counters.slowdowns.add(1);
         self.counters.slowdown_us.add(owed / 1000);
         let duration = Duration::from_nanos(owed.min(100 * SLEEP_MIN_NS));
@@ -90,7 +92,14 @@ impl Engine {
         if attempt == Attempt::Halted
             && let Some(error) = self.why_halted()
         {
+            reached!("write: halted, and told why");
             return Err(error);
+        }
+        match attempt {
+            Attempt::Halted => reached!("write: waits for memtables"),
+            Attempt::LogFull => reached!("write: waits for the stage"),
+            Attempt::Occupied => reached!("write: waits for a large batch"),
+            Attempt::Done(_) => {}
         }
         let start = self.io.now();
         changed.await;
@@ -143,6 +152,7 @@ impl Engine {
 
     /// L0 goes to L1, a new one takes its place. In the ordered section.
     fn freeze(&self, tail: &Tail) -> bool {
+        reached!("write: froze L0");
         let number = self.memtables.fetch_add(1, Ordering::Relaxed) + 1;
         let memtable = Arc::new(Memtable::new(number, tail.head, tail.seqno));
         let view = self.published.update(|old| {
@@ -160,6 +170,7 @@ impl Engine {
     /// Inserts a batch that is too large to be staged in one piece.
     async fn insert_large(&self, batch: &mut BatchBuffer) -> Result<u64> {
         self.occupy().await?;
+        reached!("write: a large batch");
         let staged = self.stage_pieces(batch).await;
         // Only a log that has failed for good breaks off a batch. Then the section stays occupied:
         // nothing may follow half a record.
@@ -193,6 +204,7 @@ impl Engine {
             if halted {
                 self.wait(Attempt::Halted, changed).await?;
             } else {
+                reached!("write: a large batch waits for another");
                 freed.await;
             }
         }
@@ -210,6 +222,7 @@ impl Engine {
                 return Ok(());
             }
             self.wal.check_failed()?;
+            reached!("write: a large batch waits for the stage");
             progress.await;
         }
     }
@@ -234,6 +247,7 @@ impl Engine {
             }
             self.wal.check_failed()?;
             if let Some(error) = self.failure_since(failures).or_else(|| self.why_halted_by_space()) {
+                reached!("flush: told why it cannot end");
                 return Err(error);
             }
             changed.await;

@@ -9,6 +9,7 @@ use std::task::{Context, Wake, Waker};
 
 use super::local::{Local, LocalTask, Operation, State};
 use super::timers::Timers;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::slab::Slab;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
@@ -212,7 +213,10 @@ impl Core {
             let mut operations = self.local.0.operations.borrow_mut();
             let token = done.token;
             match operations.get_mut(token) {
-                Some(Operation::Abandoned) => drop(operations.remove(token)),
+                Some(Operation::Abandoned) => {
+                    reached!("operation: completed after its waiter had gone");
+                    drop(operations.remove(token));
+                }
                 Some(operation) => {
                     let old = std::mem::replace(operation, Operation::Done(done));
                     drop(operations);

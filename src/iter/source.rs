@@ -2,6 +2,7 @@
 
 use super::Fetch;
 use super::table_cursor::TableCursor;
+use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::Tag;
 use crate::base::sync::Arc;
@@ -74,8 +75,10 @@ impl FlushedCursor {
         }
         while let Some(range) = self.cursor.entry().and_then(|(key, _, _)| consumed.find(key)) {
             if self.backward {
+                reached!("range: skipped what has gone down, backward");
                 self.cursor.seek(Some(&range.lower))?;
             } else if let Some(upper) = &range.upper {
+                reached!("range: skipped what has gone down, forward");
                 self.cursor.seek(Some(upper))?;
             } else {
                 self.cursor.end();
@@ -154,6 +157,7 @@ impl PartitionsCursor {
                 self.cursor = None;
                 return Ok(());
             };
+            reached!("range: went on to the next partition");
             self.index = next;
             self.open(None)?;
         }

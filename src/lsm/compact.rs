@@ -11,6 +11,7 @@ use super::output::{Made, Output, TableWriter};
 use super::ranges::{KeyRange, RangeSet};
 use super::retention::Retention;
 use super::scan::Scan;
+use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, Tag, compare};
 use crate::base::sync::Arc;
@@ -63,6 +64,9 @@ async fn write(local: &Local, step: &Step, pieces: &mut Pieces<'_>, snapshots: V
         sources.push(Scan::begin(local, Arc::clone(table), step.range.clone()).await?);
     }
     for (table, consumed) in &step.flushed {
+        if !consumed.is_empty() {
+            reached!("compaction: part of an L2 file has gone down before");
+        }
         for gap in consumed.gaps(&step.range) {
             sources.push(Scan::begin(local, Arc::clone(table), gap).await?);
         }
@@ -144,6 +148,9 @@ impl<'a> Pieces<'a> {
 
     /// Entries of another key follow: the place to cut.
     async fn next_key(&mut self, key: &[u8]) -> Result<()> {
+        if !self.tombstones.is_empty() {
+            reached!("compaction: a tombstone was dropped");
+        }
         self.tombstones.clear();
         if self.writer.as_ref().is_some_and(|writer| writer.len_estimate() >= self.piece_len) {
             self.end_piece().await?;
@@ -162,6 +169,7 @@ impl<'a> Pieces<'a> {
             none => none.insert(TableWriter::create(self.local, self.directory, &mut self.made)?),
         };
         for tombstone in self.tombstones.drain(..) {
+            reached!("compaction: a tombstone was kept for a snapshot");
             writer.add(key, tombstone, &[]);
         }
         writer.add(key, tag, value);

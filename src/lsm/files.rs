@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::levels::TableRecord;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -130,6 +131,7 @@ impl Directory {
         let file = local.io().open(&path, OpenMode::Read)?;
         let len = local.io().file_len(&file)?;
         if len != record.len {
+            reached!("table: another length than the manifest says");
             return Err(Error::corruption(&path, len, "length of the file", record.len, len));
         }
         let tail_len = (len as usize).min(FOOTER_LEN);

@@ -18,6 +18,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::files::{Directory, MANIFEST_PREFIX};
 use super::levels::{Edit, Levels};
 use crate::base::codec::Cursor;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::exec::Local;
 use crate::io::{Buffer, Data, File, OpenMode};
@@ -91,6 +92,7 @@ impl Manifest {
     async fn put(&mut self, local: &Local, bytes: &[u8]) -> Result<()> {
         let end = self.offset + bytes.len() as u64;
         if end > self.reserved {
+            reached!("manifest: more space was reserved");
             let reserved = end.next_multiple_of(STEP);
             local.allocate(&self.file, reserved).await?;
             self.reserved = reserved;
@@ -108,6 +110,7 @@ impl Manifest {
 fn final_failure(error: Error) -> Error {
     match error {
         Error::DiskFull { path, .. } => {
+            reached!("manifest: a sync failed for want of space");
             Error::Poisoned { cause: format!("no space left to sync {}", path.display()) }
         }
         error => error,
@@ -166,7 +169,10 @@ fn parse(path: &std::path::Path, number: u64, bytes: &[u8]) -> Result<Option<Lev
         }
         return Ok(None);
     }
-    let Some(first) = record_at(number, bytes, HEADER_LEN) else { return Ok(None) };
+    let Some(first) = record_at(number, bytes, HEADER_LEN) else {
+        reached!("manifest: the first record is unfinished");
+        return Ok(None);
+    };
     let damage = |offset: usize, found: String| {
         Error::corruption(path, offset as u64, "manifest record", "a possible state", found)
     };
@@ -189,9 +195,11 @@ fn check_tail(path: &std::path::Path, number: u64, bytes: &[u8], end: usize) -> 
         return Ok(());
     }
     if (end + 1..bytes.len()).any(|offset| record_at(number, bytes, offset).is_some()) {
+        reached!("manifest: damaged");
         let expected = "a valid record, since one follows";
         return Err(Error::corruption(path, end as u64, "manifest record", expected, "none"));
     }
+    reached!("manifest: a torn edit was ignored");
     tracing::warn!(file = %path.display(), offset = end, "ignored a manifest edit whose commit never completed");
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::files::{Directory, TABLE_PREFIX};
 use super::levels::TableRecord;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
 use crate::base::sync::Arc;
@@ -33,6 +34,7 @@ impl Made {
     /// attempts; what cannot be removed now is removed at the next opening.
     pub(crate) async fn remove(self, local: &Local, directory: &Directory) {
         for id in self.0 {
+            reached!("job: what it made is removed");
             if let Err(error) = local.remove(directory.path_of(TABLE_PREFIX, id)).await {
                 tracing::warn!(%error, "an unfinished file stays until the next opening");
             }

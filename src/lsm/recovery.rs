@@ -11,6 +11,7 @@ use super::files::{Directory, FileKind, MANIFEST_PREFIX, TABLE_PREFIX};
 use super::flush;
 use super::levels::{Levels, LogStart};
 use super::manifest::{self, Manifest};
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
 use crate::base::limits::SECTOR;
@@ -102,6 +103,9 @@ async fn find_state(
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     for number in &numbers {
         if let Some(levels) = manifest::read(local, &none, *number).await? {
+            if *number != numbers[0] {
+                reached!("open: an unfinished manifest was passed over");
+            }
             return Ok((numbers[0], levels));
         }
     }
@@ -111,6 +115,7 @@ async fn find_state(
         .find(|(_, kind)| !matches!(kind, Some(FileKind::Lock | FileKind::Manifest(_))));
     match (other, numbers.first()) {
         (Some(_), Some(newest)) => {
+            reached!("open: no manifest is whole");
             let path = none.path_of(MANIFEST_PREFIX, *newest);
             return Err(Error::corruption(&path, 0, "manifest", "a whole first record", "none"));
         }
@@ -122,6 +127,7 @@ async fn find_state(
     if !options.create_if_missing {
         return Err(Error::Missing { dir: path.to_path_buf() });
     }
+    reached!("open: a new database");
     let number = numbers.first().map_or(1, |newest| newest + 1);
     let levels = Levels::new(local.io().random());
     // A manifest without a log marks the directory as ours before anything else is made in it.
@@ -155,6 +161,7 @@ impl Replay<'_> {
     async fn run(&mut self, segments: &[Segment], kinds: &[FileKind]) -> Result<(u64, u64)> {
         let log = self.levels.log;
         if log.generation == 0 {
+            reached!("open: a log was never begun");
             return Ok((log.lsn, 0));
         }
         let stage = self.find_stage(kinds).await?;
@@ -164,6 +171,7 @@ impl Replay<'_> {
         while let Some(batch) = reader.next(self.local).await? {
             self.insert(&memtable, &batch)?;
             if memtable.bytes() >= self.options.memtable_size_bytes {
+                reached!("open: the log fills more than one memtable");
                 self.flush(&memtable).await?;
                 memtable = Memtable::new(0, log.lsn, 0);
             }
@@ -172,6 +180,7 @@ impl Replay<'_> {
         self.flush(&memtable).await?;
         let replayed = reader.position() - log.lsn;
         if replayed > 0 {
+            reached!("open: the log was replayed");
             tracing::info!(bytes = replayed, seqno = self.levels.seqno, "replayed the log");
         }
         Ok((reader.position(), replayed))
@@ -186,6 +195,7 @@ impl Replay<'_> {
                 return Ok(image);
             }
         }
+        reached!("open: the stage is gone");
         Ok(None)
     }
 
@@ -194,6 +204,7 @@ impl Replay<'_> {
             Error::corruption(self.directory.path(), batch.lsn, "log record", expected, found)
         };
         if batch.seqno != self.levels.seqno + 1 {
+            reached!("open: a batch with a wrong seqno");
             let expected = format!("a batch with seqno {}", self.levels.seqno + 1);
             return Err(damage(expected, format!("one with seqno {}", batch.seqno)));
         }
@@ -259,9 +270,11 @@ fn is_needed(segment: &Segment, levels: &Levels) -> bool {
 /// The segment's file for another use, if it has the length segments have now.
 fn reuse(local: &Local, segment: &Segment, segment_len: u64) -> Result<Option<Blank>> {
     if local.io().file_len(&segment.file)? != segment_len {
+        reached!("open: a segment of another length");
         return Ok(None);
     }
     let file = local.io().open(segment.file.path(), OpenMode::Direct)?;
+    reached!("open: a segment serves again");
     Ok(Some(Blank::leftover(file, segment_len)))
 }
 
@@ -300,8 +313,19 @@ async fn remove_leftovers(
             FileKind::Table(_) | FileKind::Lock => continue,
         };
         if !kept_segments.contains(path.as_path()) {
+            mark_leftover(kind);
             local.remove(path).await?;
         }
     }
     directory.sync(local).await
+}
+
+fn mark_leftover(kind: &FileKind) {
+    match kind {
+        FileKind::Manifest(_) => reached!("open: an old manifest was removed"),
+        FileKind::Stage(_) => reached!("open: an old stage was removed"),
+        FileKind::Segment(_) => reached!("open: an old segment was removed"),
+        FileKind::Table(_) => reached!("open: an orphaned table was removed"),
+        FileKind::Lock => {}
+    }
 }

@@ -3,6 +3,7 @@
 //! A version with seqno `v` is what a reader at `s` sees if `v <= s < n`, where `n` is the seqno of
 //! the next newer version. The newest version is always seen, by the readers to come.
 
+use crate::base::coverage::reached;
 use crate::base::key::SeqNo;
 
 /// Judges the versions of one key after another, newest first.
@@ -29,7 +30,13 @@ impl Retention {
     pub(crate) fn needs(&mut self, seqno: SeqNo) -> bool {
         let Some(newer) = self.newer.replace(seqno) else { return true };
         let first = self.snapshots.partition_point(|snapshot| *snapshot < seqno);
-        self.snapshots.get(first).is_some_and(|snapshot| *snapshot < newer)
+        let needed = self.snapshots.get(first).is_some_and(|snapshot| *snapshot < newer);
+        if needed {
+            reached!("retention: a snapshot keeps a version");
+        } else {
+            reached!("retention: a version was dropped");
+        }
+        needed
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::block_builder::{common_prefix_len, is_restart};
 use super::format::Place;
 use crate::base::codec::Cursor;
+use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::{self, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
@@ -64,7 +65,7 @@ impl Block {
     /// `Corruption` if they are not the bytes that were written there.
     pub(crate) fn parse(path: &Path, offset: u64, file_id: u64, bytes: Vec<u8>) -> Result<Self> {
         let place = Place { path, file_id, offset };
-        let body_len = place.verify(&bytes)?;
+        let body_len = place.verify(&bytes).inspect_err(|_| reached!("block: damaged"))?;
         let Some((entries_len, restart_count)) = layout(&bytes[..body_len]) else {
             return Err(place.damage("table block restarts", "a list inside the block", "a longer one"));
         };

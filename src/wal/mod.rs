@@ -20,6 +20,7 @@ pub(crate) use segment::{Blank, SEGMENT_PREFIX, Segment};
 pub(crate) use stage::{Stage, StageImage};
 pub(crate) use writer::{BLANKS_MAX, Writer, write_log};
 
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
 use crate::base::limits::SECTOR;
@@ -159,11 +160,13 @@ impl Wal {
     #[cold]
     fn why_refused(&self) -> Error {
         if let Some(error) = lock(&self.failure).clone() {
+            reached!("write: refused after a failure");
             return match error {
                 Error::Closed | Error::Poisoned { .. } => error,
                 error => Error::Poisoned { cause: error.to_string() },
             };
         }
+        reached!("write: refused by a full device");
         let path = std::path::PathBuf::from("the log");
         lock(&self.full_error).clone().unwrap_or(Error::DiskFull { operation: "extend", path })
     }
@@ -256,6 +259,7 @@ impl Wal {
                 return Ok(());
             }
             self.check_failed()?;
+            reached!("write: waits for the device");
             progress.await;
         }
     }
@@ -306,8 +310,10 @@ impl Wal {
         let len = if gap < RECORD_HEADER_LEN { gap + SECTOR } else { gap };
         let free = self.stage.size() - (head - self.durable.load(Ordering::Acquire));
         if len as u64 > free {
+            reached!("log: no room to pad");
             return self.goal(&tail);
         }
+        reached!("log: padded");
         let payload_len = len - RECORD_HEADER_LEN;
         let mut record = vec![0; len];
         let hash = format::payload_hash(&record[RECORD_HEADER_LEN..]);

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::format::{Parsed, Place, RECORD_HEADER_LEN, RecordKind, claimed_end, parse};
 use super::segment::Segment;
 use super::stage::StageImage;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
 use crate::exec::Local;
@@ -61,18 +62,23 @@ impl LogReader {
     ) -> Result<Self> {
         segments.retain(|segment| segment.header.generation == generation);
         if segments.is_empty() {
+            reached!("replay: no segment of the log");
             // A log is only named once its first segment is durable, and its last one is kept.
             let expected = format!("one that holds LSN {start}");
             return Err(Error::corruption(dir, 0, "log segment", expected, "none"));
         }
         // What was staged may have been flushed before it was drained: then the log starts behind
         // the end of its last segment, and there is nothing in it but what the stage may hold.
+        if segments.iter().all(|segment| segment.end() < start) {
+            reached!("replay: the log starts behind its segments");
+        }
         segments.retain(|segment| segment.end() >= start);
         segments.sort_by_key(|segment| segment.header.start);
         let mut segments_end = start;
         for (number, segment) in segments.iter().enumerate() {
             let begins = segment.header.start;
             if begins != segments_end && (number > 0 || begins > start) {
+                reached!("replay: a segment is missing");
                 return Err(Error::corruption(
                     segment.file.path(),
                     0,
@@ -115,6 +121,9 @@ impl LogReader {
                     });
                     self.position += record.len as u64;
                     if batch.is_some() {
+                        if self.in_stage {
+                            reached!("replay: a batch from the stage");
+                        }
                         return Ok(batch);
                     }
                 }
@@ -152,6 +161,7 @@ impl LogReader {
         let offset = segment.offset(lsn);
         let bytes = local.read(&segment.file, offset, len).await?;
         if bytes.len() < len {
+            reached!("replay: a segment is short");
             let (expected, found) = (offset + len as u64, offset + bytes.len() as u64);
             let path = segment.file.path();
             return Err(Error::corruption(path, found, "segment length", expected, found));
@@ -166,6 +176,9 @@ impl LogReader {
         let mut position = self.position;
         if let Some(drained) = self.stage.as_ref().map(StageImage::drained) {
             let drained = drained.min(self.segments_end);
+            if position < drained {
+                reached!("replay: a record begins in a segment and ends in the stage");
+            }
             while position < drained {
                 let piece = self.read_segments(local, position, (drained - position) as usize).await?;
                 position += piece.len() as u64;
@@ -192,8 +205,13 @@ impl LogReader {
             proof = self.later_proof(local).await?;
         }
         if proof <= self.position {
+            reached!("replay: the log ends");
+            if self.window[(self.position - self.window_start) as usize..].iter().any(|byte| *byte != 0) {
+                reached!("replay: behind the end of the log lies something else");
+            }
             return Ok(());
         }
+        reached!("replay: the log should not have ended");
         let segment = self.segments.iter().find(|segment| segment.holds(self.position));
         // No segment: the log starts behind its segments, where nothing was ever durable.
         let Some(segment) = segment.or(self.segments.last()) else { return Ok(()) };
@@ -213,6 +231,9 @@ impl LogReader {
         let begun = self.segments.last().map_or(0, |segment| segment.header.start);
         let header = self.read_segments(local, self.position, RECORD_HEADER_LEN).await?;
         let ended = claimed_end(&header, self.position).is_some_and(|end| end <= begun);
+        if ended {
+            reached!("replay: the begun segment proves damage");
+        }
         Ok(if ended { begun } else { 0 })
     }
 
@@ -234,6 +255,7 @@ impl LogReader {
                 if let Parsed::Record(record) = parse(candidate, place)
                     && record.durable > self.position
                 {
+                    reached!("replay: a later record proves damage");
                     return Ok(record.durable);
                 }
             }

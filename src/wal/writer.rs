@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::Wal;
 use super::segment::{Blank, SEGMENT_PREFIX, Segment};
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +60,9 @@ impl Writer {
         let mut position = durable;
         while position < goal.end {
             position = self.drain_piece(local, position, goal.end).await?;
+            if position < goal.end {
+                reached!("log: drained in more than one piece");
+            }
         }
         self.wal.drained_whole(goal.records_end);
         Ok(true)
@@ -84,9 +88,11 @@ impl Writer {
         if last.holds(position) {
             return Ok(last.clone());
         }
+        reached!("log: a segment was begun");
         assert_eq!(position, last.end(), "the stream has no gaps");
         while self.blanks.is_empty() {
             if !self.keep_spare(local).await? {
+                reached!("log: waits for a spare segment");
                 local.sleep(RETRY_INTERVAL).await;
             }
         }
@@ -103,10 +109,12 @@ impl Writer {
         while self.segments.len() > 1 && self.segments[0].end() <= release {
             let segment = self.segments.pop_front().expect("there are two");
             self.wal.segments.add(1);
+            reached!("log: a segment was recycled");
             self.blanks.push(Blank::recycled(segment));
         }
         while self.blanks.len() > BLANKS_MAX {
             let path = self.blanks.swap_remove(0).path().to_path_buf();
+            reached!("log: a spare too many was removed");
             local.remove(path).await?;
         }
         if self.blanks.is_empty() {
@@ -116,6 +124,7 @@ impl Writer {
                     if !self.wal.full.load(Ordering::Relaxed) {
                         tracing::warn!(%error, "writes are refused until there is room");
                     }
+                    reached!("log: the device is full");
                     self.wal.set_full(Some(error));
                     return Ok(false);
                 }
@@ -124,6 +133,7 @@ impl Writer {
         }
         if self.wal.full.load(Ordering::Relaxed) {
             tracing::info!("there is room again: writes resume");
+            reached!("log: there is room again");
             self.wal.set_full(None);
         }
         Ok(true)
@@ -155,6 +165,7 @@ pub(crate) async fn write_log(local: Local, mut writer: Writer) {
             Ok((false, true)) => work.await,
             Ok((false, false)) => local.sleep(RETRY_INTERVAL).await,
             Err(error) => {
+                reached!("log: failed for good");
                 tracing::error!(%error, "the log failed: writes are refused from now on");
                 wal.fail(error);
                 return;

@@ -1,0 +1,213 @@
+//! Marks on the paths that tests should have taken: recovery, errors, compaction, waiting.
+//!
+//! `reached!("name")` counts a mark on this thread if the feature `sim` is on, and is nothing at all
+//! otherwise. The names stand in [`MARKS`], so that those never reached can be listed; a name that
+//! does not stand there is an error of compilation, one that is used nowhere fails a test.
+
+/// Counts a mark of [`MARKS`](crate::base::coverage::MARKS).
+#[cfg(feature = "sim")]
+macro_rules! reached {
+    ($name:literal) => {
+        $crate::base::coverage::reach(const { $crate::base::coverage::place_of($name) })
+    };
+}
+
+/// Nothing: marks are counted with the feature `sim` only. The name stays, or the compiler would
+/// find branches that differ in their marks alike.
+#[cfg(not(feature = "sim"))]
+macro_rules! reached {
+    ($name:literal) => {{
+        let _mark = $name;
+    }};
+}
+
+pub(crate) use reached;
+
+/// The marks there are.
+#[cfg(any(feature = "sim", test))]
+pub(crate) const MARKS: &[&str] = &[
+    "block: damaged",
+    "close: could not settle",
+    "close: settled",
+    "commit: a file could not be removed",
+    "commit: a table that nobody reads is removed",
+    "commit: no space for an edit",
+    "commit: refused after a failure",
+    "commit: something retired is still read",
+    "commit: the manifest failed",
+    "commit: the manifest was rotated",
+    "compaction: a tombstone was dropped",
+    "compaction: a tombstone was kept for a snapshot",
+    "compaction: an empty partition",
+    "compaction: begun",
+    "compaction: beside another",
+    "compaction: merges neighbours",
+    "compaction: nothing is left of a partition",
+    "compaction: part of an L2 file has gone down before",
+    "compaction: split",
+    "compaction: there is space again",
+    "compaction: waits for space",
+    "flush: L2 is full",
+    "flush: done",
+    "flush: ended by a failed log or manifest",
+    "flush: told why it cannot end",
+    "job: failed and will be tried again",
+    "job: succeeded after a failure",
+    "job: what it made is removed",
+    "log: a segment was begun",
+    "log: a segment was recycled",
+    "log: a spare too many was removed",
+    "log: drained in more than one piece",
+    "log: failed for good",
+    "log: no room to pad",
+    "log: padded",
+    "log: the device is full",
+    "log: there is room again",
+    "log: waits for a spare segment",
+    "manifest: a sync failed for want of space",
+    "manifest: a torn edit was ignored",
+    "manifest: damaged",
+    "manifest: more space was reserved",
+    "manifest: the first record is unfinished",
+    "open: a batch with a wrong seqno",
+    "open: a log was never begun",
+    "open: a new database",
+    "open: a segment of another length",
+    "open: a segment serves again",
+    "open: an old manifest was removed",
+    "open: an old segment was removed",
+    "open: an old stage was removed",
+    "open: an orphaned table was removed",
+    "open: an unfinished manifest was passed over",
+    "open: no manifest is whole",
+    "open: the log fills more than one memtable",
+    "open: the log was replayed",
+    "open: the stage is gone",
+    "operation: completed after its waiter had gone",
+    "range: skipped what has gone down, backward",
+    "range: skipped what has gone down, forward",
+    "range: went on to the next partition",
+    "read: a filter spared a block",
+    "read: found in L1",
+    "read: found in a file",
+    "read: went on with a block in hand",
+    "replay: a batch from the stage",
+    "replay: a later record proves damage",
+    "replay: a record begins in a segment and ends in the stage",
+    "replay: a segment is missing",
+    "replay: a segment is short",
+    "replay: behind the end of the log lies something else",
+    "replay: no segment of the log",
+    "replay: the begun segment proves damage",
+    "replay: the log ends",
+    "replay: the log should not have ended",
+    "replay: the log starts behind its segments",
+    "retention: a snapshot keeps a version",
+    "retention: a version was dropped",
+    "table: another length than the manifest says",
+    "tick: the database has settled",
+    "write: a large batch",
+    "write: a large batch waits for another",
+    "write: a large batch waits for the stage",
+    "write: froze L0",
+    "write: halted, and told why",
+    "write: refused after a failure",
+    "write: refused by a full device",
+    "write: slowed",
+    "write: waits for a large batch",
+    "write: waits for memtables",
+    "write: waits for the device",
+    "write: waits for the stage",
+];
+
+#[cfg(feature = "sim")]
+pub use counts::{coverage, marks};
+#[cfg(feature = "sim")]
+pub(crate) use counts::{place_of, reach};
+
+#[cfg(feature = "sim")]
+mod counts {
+    //! How often this thread has reached each mark.
+
+    use std::cell::Cell;
+    use std::collections::BTreeMap;
+
+    use super::MARKS;
+
+    thread_local! {
+        static COUNTS: [Cell<u64>; MARKS.len()] = const { [const { Cell::new(0) }; MARKS.len()] };
+    }
+
+    /// Where a name stands in [`MARKS`].
+    pub(crate) const fn place_of(name: &str) -> usize {
+        let mut place = 0;
+        while place < MARKS.len() {
+            if equal(MARKS[place].as_bytes(), name.as_bytes()) {
+                return place;
+            }
+            place += 1;
+        }
+        panic!("add the mark to MARKS in src/base/coverage.rs")
+    }
+
+    const fn equal(a: &[u8], b: &[u8]) -> bool {
+        if a.len() != b.len() {
+            return false;
+        }
+        let mut at = 0;
+        while at < a.len() {
+            if a[at] != b[at] {
+                return false;
+            }
+            at += 1;
+        }
+        true
+    }
+
+    /// Counts a mark.
+    pub(crate) fn reach(place: usize) {
+        COUNTS.with(|counts| counts[place].set(counts[place].get() + 1));
+    }
+
+    /// The marks that this thread has reached, with how often.
+    #[must_use]
+    pub fn coverage() -> BTreeMap<&'static str, u64> {
+        let counts = COUNTS.with(|counts| counts.each_ref().map(Cell::get));
+        MARKS.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// All marks there are, sorted.
+    #[must_use]
+    pub fn marks() -> &'static [&'static str] {
+        MARKS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn collect(dir: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, text);
+            } else if !path.ends_with("base/coverage.rs") {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn each_mark_stands_at_one_place_and_in_order() {
+        let mut text = String::new();
+        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
+        for mark in MARKS {
+            let places = text.matches(&format!("reached!(\"{mark}\")")).count();
+            assert_eq!(places, 1, "the mark `{mark}` stands at {places} places");
+        }
+        assert_eq!(text.matches("reached!(\"").count(), MARKS.len(), "a mark is missing in MARKS");
+        assert!(MARKS.is_sorted(), "keep MARKS sorted");
+    }
+}
