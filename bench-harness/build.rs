@@ -17,6 +17,7 @@ fn main() {
     set("RABI_BENCH_PROFILE", &env::var("PROFILE").unwrap_or_default());
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     set("RABI_BENCH_RUSTC", &output(&rustc, &["--version"]));
+    set("RABI_BENCH_BUILD", &flags());
     set("RABI_BENCH_VERSIONS", &versions());
     watch("../Cargo.lock");
     // A commit moves the log of HEAD, also in a worktree, where `.git` is a file.
@@ -41,6 +42,34 @@ fn versions() -> String {
         Some(format!("{name} {version}"))
     };
     COMPARED.iter().filter_map(version).collect::<Vec<_>>().join(", ")
+}
+
+/// How the compiler was asked to optimise, and for what.
+fn flags() -> String {
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let mut features: Vec<String> = env::vars()
+        .filter_map(|(name, _)| Some(name.strip_prefix("CARGO_FEATURE_")?.to_lowercase()))
+        .collect();
+    features.sort();
+    let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+    format!(
+        "opt-level {}, debug assertions {}, {}, rustflags {}, features {}, [profile.release] {}",
+        variable("OPT_LEVEL"),
+        if env::var("CARGO_CFG_DEBUG_ASSERTIONS").is_ok() { "on" } else { "off" },
+        variable("TARGET"),
+        or_none(variable("CARGO_ENCODED_RUSTFLAGS").replace('\u{1f}', " ")),
+        or_none(features.join(" ")),
+        or_none(release_profile()),
+    )
+}
+
+/// The settings of the release profile, which no variable tells.
+fn release_profile() -> String {
+    watch("../Cargo.toml");
+    let manifest = std::fs::read_to_string("../Cargo.toml").unwrap_or_default();
+    let lines = manifest.lines().skip_while(|line| *line != "[profile.release]").skip(1);
+    let settings = lines.take_while(|line| !line.starts_with('[')).filter(|line| line.contains('='));
+    settings.map(|line| line.replace(" = ", "=")).collect::<Vec<_>>().join(" ")
 }
 
 fn set(name: &str, value: &str) {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::environment::FREE;
+
 /// Fields of a phase that are conditions, not results.
 const PHASE_FIELDS: [&str; 9] = [
     "durability",
@@ -19,9 +21,6 @@ const PHASE_FIELDS: [&str; 9] = [
     "arrivals",
     "mode",
 ];
-
-/// Fields of the environment that may differ: what is under test, and what names the run.
-const FREE: [&str; 6] = ["started_utc", "git_commit", "command", "directory", "hostname", "crate_version"];
 
 /// Memory is what the firmware left of it; two boots of one machine differ by some pages.
 const MEMORY_FIELD: &str = "memory_bytes";

@@ -26,14 +26,16 @@ impl Hierarchy {
     pub fn of_this_process() -> Option<Hierarchy> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        Hierarchy::parse(&groups, &mounts, &|root| {
-            let controllers = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
-            controllers.split_whitespace().any(|name| name == "memory")
-        })
+        Hierarchy::parse("memory", &groups, &mounts, &|root| has(root, "memory"))
     }
 
     /// `groups` is `/proc/self/cgroup`, `mounts` is `/proc/self/mountinfo`.
-    fn parse(groups: &str, mounts: &str, has_memory: &dyn Fn(&Path) -> bool) -> Option<Hierarchy> {
+    fn parse(
+        controller: &str,
+        groups: &str,
+        mounts: &str,
+        has_it: &dyn Fn(&Path) -> bool,
+    ) -> Option<Hierarchy> {
         let group = |wanted: &dyn Fn(&str) -> bool| {
             groups.lines().find_map(|line| {
                 let mut parts = line.splitn(3, ':').skip(1);
@@ -50,11 +52,11 @@ impl Hierarchy {
                 (found == kind && has_option).then(|| left.split(' ').nth(4).map(PathBuf::from))?
             })
         };
-        if let Some(root) = mount("cgroup2", "").filter(|root| has_memory(root)) {
+        if let Some(root) = mount("cgroup2", "").filter(|root| has_it(root)) {
             return Some(Hierarchy { root, group: group(&|names| names.is_empty())?, unified: true });
         }
-        let root = mount("cgroup", "memory")?;
-        let group = group(&|names| names.split(',').any(|name| name == "memory"))?;
+        let root = mount("cgroup", controller)?;
+        let group = group(&|names| names.split(',').any(|name| name == controller))?;
         Some(Hierarchy { root, group, unified: false })
     }
 
@@ -76,6 +78,21 @@ impl Hierarchy {
     }
 }
 
+/// The directories of this process's groups that may have settings of a controller, from its own up.
+pub fn own_groups(controller: &str) -> Vec<PathBuf> {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (groups, mounts) = (read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
+    let found = Hierarchy::parse(controller, &groups, &mounts, &|root| has(root, controller));
+    let Some(hierarchy) = found else { return Vec::new() };
+    let own = hierarchy.own();
+    own.ancestors().take_while(|group| group.starts_with(&hierarchy.root)).map(Path::to_owned).collect()
+}
+
+fn has(root: &Path, controller: &str) -> bool {
+    let controllers = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
+    controllers.split_whitespace().any(|name| name == controller)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,13 +103,13 @@ mod tests {
     #[test]
     fn the_version_that_has_the_memory_controller_is_taken() {
         let groups = "4:memory:/jobs/one\n1:cpu:/\n0::/session\n";
-        let first = Hierarchy::parse(groups, V1, &|_| false).unwrap();
+        let first = Hierarchy::parse("memory", groups, V1, &|_| false).unwrap();
         assert_eq!(first.own(), Path::new("/sys/fs/cgroup/memory/jobs/one"));
         assert!(!first.unified);
-        let second = Hierarchy::parse(groups, V1, &|_| true).unwrap();
+        let second = Hierarchy::parse("memory", groups, V1, &|_| true).unwrap();
         assert_eq!(second.own(), Path::new("/sys/fs/cgroup/unified/session"));
         assert!(second.unified);
-        assert_eq!(Hierarchy::parse(groups, "", &|_| true), None);
+        assert_eq!(Hierarchy::parse("memory", groups, "", &|_| true), None);
     }
 
     #[test]

@@ -3,20 +3,31 @@
 //! Everything is read from `/proc` and `/sys` and from what the build script recorded. What cannot be
 //! read is "unknown"; a benchmark does not fail for want of a label.
 
+mod container;
+mod date;
+mod fingerprint;
 mod memory_limit;
+mod mount;
+mod ring;
 mod system;
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
+pub use date::utc;
+pub use fingerprint::FREE;
 pub use memory_limit::Hierarchy;
+
+use mount::{Mounted, mount_of};
 
 /// Where, when and with what something was measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Environment {
+    /// A hash of all that must be equal for two results to be compared; see `FREE` for the rest.
+    pub fingerprint: String,
     /// UTC, ISO 8601.
     pub started_utc: String,
     /// The name of the machine.
@@ -41,12 +52,18 @@ pub struct Environment {
     pub directory: String,
     /// The memory limit of the control group, if there is one.
     pub memory_limit_bytes: Option<u64>,
+    /// Cores the control group grants, if it limits them.
+    pub cpu_limit_cores: Option<f64>,
+    /// The kind of container or virtual machine, as far as it shows.
+    pub container: String,
     /// Resource limits, soft and hard.
     pub limits: String,
-    /// Whether io_uring is allowed.
+    /// Whether io_uring is allowed, and what came of making a ring.
     pub io_uring: String,
-    /// Huge pages and governor.
+    /// Huge pages, governor, threads per core, clock, microcode.
     pub processor_settings: String,
+    /// The frequency governor of the first processor.
+    pub governor: String,
     /// When the kernel writes dirty pages back.
     pub writeback: String,
     /// The commit the harness was built from.
@@ -55,6 +72,8 @@ pub struct Environment {
     pub crate_version: &'static str,
     /// Debug or release.
     pub build_profile: &'static str,
+    /// Optimisation, target, flags and cargo features of the build.
+    pub build_flags: &'static str,
     /// The compiler.
     pub rustc: &'static str,
     /// The command line.
@@ -65,7 +84,8 @@ impl Environment {
     /// Looks around, for a database in `dir`.
     pub fn gather(dir: &Path) -> Environment {
         let Mounted { file_system, mount, options } = mount_of(dir);
-        Environment {
+        let mut environment = Environment {
+            fingerprint: String::new(),
             started_utc: utc(SystemTime::now(), '-', ':'),
             hostname: hostname(),
             kernel: line_of("/proc/sys/kernel/osrelease"),
@@ -78,9 +98,12 @@ impl Environment {
             device: system::device(dir),
             directory: dir.display().to_string(),
             memory_limit_bytes: Hierarchy::of_this_process().and_then(|groups| groups.limit_bytes()),
+            cpu_limit_cores: container::cpu_limit_cores(),
+            container: container::kind(),
             limits: system::limits(),
-            io_uring: system::io_uring(),
+            io_uring: ring::status(),
             processor_settings: system::processor_settings(),
+            governor: system::governor(),
             writeback: system::writeback(),
             git_commit: match env!("RABI_BENCH_COMMIT") {
                 "" => unknown(),
@@ -88,9 +111,12 @@ impl Environment {
             },
             crate_version: env!("CARGO_PKG_VERSION"),
             build_profile: env!("RABI_BENCH_PROFILE"),
+            build_flags: env!("RABI_BENCH_BUILD"),
             rustc: env!("RABI_BENCH_RUSTC"),
             command: command_line(std::env::args()),
-        }
+        };
+        environment.fingerprint = fingerprint::of(&environment);
+        environment
     }
 
     /// What makes the numbers doubtful, each with advice.
@@ -103,6 +129,24 @@ impl Environment {
             doubts.push(format!(
                 "{} is on tmpfs, which is memory; name a directory on a disk with --dir",
                 self.directory
+            ));
+        }
+        if self.git_commit.ends_with("-dirty") {
+            doubts.push(
+                "this was built from changes that are in no commit, so that nobody can repeat it; commit them"
+                    .to_owned(),
+            );
+        }
+        if !["performance", "unknown"].contains(&self.governor.as_str()) {
+            doubts.push(format!(
+                "the frequency governor is {}; set it to performance, with: cpupower frequency-set -g performance",
+                self.governor
+            ));
+        }
+        if let Some(why) = self.io_uring.split_once(ring::DENIED).map(|(_, why)| why) {
+            doubts.push(format!(
+                "a ring cannot be made here ({why}), and engines that use io_uring run on system calls; see \
+                 kernel.io_uring_disabled and the container's seccomp profile"
             ));
         }
         doubts
@@ -125,15 +169,24 @@ impl Environment {
             ("processor", format!("{} cores, {}", self.cores, self.cpu_model)),
             ("memory", format!("{:.1} GiB", self.memory_bytes as f64 / f64::from(1 << 30))),
             ("memory limit", self.memory_limit()),
+            (
+                "processor limit",
+                match self.cpu_limit_cores {
+                    Some(cores) => format!("{cores:.2} cores by control group"),
+                    None => "none".to_owned(),
+                },
+            ),
+            ("container", self.container.clone()),
             ("file system", format!("{} ({}; {})", self.file_system, self.mount, self.file_system_options)),
             ("device", self.device.clone()),
             ("io_uring", self.io_uring.clone()),
             ("limits", self.limits.clone()),
-            ("processor settings", self.processor_settings.clone()),
+            ("processor settings", format!("governor {}, {}", self.governor, self.processor_settings)),
             ("write-back", self.writeback.clone()),
             ("directory", self.directory.clone()),
             ("version", format!("{} at commit {}", self.crate_version, self.git_commit)),
-            ("build", format!("{}, {}", self.build_profile, self.rustc)),
+            ("build", format!("{}, {}, {}", self.build_profile, self.build_flags, self.rustc)),
+            ("fingerprint", self.fingerprint.clone()),
         ];
         rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
@@ -170,68 +223,6 @@ fn memory_bytes() -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// What is mounted at a directory.
-struct Mounted {
-    file_system: String,
-    mount: String,
-    options: String,
-}
-
-/// The mount that holds `dir`: the one with the longest mount point that is an ancestor, and of
-/// equals the one mounted last.
-fn mount_of(dir: &Path) -> Mounted {
-    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    table
-        .lines()
-        .filter_map(parse_mount)
-        .filter(|(point, _)| dir.starts_with(point))
-        .max_by_key(|(point, _)| point.len())
-        .map_or_else(
-            || Mounted { file_system: unknown(), mount: unknown(), options: unknown() },
-            |(_, mounted)| mounted,
-        )
-}
-
-/// Mount point and description of a line of `/proc/self/mountinfo`.
-fn parse_mount(line: &str) -> Option<(String, Mounted)> {
-    let (left, right) = line.split_once(" - ")?;
-    let mut left = left.split(' ');
-    let point = left.nth(4)?.to_owned();
-    let options = left.next()?;
-    let mut right = right.split(' ');
-    let (kind, source) = (right.next()?, right.next()?);
-    let mounted = Mounted {
-        file_system: kind.to_owned(),
-        mount: format!("{source} on {point}, {options}"),
-        options: right.next()?.to_owned(),
-    };
-    Some((point, mounted))
-}
-
-/// A time as `2026-01-31T23:59:59Z` with the given separators.
-pub fn utc(time: SystemTime, date_separator: char, time_separator: char) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let (year, month, day) = civil_date(since / 86_400);
-    let (hour, minute, second) = (since / 3600 % 24, since / 60 % 60, since % 60);
-    let (d, t) = (date_separator, time_separator);
-    format!("{year:04}{d}{month:02}{d}{day:02}T{hour:02}{t}{minute:02}{t}{second:02}Z")
-}
-
-/// The Gregorian date of a day counted from 1970-01-01. Years are counted from March, so that
-/// the leap day is the last of its year; 153 days are five months from any March on.
-fn civil_date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468; // from 0000-03-01
-    let era = days / 146_097; // days in 400 years
-    let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
 /// The command as another machine would give it: the program by its name alone.
 fn command_line(mut words: impl Iterator<Item = String>) -> String {
     let program = words.next().unwrap_or_default();
@@ -244,34 +235,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_right_around_leap_days_and_centuries() {
-        // Expected values from `date -u -d @SECONDS`.
-        for (seconds, expected) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_709_251_199, "2024-02-29T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds), '-', ':'), expected);
-        }
-    }
-
-    #[test]
-    fn a_mount_line_is_taken_apart() {
-        let line = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext4 /dev/vda1 rw,errors=continue";
-        let (point, mounted) = parse_mount(line).unwrap();
-        assert_eq!((point.as_str(), mounted.file_system.as_str()), ("/mnt2", "ext4"));
-        assert_eq!(mounted.mount, "/dev/vda1 on /mnt2, rw,noatime");
-        assert_eq!(mounted.options, "rw,errors=continue");
-    }
-
-    #[test]
-    fn this_machine_has_a_kernel_memory_and_a_file_system() {
+    fn this_machine_is_described_and_as_proc_says() {
         let environment = Environment::gather(Path::new("/"));
-        assert!(environment.memory_bytes > 0);
-        assert!(environment.cores > 0);
-        assert_ne!(environment.kernel, "unknown");
-        assert_ne!(environment.file_system, "unknown");
+        let from = |path: &str| fs::read_to_string(path).unwrap().trim().to_owned();
+        assert_eq!(environment.kernel, from("/proc/sys/kernel/osrelease"));
+        assert!(environment.cores > 0 && environment.memory_bytes > 1 << 20);
+        assert!(from("/proc/meminfo").contains(&format!(" {} kB", environment.memory_bytes / 1024)));
+        let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let soft = soft.map_or("unlimited".to_owned(), |files| files.to_string());
+        assert!(environment.limits.starts_with(&format!("open files {soft}/")), "{}", environment.limits);
+        let mounted = " on /, ";
+        assert!(environment.mount.contains(mounted), "{}", environment.mount);
+        let kind = format!(" - {} ", environment.file_system);
+        assert!(from("/proc/self/mountinfo").contains(&kind), "{kind}");
+        for (name, value) in environment.rows() {
+            assert!(!value.is_empty(), "{name} is empty");
+        }
     }
 }

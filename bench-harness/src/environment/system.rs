@@ -1,4 +1,4 @@
-//! What the kernel allows and how it is set: block layer, memory, limits, io_uring.
+//! How the kernel is set: block layer, memory, limits, processor.
 //!
 //! Each function reads one or two files and returns a short text; "unknown" if it cannot.
 
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::resources::Device;
 
-use super::{line_of, unknown};
+use super::{field_of, line_of, unknown};
 
 /// The word in brackets of a file such as `none [mq-deadline] kyber`.
 fn chosen(text: &str) -> String {
@@ -31,24 +31,20 @@ pub fn device(dir: &Path) -> String {
         "1" => ", FUA",
         _ => "",
     };
-    format!("{}, scheduler {scheduler}, {cache}{fua}, {rotational}", device.name())
-}
-
-/// Whether io_uring may be used at all; see `kernel.io_uring_disabled` in the kernel's
-/// documentation. A container may still forbid it: the engine's `backend` says what happened.
-pub fn io_uring() -> String {
-    match line_of("/proc/sys/kernel/io_uring_disabled").as_str() {
-        "0" => "allowed".to_owned(),
-        "1" => "allowed for privileged processes and one group".to_owned(),
-        "2" => "forbidden by kernel.io_uring_disabled=2".to_owned(),
-        _ => "no such setting in this kernel".to_owned(),
-    }
+    format!(
+        "{}, scheduler {scheduler}, {cache}{fua}, {rotational}, {} requests, read-ahead {} KiB, blocks of {}/{} bytes",
+        device.name(),
+        queue("nr_requests"),
+        queue("read_ahead_kb"),
+        queue("logical_block_size"),
+        queue("physical_block_size"),
+    )
 }
 
 /// Open files and locked memory, soft and hard.
 pub fn limits() -> String {
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let parts: Vec<String> = ["Max open files", "Max locked memory", "Max address space"]
+    let parts: Vec<String> = ["Max open files", "Max locked memory", "Max address space", "Max processes"]
         .into_iter()
         .filter_map(|name| Some(format!("{} {}", &name[4..], limit(&text, name)?)))
         .collect();
@@ -62,11 +58,22 @@ fn limit(text: &str, name: &str) -> Option<String> {
     Some(format!("{}/{}", words.next()?, words.next()?))
 }
 
-/// Transparent huge pages and the frequency governor.
+/// Transparent huge pages, threads per core, clock and microcode.
 pub fn processor_settings() -> String {
-    let pages = chosen(&line_of("/sys/kernel/mm/transparent_hugepage/enabled"));
-    let governor = line_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-    format!("transparent huge pages {pages}, governor {governor}")
+    let pages = |file| chosen(&line_of(&format!("/sys/kernel/mm/transparent_hugepage/{file}")));
+    format!(
+        "transparent huge pages {} (defragmentation {}), threads per core {}, clock {}, microcode {}",
+        pages("enabled"),
+        pages("defrag"),
+        line_of("/sys/devices/system/cpu/smt/control"),
+        line_of("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        field_of("/proc/cpuinfo", "microcode").unwrap_or_else(unknown),
+    )
+}
+
+/// The frequency governor of the first processor.
+pub fn governor() -> String {
+    line_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 }
 
 /// Dirty page limits of the kernel, which decide when buffered writes begin to hurt.

@@ -44,6 +44,9 @@ impl JobReport {
             if phase.errors_total > 0 {
                 warnings.push(format!("{title}: {} operations failed", phase.errors_total));
             }
+            if let Some(doubt) = phase.resources.doubt() {
+                warnings.push(format!("{title}: {doubt}"));
+            }
             if phase.harness.client_was_bottleneck {
                 warnings.push(format!(
                     "{title}: the client was the bottleneck ({:.0} % of its time went into the harness); the \

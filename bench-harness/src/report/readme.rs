@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{JobReport, RESOURCES_NOTE, Style, durability_matrix, resources, table};
+use super::{JobReport, RESOURCES_NOTE, Style, durability_matrix, harness_table, resources, table};
 
 /// The whole file.
 pub fn readme(report: &JobReport) -> String {
@@ -28,6 +28,7 @@ fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
     writeln!(out, "## Durability\n\n{matrix}")?;
     writeln!(out, "## Resources\n\n{}", resources(&report.phases).text(Style::Markdown))?;
     writeln!(out, "{RESOURCES_NOTE}\n")?;
+    writeln!(out, "## What the harness cost\n\n{}", harness_table(&report.phases).text(Style::Markdown))?;
     for doubt in report.warnings() {
         writeln!(out, "**Doubt:** {doubt}\n")?;
     }

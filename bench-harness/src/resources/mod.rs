@@ -7,10 +7,12 @@
 
 mod device;
 mod directory;
+mod machine;
 mod process;
 mod usage;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::engine::{Engine, EngineStats};
 use crate::runner::{Job, PhaseResult};
@@ -19,16 +21,46 @@ pub use device::{Device, DeviceUsage};
 pub use usage::Usage;
 
 use device::DeviceCounters;
+use machine::MachineCounters;
 use process::ProcessCounters;
+
+/// All counters at one moment.
+#[derive(Debug)]
+struct Reading {
+    at: Instant,
+    process: ProcessCounters,
+    machine: Option<MachineCounters>,
+    device: Option<DeviceCounters>,
+    engine: EngineStats,
+}
+
+impl Reading {
+    fn now(device: Option<&Device>, engine: &dyn Engine) -> Reading {
+        Reading {
+            device: device.and_then(Device::counters),
+            engine: engine.stats(),
+            machine: MachineCounters::now(),
+            process: ProcessCounters::now(),
+            at: Instant::now(),
+        }
+    }
+}
+
+/// What lies between two readings.
+struct Difference {
+    process: ProcessCounters,
+    /// Cores that others kept busy, and cores that the host withheld.
+    others: Option<(f64, f64)>,
+    device: Option<DeviceUsage>,
+    engine: Vec<(&'static str, u64)>,
+}
 
 /// The counters at the start of a phase.
 #[derive(Debug)]
 pub struct Meter {
     dir: PathBuf,
     device: Option<Device>,
-    process: ProcessCounters,
-    device_counters: Option<DeviceCounters>,
-    engine: EngineStats,
+    before: Reading,
     peak_is_of_phase: bool,
 }
 
@@ -40,26 +72,30 @@ impl Meter {
         directory::write_back(dir);
         let device = Device::of(dir);
         let peak_is_of_phase = process::reset_peak();
-        Meter {
-            dir: dir.to_owned(),
-            device_counters: device.as_ref().and_then(Device::counters),
-            device,
-            engine: engine.stats(),
-            process: ProcessCounters::now(),
-            peak_is_of_phase,
-        }
+        let before = Reading::now(device.as_ref(), engine);
+        Meter { dir: dir.to_owned(), device, before, peak_is_of_phase }
     }
 
     /// Reads all counters again, right after the phase.
     pub fn stop(self, engine: &dyn Engine, job: &Job, result: &PhaseResult) -> Usage {
-        let process = ProcessCounters::now().since(&self.process);
-        let device = self.device.as_ref().and_then(|device| {
-            let before = self.device_counters?;
-            Some(DeviceUsage::between(device, &before, &device.counters()?))
-        });
-        let engine = counted(&self.engine, &engine.stats());
+        let after = Reading::now(self.device.as_ref(), engine);
+        let before = &self.before;
+        let process = after.process.since(&before.process);
+        let elapsed_s = (after.at - before.at).as_secs_f64();
+        let difference = Difference {
+            others: after
+                .machine
+                .zip(before.machine)
+                .map(|(after, before)| after.others_since(&before, process.cpu_us(), elapsed_s)),
+            device: self
+                .device
+                .as_ref()
+                .and_then(|device| Some(DeviceUsage::between(device, &before.device?, &after.device?))),
+            engine: counted(&before.engine, &after.engine),
+            process,
+        };
         let space_bytes = directory::allocated_bytes(&self.dir);
-        Usage::new(process, device, engine, space_bytes, self.peak_is_of_phase, job, result)
+        Usage::new(difference, space_bytes, self.peak_is_of_phase, job, result)
     }
 }
 

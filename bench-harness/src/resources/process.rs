@@ -1,15 +1,25 @@
-//! The counters of this process: `/proc/self/io`, `/proc/self/status` and its processor clock.
+//! The counters of this process: `/proc/self/io`, `/proc/self/status` and `getrusage`, which counts
+//! threads that have ended, too.
 
 use std::fs;
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 
 /// What this process has used since it began, all its threads included. The kernel counts the
 /// workers of its rings among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProcessCounters {
-    /// Processor time, user and system.
-    pub cpu_ns: u64,
+    /// Processor time in user space.
+    pub user_us: u64,
+    /// Processor time in the kernel.
+    pub system_us: u64,
+    /// Times a thread gave the processor away, because it had to wait.
+    pub voluntary_switches: u64,
+    /// Times a thread was made to give it away.
+    pub involuntary_switches: u64,
+    /// Page faults that needed a read from storage.
+    pub major_faults: u64,
     /// `/proc/self/io`; nothing where the kernel does not account for I/O.
     pub io: Option<ProcessIo>,
     /// The largest resident set: since the last reset, not a difference.
@@ -36,9 +46,14 @@ impl ProcessCounters {
     /// Reads all of them.
     pub fn now() -> ProcessCounters {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let clock = clock_gettime(ClockId::ProcessCPUTime);
+        let used = getrusage(UsageWho::RUSAGE_SELF).expect("a process may always ask for its own usage");
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
         ProcessCounters {
-            cpu_ns: clock.tv_sec as u64 * 1_000_000_000 + clock.tv_nsec as u64,
+            user_us: microseconds(used.user_time()),
+            system_us: microseconds(used.system_time()),
+            voluntary_switches: count(used.voluntary_context_switches()),
+            involuntary_switches: count(used.involuntary_context_switches()),
+            major_faults: count(used.major_page_faults()),
             io: fs::read_to_string("/proc/self/io").ok().as_deref().and_then(parse_io),
             rss_peak_bytes: status_bytes(&status, "VmHWM"),
             rss_anonymous_bytes: status_bytes(&status, "RssAnon"),
@@ -53,8 +68,26 @@ impl ProcessCounters {
             read_bytes: now.read_bytes.saturating_sub(before.read_bytes),
             write_bytes: now.write_bytes.saturating_sub(before.write_bytes),
         });
-        ProcessCounters { cpu_ns: self.cpu_ns - before.cpu_ns, io, ..*self }
+        ProcessCounters {
+            // The kernel scales both to their exact sum, so that one alone may seem to go back.
+            user_us: self.user_us.saturating_sub(before.user_us),
+            system_us: self.system_us.saturating_sub(before.system_us),
+            voluntary_switches: self.voluntary_switches - before.voluntary_switches,
+            involuntary_switches: self.involuntary_switches - before.involuntary_switches,
+            major_faults: self.major_faults - before.major_faults,
+            io,
+            ..*self
+        }
     }
+
+    /// Processor time of both kinds.
+    pub fn cpu_us(&self) -> u64 {
+        self.user_us + self.system_us
+    }
+}
+
+fn microseconds(time: TimeVal) -> u64 {
+    time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64
 }
 
 /// Makes the peak of the resident set begin anew. False if the kernel does not do that.
@@ -110,9 +143,32 @@ mod tests {
     #[test]
     fn work_takes_processor_time_and_memory() {
         let before = ProcessCounters::now();
-        let sum: u64 = std::hint::black_box((0..2_000_000_u64).map(std::hint::black_box).sum());
+        let sum: u64 = std::hint::black_box((0..20_000_000_u64).map(std::hint::black_box).sum());
         let used = ProcessCounters::now().since(&before);
-        assert!(sum > 0 && used.cpu_ns > 0, "{used:?}");
+        assert!(sum > 0 && used.cpu_us() > 0, "{used:?}");
         assert!(used.rss_peak_bytes.is_some_and(|bytes| bytes > 100_000), "{used:?}");
+    }
+
+    #[test]
+    fn threads_that_have_ended_are_counted_with_each_time_they_waited() {
+        let before = ProcessCounters::now();
+        let sleeper = || (0..50).for_each(|_| std::thread::sleep(std::time::Duration::from_micros(100)));
+        std::thread::spawn(sleeper).join().unwrap();
+        let used = ProcessCounters::now().since(&before);
+        assert!(used.voluntary_switches >= 50, "{used:?}");
+    }
+
+    #[test]
+    fn what_is_written_is_counted_once() {
+        const BYTES: u64 = 8 << 20;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let before = ProcessCounters::now();
+        fs::write(file.path(), vec![1; BYTES as usize]).unwrap();
+        fs::File::open(file.path()).unwrap().sync_all().unwrap();
+        let used = ProcessCounters::now().since(&before);
+        // Other tests of this process may write meanwhile. In memory alone nothing is written.
+        let on_tmpfs = rustix::fs::statfs(file.path()).unwrap().f_type == 0x0102_1994;
+        let written = used.io.map_or(0, |io| io.write_bytes);
+        assert!(on_tmpfs || written >= BYTES, "{used:?}");
     }
 }

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::runner::{Job, PhaseResult};
 
-use super::DeviceUsage;
-use super::process::ProcessCounters;
+use super::{DeviceUsage, Difference};
 
 /// What a phase used. Ratios are left out where their denominator is too small to mean anything.
 #[derive(Debug, Clone, Serialize)]
@@ -14,6 +13,18 @@ pub struct Usage {
     pub cpu_us_per_operation: f64,
     /// The same as a number of busy cores.
     pub cpu_cores: f64,
+    /// The part of it spent in the kernel, from 0 to 1.
+    pub cpu_system_share: f64,
+    /// Cores that other processes kept busy meanwhile: more than a little makes the phase doubtful.
+    pub cpu_others_cores: Option<f64>,
+    /// Cores that the host of a virtual machine withheld meanwhile.
+    pub cpu_stolen_cores: Option<f64>,
+    /// Times a thread waited.
+    pub context_switches_voluntary: u64,
+    /// Times a thread was made to give way.
+    pub context_switches_involuntary: u64,
+    /// Page faults that needed a read from storage.
+    pub major_faults: u64,
     /// Read system calls.
     pub read_calls: Option<u64>,
     /// Write system calls.
@@ -57,21 +68,27 @@ pub struct Usage {
 impl Usage {
     /// Puts the parts together.
     pub(super) fn new(
-        process: ProcessCounters,
-        device: Option<DeviceUsage>,
-        engine: Vec<(&'static str, u64)>,
+        difference: Difference,
         space_bytes: u64,
         rss_peak_is_of_phase: bool,
         job: &Job,
         result: &PhaseResult,
     ) -> Usage {
+        let Difference { process, others, device, engine } = difference;
+        let cpu_us = process.cpu_us() as f64;
         let counter = |name: &str| engine.iter().find(|(known, _)| *known == name).map(|(_, n)| *n);
         let stalls = [counter("stall_us_total"), counter("slowdown_us_total")];
-        let (io, elapsed_ns) = (process.io, result.elapsed.as_nanos() as f64);
+        let (io, elapsed_us) = (process.io, result.elapsed.as_micros() as f64);
         let data_set_bytes = result.records * job.record_bytes_mean();
         Usage {
-            cpu_us_per_operation: process.cpu_ns as f64 / 1e3 / result.operations.max(1) as f64,
-            cpu_cores: process.cpu_ns as f64 / elapsed_ns.max(1.0),
+            cpu_us_per_operation: cpu_us / result.operations.max(1) as f64,
+            cpu_cores: cpu_us / elapsed_us.max(1.0),
+            cpu_system_share: process.system_us as f64 / cpu_us.max(1.0),
+            cpu_others_cores: others.map(|(others, _)| others),
+            cpu_stolen_cores: others.map(|(_, stolen)| stolen),
+            context_switches_voluntary: process.voluntary_switches,
+            context_switches_involuntary: process.involuntary_switches,
+            major_faults: process.major_faults,
             read_calls: io.map(|io| io.read_calls),
             write_calls: io.map(|io| io.write_calls),
             read_bytes: io.map(|io| io.read_bytes),
@@ -92,6 +109,22 @@ impl Usage {
             rss_anonymous_bytes: process.rss_anonymous_bytes,
             worst_second_ops: result.seconds.iter().min().copied(),
         }
+    }
+}
+
+/// Others below this many cores are the usual background of a machine.
+const OTHERS_CORES_MAX: f64 = 0.15;
+
+impl Usage {
+    /// What was wrong with the machine meanwhile, if anything was.
+    pub fn doubt(&self) -> Option<String> {
+        let (others, stolen) = (self.cpu_others_cores.unwrap_or(0.0), self.cpu_stolen_cores.unwrap_or(0.0));
+        (others > OTHERS_CORES_MAX || stolen > OTHERS_CORES_MAX).then(|| {
+            format!(
+                "the machine was not quiet: other processes used {others:.2} cores and the host withheld \
+                 {stolen:.2}; repeat it on an idle one"
+            )
+        })
     }
 }
 
