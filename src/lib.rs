@@ -54,6 +54,7 @@ pub use engine::{FileStats, Stats};
 #[cfg(feature = "sim")]
 pub mod sim {
     pub use crate::base::coverage::{coverage, marks};
+    pub use crate::base::planted::{BUGS, Bug, plant};
     pub use crate::io::sim::{Counts, Faults, Survival, World};
 }
 

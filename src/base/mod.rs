@@ -10,6 +10,7 @@ pub(crate) mod key;
 pub(crate) mod limits;
 pub(crate) mod metrics;
 pub(crate) mod options;
+pub(crate) mod planted;
 pub(crate) mod slab;
 pub(crate) mod sync;
 pub(crate) mod value;

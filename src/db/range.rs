@@ -3,6 +3,7 @@
 use super::bounds::Bounds;
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
+use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
 use crate::base::value::Value;
@@ -83,6 +84,7 @@ impl Range {
         let Some((key, value)) = merge.next()? else { return Ok(None) };
         let outside = match &self.from_front {
             Some(reached) => key <= *reached,
+            None if planted!(ReverseBoundWrong) => key <= self.bounds.lower,
             None => key < self.bounds.lower,
         };
         if outside {

@@ -7,6 +7,7 @@ use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::Tag;
 use crate::base::options::Durability;
+use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
 use crate::lsm::view::View;
@@ -46,6 +47,7 @@ impl Engine {
         };
         match durability {
             Durability::Process => Ok(()),
+            Durability::Power if planted!(AcknowledgedEarly) => Ok(()),
             Durability::Power => self.wal.wait_durable(end).await,
         }
     }

@@ -14,6 +14,7 @@ use super::scan::Scan;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, Tag, compare};
+use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
 use crate::iter::heap::MergeHeap;
@@ -155,6 +156,9 @@ impl<'a> Pieces<'a> {
         if self.writer.as_ref().is_some_and(|writer| writer.len_estimate() >= self.piece_len) {
             self.end_piece().await?;
             self.lower = key.to_vec();
+            if planted!(SplitBoundWrong) {
+                self.lower.push(0);
+            }
         }
         Ok(())
     }

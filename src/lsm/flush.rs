@@ -6,7 +6,8 @@ use super::output::{Made, Output, TableWriter};
 use super::ranges::RangeSet;
 use super::retention::Retention;
 use crate::base::error::Result;
-use crate::base::key::SeqNo;
+use crate::base::key::{Kind, SeqNo};
+use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::memtable::Memtable;
 
@@ -54,7 +55,8 @@ async fn write(
                 buffer.extend_from_slice(key);
             }
             seqno_before = tag.seqno();
-            if retention.needs(seqno_before) {
+            let dropped = planted!(TombstoneDropped) && tag.kind() == Kind::Delete;
+            if retention.needs(seqno_before) && !dropped {
                 writer.add(key, tag, value);
             }
         });

@@ -16,6 +16,7 @@ use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
 use crate::base::limits::SECTOR;
 use crate::base::options::Options;
+use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
 use crate::io::OpenMode;
@@ -49,7 +50,9 @@ pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Re
         kinds.push(FileKind::Manifest(number));
     }
     let used = kinds.iter().filter_map(|kind| kind.number()).max().unwrap_or(0);
-    levels.next_file = levels.next_file.max(used + 1);
+    if !planted!(FileNumberReused) {
+        levels.next_file = levels.next_file.max(used + 1);
+    }
     let cache = Arc::new(BlockCache::new(usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX)));
     let table_options = TableOptions {
         block_size_bytes: options.block_size_bytes,
@@ -73,6 +76,9 @@ pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Re
     let log = LogStart { generation: local.io().random() | 1, lsn: start.next_multiple_of(SECTOR as u64) };
     let (wal, first, blanks) = begin_log(local, &directory, &levels, &segments, log, options).await?;
     let needed = segments.iter().filter(|segment| is_needed(segment, &levels)).cloned().collect();
+    if planted!(SeqnoReused) {
+        levels.seqno = levels.seqno.saturating_sub(2);
+    }
     levels.log = log;
     levels.next_file = directory.next_id();
     let manifest = Manifest::create(local, &directory, number + 1, &levels).await?;
@@ -191,7 +197,7 @@ impl Replay<'_> {
             let FileKind::Stage(number) = kind else { continue };
             let path = self.directory.path_of(STAGE_PREFIX, *number);
             let image = StageImage::read(self.local, &path, self.levels.log.generation).await?;
-            if image.is_some() {
+            if image.is_some() && !planted!(StageNotReplayed) {
                 return Ok(image);
             }
         }
@@ -211,6 +217,9 @@ impl Replay<'_> {
         let mut entries = Entries::new(&batch.payload);
         for (kind, key, value) in entries.by_ref() {
             self.levels.seqno += 1;
+            if planted!(BatchReplayedInPart) && self.levels.seqno.is_multiple_of(11) {
+                continue;
+            }
             memtable.insert(key, Tag::new(self.levels.seqno, kind), value);
         }
         if entries.is_damaged() {
@@ -309,7 +318,11 @@ async fn remove_leftovers(
             FileKind::Manifest(number) => directory.path_of(MANIFEST_PREFIX, number),
             FileKind::Stage(number) => directory.path_of(STAGE_PREFIX, number),
             FileKind::Segment(number) => directory.path_of(SEGMENT_PREFIX, number),
-            FileKind::Table(number) if !live.contains(&number) => directory.path_of(TABLE_PREFIX, number),
+            FileKind::Table(number)
+                if !live.contains(&number) || (planted!(LiveFileRemoved) && number.is_multiple_of(5)) =>
+            {
+                directory.path_of(TABLE_PREFIX, number)
+            }
             FileKind::Table(_) | FileKind::Lock => continue,
         };
         if !kept_segments.contains(path.as_path()) {

@@ -24,6 +24,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::base::codec::Cursor;
 use crate::base::error::{Error, Result};
 use crate::base::key::{SEQNO_MAX, SeqNo};
+use crate::base::planted::planted;
 
 /// Newest version this code reads, and the one it writes.
 pub(crate) const VERSION: u32 = 1;
@@ -83,7 +84,7 @@ impl Place<'_> {
         };
         let expected = xxh3_64_with_seed(checked, seed(self.file_id, self.offset));
         let found = u64::from_le_bytes(*checksum);
-        if expected != found {
+        if expected != found && !planted!(ChecksumIgnored) {
             return Err(self.damage("table block checksum", hex(expected), hex(found)));
         }
         let body_len = checked.len() - 1;

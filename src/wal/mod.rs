@@ -25,6 +25,7 @@ use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
 use crate::base::limits::SECTOR;
 use crate::base::metrics::Counter;
+use crate::base::planted::planted;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Mutex, MutexGuard, lock};
 use crate::exec::Event;
@@ -146,7 +147,8 @@ impl Wal {
     #[inline]
     pub(crate) fn check(&self) -> Result<()> {
         // Acquire pairs with the Release in `fail`.
-        if self.failed.load(Ordering::Acquire) || self.full.load(Ordering::Relaxed) {
+        let failed = self.failed.load(Ordering::Acquire) && !planted!(FailureForgotten);
+        if failed || self.full.load(Ordering::Relaxed) {
             return Err(self.why_refused());
         }
         Ok(())
@@ -185,6 +187,7 @@ impl Wal {
         // Acquire pairs with the Release in `drained_to`: the drain is over before its bytes are
         // overwritten.
         let free = self.stage.size() - (tail.head - self.durable.load(Ordering::Acquire));
+        let free = if planted!(StageOverrun) { free + SECTOR as u64 } else { free };
         if record > free {
             return Append::Full;
         }
@@ -332,6 +335,9 @@ impl Wal {
     fn drained_to(&self, lsn: u64) {
         self.stage.set_drained(lsn);
         self.durable.store(lsn, Ordering::Release);
+        if planted!(WakeupLost) {
+            return;
+        }
         self.progress.notify();
     }
 

@@ -11,6 +11,8 @@
 mod contents;
 mod crash;
 mod disk;
+#[cfg(test)]
+mod disk_tests;
 mod faults;
 mod flight;
 mod handle;

@@ -1,0 +1,96 @@
+//! Mistakes made on purpose, to show that the simulator would find them.
+//!
+//! `planted!(Name)` is `false` unless the feature `sim` is on and this thread has planted that bug.
+//! Each stands for a kind of mistake that storage engines have been known for.
+
+/// Whether the bug of this name is planted.
+#[cfg(feature = "sim")]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::base::planted::is_planted($crate::base::planted::Bug::$bug)
+    };
+}
+
+/// Whether the bug of this name is planted: never, without the feature `sim`.
+#[cfg(not(feature = "sim"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
+pub(crate) use planted;
+
+#[cfg(feature = "sim")]
+pub(crate) use selector::is_planted;
+#[cfg(feature = "sim")]
+pub use selector::{BUGS, Bug, plant};
+
+#[cfg(feature = "sim")]
+mod selector {
+    //! The planted bug of this thread.
+
+    use std::cell::Cell;
+
+    /// Makes the enum, the list of all, and their texts.
+    macro_rules! bugs {
+        ($($name:ident: $text:literal,)+) => {
+            /// A mistake to be made on purpose.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum Bug {
+                $(#[doc = $text] $name,)+
+            }
+
+            /// All of them.
+            pub const BUGS: &[Bug] = &[$(Bug::$name,)+];
+
+            impl std::fmt::Display for Bug {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(match self {
+                        $(Self::$name => $text,)+
+                    })
+                }
+            }
+        };
+    }
+
+    bugs! {
+        DirectoryNotSynced: "new names are not made durable",
+        AcknowledgedEarly: "a Power write is acknowledged before its sync",
+        TombstoneDropped: "a flush drops tombstones while older files hold the key",
+        NewerPastOlder: "a compaction takes the newest flushed file past the older ones",
+        ChecksumIgnored: "a block is used although its checksum is wrong",
+        BatchReplayedInPart: "replay leaves out an entry of a batch now and then",
+        SplitBoundWrong: "a partition begins behind its first key",
+        LiveFileRemoved: "an opening removes a table that the manifest names",
+        SeqnoReused: "an opening goes on with seqnos that were used before",
+        WriteErrorSwallowed: "a failed write of a table is taken for done",
+        SyncErrorSwallowed: "a failed sync of the manifest is taken for done",
+        StageOverrun: "the stage is overwritten while a write to a segment reads it",
+        ManifestNotSynced: "an edit counts as committed before it is synced",
+        SnapshotIgnored: "a compaction drops versions that a snapshot sees",
+        FilterIncomplete: "a filter lacks some of its keys",
+        LogReleasedEarly: "segments are recycled before their memtable is flushed",
+        StageNotReplayed: "an opening reads the segments only, not the stage",
+        ReverseBoundWrong: "a reverse iteration leaves out the key at its lower bound",
+        ConsumedIgnored: "a lookup reads what has gone down from where it was",
+        FailureForgotten: "writes go on after the log has failed",
+        FullForever: "writes do not resume when there is room again",
+        WakeupLost: "writers that wait for the device are not woken",
+        FileNumberReused: "an opening gives new files the numbers of old ones",
+    }
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants a bug for all that this thread does from now on; `None` removes it.
+    pub fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    /// Whether this bug is planted.
+    pub(crate) fn is_planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
