@@ -13,15 +13,15 @@
 
 mod clock;
 mod lookups;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod slots;
 #[cfg(test)]
 mod tests;
 
-use crossbeam_epoch as epoch;
-
 use crate::base::metrics::Counter;
 use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use crate::base::sync::{Arc, Mutex, lock};
+use crate::base::sync::{Arc, Mutex, epoch, lock};
 use clock::Clock;
 use lookups::Lookups;
 use slots::SlotArray;

@@ -5,14 +5,13 @@
 //! - a reader under a guard may use `&T` until the guard ends, without touching the count, and
 //! - a reader under a guard may raise the count to keep the value beyond the guard.
 //!
-//! All guards must be of the default collector, which is the one `crossbeam_epoch::pin` uses.
-
-use crossbeam_epoch::{self as epoch, Atomic, Guard, Shared};
+//! All guards must be of the default collector, which is the one `epoch::pin` uses.
 
 use super::{Cache, Weigh};
-use crate::base::sync::Arc;
 use crate::base::sync::atomic::AtomicBool;
-use crate::base::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::base::sync::atomic::Ordering::Relaxed;
+use crate::base::sync::epoch::{self, Atomic, Guard, Shared};
+use crate::base::sync::{Arc, weakened};
 
 /// Tag of a slot that was read since the hand last passed.
 const VISITED: usize = 1;
@@ -25,7 +24,8 @@ pub(super) struct SlotArray<T> {
 }
 
 impl<T: Weigh> SlotArray<T> {
-    fn new(count: usize) -> Self {
+    /// `count` empty slots.
+    pub(super) fn new(count: usize) -> Self {
         const { assert!(align_of::<T>() > VISITED, "the visited bit needs a free bit in the pointer") };
         let slots = (0..count).map(|_| Atomic::null()).collect();
         Self { slots, abandoned: AtomicBool::new(false) }
@@ -45,11 +45,11 @@ impl<T: Weigh> SlotArray<T> {
     /// to dereference until `guard` ends: it came from `Arc::into_raw`, its count is given up only
     /// through the epoch after unlinking, and `guard` was pinned before the load.
     #[inline]
-    fn find<'g>(&self, slot_no: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
+    pub(super) fn find<'g>(&self, slot_no: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
         let slot = &self.slots[slot_no];
         // Acquire pairs with the Release of `put`: the value is seen whole. Exchanges in between only
         // change the tag and continue that release sequence.
-        let pointer = slot.load(Acquire, guard);
+        let pointer = slot.load(weakened!("slots_find", Acquire), guard);
         if pointer.is_null() {
             return None;
         }
@@ -61,11 +61,12 @@ impl<T: Weigh> SlotArray<T> {
     }
 
     /// Fills an empty slot; gives the value's count up if the slot is taken.
-    fn put(&self, slot_no: usize, value: Arc<T>, guard: &Guard) -> bool {
+    pub(super) fn put(&self, slot_no: usize, value: Arc<T>, guard: &Guard) -> bool {
         let raw = Arc::into_raw(value);
         // Release pairs with the Acquire in `find` and `unlink`.
+        let release = weakened!("slots_put", Release);
         let put =
-            self.slots[slot_no].compare_exchange(Shared::null(), Shared::from(raw), Release, Relaxed, guard);
+            self.slots[slot_no].compare_exchange(Shared::null(), Shared::from(raw), release, Relaxed, guard);
         if put.is_err() {
             // SAFETY: `raw` is the pointer just taken from the Arc and was not published.
             drop(unsafe { Arc::from_raw(raw) });
@@ -112,7 +113,8 @@ impl<T: Weigh> SlotArray<T> {
     /// Takes `pointer` out of its slot, if it still is there, and drops its count when all present
     /// guards are gone.
     fn unlink(&self, slot_no: usize, pointer: Shared<'_, T>, guard: &Guard) -> Option<usize> {
-        self.slots[slot_no].compare_exchange(pointer, Shared::null(), Acquire, Relaxed, guard).ok()?;
+        let acquire = weakened!("slots_unlink", Acquire);
+        self.slots[slot_no].compare_exchange(pointer, Shared::null(), acquire, Relaxed, guard).ok()?;
         // SAFETY: the pointer was in the slot until now, so it is valid as argued at `find`; Acquire
         // pairs with the Release of `put`.
         let bytes = unsafe { pointer.deref() }.weight_bytes();

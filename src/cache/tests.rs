@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_epoch as epoch;
-
 use super::{Cache, Slots, Weigh};
-use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use crate::base::sync::{Arc, epoch};
 
 /// A value that knows its slot, and counts itself while it lives.
 struct Canary {

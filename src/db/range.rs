@@ -4,8 +4,7 @@ use super::bounds::Bounds;
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
 use crate::base::planted::planted;
-use crate::base::sync::Arc;
-use crate::base::sync::atomic::Ordering;
+use crate::base::sync::{Arc, epoch};
 use crate::base::value::Value;
 use crate::engine::Handle;
 use crate::iter::Fetch;
@@ -46,9 +45,10 @@ pub struct Range {
 impl Range {
     pub(super) fn new(handle: Arc<Handle>, bounds: Bounds, at: Option<SeqNo>) -> Self {
         let engine = &handle.0;
-        // The view first, the seqno second, as for a lookup.
-        let view = engine.published.get();
-        let seqno = at.unwrap_or_else(|| engine.visible.load(Ordering::Acquire));
+        let guard = epoch::pin();
+        let (view, newest) = engine.visible.moment(&engine.published, &guard);
+        let (view, seqno) = (Arc::clone(view), at.unwrap_or(newest));
+        drop(guard);
         let ended = bounds.is_empty();
         let (front, back, from_front, from_back) = (None, None, None, None);
         Self { handle, view, seqno, bounds, front, back, from_front, from_back, ended }

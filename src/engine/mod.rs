@@ -27,7 +27,9 @@ use crate::base::sync::{Arc, Mutex, lock};
 use crate::exec::{Cores, Event};
 use crate::io::Io;
 use crate::lsm::files::Directory;
-use crate::lsm::view::Published;
+use crate::lsm::published::Published;
+use crate::lsm::view::View;
+use crate::lsm::visible::Visible;
 use crate::wal::Wal;
 use commit::Requests;
 use compaction::Jobs;
@@ -45,10 +47,8 @@ pub(crate) struct Engine {
     pub(crate) blocks: Arc<BlockReader>,
 
     // What readers load.
-    pub(crate) published: Published,
-    /// Seqno of the newest write that readers see. Stored in the ordered section after the write's
-    /// entries are in L0 (Release), loaded by readers (Acquire).
-    pub(crate) visible: AtomicU64,
+    pub(crate) published: Published<View>,
+    pub(crate) visible: Visible,
     pub(crate) snapshots: Snapshots,
 
     // Background work.
@@ -95,7 +95,7 @@ impl Engine {
 
     /// Seqno of the newest write that readers see.
     pub(crate) fn visible_seqno(&self) -> SeqNo {
-        self.visible.load(Ordering::Acquire)
+        self.visible.newest()
     }
 
     /// The newest failure of a flush or compaction that has not been made good.

@@ -17,8 +17,10 @@ use crate::base::sync::{Arc, Mutex};
 use crate::exec::{Cores, Event, Local, Reply, Stepped, block_on};
 use crate::io::{Io, Lock, probe};
 use crate::lsm::files::{FileKind, LOCK_NAME};
+use crate::lsm::published::Published;
 use crate::lsm::recovery::recover;
-use crate::lsm::view::{Published, View};
+use crate::lsm::view::View;
+use crate::lsm::visible::Visible;
 use crate::memtable::Memtable;
 use crate::wal::write_log;
 
@@ -143,7 +145,7 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options)
         directory: recovered.directory,
         wal: recovered.wal,
         published: publish_first(&io, view),
-        visible: AtomicU64::new(seqno),
+        visible: Visible::new(seqno),
         snapshots: Snapshots::default(),
         requests: Requests::default(),
         jobs: Mutex::new(Jobs::default()),
@@ -176,13 +178,13 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options)
 
 /// The newest view of a database that begins with `view`.
 #[cfg(feature = "sim")]
-fn publish_first(io: &Arc<dyn Io>, view: View) -> Published {
+fn publish_first(io: &Arc<dyn Io>, view: View) -> Published<View> {
     if io.is_simulated() { Published::new_simulated(view) } else { Published::new(view) }
 }
 
 /// The newest view of a database that begins with `view`.
 #[cfg(not(feature = "sim"))]
-fn publish_first(_io: &Arc<dyn Io>, view: View) -> Published {
+fn publish_first(_io: &Arc<dyn Io>, view: View) -> Published<View> {
     Published::new(view)
 }
 

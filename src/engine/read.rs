@@ -5,15 +5,13 @@
 //! begins again with the block in hand: nobody sleeps with the epoch pinned, and the same lookup
 //! will serve callers that await the read instead.
 
-use crossbeam_epoch::Guard;
-
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::{Kind, SeqNo};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::base::sync::atomic::Ordering;
+use crate::base::sync::epoch::{self, Guard};
 use crate::base::value::Value;
 use crate::io::Io;
 use crate::iter::Fetch;
@@ -37,11 +35,9 @@ impl Engine {
         self.check_open()?;
         let mut fetched = Fetched::new();
         loop {
-            let guard = crossbeam_epoch::pin();
-            // The view first, the seqno second: every version that a reader at the seqno sees is in
-            // the view, and none that the view has dropped was still visible at the seqno.
-            let view = self.published.load(&guard);
-            let seqno = at.unwrap_or_else(|| self.visible.load(Ordering::Acquire));
+            let guard = epoch::pin();
+            let (view, newest) = self.visible.moment(&self.published, &guard);
+            let seqno = at.unwrap_or(newest);
             match lookup(view, key, seqno, &fetched, &guard)? {
                 Step::Done(value) => return Ok(value),
                 Step::Read(table, number) => {

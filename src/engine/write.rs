@@ -8,8 +8,8 @@ use crate::base::error::Result;
 use crate::base::key::Tag;
 use crate::base::options::Durability;
 use crate::base::planted::planted;
-use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
+use crate::base::sync::{Arc, epoch};
 use crate::lsm::view::View;
 use crate::memtable::Memtable;
 use crate::wal::{Append, BatchBuffer, Tail};
@@ -76,7 +76,7 @@ impl Engine {
             // Listen first, then look again, so that no notification is missed.
             let changed = match attempt {
                 Attempt::Done(end) => return Ok(end),
-                Attempt::LogFull => self.wal.progress.listen(),
+                Attempt::LogFull => self.wal.progress().listen(),
                 Attempt::Occupied => self.wal.turned_free.listen(),
                 Attempt::Halted => self.work.listen(),
             };
@@ -131,7 +131,7 @@ impl Engine {
 
     /// Inserts the entries of the newest record and makes them visible. In the ordered section.
     fn apply(&self, tail: &Tail, batch: &BatchBuffer) {
-        let guard = crossbeam_epoch::pin();
+        let guard = epoch::pin();
         let memtable = &self.published.load(&guard).memtable;
         let mut seqno = tail.seqno - batch.count();
         for (kind, key, value) in batch.entries() {
@@ -139,12 +139,12 @@ impl Engine {
             memtable.insert(key, Tag::new(seqno, kind), value);
         }
         assert_eq!(seqno, tail.seqno);
-        self.visible.store(seqno, Ordering::Release);
+        self.visible.publish(seqno);
     }
 
     /// Freezes L0 if it is full; returns whether L0 has room. In the ordered section.
     fn make_room(&self, tail: &Tail) -> bool {
-        let guard = crossbeam_epoch::pin();
+        let guard = epoch::pin();
         let view = self.published.load(&guard);
         if view.memtable.bytes() < self.options.memtable_size_bytes {
             return true;
@@ -215,7 +215,7 @@ impl Engine {
     async fn stage_pieces(&self, batch: &mut BatchBuffer) -> Result<()> {
         let mut done = 0;
         loop {
-            let progress = self.wal.progress.listen();
+            let progress = self.wal.progress().listen();
             done = {
                 let tail = self.wal.enter();
                 self.wal.append_piece(&tail, batch, done)

@@ -1,4 +1,4 @@
-//! One core: its tasks, its mailbox, and the turn that drives both.
+//! One core: its tasks and the turn that drives them and reads its mailbox.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -8,60 +8,13 @@ use std::rc::Rc;
 use std::task::{Context, Wake, Waker};
 
 use super::local::{Local, LocalTask, Operation, State};
+use super::mailbox::{Mailbox, Start};
 use super::timers::Timers;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::slab::Slab;
-use crate::base::sync::atomic::{AtomicBool, Ordering};
-use crate::base::sync::{Arc, Mutex, lock};
-use crate::io::{Completion, Io, Lock, Unpark, Wait};
-
-/// Makes a task on the core it is sent to.
-pub(super) type Start = Box<dyn FnOnce(Local) -> LocalTask + Send>;
-
-/// The part of a core that other threads reach.
-pub(super) struct Mailbox {
-    letters: Mutex<Letters>,
-    /// Set by the core before it looks at the letters for the last time before sleeping; a sender
-    /// that has put a letter in and finds it set must unpark. The mutex orders the two.
-    sleeping: AtomicBool,
-    unparker: Arc<dyn Unpark>,
-}
-
-#[derive(Default)]
-struct Letters {
-    wakes: Vec<u64>,
-    starts: Vec<Start>,
-    stop: bool,
-    /// The core is gone: nobody will read this.
-    ended: bool,
-}
-
-impl Mailbox {
-    fn put(&self, letter: impl FnOnce(&mut Letters)) {
-        {
-            let mut letters = lock(&self.letters);
-            if letters.ended {
-                // Dropped unread, so that whoever waits for its effect hears of the end.
-                return;
-            }
-            letter(&mut letters);
-        }
-        if self.sleeping.swap(false, Ordering::SeqCst) {
-            self.unparker.unpark();
-        }
-    }
-
-    /// Starts a task on the core.
-    pub(super) fn start(&self, start: Start) {
-        self.put(|letters| letters.starts.push(start));
-    }
-
-    /// Ends the core after its current turn.
-    pub(super) fn stop(&self) {
-        self.put(|letters| letters.stop = true);
-    }
-}
+use crate::base::sync::Arc;
+use crate::io::{Completion, Io, Lock, Wait};
 
 struct TaskWaker {
     mailbox: Arc<Mailbox>,
@@ -74,7 +27,7 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.mailbox.put(|letters| letters.wakes.push(self.task));
+        self.mailbox.wake(self.task);
     }
 }
 
@@ -110,11 +63,7 @@ impl Core {
     /// Makes a core with a queue of its own, on the calling thread.
     pub(super) fn new(io: &Arc<dyn Io>, number: usize, lock: &Lock) -> Result<Self> {
         let queue = io.queue(number, lock)?;
-        let mailbox = Arc::new(Mailbox {
-            letters: Mutex::default(),
-            sleeping: AtomicBool::new(false),
-            unparker: queue.unparker(),
-        });
+        let mailbox = Arc::new(Mailbox::new(queue.unparker()));
         let local = Local(Rc::new(State {
             io: Arc::clone(io),
             queue: RefCell::new(queue),
@@ -145,13 +94,13 @@ impl Core {
         worked |= self.run_ready();
         let wait = if may_wait && !worked { self.fall_asleep() } else { Wait::No };
         worked |= self.exchange(wait);
-        self.mailbox.sleeping.store(false, Ordering::SeqCst);
+        self.mailbox.wake_up();
         if worked { Turn::Worked } else { Turn::Idle }
     }
 
     /// Returns whether the core was told to stop.
     fn read_mailbox(&mut self) -> bool {
-        let letters = std::mem::take(&mut *lock(&self.mailbox.letters));
+        let letters = self.mailbox.take();
         self.ready.extend(letters.wakes);
         for start in letters.starts {
             let task = start(self.local.clone());
@@ -194,9 +143,7 @@ impl Core {
 
     /// Announces sleep, unless there is mail already.
     fn fall_asleep(&self) -> Wait {
-        self.mailbox.sleeping.store(true, Ordering::SeqCst);
-        let letters = lock(&self.mailbox.letters);
-        if letters.stop || !letters.wakes.is_empty() || !letters.starts.is_empty() {
+        if !self.mailbox.fall_asleep() {
             return Wait::No;
         }
         Wait::Until(self.local.0.timers.borrow().next_deadline())
@@ -236,10 +183,7 @@ impl Drop for Core {
         // Tasks may own handles to the local state: end them before the queue is dropped, which
         // waits for the operations in flight.
         drop(self.tasks.drain());
-        let last = Letters { ended: true, ..Letters::default() };
-        // What the letters hold may wake tasks of this very core: not under the lock.
-        let unread = std::mem::replace(&mut *lock(&self.mailbox.letters), last);
-        drop(unread);
+        self.mailbox.end();
         let unborn = std::mem::take(&mut *self.local.0.spawned.borrow_mut());
         drop(unborn);
     }

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 
-use super::core::{Core, Mailbox, Turn, start_of};
+use super::core::{Core, Turn, start_of};
 use super::local::Local;
+use super::mailbox::Mailbox;
 use super::reply::{Reply, reply};
 use crate::base::error::{Error, Result};
 use crate::base::sync::{Arc, Mutex, lock};

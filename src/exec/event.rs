@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use crate::base::sync::{Mutex, lock};
+use crate::base::sync::{Mutex, lock, mutant};
 
 /// Tells its listeners that something has changed.
 #[derive(Default)]
@@ -31,7 +31,11 @@ impl Event {
         let wakers = {
             let mut state = lock(&self.0);
             state.generation += 1;
-            std::mem::take(&mut state.wakers)
+            if mutant!("event_wakes_one") {
+                state.wakers.pop().into_iter().collect()
+            } else {
+                std::mem::take(&mut state.wakers)
+            }
         };
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -48,7 +52,7 @@ impl Future for Listener<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.event.0);
-        if state.generation != self.generation {
+        if state.generation != self.generation && !mutant!("event_forgets") {
             return Poll::Ready(());
         }
         if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {

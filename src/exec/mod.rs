@@ -10,6 +10,9 @@ mod core;
 mod cores;
 mod event;
 mod local;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod mailbox;
 mod reply;
 mod timers;
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::error::{Error, Result};
-use crate::base::sync::{Arc, Mutex, lock};
+use crate::base::sync::{Arc, Mutex, lock, mutant};
 
 enum State<T> {
     Empty(Option<Waker>),
@@ -42,7 +42,7 @@ impl<T> Promise<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        if matches!(*lock(&self.0), State::Empty(_)) {
+        if matches!(*lock(&self.0), State::Empty(_)) && !mutant!("promise_dropped_in_silence") {
             put(&self.0, State::Over);
         }
     }
@@ -53,6 +53,11 @@ impl<T> Future for Reply<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         let mut state = lock(&self.0);
+        if mutant!("reply_looks_twice") && matches!(*state, State::Empty(_)) {
+            drop(state);
+            *lock(&self.0) = State::Empty(Some(context.waker().clone()));
+            return Poll::Pending;
+        }
         match &mut *state {
             State::Empty(waker) => {
                 *waker = Some(context.waker().clone());

@@ -1,7 +1,8 @@
 //! The tree: what is on disk, what readers see of it, and the jobs that move data down.
 //!
 //! [`levels`] is the durable state and the edits that change it, [`manifest`] its file, the only
-//! commit point. [`view`] is what a reader pins. [`plan`] decides what to compact, without I/O;
+//! commit point. [`view`] is what a reader pins, [`published`] and [`visible`] how it
+//! gets there. [`plan`] decides what to compact, without I/O;
 //! [`flush`] and [`compact`] do the work; [`recovery`] puts everything together at open.
 
 pub(crate) mod compact;
@@ -12,6 +13,7 @@ pub(crate) mod manifest;
 pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod plan;
+pub(crate) mod published;
 pub(crate) mod ranges;
 pub(crate) mod recovery;
 pub(crate) mod retention;
@@ -19,3 +21,7 @@ pub(crate) mod retention;
 mod retired;
 pub(crate) mod scan;
 pub(crate) mod view;
+pub(crate) mod visible;
+
+#[cfg(all(test, loom))]
+mod loom_tests;

@@ -4,7 +4,7 @@
 //! [`Table::block_location`], has them checked by [`Table::parse_block`] and offers the block to the
 //! cache with [`Table::admit`]. Shared as `Arc`; dropping the last one gives the cached bytes back.
 
-use crossbeam_epoch::Guard;
+use crate::base::sync::epoch::Guard;
 
 use super::block::Block;
 use super::filter::Filter;
@@ -152,7 +152,7 @@ impl Table {
         Block::parse(self.file.path(), offset, self.id, bytes)
     }
 
-    /// The block, if it is cached, for as long as the guard (one of `crossbeam_epoch::pin`).
+    /// The block, if it is cached, for as long as the guard (one of `epoch::pin`).
     #[inline]
     pub(crate) fn cached_block<'g>(&self, block_no: usize, guard: &'g Guard) -> Option<&'g Block> {
         self.slots.get(block_no, guard)

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crossbeam_epoch as epoch;
-
 use super::builder::{Finished, TableMeta, WRITE_LEN};
 use super::format::{FOOTER_LEN, TRAILER_LEN};
 use super::*;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::limits::KEY_LEN_MAX;
-use crate::base::sync::Arc;
+use crate::base::sync::{Arc, epoch};
 use crate::cache::Cache;
 use crate::io::File;
 

@@ -9,6 +9,9 @@
 
 mod batch;
 mod format;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod marks;
 mod reader;
 mod segment;
 mod stage;
@@ -30,6 +33,7 @@ use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Mutex, MutexGuard, lock};
 use crate::exec::Event;
 use format::{Place, RECORD_HEADER_LEN, RecordKind};
+use marks::Marks;
 
 /// Prefix of stage file names.
 pub(crate) const STAGE_PREFIX: &str = "stage-";
@@ -77,17 +81,10 @@ pub(crate) struct Wal {
     piece_len: u64,
     // The ordered section.
     tail: Mutex<Tail>,
-    // Written by the ordered section (Release), read by the writer task (Acquire): the stage holds
-    // the stream up to here.
-    head: AtomicU64,
-    // Written by the writer task (Release) when segments hold the stream durably up to here, read
-    // by writers (Acquire): the stage may be overwritten below, and `Power` is kept below.
-    durable: AtomicU64,
+    marks: Marks,
     // Written by the writer task, read by the ordered section: every record that begins below is
     // durable as a whole. What records say about those before them.
     durable_records: AtomicU64,
-    // Raised by any thread: drain up to here, padding the last sector.
-    demand: AtomicU64,
     // Raised by the engine: nothing below is needed for recovery.
     release: AtomicU64,
     // Why writes are refused: for good, or while the device has no room for another segment.
@@ -96,10 +93,6 @@ pub(crate) struct Wal {
     failure: Mutex<Option<Error>>,
     full: AtomicBool,
     full_error: Mutex<Option<Error>>,
-    /// Tells the writer task that there is something to do.
-    work: Event,
-    /// Tells waiting threads that the stream was drained further, or that it failed.
-    pub(crate) progress: Event,
     /// Tells waiting threads that a large batch has left the ordered section.
     pub(crate) turned_free: Event,
     /// Drains written.
@@ -120,17 +113,13 @@ impl Wal {
             stage,
             piece_len,
             tail: Mutex::new(Tail { head: start, seqno, occupied: false, border: start }),
-            head: AtomicU64::new(start),
-            durable: AtomicU64::new(start),
+            marks: Marks::new(start),
             durable_records: AtomicU64::new(start),
-            demand: AtomicU64::new(start),
             release: AtomicU64::new(start),
             failed: AtomicBool::new(false),
             failure: Mutex::default(),
             full: AtomicBool::new(false),
             full_error: Mutex::default(),
-            work: Event::default(),
-            progress: Event::default(),
             turned_free: Event::default(),
             groups: Counter::default(),
             bytes_written: Counter::default(),
@@ -184,9 +173,9 @@ impl Wal {
     /// inserts its entries and only after that leaves the ordered section.
     pub(crate) fn append(&self, tail: &mut Tail, batch: &mut BatchBuffer) -> Append {
         let record = batch.record_len() as u64;
-        // Acquire pairs with the Release in `drained_to`: the drain is over before its bytes are
+        // Acquire pairs with the Release in `Marks::drained`: the drain is over before its bytes are
         // overwritten.
-        let free = self.stage.size() - (tail.head - self.durable.load(Ordering::Acquire));
+        let free = self.stage.size() - (tail.head - self.marks.durable());
         let free = if planted!(StageOverrun) { free + SECTOR as u64 } else { free };
         if record > free {
             return Append::Full;
@@ -211,11 +200,11 @@ impl Wal {
         let record = batch.record_len();
         let position = tail.head + done as u64;
         let bytes = self.seal_once(tail, batch, done);
-        let free = (self.stage.size() - (position - self.durable.load(Ordering::Acquire))) as usize;
+        let free = (self.stage.size() - (position - self.marks.durable())) as usize;
         let end = record.min(done + free);
         // SAFETY: the section is occupied by this batch, and the room was just checked.
         unsafe { self.stage.put(position, &bytes[done..end]) };
-        self.head.store(tail.head + end as u64, Ordering::Release);
+        self.marks.staged(tail.head + end as u64);
         self.demand(tail.head + end as u64);
         end
     }
@@ -240,54 +229,48 @@ impl Wal {
         }
         tail.head = end;
         tail.seqno += count;
-        self.head.store(end, Ordering::Release);
+        self.marks.staged(end);
         if crossed {
-            self.work.notify();
+            self.marks.work.notify();
         }
     }
 
     /// Asks for the stream to be drained up to `lsn`.
     pub(crate) fn demand(&self, lsn: u64) {
-        if self.demand.fetch_max(lsn, Ordering::AcqRel) < lsn {
-            self.work.notify();
-        }
+        self.marks.demand(lsn);
     }
 
     /// Waits until the stream is on the device up to `lsn`.
     pub(crate) async fn wait_durable(&self, lsn: u64) -> Result<()> {
-        self.demand(lsn);
-        loop {
-            let progress = self.progress.listen();
-            if self.durable_lsn() >= lsn {
-                return Ok(());
-            }
-            self.check_failed()?;
-            reached!("write: waits for the device");
-            progress.await;
-        }
+        self.marks.wait_durable(lsn, || self.check_failed()).await
+    }
+
+    /// Tells that the stream was drained further, or that the log failed.
+    pub(crate) fn progress(&self) -> &Event {
+        &self.marks.progress
     }
 
     /// How far the stream is on the device.
     pub(crate) fn durable_lsn(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
+        self.marks.durable()
     }
 
     /// How far the stream goes.
     pub(crate) fn head_lsn(&self) -> u64 {
-        self.head.load(Ordering::Acquire)
+        self.marks.head()
     }
 
     /// Nothing below `lsn` is needed for recovery any more: the manifest says so durably.
     pub(crate) fn release(&self, lsn: u64) {
         self.release.fetch_max(lsn, Ordering::AcqRel);
-        self.work.notify();
+        self.marks.work.notify();
     }
 
     /// Fails the log for good.
     pub(crate) fn fail(&self, error: Error) {
         lock(&self.failure).get_or_insert(error);
         self.failed.store(true, Ordering::Release);
-        self.progress.notify();
+        self.marks.progress.notify();
         self.turned_free.notify();
     }
 
@@ -298,20 +281,20 @@ impl Wal {
 
     fn goal(&self, tail: &Tail) -> Goal {
         // Ahead of the tail while a large batch is on its way in.
-        let end = floor(self.head.load(Ordering::Acquire));
+        let end = floor(self.marks.head());
         Goal { end, records_end: if end >= tail.head { tail.head } else { tail.border } }
     }
 
     /// Fills the last sector if it is partly used, so that all of the stream can be drained.
     fn pad(&self) -> Goal {
         let mut tail = self.enter();
-        let head = self.head.load(Ordering::Acquire);
+        let head = self.marks.head();
         let gap = (head.next_multiple_of(SECTOR as u64) - head) as usize;
         if gap == 0 || tail.occupied {
             return self.goal(&tail);
         }
         let len = if gap < RECORD_HEADER_LEN { gap + SECTOR } else { gap };
-        let free = self.stage.size() - (head - self.durable.load(Ordering::Acquire));
+        let free = self.stage.size() - (head - self.marks.durable());
         if len as u64 > free {
             reached!("log: no room to pad");
             return self.goal(&tail);
@@ -327,18 +310,14 @@ impl Wal {
         unsafe { self.stage.put(head, &record) };
         tail.head = head + len as u64;
         tail.border = tail.head;
-        self.head.store(tail.head, Ordering::Release);
+        self.marks.staged(tail.head);
         self.goal(&tail)
     }
 
     /// The segments hold the stream durably up to `lsn`.
     fn drained_to(&self, lsn: u64) {
         self.stage.set_drained(lsn);
-        self.durable.store(lsn, Ordering::Release);
-        if planted!(WakeupLost) {
-            return;
-        }
-        self.progress.notify();
+        self.marks.drained(lsn);
     }
 
     /// The segments hold every record that begins below `lsn` durably as a whole.

@@ -53,7 +53,7 @@ impl Writer {
     /// Drains what there is to drain; returns whether there was anything.
     async fn drain(&mut self, local: &Local) -> Result<bool> {
         let durable = self.wal.durable_lsn();
-        let demanded = self.wal.demand.load(Ordering::Acquire) > durable;
+        let demanded = self.wal.marks.demanded() > durable;
         let goal = if demanded { self.wal.pad() } else { self.wal.full_sectors() };
         if goal.end == durable || (!demanded && goal.end - durable < self.wal.piece_len) {
             return Ok(false);
@@ -157,7 +157,7 @@ impl Writer {
 pub(crate) async fn write_log(local: Local, mut writer: Writer) {
     let wal = Arc::clone(&writer.wal);
     loop {
-        let work = wal.work.listen();
+        let work = wal.marks.work.listen();
         let step = async {
             let drained = writer.drain(&local).await?;
             let spare = writer.keep_spare(&local).await?;

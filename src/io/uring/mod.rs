@@ -15,6 +15,8 @@ mod ring;
 
 #[cfg(test)]
 mod flight_tests;
+#[cfg(all(test, loom))]
+mod loom_tests;
 
 use super::Lock;
 use super::host::Clock;

@@ -8,7 +8,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::event::EventfdFlags;
 
-use crate::base::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire};
+use crate::base::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
+use crate::base::sync::{mutant, weakened};
 use crate::io::Unpark;
 
 const AWAKE: u8 = 0;
@@ -16,31 +17,25 @@ const ASLEEP: u8 = 1;
 /// An unpark has come that no wait has seen.
 const CALLED: u8 = 2;
 
-/// Shared between one queue, which parks, and any number of threads, which unpark.
+/// Whether a core sleeps, and whether somebody has called it. Changed by swaps that acquire and
+/// release, so that what a calling thread wrote before is seen by the core after, whether it slept
+/// or was about to.
 #[derive(Debug)]
-pub(super) struct Parker {
-    /// Changed by swaps that acquire and release, so that what an unparking thread wrote before is
-    /// seen by the core after, whether it slept or was about to.
-    state: AtomicU8,
-    eventfd: OwnedFd,
-}
+pub(super) struct Calls(AtomicU8);
 
-impl Parker {
-    /// A parker whose core is awake.
-    pub(super) fn new() -> rustix::io::Result<Self> {
-        // Not EFD_NONBLOCK: the ring's read of it has to wait, not to fail.
-        let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
-        Ok(Self { state: AtomicU8::new(AWAKE), eventfd })
-    }
-
-    /// The descriptor that the ring reads, eight bytes at a time.
-    pub(super) fn raw_fd(&self) -> RawFd {
-        self.eventfd.as_raw_fd()
+impl Calls {
+    /// Nobody has called a core that is awake.
+    pub(super) fn new() -> Self {
+        Self(AtomicU8::new(AWAKE))
     }
 
     /// Announces a sleep; `false` if there was a call, which this takes, and no sleep is due.
     pub(super) fn fall_asleep(&self) -> bool {
-        if self.state.compare_exchange(AWAKE, ASLEEP, AcqRel, Acquire).is_ok() {
+        if mutant!("park_forgets_a_call") {
+            self.0.store(ASLEEP, Release);
+            return true;
+        }
+        if self.0.compare_exchange(AWAKE, ASLEEP, AcqRel, Acquire).is_ok() {
             return true;
         }
         self.wake_up();
@@ -49,7 +44,43 @@ impl Parker {
 
     /// Ends the announcement; whether there was a call, which this takes.
     pub(super) fn wake_up(&self) -> bool {
-        self.state.swap(AWAKE, AcqRel) == CALLED
+        self.0.swap(AWAKE, weakened!("park_wake_up", AcqRel)) == CALLED
+    }
+
+    /// Calls; whether the core sleeps and has to be woken by its bell.
+    pub(super) fn call(&self) -> bool {
+        self.0.swap(CALLED, weakened!("park_call", AcqRel)) == ASLEEP
+    }
+}
+
+/// Shared between one queue, which parks, and any number of threads, which unpark.
+#[derive(Debug)]
+pub(super) struct Parker {
+    calls: Calls,
+    eventfd: OwnedFd,
+}
+
+impl Parker {
+    /// A parker whose core is awake.
+    pub(super) fn new() -> rustix::io::Result<Self> {
+        // Not EFD_NONBLOCK: the ring's read of it has to wait, not to fail.
+        let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
+        Ok(Self { calls: Calls::new(), eventfd })
+    }
+
+    /// The descriptor that the ring reads, eight bytes at a time.
+    pub(super) fn raw_fd(&self) -> RawFd {
+        self.eventfd.as_raw_fd()
+    }
+
+    /// See [`Calls::fall_asleep`].
+    pub(super) fn fall_asleep(&self) -> bool {
+        self.calls.fall_asleep()
+    }
+
+    /// See [`Calls::wake_up`].
+    pub(super) fn wake_up(&self) -> bool {
+        self.calls.wake_up()
     }
 
     /// Makes the ring's read of the eventfd complete.
@@ -61,7 +92,7 @@ impl Parker {
 
 impl Unpark for Parker {
     fn unpark(&self) {
-        if self.state.swap(CALLED, AcqRel) == ASLEEP {
+        if self.calls.call() {
             self.ring_bell();
         }
     }

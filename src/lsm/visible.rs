@@ -1,0 +1,47 @@
+//! Up to which seqno readers see: one number, from the ordered section to all readers.
+
+use super::published::Published;
+use crate::base::key::SeqNo;
+use crate::base::sync::atomic::AtomicU64;
+use crate::base::sync::epoch::Guard;
+use crate::base::sync::{Arc, mutant, weakened};
+
+/// Seqno of the newest write that readers see.
+pub(crate) struct Visible(AtomicU64);
+
+impl Visible {
+    /// Everything up to `seqno` is there.
+    pub(crate) fn new(seqno: SeqNo) -> Self {
+        Self(AtomicU64::new(seqno))
+    }
+
+    /// Makes the writes up to `seqno` visible, whose entries are in the published L0. In the
+    /// ordered section.
+    pub(crate) fn publish(&self, seqno: SeqNo) {
+        // Release pairs with the Acquire in `newest`: who sees the seqno sees the entries.
+        self.0.store(seqno, weakened!("visible_publish", Release));
+    }
+
+    /// The newest visible write.
+    pub(crate) fn newest(&self) -> SeqNo {
+        self.0.load(weakened!("visible_newest", Acquire))
+    }
+
+    /// What a reader without a snapshot reads, and at which seqno.
+    ///
+    /// The view first, the seqno second: then every version that the view has dropped was already
+    /// hidden at the seqno by a newer one. The other way round a flush in between may drop the
+    /// version that is read, because no snapshot holds it.
+    pub(crate) fn moment<'g, T: Send + Sync + 'static>(
+        &self,
+        published: &Published<T>,
+        guard: &'g Guard,
+    ) -> (&'g Arc<T>, SeqNo) {
+        if mutant!("moment_seqno_first") {
+            let seqno = self.newest();
+            return (published.load(guard), seqno);
+        }
+        let view = published.load(guard);
+        (view, self.newest())
+    }
+}

@@ -1,0 +1,92 @@
+//! How far the stream of the log has come: staged, wanted on the device, durable there; and the
+//! waiting for it.
+
+use crate::base::coverage::reached;
+use crate::base::error::Result;
+use crate::base::planted::planted;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::{mutant, weakened};
+use crate::exec::Event;
+
+/// Three LSNs, each raised by one side and read by the other.
+pub(super) struct Marks {
+    // Written by the ordered section (Release), read by the writer task (Acquire): the stage holds
+    // the stream up to here.
+    head: AtomicU64,
+    // Raised by any thread: drain up to here, padding the last sector.
+    demand: AtomicU64,
+    // Written by the writer task (Release) when segments hold the stream durably up to here, read
+    // by writers (Acquire): the stage may be overwritten below, and `Power` is kept below.
+    durable: AtomicU64,
+    /// Tells the writer task that there is something to do.
+    pub(super) work: Event,
+    /// Tells waiting threads that the stream was drained further, or that the log failed.
+    pub(super) progress: Event,
+}
+
+impl Marks {
+    /// A stream that begins at `start`.
+    pub(super) fn new(start: u64) -> Self {
+        let mark = || AtomicU64::new(start);
+        let (work, progress) = (Event::default(), Event::default());
+        Self { head: mark(), demand: mark(), durable: mark(), work, progress }
+    }
+
+    /// How far the stream goes.
+    pub(super) fn head(&self) -> u64 {
+        self.head.load(weakened!("marks_head", Acquire))
+    }
+
+    /// The stage holds the stream up to `lsn`. In the ordered section.
+    pub(super) fn staged(&self, lsn: u64) {
+        self.head.store(lsn, weakened!("marks_staged", Release));
+    }
+
+    /// How far the stream is wanted on the device.
+    pub(super) fn demanded(&self) -> u64 {
+        self.demand.load(Ordering::Acquire)
+    }
+
+    /// Asks for the stream to be drained up to `lsn`.
+    pub(super) fn demand(&self, lsn: u64) {
+        if self.demand.fetch_max(lsn, Ordering::AcqRel) < lsn {
+            self.work.notify();
+        }
+    }
+
+    /// How far the stream is on the device.
+    pub(super) fn durable(&self) -> u64 {
+        self.durable.load(weakened!("marks_durable", Acquire))
+    }
+
+    /// The segments hold the stream durably up to `lsn`, and nobody reads the stage below. By the
+    /// writer task.
+    pub(super) fn drained(&self, lsn: u64) {
+        if mutant!("marks_told_before_drained") {
+            self.progress.notify();
+        }
+        self.durable.store(lsn, weakened!("marks_drained", Release));
+        if planted!(WakeupLost) {
+            return;
+        }
+        if !mutant!("marks_told_before_drained") {
+            self.progress.notify();
+        }
+    }
+
+    /// Waits until the stream is on the device up to `lsn`, or until `check` says, at some
+    /// progress, that it never will be.
+    pub(super) async fn wait_durable(&self, lsn: u64, check: impl Fn() -> Result<()>) -> Result<()> {
+        self.demand(lsn);
+        loop {
+            // Listen first, then look, so that no progress between the two is missed.
+            let progress = self.progress.listen();
+            if self.durable() >= lsn {
+                return Ok(());
+            }
+            check()?;
+            reached!("write: waits for the device");
+            progress.await;
+        }
+    }
+}
