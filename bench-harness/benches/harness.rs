@@ -12,12 +12,11 @@ mod generator;
 mod measure;
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
 use generator::{Latest, OpRandom, ScrambledZipfian, Stream, Uniform, Zipfian, fnv_hash_64};
-use measure::{Outcome, Recorder, Row, summarize};
+use measure::{Clock, Latency, Outcome, Recorder, Row, Totals, summarize};
 
 const RECORDS: u64 = 1_000_000;
 
@@ -49,22 +48,26 @@ fn generators(c: &mut Criterion) {
 
 fn recording(c: &mut Criterion) {
     let mut group = c.benchmark_group("recording");
-    let mut recorder = Recorder::default();
+    let recorder = Recorder::new(true);
     let mut random = Stream::new(2, "bench").operation(0);
     // Latencies over five decades, so that the whole histogram is touched.
-    let latencies: Vec<Duration> = (0..1024).map(|_| Duration::from_nanos(100 << random.below(17))).collect();
+    let latencies: Vec<u64> = (0..1024).map(|_| 100 << random.below(17)).collect();
+    let latency = |ns| Latency { service_ns: ns, response_ns: 2 * ns };
     let mut place = 0;
+    let clock = Clock::of_process();
+    group.bench_function("two looks at the clock", |b| b.iter(|| clock.before().ns_since(clock.after())));
     group.bench_function("record a latency", |b| {
         b.iter(|| {
             place = (place + 1) % latencies.len();
-            recorder.record(Row::Read, Outcome::Ok, black_box(latencies[place]));
+            recorder.record(Row::Read, Outcome::Ok, latency(black_box(latencies[place])));
         });
     });
-    recorder.record(Row::Read, Outcome::Ok, Duration::from_micros(1));
+    recorder.record(Row::Read, Outcome::Ok, latency(1_000));
     let recorders = [recorder];
     group.bench_function("summarize a row", |b| {
         b.iter(|| {
-            let rows = summarize(&recorders, &[50.0, 95.0, 99.0], false);
+            let rows =
+                summarize(&Totals::gather(&recorders).since(&Totals::default()), &[50.0, 95.0, 99.0], false);
             assert_eq!(rows.len(), 1);
             rows
         });

@@ -9,6 +9,7 @@ use crate::compare::{CalibrateArgs, CompareArgs, PairsArgs};
 use crate::engine::{Durability, Injection};
 use crate::report::ExportArgs;
 use crate::suite::{ABOUT_THE_SUITE, SuiteArgs};
+use crate::traffic::TrafficArgs;
 
 const ABOUT_THE_MAIN_JOB: &str = "\
 Without a command, rabi-bench runs its main job: it loads a data set into a temporary directory,
@@ -128,6 +129,9 @@ pub struct PhaseArgs {
     /// Seconds after which the phase ends (property maxexecutiontime)
     #[arg(long, value_name = "S", help_heading = "Workload")]
     pub duration: Option<f64>,
+    /// When operations begin.
+    #[command(flatten)]
+    pub traffic: TrafficArgs,
     /// Show a status line while running (property status)
     #[arg(short = 's', help_heading = "Output")]
     pub status: bool,
@@ -151,6 +155,9 @@ pub struct MainJobArgs {
     /// Most seconds of each workload [default: 10]
     #[arg(long, value_name = "S", help_heading = "Workload")]
     pub duration: Option<f64>,
+    /// When operations begin.
+    #[command(flatten)]
+    pub traffic: TrafficArgs,
     /// Client threads
     #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Workload")]
     pub threads: u64,

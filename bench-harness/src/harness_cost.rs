@@ -67,6 +67,8 @@ fn null_ns_per_operation(job: &Job) -> EngineResult<f64> {
     let mut job = job.clone();
     job.workload.threads = 1;
     job.workload.target_ops_s = 0.0;
+    job.workload.arrivals = None;
+    job.workload.warmup_s = 0.0;
     job.workload.duration_s = DURATION_S;
     job.workload.verify = false;
     job.workload.operation_count = OPERATIONS_MAX;
@@ -82,14 +84,15 @@ impl Observer for Unwatched {
         Duration::from_secs(1)
     }
 
-    fn tick(&mut self, _tick: Tick) {}
+    fn tick(&mut self, _tick: &Tick<'_>) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::EngineStats;
     use crate::properties::Properties;
-    use crate::runner::PhaseKind;
+    use crate::runner::{PhaseKind, Series};
     use crate::workload::Workload;
     use std::path::Path;
 
@@ -104,12 +107,16 @@ mod tests {
     fn result(operations: u64, elapsed: Duration) -> PhaseResult {
         PhaseResult {
             elapsed,
+            ended_in_warmup: false,
             operations,
             rows: Vec::new(),
             records: 1000,
             written_bytes: 0,
             read_bytes: 0,
             seconds: Vec::new(),
+            series: Series::new(&EngineStats::default()),
+            backlog: None,
+            clock: "monotonic",
             first_errors: Vec::new(),
         }
     }

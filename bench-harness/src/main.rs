@@ -23,6 +23,7 @@ mod resources;
 mod runner;
 mod stats;
 mod suite;
+mod traffic;
 mod workload;
 
 use std::io::{self, Write};

@@ -14,10 +14,10 @@ use crate::cli::MainJobArgs;
 use crate::engine::{self, Engine};
 use crate::environment::{Environment, hostname, utc};
 use crate::levels::{self, LevelWatch, live_text};
-use crate::phase_command::{SETTLE_MAX, info, settings};
+use crate::phase_command::{SETTLE_MAX, info, measured, settings};
 use crate::properties::{Origin, Properties};
 use crate::report::{
-    JobReport, PhaseReport, SCHEMA, Style, durability_matrix, html, readme, resources, table,
+    JobReport, PhaseReport, SCHEMA, Style, durability_matrix, html, readme, resources, response_table, table,
 };
 use crate::resources::Meter;
 use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
@@ -126,6 +126,9 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
     set("rabi.verify", arguments.engine.verify.to_string(), "--verify");
     if kind == PhaseKind::Run {
         set("maxexecutiontime", size.duration_s.to_string(), "--duration");
+    }
+    if kind == PhaseKind::Run {
+        arguments.traffic.set(&mut properties);
     }
     for argument in &arguments.properties {
         properties.add_argument(argument)?;
@@ -247,13 +250,13 @@ fn run_one(
     let title = if job.kind == PhaseKind::Load { "load" } else { job.workload_name.as_str() };
     levels.begin(title);
     let live = LiveStatus::new(job, title, 2.0);
-    let mut watch = Watch { engine, levels, live, interval: size.sample_interval };
     let pool = job.pool();
     let meter = Meter::start(engine, dir);
+    let mut watch = Watch { engine, meter, levels, live, interval: size.sample_interval };
     let result = run_phase(engine, job, &pool, &mut watch);
     watch.live.finish();
-    let result = result?;
-    let usage = meter.stop(engine, job, &result);
+    let result = measured(job, result?)?;
+    let usage = watch.meter.stop(engine, job, &result);
     if job.kind == PhaseKind::Load && arguments.engine.settle {
         engine.settle(SETTLE_MAX)?;
         levels.sample(&engine.stats());
@@ -269,6 +272,7 @@ fn run_one(
 
 struct Watch<'a> {
     engine: &'a dyn Engine,
+    meter: Meter,
     levels: &'a mut LevelWatch,
     live: LiveStatus,
     interval: Duration,
@@ -279,10 +283,13 @@ impl Observer for Watch<'_> {
         self.interval
     }
 
-    fn tick(&mut self, tick: Tick) {
-        let stats = self.engine.stats();
-        self.levels.sample(&stats);
-        self.live.show(tick, || live_text(&stats));
+    fn begin(&mut self) {
+        self.meter.restart(self.engine);
+    }
+
+    fn tick(&mut self, tick: &Tick<'_>) {
+        self.levels.sample(tick.stats);
+        self.live.show(tick, || live_text(tick.stats));
     }
 }
 
@@ -320,6 +327,9 @@ fn create_file(path: &Path) -> Result<fs::File> {
 
 fn conclude(report: &JobReport, results: &Path, levels_are_optional: bool) -> Result<Verdict> {
     let mut out = format!("\n{}\n{}\n\n", report.headline(), table(&report.phases).text(Style::Plain));
+    if let Some(responses) = response_table(&report.phases) {
+        out += &format!("Response times, from the intended start:\n{}\n", responses.text(Style::Plain));
+    }
     out += &format!("{}\n", resources(&report.phases).text(Style::Plain));
     out += &format!("{}\n", durability_matrix(&report.durability_rows()).text(Style::Plain));
     for sentence in report.level_sentences() {

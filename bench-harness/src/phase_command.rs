@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::properties::{Origin, Properties};
 use crate::report::{Exports, PhaseInfo, PhaseReport, text};
 use crate::resources::Meter;
-use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
+use crate::runner::{Job, LiveStatus, Observer, PhaseKind, PhaseResult, Tick, run_phase};
 use crate::workload::Workload;
 use crate::{Verdict, notice, output};
 
@@ -53,7 +53,10 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
     let settings = settings(&arguments.engine);
     let engine = engine::open(&arguments.engine.engine, &arguments.dir, &settings)?;
     let engine = arguments.engine.injection.around(engine);
+    let pool = job.pool();
     let mut watch = Watch {
+        engine: &*engine,
+        meter: Meter::start(&*engine, &arguments.dir),
         live: job.workload.status.then(|| {
             let label = match job.workload.label.as_str() {
                 "" => job.kind.name(),
@@ -62,14 +65,12 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
             LiveStatus::new(job, label, job.workload.status_interval_s)
         }),
     };
-    let pool = job.pool();
-    let meter = Meter::start(&*engine, &arguments.dir);
     let result = run_phase(&*engine, job, &pool, &mut watch);
     if let Some(live) = &watch.live {
         live.finish();
     }
-    let result = result?;
-    let usage = meter.stop(&*engine, job, &result);
+    let result = measured(job, result?)?;
+    let usage = watch.meter.stop(&*engine, job, &result);
     if arguments.engine.settle && job.kind == PhaseKind::Load {
         engine.settle(SETTLE_MAX)?;
     }
@@ -93,6 +94,18 @@ fn finish(report: &PhaseReport, json: Option<(PathBuf, File)>) -> Result<Verdict
         notice(&format!("  {error}"));
     }
     Ok(Verdict::Bad)
+}
+
+/// The result of a phase, unless nothing of it was measured.
+pub fn measured(job: &Job, result: PhaseResult) -> Result<PhaseResult> {
+    if result.ended_in_warmup {
+        bail!(
+            "the run ended within its warm-up of {} s, so nothing was measured; give it more \
+             operations (operationcount, 0 for no bound) or a shorter --warmup",
+            job.warmup_s()
+        );
+    }
+    Ok(result)
 }
 
 /// The engine settings of the command line.
@@ -131,6 +144,7 @@ fn layer(arguments: &PhaseArgs) -> Result<Properties> {
     if let Some(seconds) = arguments.duration {
         properties.set("maxexecutiontime", seconds.to_string(), Origin::Flag("--duration"));
     }
+    arguments.traffic.set(&mut properties);
     if arguments.status {
         properties.set("status", "true", Origin::Flag("-s"));
         // YCSB's ten seconds are long for an embedded engine; a property still decides.
@@ -170,16 +184,22 @@ fn create_json(path: &Path) -> Result<(PathBuf, File)> {
     Ok((path.to_owned(), file))
 }
 
-struct Watch {
+struct Watch<'a> {
+    engine: &'a dyn Engine,
+    meter: Meter,
     live: Option<LiveStatus>,
 }
 
-impl Observer for Watch {
+impl Observer for Watch<'_> {
+    fn begin(&mut self) {
+        self.meter.restart(self.engine);
+    }
+
     fn interval(&self) -> Duration {
         Duration::from_millis(50)
     }
 
-    fn tick(&mut self, tick: Tick) {
+    fn tick(&mut self, tick: &Tick<'_>) {
         if let Some(live) = &mut self.live {
             live.show(tick, String::new);
         }

@@ -38,7 +38,11 @@ pub const THROUGHPUT: &str = "throughput_ops_s";
 /// Operations that must lie beyond a percentile for it to be compared.
 const BEYOND_MIN: f64 = 10.0;
 
-const PERCENTILES: [(&str, f64); 3] = [("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)];
+const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)];
+
+/// The kinds of latency, and what stands before the percentile in the name of a metric. Response
+/// times are there where there is a schedule.
+const LATENCIES: [(&str, &str); 2] = [("service_us", ""), ("response_us", "response ")];
 
 /// Counters that are compared per operation. They stand under `resources`, of the phase alone,
 /// or under `engine_stats`, since the engine was opened.
@@ -65,8 +69,11 @@ pub fn extract(phase: &Value, before: Option<&Value>) -> BTreeMap<String, f64> {
     for (row, numbers) in phase["operations"].as_object().into_iter().flatten() {
         let count = numbers["count"].as_f64().unwrap_or(0.0);
         for (name, quantile) in PERCENTILES {
-            if count * (1.0 - quantile) >= BEYOND_MIN {
-                keep(format!("{row} {name}"), numbers[name].as_f64());
+            if count * (1.0 - quantile) < BEYOND_MIN {
+                continue;
+            }
+            for (latency, prefix) in LATENCIES {
+                keep(format!("{row} {prefix}{name}_us"), numbers[latency][name].as_f64());
             }
         }
     }
@@ -90,11 +97,19 @@ mod tests {
 
     #[test]
     fn percentiles_need_operations_beyond_them() {
-        let row = json!({"count": 1_500, "p50_us": 1.0, "p99_us": 5.0, "p999_us": 9.0});
+        let latency = json!({"p50": 1.0, "p99": 5.0, "p999": 9.0});
+        let row = json!({"count": 1_500, "service_us": latency});
         let phase = json!({"throughput_ops_s": 10.0, "operations": {"READ": row}});
         let names: Vec<String> = extract(&phase, None).into_keys().collect();
         // 1500 * 0.01 = 15 lie beyond p99, 1.5 beyond p99.9.
         assert_eq!(names, ["READ p50_us", "READ p99_us", "throughput_ops_s"]);
+    }
+
+    #[test]
+    fn response_times_are_metrics_of_their_own() {
+        let row = json!({"count": 500, "service_us": {"p50": 1.0}, "response_us": {"p50": 4.0}});
+        let metrics = extract(&json!({"operations": {"READ": row}}), None);
+        assert_eq!((metrics["READ p50_us"], metrics["READ response p50_us"]), (1.0, 4.0));
     }
 
     #[test]

@@ -121,7 +121,7 @@ mod tests {
                    "operations_total": 10, "engine_stats": {"syncs": syncs}})
         };
         let job = json!({
-            "schema": 1, "environment": {"started_utc": "2026-01-01T00:00:00Z"},
+            "schema": 2, "environment": {"started_utc": "2026-01-01T00:00:00Z"},
             "phases": [phase("workloada", 10), phase("workloadb", 30)],
         });
         assert!(is_result(&job));
@@ -135,7 +135,7 @@ mod tests {
     fn files_of_others_and_of_other_versions_are_named() {
         let error = |document: Value| runs_of(&document, Path::new("x.json")).unwrap_err().to_string();
         assert!(error(json!({"a": 1})).starts_with("x.json: this is not a result of rabi-bench"));
-        assert!(error(json!({"schema": 9})).starts_with("x.json: its schema is 9, this program knows 1"));
-        assert!(error(json!({"schema": 1, "operations": {}})).contains("a phase has no \"engine\""));
+        assert!(error(json!({"schema": 9})).starts_with("x.json: its schema is 9, this program knows 2"));
+        assert!(error(json!({"schema": 2, "operations": {}})).contains("a phase has no \"engine\""));
     }
 }

@@ -83,7 +83,7 @@ mod tests {
 
     fn result(rate: f64) -> String {
         format!(
-            r#"{{"schema": 1, "engine": "null", "phase": "run", "workload": "a", "operations": {{}},
+            r#"{{"schema": 2, "engine": "null", "phase": "run", "workload": "a", "operations": {{}},
                  "throughput_ops_s": {rate}, "resources": {{"cpu_us_per_operation": 1}}}}"#
         )
     }

@@ -1,8 +1,9 @@
-//! One thread's histograms, in nanoseconds.
+//! What one client thread records: outcomes and latencies of each kind of operation.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
-use hdrhistogram::Histogram;
+use super::latencies::{Latencies, increment};
 
 /// The rows of a report, named as YCSB names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,46 +69,58 @@ impl Outcome {
     }
 }
 
-/// An hour in nanoseconds; what takes longer is recorded as this.
-const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
-/// Three digits: a value is off by at most one part in a thousand.
-const DIGITS: u8 = 3;
-
-/// An empty latency histogram.
-pub fn empty_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LATENCY_NS_MAX, DIGITS)
-        .expect("the bounds and digits are constants within what the crate documents")
-}
-
-/// The latencies and outcomes of one row.
-#[derive(Debug, Clone)]
+/// What one thread has measured of one row.
+#[derive(Debug)]
 pub struct RowRecord {
-    /// Latencies of the operations that ended as they should.
-    pub latency_ns: Histogram<u64>,
     /// How often each outcome occurred, in the order of `Outcome::ALL`.
-    pub outcomes: [u64; 4],
+    pub outcomes: [AtomicU64; Outcome::ALL.len()],
+    /// From the actual start, of the operations that ended as they should.
+    pub service: Latencies,
+    /// From the intended start, of the same operations, where there is a schedule.
+    pub response: Option<Latencies>,
 }
 
-/// What one thread measures.
-#[derive(Debug, Default)]
+/// What one thread measures. That thread alone records; anybody may read.
+#[derive(Debug)]
 pub struct Recorder {
-    rows: [Option<Box<RowRecord>>; 6],
+    rows: [OnceLock<Box<RowRecord>>; Row::ALL.len()],
+    scheduled: bool,
 }
 
 impl Recorder {
-    /// Records one operation. Latency counts only if it ended as it should; a row's memory is
-    /// taken when it first occurs.
-    pub fn record(&mut self, row: Row, outcome: Outcome, latency: Duration) {
-        let record = self.rows[row as usize]
-            .get_or_insert_with(|| Box::new(RowRecord { latency_ns: empty_histogram(), outcomes: [0; 4] }));
-        record.outcomes[outcome as usize] += 1;
+    /// With a schedule, response times are recorded as well as service times.
+    pub fn new(scheduled: bool) -> Recorder {
+        Recorder { rows: Default::default(), scheduled }
+    }
+
+    /// Records one operation. Latencies count only if it ended as it should; a row's memory is
+    /// taken when it first occurs, and never after.
+    #[inline]
+    pub fn record(&self, row: Row, outcome: Outcome, latency: Latency) {
+        let record = self.rows[row as usize].get_or_init(|| {
+            let response = self.scheduled.then(Latencies::new);
+            Box::new(RowRecord { outcomes: Default::default(), service: Latencies::new(), response })
+        });
+        increment(&record.outcomes[outcome as usize]);
         if outcome == Outcome::Ok {
-            record.latency_ns.saturating_record(latency.as_nanos() as u64);
+            record.service.record(latency.service_ns);
+            if let Some(response) = &record.response {
+                response.record(latency.response_ns);
+            }
         }
     }
 
     /// What was recorded in a row, if it occurred.
     pub fn row(&self, row: Row) -> Option<&RowRecord> {
-        self.rows[row as usize].as_deref()
+        self.rows[row as usize].get().map(|record| &**record)
     }
+}
+
+/// How long one operation took.
+#[derive(Debug, Clone, Copy)]
+pub struct Latency {
+    /// From its actual start.
+    pub service_ns: u64,
+    /// From its intended start; of no meaning without a schedule.
+    pub response_ns: u64,
 }

@@ -1,11 +1,12 @@
-//! Recorders of all threads, merged into numbers.
+//! What was recorded, in numbers for reports.
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::recorder::{Outcome, Recorder, Row, empty_histogram};
+use super::counts::Counts;
+use super::recorder::Outcome;
+use super::totals::RowSlice;
 
 /// One point of a latency distribution.
 #[derive(Debug, Clone, Serialize)]
@@ -14,6 +15,37 @@ pub struct CurvePoint {
     pub percentile: f64,
     /// The latency that this share of the operations did not exceed.
     pub us: f64,
+}
+
+/// One kind of latency in numbers, in microseconds.
+#[derive(Debug, Clone, Serialize)]
+pub struct LatencySummary {
+    /// Arithmetic mean.
+    #[serde(rename = "mean")]
+    pub mean_us: f64,
+    /// Shortest.
+    #[serde(rename = "min")]
+    pub min_us: f64,
+    /// Median.
+    #[serde(rename = "p50")]
+    pub p50_us: f64,
+    /// 95th percentile.
+    #[serde(rename = "p95")]
+    pub p95_us: f64,
+    /// 99th percentile.
+    #[serde(rename = "p99")]
+    pub p99_us: f64,
+    /// 99.9th percentile.
+    #[serde(rename = "p999")]
+    pub p999_us: f64,
+    /// Longest.
+    #[serde(rename = "max")]
+    pub max_us: f64,
+    /// The percentiles the text summary was asked for.
+    #[serde(skip)]
+    pub chosen: Vec<CurvePoint>,
+    /// The distribution, denser towards its tail.
+    pub curve: Vec<CurvePoint>,
 }
 
 /// One row of a report. Latencies are of operations that ended as they should.
@@ -28,53 +60,22 @@ pub struct RowSummary {
     pub errors: u64,
     /// How often each outcome occurred.
     pub returns: BTreeMap<&'static str, u64>,
-    /// Arithmetic mean.
-    pub mean_us: f64,
-    /// Shortest.
-    pub min_us: f64,
-    /// Median.
-    pub p50_us: f64,
-    /// 95th percentile.
-    pub p95_us: f64,
-    /// 99th percentile.
-    pub p99_us: f64,
-    /// 99.9th percentile.
-    pub p999_us: f64,
-    /// Longest.
-    pub max_us: f64,
-    /// The percentiles the text summary was asked for.
-    #[serde(skip)]
-    pub chosen: Vec<CurvePoint>,
-    /// The distribution, denser towards its tail.
-    pub curve: Vec<CurvePoint>,
-    /// All latencies, for formats that carry the whole histogram.
-    #[serde(skip)]
-    pub latency_ns: Histogram<u64>,
+    /// From the actual start of an operation.
+    #[serde(rename = "service_us")]
+    pub service: LatencySummary,
+    /// From its intended start, the wait included, where there is a schedule.
+    #[serde(rename = "response_us", skip_serializing_if = "Option::is_none")]
+    pub response: Option<LatencySummary>,
 }
 
-/// Merges what all threads recorded. `chosen` are the percentiles of the text summary.
+/// The numbers of what a stretch of time gave. `chosen` are the percentiles of the text summary.
 /// With `missing_is_fine` a record that is not there does not count as an error.
-pub fn summarize(recorders: &[Recorder], chosen: &[f64], missing_is_fine: bool) -> Vec<RowSummary> {
-    Row::ALL.into_iter().filter_map(|row| summarize_row(row, recorders, chosen, missing_is_fine)).collect()
+pub fn summarize(slices: &[RowSlice], chosen: &[f64], missing_is_fine: bool) -> Vec<RowSummary> {
+    slices.iter().map(|slice| summarize_row(slice, chosen, missing_is_fine)).collect()
 }
 
-fn summarize_row(
-    row: Row,
-    recorders: &[Recorder],
-    chosen: &[f64],
-    missing_is_fine: bool,
-) -> Option<RowSummary> {
-    let mut merged = empty_histogram();
-    let mut outcomes = [0; 4];
-    for record in recorders.iter().filter_map(|recorder| recorder.row(row)) {
-        merged.add(&record.latency_ns).expect("all histograms have the same bounds");
-        for (sum, count) in outcomes.iter_mut().zip(record.outcomes) {
-            *sum += count;
-        }
-    }
-    if outcomes == [0; 4] {
-        return None;
-    }
+fn summarize_row(slice: &RowSlice, chosen: &[f64], missing_is_fine: bool) -> RowSummary {
+    let outcomes = slice.outcomes;
     let returns: BTreeMap<_, _> = Outcome::ALL
         .into_iter()
         .zip(outcomes)
@@ -83,24 +84,34 @@ fn summarize_row(
         .collect();
     let tolerated = if missing_is_fine { outcomes[Outcome::NotFound as usize] } else { 0 };
     let count = outcomes[Outcome::Ok as usize];
-    let us = |percentile: f64| microseconds(merged.value_at_quantile(percentile / 100.0));
-    let point = |percentile: f64| CurvePoint { percentile, us: us(percentile) };
-    Some(RowSummary {
-        row: row.name(),
+    RowSummary {
+        row: slice.row.name(),
         count,
         errors: outcomes.iter().sum::<u64>() - count - tolerated,
         returns,
-        mean_us: merged.mean() / 1_000.0,
-        min_us: if merged.is_empty() { 0.0 } else { microseconds(merged.min()) },
-        p50_us: us(50.0),
-        p95_us: us(95.0),
-        p99_us: us(99.0),
-        p999_us: us(99.9),
-        max_us: microseconds(merged.max()),
-        chosen: chosen.iter().copied().map(point).collect(),
-        curve: curve_percentiles(count).into_iter().map(point).collect(),
-        latency_ns: merged,
-    })
+        service: LatencySummary::of(&slice.service, chosen),
+        response: slice.response.as_ref().map(|response| LatencySummary::of(response, chosen)),
+    }
+}
+
+impl LatencySummary {
+    /// The numbers of these latencies.
+    pub fn of(counts: &Counts, chosen: &[f64]) -> LatencySummary {
+        let histogram = counts.histogram();
+        let us = |percentile: f64| microseconds(histogram.value_at_quantile(percentile / 100.0));
+        let point = |percentile: f64| CurvePoint { percentile, us: us(percentile) };
+        LatencySummary {
+            mean_us: histogram.mean() / 1_000.0,
+            min_us: if histogram.is_empty() { 0.0 } else { microseconds(histogram.min()) },
+            p50_us: us(50.0),
+            p95_us: us(95.0),
+            p99_us: us(99.0),
+            p999_us: us(99.9),
+            max_us: microseconds(histogram.max()),
+            chosen: chosen.iter().copied().map(point).collect(),
+            curve: curve_percentiles(counts.total()).into_iter().map(point).collect(),
+        }
+    }
 }
 
 fn microseconds(nanoseconds: u64) -> f64 {
@@ -117,36 +128,43 @@ fn curve_percentiles(count: u64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use crate::measure::{Latency, Recorder, Row, Totals};
+
+    fn rows(recorders: &[Recorder], chosen: &[f64], missing_is_fine: bool) -> Vec<RowSummary> {
+        summarize(&Totals::gather(recorders).since(&Totals::default()), chosen, missing_is_fine)
+    }
+
+    fn of_us(us: u64) -> Latency {
+        Latency { service_ns: us * 1_000, response_ns: us * 3_000 }
+    }
 
     #[test]
     fn threads_are_merged_and_failures_stay_out_of_the_latencies() {
-        let mut recorders = [Recorder::default(), Recorder::default()];
+        let recorders = [Recorder::new(true), Recorder::new(true)];
         for us in 1..=1000 {
-            let latency = Duration::from_micros(us);
-            recorders[us as usize % 2].record(Row::Read, Outcome::Ok, latency);
+            recorders[us as usize % 2].record(Row::Read, Outcome::Ok, of_us(us));
         }
-        let long = Duration::from_secs(50);
-        recorders[0].record(Row::Read, Outcome::Error, long);
-        recorders[1].record(Row::Read, Outcome::NotFound, long);
-        let rows = summarize(&recorders, &[25.0], false);
-        assert_eq!(rows.len(), 1);
-        let read = &rows[0];
+        recorders[0].record(Row::Read, Outcome::Error, of_us(50_000_000));
+        recorders[1].record(Row::Read, Outcome::NotFound, of_us(50_000_000));
+        let summaries = rows(&recorders, &[25.0], false);
+        assert_eq!(summaries.len(), 1);
+        let read = &summaries[0];
         assert_eq!((read.row, read.count, read.errors), ("READ", 1000, 2));
         let near = |seen: f64, expected: f64| (seen / expected - 1.0).abs() < 0.002;
-        assert!(near(read.mean_us, 500.5) && near(read.p50_us, 500.0));
-        assert!(near(read.p99_us, 990.0) && near(read.max_us, 1000.0));
-        assert!(near(read.chosen[0].us, 250.0));
-        assert_eq!(summarize(&recorders, &[], true)[0].errors, 1);
+        let (service, response) = (&read.service, read.response.as_ref().unwrap());
+        assert!(near(service.mean_us, 500.5) && near(service.p50_us, 500.0));
+        assert!(near(service.p99_us, 990.0) && near(service.max_us, 1000.0));
+        assert!(near(service.chosen[0].us, 250.0) && near(response.p50_us, 1500.0));
+        assert_eq!(rows(&recorders, &[25.0], true)[0].errors, 1);
     }
 
     #[test]
     fn a_row_of_failures_only_is_reported_with_zero_latencies() {
-        let mut recorder = Recorder::default();
-        recorder.record(Row::Scan, Outcome::Error, Duration::from_secs(1));
-        let rows = summarize(&[recorder], &[50.0], false);
-        assert_eq!((rows[0].count, rows[0].errors, rows[0].max_us), (0, 1, 0.0));
-        assert_eq!(rows[0].mean_us, 0.0);
+        let recorder = Recorder::new(false);
+        recorder.record(Row::Scan, Outcome::Error, of_us(1_000_000));
+        let rows = rows(&[recorder], &[50.0], false);
+        assert_eq!((rows[0].count, rows[0].errors, rows[0].service.max_us), (0, 1, 0.0));
+        assert_eq!(rows[0].service.mean_us, 0.0);
     }
 
     #[test]

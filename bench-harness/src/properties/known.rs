@@ -90,6 +90,9 @@ const FIELD_BYTES: Kind = Kind::Count { min: 1, max: 16 << 20 };
 const DIGITS: Kind = Kind::Count { min: 0, max: 1024 };
 /// Operations a second.
 const RATE: Kind = Kind::Number { min: 0.0, max: 1e9 };
+const STEPS: Kind = Kind::Count { min: 1, max: 10_000 };
+const ARRIVALS: Kind = Kind::Choice(&["none", "fixed", "poisson", "ramp", "step", "sine"]);
+const INTERVALS: Kind = Kind::Choice(&["op", "intended", "both"]);
 const SECONDS: Kind = Kind::Number { min: 0.0, max: 1e9 };
 const EXPONENT: Kind = Kind::Number { min: 0.0, max: 100.0 };
 /// Parameters of formulas.
@@ -195,6 +198,12 @@ pub const KNOWN: &[Known] = &[
     used("threadcount", "1", THREADS, "client threads"),
     used("target", "0", RATE, "operations a second over all threads; 0 is no limit"),
     used("maxexecutiontime", "0", SECONDS, "seconds after which a phase ends; 0 is no bound"),
+    used(
+        "measurement.interval",
+        "op",
+        INTERVALS,
+        "latency rows from the actual start, the intended one, or both",
+    ),
     used("spin.sleep", "false", Kind::Flag, "waiting for the target rate burns the processor"),
     used("status", "false", Kind::Flag, "show a status line"),
     used("status.interval", "10", SECONDS, "seconds between status lines in a file"),
@@ -223,6 +232,12 @@ pub const KNOWN: &[Known] = &[
     used("rabi.scanlength.theta", "0", FINITE, "scanlengthdistribution=rabi.pareto: smallest value"),
     used("rabi.scanlength.k", "2.517", EXPONENT, "rabi.pareto: weight of the tail"),
     used("rabi.scanlength.sigma", "14.236", FINITE, "rabi.pareto: scale"),
+    used("rabi.arrivals", "none", ARRIVALS, "an open loop's schedule; the same as --arrivals"),
+    used("rabi.rate", "0", RATE, "open loop: operations a second over all threads; of a sine, the mean"),
+    used("rabi.rate.to", "0", RATE, "where a ramp or steps end, or the peak of a sine"),
+    used("rabi.period", "0", SECONDS, "seconds of a ramp, a step, a wave; 0 fits the duration"),
+    used("rabi.steps", "5", STEPS, "rabi.arrivals=step: number of steps"),
+    used("rabi.warmup", "0", SECONDS, "seconds of a run before anything counts"),
     used("rabi.compressibility", "0", SHARE, "share of each field that is one repeated character"),
     used("rabi.verify", "false", Kind::Flag, "the same as --verify"),
     // Fixed here.
@@ -236,7 +251,6 @@ pub const KNOWN: &[Known] = &[
     without("exporter", "", Effect::Without("text goes to stdout, JSON to the file of --json")),
     without("exportfile", "", Effect::Without("text goes to stdout, JSON to the file of --json")),
     without("measurementtype", "hdrhistogram", HDR_ONLY),
-    without("measurement.interval", "op", Effect::Without("latency counts from the call")),
     without("measurement.trackjvm", "false", JVM),
     without("measurement.histogram.verbose", "false", HDR_ONLY),
     without("hdrhistogram.fileoutput", "false", NO_FILES),

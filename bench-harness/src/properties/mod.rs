@@ -316,11 +316,10 @@ mod tests {
 
     #[test]
     fn asking_for_what_is_not_offered_is_a_warning_and_its_default_is_not() {
-        let layers = properties("histogram.buckets=1000\nmeasurement.interval=intended\n");
+        let layers = properties("histogram.buckets=1000\nmeasurement.trackjvm=true\n");
         assert_eq!(
             layers.warnings(),
-            ["mix:2: property measurement.interval has no effect here: latency counts from \
-                 the call"]
+            ["mix:2: property measurement.trackjvm has no effect here: there is no JVM to track"]
         );
     }
 

@@ -1,16 +1,20 @@
-//! A phase as CSV (RFC 4180): one line per kind of operation, what holds for the whole phase
-//! repeated on each.
+//! A phase as CSV (RFC 4180): one line per kind of operation and kind of latency (service times,
+//! and response times where there is a schedule), what holds for the whole phase repeated on each.
 
 use super::PhaseReport;
 
 const HEAD: &str = "engine,durability,phase,workload,threads,target_ops_s,seed,records,elapsed_s,\
-                    operations_total,throughput_ops_s,operation,count,errors,mean_us,min_us,p50_us,\
+                    operations_total,throughput_ops_s,operation,latency,count,errors,mean_us,min_us,p50_us,\
                     p95_us,p99_us,p999_us,max_us";
 
 /// The whole file, with its head.
 pub fn csv(report: &PhaseReport) -> String {
     let mut out = format!("{HEAD}\r\n");
-    for row in &report.operations {
+    let rows = report.operations.iter().flat_map(|row| {
+        let response = row.response.as_ref().map(|latency| (row, "response", latency));
+        [Some((row, "service", &row.service)), response].into_iter().flatten()
+    });
+    for (row, kind, latency) in rows {
         let cells = [
             report.info.engine.clone(),
             report.info.durability.to_owned(),
@@ -24,15 +28,16 @@ pub fn csv(report: &PhaseReport) -> String {
             report.operations_total.to_string(),
             report.throughput_ops_s.to_string(),
             row.row.to_owned(),
+            kind.to_owned(),
             row.count.to_string(),
             row.errors.to_string(),
-            row.mean_us.to_string(),
-            row.min_us.to_string(),
-            row.p50_us.to_string(),
-            row.p95_us.to_string(),
-            row.p99_us.to_string(),
-            row.p999_us.to_string(),
-            row.max_us.to_string(),
+            latency.mean_us.to_string(),
+            latency.min_us.to_string(),
+            latency.p50_us.to_string(),
+            latency.p95_us.to_string(),
+            latency.p99_us.to_string(),
+            latency.p999_us.to_string(),
+            latency.max_us.to_string(),
         ];
         let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
         out += &format!("{}\r\n", cells.join(","));

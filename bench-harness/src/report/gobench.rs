@@ -34,9 +34,18 @@ pub fn go_bench(report: &PhaseReport) -> String {
         report.throughput_ops_s
     );
     for row in &report.operations {
-        out += &format!("{} {} {:.1} ns/op", name(row.row), row.count, row.mean_us * 1e3);
-        for (unit, us) in [("p50-ns", row.p50_us), ("p99-ns", row.p99_us), ("p99.9-ns", row.p999_us)] {
+        out += &format!("{} {} {:.1} ns/op", name(row.row), row.count, row.service.mean_us * 1e3);
+        for (unit, us) in [
+            ("p50-ns", row.service.p50_us),
+            ("p99-ns", row.service.p99_us),
+            ("p99.9-ns", row.service.p999_us),
+        ] {
             out += &format!(" {:.0} {unit}", us * 1e3);
+        }
+        if let Some(response) = &row.response {
+            for (unit, us) in [("response-p50-ns", response.p50_us), ("response-p99-ns", response.p99_us)] {
+                out += &format!(" {:.0} {unit}", us * 1e3);
+            }
         }
         out.push('\n');
     }

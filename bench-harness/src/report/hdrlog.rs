@@ -1,15 +1,18 @@
 //! The latency histograms of a phase as an HdrHistogram log, version 1.3: what HistogramLogProcessor
 //! and the plotting tools around it read.
 //!
-//! One interval, the whole phase, for each kind of operation, whose name is the tag. Histograms
-//! hold nanoseconds, compressed (V2, deflate); the readable maximum is in milliseconds, as the
-//! Java tools write it.
+//! Each interval of the phase has a histogram for each kind of operation that ended in it, whose
+//! name is the tag; response times, where there is a schedule, have the tag `Intended-` and the
+//! name. Histograms hold nanoseconds, compressed (V2, deflate); the readable maximum is in
+//! milliseconds, as the Java tools write it.
 
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+
+use crate::measure::Counts;
 
 use super::PhaseReport;
 
@@ -36,9 +39,18 @@ pub fn hdr_log(report: &PhaseReport) -> Result<Vec<u8>> {
     let context = "cannot encode the histograms";
     {
         let mut log = builder.begin_log_with(&mut out, &mut serializer).context(context)?;
-        for row in &report.operations {
-            let tag = Tag::new(row.row);
-            log.write_histogram(&row.latency_ns, Duration::ZERO, elapsed, tag).context(context)?;
+        for interval in report.along.intervals() {
+            for slice in &interval.rows {
+                let name = slice.row.name();
+                let mut write = |tag: &str, counts: &Counts| {
+                    let (start, length) = (interval.start, interval.length);
+                    log.write_histogram(&counts.histogram(), start, length, Tag::new(tag))
+                };
+                write(name, &slice.service).context(context)?;
+                if let Some(response) = &slice.response {
+                    write(&format!("Intended-{name}"), response).context(context)?;
+                }
+            }
         }
     }
     Ok(with_legend(out))

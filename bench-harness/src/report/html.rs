@@ -5,7 +5,8 @@ use crate::measure::{CurvePoint, RowSummary};
 use super::page::axis::amount;
 use super::page::{Bar, Document, Line, bars, facts, palette, percentiles};
 use super::{
-    JobReport, PhaseReport, RESOURCES_NOTE, durability_matrix, harness_table, over_time, resources, table,
+    JobReport, PhaseReport, RESOURCES_NOTE, durability_matrix, harness_table, over_time, resources,
+    response_table, table,
 };
 
 /// The whole page.
@@ -23,9 +24,14 @@ pub fn html(report: &JobReport) -> String {
     page.section("All numbers");
     page.html(&table(&report.phases).html());
     page.note(
-        "Closed loop: a thread begins an operation when its previous one has ended, and latency counts from \
-         the call. A read-modify-write is counted as READ, as UPDATE and as a whole.",
+        "Service times: latency counts from the call. In a closed loop a thread begins an operation when its \
+         previous one has ended. A read-modify-write is counted as READ, as UPDATE and as a whole.",
     );
+    if let Some(responses) = response_table(&report.phases) {
+        page.section("Response times");
+        page.html(&responses.html());
+        page.note("Latency counts from when the operation was due, so that a wait for its turn is in it.");
+    }
     page.section("Over time");
     page.html(&over_time(report));
     page.section("Latency by percentile");
@@ -65,7 +71,7 @@ fn curves(phase: &PhaseReport) -> super::page::Plot {
         label: format!("{} ({})", row.row, amount(row.count as f64)),
         class,
         pattern,
-        points: row.curve.iter().map(|point: &CurvePoint| (point.percentile, point.us)).collect(),
+        points: row.service.curve.iter().map(|point: &CurvePoint| (point.percentile, point.us)).collect(),
     };
     percentiles(phase.title(), phase.operations.iter().enumerate().map(line).collect())
 }

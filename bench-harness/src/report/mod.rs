@@ -18,6 +18,7 @@ pub mod page;
 mod phase;
 mod readme;
 mod resources;
+mod series;
 mod table;
 mod text;
 
@@ -31,5 +32,6 @@ pub use over_time::over_time;
 pub use phase::{PhaseInfo, PhaseReport, SCHEMA};
 pub use readme::readme;
 pub use resources::{RESOURCES_NOTE, resources};
-pub use table::{grouped, microseconds, table};
+pub use series::SeriesReport;
+pub use table::{grouped, microseconds, response_table, table};
 pub use text::text;

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::measure::RowSummary;
+use crate::measure::{LatencySummary, RowSummary};
 
 use super::PhaseReport;
 
@@ -38,9 +38,19 @@ fn write(out: &mut String, report: &PhaseReport) -> std::fmt::Result {
             writeln!(out, "rabi_bench_outcomes_total{{{labels}}} {count}")?;
         }
     }
-    head(out, "rabi_bench_latency_seconds", "summary", "Latency of calls that ended as they should.")?;
+    let help = "From the actual start of calls that ended as they should.";
+    head(out, "rabi_bench_latency_seconds", "summary", help)?;
     for row in &report.operations {
-        write_latency(out, &common, row)?;
+        write_latency(out, "rabi_bench_latency_seconds", &common, row, &row.service)?;
+    }
+    if report.mode != "closed" {
+        let help = "From the intended start of calls that ended as they should.";
+        head(out, "rabi_bench_response_seconds", "summary", help)?;
+        for row in &report.operations {
+            if let Some(response) = &row.response {
+                write_latency(out, "rabi_bench_response_seconds", &common, row, response)?;
+            }
+        }
     }
     head(out, "rabi_bench_engine", "gauge", "The engine's counters and gauges after the phase.")?;
     for (name, value) in &report.engine_stats.values {
@@ -57,15 +67,26 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Resul
     writeln!(out, "# HELP {name} {help}")
 }
 
-fn write_latency(out: &mut String, common: &str, row: &RowSummary) -> std::fmt::Result {
+fn write_latency(
+    out: &mut String,
+    family: &str,
+    common: &str,
+    row: &RowSummary,
+    latency: &LatencySummary,
+) -> std::fmt::Result {
     let labels = format!("{common},operation=\"{}\"", row.row);
-    let quantiles = [("0.5", row.p50_us), ("0.95", row.p95_us), ("0.99", row.p99_us), ("0.999", row.p999_us)];
+    let quantiles = [
+        ("0.5", latency.p50_us),
+        ("0.95", latency.p95_us),
+        ("0.99", latency.p99_us),
+        ("0.999", latency.p999_us),
+    ];
     for (quantile, us) in quantiles {
-        writeln!(out, "rabi_bench_latency_seconds{{{labels},quantile=\"{quantile}\"}} {}", us / 1e6)?;
+        writeln!(out, "{family}{{{labels},quantile=\"{quantile}\"}} {}", us / 1e6)?;
     }
-    let sum = row.mean_us * row.count as f64 / 1e6;
-    writeln!(out, "rabi_bench_latency_seconds_sum{{{labels}}} {sum}")?;
-    writeln!(out, "rabi_bench_latency_seconds_count{{{labels}}} {}", row.count)
+    let sum = latency.mean_us * row.count as f64 / 1e6;
+    writeln!(out, "{family}_sum{{{labels}}} {sum}")?;
+    writeln!(out, "{family}_count{{{labels}}} {}", row.count)
 }
 
 /// A label's value as it has to be written.

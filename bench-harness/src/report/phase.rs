@@ -7,10 +7,13 @@ use crate::environment::Environment;
 use crate::harness_cost::HarnessCost;
 use crate::measure::RowSummary;
 use crate::resources::Usage;
-use crate::runner::{Job, PhaseResult};
+use crate::runner::{Job, PhaseResult, Series};
+use crate::workload::{Arrivals, Measured};
+
+use super::SeriesReport;
 
 /// Raised when a field changes its meaning or disappears; new fields do not raise it.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What a phase report says besides numbers.
 #[derive(Debug, Clone, Serialize)]
@@ -47,8 +50,14 @@ pub struct PhaseReport {
     pub phase: &'static str,
     /// Client threads.
     pub threads: usize,
+    /// `closed`, `target` (closed, at a target rate) or `open`.
+    pub mode: &'static str,
     /// The target rate over all threads; 0 is no limit.
     pub target_ops_s: f64,
+    /// The schedule of an open loop.
+    pub arrivals: Option<Arrivals>,
+    /// Seconds before the measured part, which no number is of.
+    pub warmup_s: f64,
     /// The seed.
     pub seed: u64,
     /// Whether contents were verified.
@@ -65,6 +74,12 @@ pub struct PhaseReport {
     pub errors_total: u64,
     /// Operations in each whole second.
     pub operations_by_second: Vec<u64>,
+    /// Operations an open loop had due by its end and never began.
+    pub unstarted: Option<u64>,
+    /// How long the first of those had waited by then.
+    pub unstarted_wait_us: Option<u64>,
+    /// What operations were timed with.
+    pub clock: &'static str,
     /// Processor, bytes, memory, space.
     pub resources: Usage,
     /// What the harness itself cost.
@@ -74,6 +89,14 @@ pub struct PhaseReport {
     /// One entry per kind of operation.
     #[serde(serialize_with = "rows_as_map")]
     pub operations: Vec<RowSummary>,
+    /// Which latencies the rows of the text summary have.
+    #[serde(skip)]
+    pub measured: Measured,
+    /// Latencies interval by interval, for formats that carry whole histograms.
+    #[serde(skip)]
+    pub along: Series,
+    /// The phase along the time.
+    pub series: SeriesReport,
     /// The engine's counters and gauges at the end of the phase.
     #[serde(serialize_with = "stats_as_map")]
     pub engine_stats: EngineStats,
@@ -98,7 +121,10 @@ impl PhaseReport {
             workload: job.workload_name.clone(),
             phase: job.kind.name(),
             threads: job.workload.threads,
+            mode: mode(job),
             target_ops_s: job.workload.target_ops_s,
+            arrivals: job.arrivals(),
+            warmup_s: job.warmup_s(),
             seed: job.seed,
             verify: job.workload.verify,
             records: result.records,
@@ -107,10 +133,16 @@ impl PhaseReport {
             throughput_ops_s: result.throughput_ops_s(),
             errors_total: result.errors(),
             operations_by_second: result.seconds,
+            unstarted: result.backlog.map(|backlog| backlog.operations),
+            unstarted_wait_us: result.backlog.map(|backlog| backlog.oldest_wait_ns / 1_000),
+            clock: result.clock,
             resources,
             harness,
             first_errors: result.first_errors,
             operations: result.rows,
+            measured: job.workload.measured,
+            series: SeriesReport::of(&result.series),
+            along: result.series,
             engine_stats: engine.stats(),
             environment: None,
         })
@@ -122,6 +154,14 @@ impl PhaseReport {
             "load" => "load",
             _ => &self.workload,
         }
+    }
+}
+
+fn mode(job: &Job) -> &'static str {
+    match job.arrivals() {
+        Some(_) => "open",
+        None if job.is_scheduled() => "target",
+        None => "closed",
     }
 }
 

@@ -76,6 +76,13 @@ impl Meter {
         Meter { dir: dir.to_owned(), device, before, peak_is_of_phase }
     }
 
+    /// Reads all counters again, as the phase begins to count only now. What its warm-up left dirty is
+    /// not written back, so as not to disturb it.
+    pub fn restart(&mut self, engine: &dyn Engine) {
+        self.peak_is_of_phase = process::reset_peak();
+        self.before = Reading::now(self.device.as_ref(), engine);
+    }
+
     /// Reads all counters again, right after the phase.
     pub fn stop(self, engine: &dyn Engine, job: &Job, result: &PhaseResult) -> Usage {
         let after = Reading::now(self.device.as_ref(), engine);

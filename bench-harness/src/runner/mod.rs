@@ -1,28 +1,35 @@
 //! Runs one phase of a workload against an open engine.
 //!
-//! The calling thread only watches: it collects counters for the observer until every client
-//! thread has handed in its recorder. Client threads start together behind a barrier; the phase
-//! lasts from the first start to the last end. This is a closed loop: a thread begins an
-//! operation when its previous one has ended, or later when a target rate is set.
+//! The calling thread only watches (`watch`): client threads (`worker`) count what they do, and it
+//! reads the counts. Client threads start together behind a barrier; the phase lasts from the
+//! first start, or the end of the warm-up, to the last end. When an operation begins is decided in
+//! `turns`: in a closed loop when the thread's previous one has ended, in an open loop by the
+//! schedule of `agenda`.
 
+mod agenda;
 mod claim;
 mod live;
-mod throttle;
+mod series;
+mod shared;
 mod timeline;
+mod turns;
+mod watch;
 mod worker;
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Barrier, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Barrier;
+use std::sync::mpsc;
+use std::time::Duration;
 
-use crate::engine::{Engine, EngineResult};
+use crate::engine::{Engine, EngineResult, EngineStats};
 use crate::generator::{AcknowledgedCounter, Stream};
 use crate::measure::{Row, RowSummary, summarize};
-use crate::workload::{Pool, RecordBuilder, Workload};
+use crate::workload::{Arrivals, Pool, RecordBuilder, Workload};
 
+pub use agenda::Backlog;
 pub use live::LiveStatus;
-use timeline::Timeline;
-use worker::{Shared, ThreadResult};
+pub use series::{Interval, Series};
+use shared::Shared;
+use watch::{Watch, Watched};
 
 /// The name of the random stream of records: the same for a load and for all runs.
 const RECORD_STREAM: &str = "records";
@@ -68,6 +75,21 @@ impl Job {
         }
     }
 
+    /// The schedule of an open loop; a load has none.
+    pub fn arrivals(&self) -> Option<Arrivals> {
+        self.workload.arrivals.filter(|_| self.kind == PhaseKind::Run)
+    }
+
+    /// Whether operations have an intended start, and so a response time.
+    pub fn is_scheduled(&self) -> bool {
+        self.arrivals().is_some() || self.workload.target_ops_s > 0.0
+    }
+
+    /// Seconds at the start of a run that are no part of its figures.
+    pub fn warmup_s(&self) -> f64 {
+        if self.kind == PhaseKind::Run { self.workload.warmup_s } else { 0.0 }
+    }
+
     /// The bytes its values are cut from.
     pub fn pool(&self) -> Pool {
         Pool::new(self.seed, &self.workload.records)
@@ -91,13 +113,19 @@ impl Job {
 
 /// How far a phase is.
 #[derive(Debug, Clone, Copy)]
-pub struct Tick {
-    /// Since the start of the phase.
+pub struct Tick<'a> {
+    /// Since the start of the phase, or of its measured part once that has begun.
     pub elapsed: Duration,
-    /// Operations finished, also those that failed.
+    /// Whether the measured part is still to come.
+    pub warming_up: bool,
+    /// Operations finished since then, also those that failed.
     pub operations: u64,
     /// Operations failed.
     pub failures: u64,
+    /// The engine's numbers now.
+    pub stats: &'a EngineStats,
+    /// The last whole interval.
+    pub interval: Option<&'a Interval>,
 }
 
 /// Watches a phase from the thread that started it.
@@ -105,14 +133,18 @@ pub trait Observer {
     /// The time between two ticks.
     fn interval(&self) -> Duration;
     /// Called at that interval and once at the end.
-    fn tick(&mut self, tick: Tick);
+    fn tick(&mut self, tick: &Tick<'_>);
+    /// Called when a warm-up is over and the measured part begins.
+    fn begin(&mut self) {}
 }
 
 /// What a phase gave.
 #[derive(Debug)]
 pub struct PhaseResult {
-    /// From the first thread's start to the last thread's end.
+    /// From the first thread's start, or the end of the warm-up, to the last thread's end.
     pub elapsed: Duration,
+    /// Whether the phase ended within its warm-up, so that nothing was measured.
+    pub ended_in_warmup: bool,
     /// Operations finished, counting a read-modify-write once.
     pub operations: u64,
     /// One row per kind of operation.
@@ -125,6 +157,12 @@ pub struct PhaseResult {
     pub read_bytes: u64,
     /// Operations in each whole second.
     pub seconds: Vec<u64>,
+    /// The phase along the time.
+    pub series: Series,
+    /// What an open loop had due and never began.
+    pub backlog: Option<Backlog>,
+    /// What operations were timed with.
+    pub clock: &'static str,
     /// The first few errors in words.
     pub first_errors: Vec<String>,
 }
@@ -160,7 +198,7 @@ pub fn run_phase(
     let threads = job.workload.threads;
     let barrier = Barrier::new(threads + 1);
     let (sender, receiver) = mpsc::channel();
-    let (results, timeline) = std::thread::scope(|scope| {
+    let watched = std::thread::scope(|scope| {
         for thread in 0..threads {
             let (sender, barrier, shared) = (sender.clone(), &barrier, &shared);
             scope.spawn(move || {
@@ -170,69 +208,30 @@ pub fn run_phase(
         }
         drop(sender);
         barrier.wait();
-        watch(&shared, threads, &receiver, observer)
+        Watch::new(engine, &shared, observer).run(threads, &receiver)
     })?;
-    Ok(collect(job, &shared, results, timeline))
+    Ok(collect(job, &shared, watched))
 }
 
-fn watch(
-    shared: &Shared<'_>,
-    threads: usize,
-    receiver: &mpsc::Receiver<EngineResult<ThreadResult>>,
-    observer: &mut dyn Observer,
-) -> EngineResult<(Vec<ThreadResult>, Timeline)> {
-    let start = Instant::now();
-    let mut timeline = Timeline::default();
-    let mut results = Vec::with_capacity(threads);
-    let interval = observer.interval();
-    let mut next = start + interval;
-    while results.len() < threads {
-        match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(result) => match result {
-                Ok(result) => results.push(result),
-                Err(error) => {
-                    shared.stop();
-                    return Err(error);
-                }
-            },
-            Err(RecvTimeoutError::Timeout) => {
-                let tick = shared.tick(start.elapsed());
-                timeline.note(tick.elapsed, tick.operations);
-                observer.tick(tick);
-                next = Instant::now() + interval;
-            }
-            // A client thread panicked; leaving the scope passes the panic on.
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    let tick = shared.tick(start.elapsed());
-    timeline.note(tick.elapsed, tick.operations);
-    observer.tick(tick);
-    Ok((results, timeline))
-}
-
-fn collect(job: &Job, shared: &Shared<'_>, results: Vec<ThreadResult>, timeline: Timeline) -> PhaseResult {
-    let start = results.iter().map(|result| result.start).min();
-    let end = results.iter().map(|result| result.end).max();
-    let elapsed = start.zip(end).map_or(Duration::ZERO, |(start, end)| end - start);
-    let written_bytes = results.iter().map(|result| result.written_bytes).sum();
-    let read_bytes = results.iter().map(|result| result.read_bytes).sum();
-    let recorders: Vec<_> = results.into_iter().map(|result| result.recorder).collect();
+fn collect(job: &Job, shared: &Shared<'_>, watched: Watched) -> PhaseResult {
     let missing_is_fine = job.workload.mix.delete > 0.0;
-    let rows = summarize(&recorders, &job.workload.percentiles, missing_is_fine);
+    let rows = summarize(&watched.rows, &job.workload.percentiles, missing_is_fine);
     let inserted = rows.iter().find(|row| row.row == Row::Insert.name()).map_or(0, |row| row.count);
-    let errors = shared.first_errors.lock().unwrap_or_else(PoisonError::into_inner);
     PhaseResult {
-        elapsed,
-        operations: shared.progress.operations(),
+        elapsed: watched.elapsed.unwrap_or_default(),
+        ended_in_warmup: watched.elapsed.is_none(),
+        operations: watched.done.operations,
         rows,
         records: match job.kind {
             PhaseKind::Load => job.workload.insert_start + inserted,
             PhaseKind::Run => shared.inserts.finished(),
         },
-        written_bytes,
-        read_bytes,
-        seconds: timeline.seconds(),
-        first_errors: errors.clone(),
+        written_bytes: watched.done.written_bytes,
+        read_bytes: watched.done.read_bytes,
+        seconds: watched.seconds,
+        series: watched.series,
+        backlog: shared.backlog(),
+        clock: shared.clock.name(),
+        first_errors: shared.first_errors(),
     }
 }

@@ -4,160 +4,82 @@
 //! operation to the next. A value read is copied out of the engine within the measured time,
 //! so that engines that hand out references into a mapped file do their share of the work.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Barrier;
+use std::time::Duration;
 
 use crate::engine::{Engine, EngineResult, Session};
-use crate::generator::{AcknowledgedCounter, OpRandom, Stream};
-use crate::measure::{Outcome, Progress, Recorder, Row};
-use crate::workload::{KeyChooser, Operation, Pool, RecordBuilder, field, version};
+use crate::generator::OpRandom;
+use crate::measure::{Clock, Done, Latency, Moment, Outcome, Recorder, Row};
+use crate::workload::{KeyChooser, Operation, RecordBuilder, field, version};
 
-use super::claim::Claims;
-use super::throttle::Throttle;
-use super::{Job, PhaseKind, RECORD_STREAM, Tick};
+use super::PhaseKind;
+use super::shared::Shared;
 
-/// How many errors a phase keeps in words.
-const ERRORS_KEPT: usize = 5;
-
-/// What the threads of a phase share.
-pub struct Shared<'a> {
-    job: &'a Job,
-    /// Random numbers of operations; depends on the phase.
-    stream: Stream,
-    /// Random numbers of records; the same record number always has the same first content.
-    record_stream: Stream,
-    pool: &'a Pool,
-    claims: Claims,
-    stop: AtomicBool,
-    /// Numbers for inserts of a run.
-    pub inserts: &'a AcknowledgedCounter,
-    /// For whoever watches.
-    pub progress: Progress,
-    /// In the order in which they happened.
-    pub first_errors: Mutex<Vec<String>>,
-}
-
-impl<'a> Shared<'a> {
-    /// The state of a phase that has not begun.
-    pub fn new(job: &'a Job, inserts: &'a AcknowledgedCounter, pool: &'a Pool) -> Shared<'a> {
-        let workload = &job.workload;
-        let phase = format!("{} {}", job.kind.name(), job.workload_name);
-        Shared {
-            job,
-            stream: Stream::new(job.seed, &phase),
-            record_stream: Stream::new(job.seed, RECORD_STREAM),
-            pool,
-            claims: Claims::new(job.operations(), workload.threads, workload.target_ops_s > 0.0),
-            stop: AtomicBool::new(false),
-            inserts,
-            progress: Progress::new(workload.threads),
-            first_errors: Mutex::new(Vec::new()),
-        }
-    }
-
-    /// Asks all threads to end after their current operation.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// How far the phase is.
-    pub fn tick(&self, elapsed: Duration) -> Tick {
-        Tick { elapsed, operations: self.progress.operations(), failures: self.progress.failures() }
-    }
-
-    fn keep_error(&self, text: String) {
-        let mut errors = self.first_errors.lock().unwrap_or_else(PoisonError::into_inner);
-        if errors.len() < ERRORS_KEPT {
-            errors.push(text);
-        }
-    }
-}
-
-/// What one thread hands in at its end.
-pub struct ThreadResult {
-    /// Everything it measured.
-    pub recorder: Recorder,
-    /// When its first operation could begin.
-    pub start: Instant,
-    /// When its last operation ended.
-    pub end: Instant,
-    /// Keys and values of acknowledged writes.
-    pub written_bytes: u64,
-    /// Keys and values read.
-    pub read_bytes: u64,
-}
-
-/// The life of a client thread.
+/// The life of a client thread. Returns when its last operation ended.
 pub fn run(
     engine: &dyn Engine,
     shared: &Shared<'_>,
     thread: usize,
     barrier: &Barrier,
-) -> EngineResult<ThreadResult> {
+) -> EngineResult<Moment> {
     let session = engine.session();
+    let chooser = KeyChooser::new(&shared.job.workload, shared.inserts);
+    let records = RecordBuilder::new(shared.pool, shared.job.workload.records.clone());
+    let expected = RecordBuilder::new(shared.pool, shared.job.workload.records.clone());
     // Reached also after an error, or the other threads would wait for ever.
     barrier.wait();
-    let start = Instant::now();
-    let workload = &shared.job.workload;
+    let start = shared.origin();
     let mut worker = Worker {
         shared,
+        clock: shared.clock,
         session: session?,
-        chooser: KeyChooser::new(workload, shared.inserts),
-        records: RecordBuilder::new(shared.pool, workload.records.clone()),
-        expected: RecordBuilder::new(shared.pool, workload.records.clone()),
-        recorder: Recorder::default(),
+        chooser,
+        records,
+        expected,
+        recorder: &shared.recorders[thread],
         key: Vec::new(),
         value: Vec::new(),
+        due: start,
         end: start,
-        failures: 0,
-        written_bytes: 0,
-        read_bytes: 0,
+        done: Done::default(),
     };
-    worker.run(thread, start);
-    let Worker { recorder, end, written_bytes, read_bytes, .. } = worker;
-    Ok(ThreadResult { recorder, start, end, written_bytes, read_bytes })
+    worker.run(thread);
+    Ok(worker.end)
 }
 
 struct Worker<'a> {
     shared: &'a Shared<'a>,
+    clock: Clock,
     session: Box<dyn Session + 'a>,
     chooser: KeyChooser<'a>,
     records: RecordBuilder<'a>,
     /// What a record should be, under `dataintegrity`.
     expected: RecordBuilder<'a>,
-    recorder: Recorder,
+    recorder: &'a Recorder,
     key: Vec<u8>,
     value: Vec<u8>,
+    /// The intended start of the current operation.
+    due: Moment,
     /// The end of the last call.
-    end: Instant,
-    failures: u64,
-    written_bytes: u64,
-    read_bytes: u64,
+    end: Moment,
+    done: Done,
 }
 
 impl Worker<'_> {
-    fn run(&mut self, thread: usize, start: Instant) {
+    fn run(&mut self, thread: usize) {
         let shared = self.shared;
-        let workload = &shared.job.workload;
-        let throttle = Throttle::new(start, workload.target_ops_s, workload.threads, workload.spin);
-        let deadline = Some(workload.duration_s)
-            .filter(|seconds| *seconds > 0.0)
-            .map(|seconds| start + Duration::from_secs_f64(seconds));
-        let mut done = 0;
-        while let Some(indices) = shared.claims.take() {
-            for index in indices {
-                let over = deadline.is_some_and(|deadline| self.end >= deadline);
-                if over || shared.stop.load(Ordering::Relaxed) || !throttle.wait(done, deadline) {
-                    return;
-                }
-                match shared.job.kind {
-                    PhaseKind::Load => self.load(index),
-                    PhaseKind::Run => self.operate(index),
-                }
-                done += 1;
-                shared.progress.store(thread, done, self.failures);
+        let mut turns = shared.turns();
+        while !shared.is_stopped() {
+            let Some(turn) = turns.next(self.end) else {
+                return;
+            };
+            self.due = turn.due;
+            match shared.job.kind {
+                PhaseKind::Load => self.load(turn.index),
+                PhaseKind::Run => self.operate(turn.index),
             }
+            self.done.operations += 1;
+            shared.progress.store(thread, &self.done);
         }
     }
 
@@ -191,7 +113,7 @@ impl Worker<'_> {
                 self.records.fill(&self.key, &mut random);
                 let (start, read) = self.read(&mut random);
                 let outcome = if read == Outcome::Ok { self.update() } else { read };
-                self.recorder.record(Row::ReadModifyWrite, outcome, self.end - start);
+                self.recorder.record(Row::ReadModifyWrite, outcome, self.latency(start));
             }
             Operation::Delete => self.delete(),
         }
@@ -205,12 +127,12 @@ impl Worker<'_> {
     }
 
     /// Reads the record of the current key; returns when the call began and how it ended.
-    fn read(&mut self, random: &mut OpRandom) -> (Instant, Outcome) {
+    fn read(&mut self, random: &mut OpRandom) -> (Moment, Outcome) {
         let workload = &self.shared.job.workload;
         let whole = workload.read_all_fields || workload.verify || workload.integrity;
         let one = (!whole).then(|| random.below(workload.records.fields));
         let value = &mut self.value;
-        let start = Instant::now();
+        let start = self.clock.before();
         let found = self.session.read(&self.key, &mut |bytes| {
             value.clear();
             value.extend_from_slice(match one {
@@ -218,9 +140,9 @@ impl Worker<'_> {
                 None => bytes,
             });
         });
-        self.end = Instant::now();
+        self.end = self.clock.after();
         if let Ok(true) = found {
-            self.read_bytes += (self.key.len() + self.value.len()) as u64;
+            self.done.read_bytes += (self.key.len() + self.value.len()) as u64;
         }
         let outcome = match found {
             Ok(true) if workload.verify && version(&self.key, &self.value).is_none() => Outcome::Corrupt,
@@ -236,9 +158,9 @@ impl Worker<'_> {
     }
 
     fn update(&mut self) -> Outcome {
-        let start = Instant::now();
+        let start = self.clock.before();
         let written = self.session.update(&self.key, self.records.bytes());
-        self.end = Instant::now();
+        self.end = self.clock.after();
         let outcome = self.outcome_of(written);
         self.count_write(outcome);
         self.finish(Row::Update, outcome, start);
@@ -246,9 +168,9 @@ impl Worker<'_> {
     }
 
     fn delete(&mut self) {
-        let start = Instant::now();
+        let start = self.clock.before();
         let removed = self.session.delete(&self.key);
-        self.end = Instant::now();
+        self.end = self.clock.after();
         let outcome = self.outcome_of(removed);
         self.finish(Row::Delete, outcome, start);
     }
@@ -261,9 +183,9 @@ impl Worker<'_> {
         self.records.fill(&self.key, &mut random);
         let mut attempts_left = workload.retry.limit;
         loop {
-            let start = Instant::now();
+            let start = self.clock.before();
             let written = self.session.insert(&self.key, self.records.bytes());
-            self.end = Instant::now();
+            self.end = self.clock.after();
             if written.is_ok() || attempts_left == 0 {
                 let outcome = self.outcome_of(written);
                 self.count_write(outcome);
@@ -283,7 +205,7 @@ impl Worker<'_> {
         let (start_key, last, value) = (&self.key, &mut Vec::new(), &mut self.value);
         let mut intact = true;
         let mut scanned_bytes = 0;
-        let start = Instant::now();
+        let start = self.clock.before();
         let count = self.session.scan(start_key, length, &mut |key, bytes| {
             value.clear();
             value.extend_from_slice(bytes);
@@ -295,8 +217,8 @@ impl Worker<'_> {
                 last.extend_from_slice(key);
             }
         });
-        self.end = Instant::now();
-        self.read_bytes += scanned_bytes;
+        self.end = self.clock.after();
+        self.done.read_bytes += scanned_bytes;
         let outcome = match count {
             Ok(_) if !intact => Outcome::Corrupt,
             Ok(0) => Outcome::NotFound,
@@ -316,7 +238,7 @@ impl Worker<'_> {
     /// Counts the bytes of the record made last, once the engine has acknowledged it.
     fn count_write(&mut self, outcome: Outcome) {
         if outcome == Outcome::Ok {
-            self.written_bytes += (self.key.len() + self.records.bytes().len()) as u64;
+            self.done.written_bytes += (self.key.len() + self.records.bytes().len()) as u64;
         }
     }
 
@@ -325,8 +247,14 @@ impl Worker<'_> {
         Outcome::Error
     }
 
-    fn finish(&mut self, row: Row, outcome: Outcome, start: Instant) {
-        self.recorder.record(row, outcome, self.end - start);
+    /// The latency of what began at `start` and has just ended.
+    #[inline]
+    fn latency(&self, start: Moment) -> Latency {
+        Latency { service_ns: self.end.ns_since(start), response_ns: self.end.ns_since(self.due) }
+    }
+
+    fn finish(&mut self, row: Row, outcome: Outcome, start: Moment) {
+        self.recorder.record(row, outcome, self.latency(start));
         if outcome == Outcome::Ok {
             return;
         }
@@ -334,7 +262,7 @@ impl Worker<'_> {
         if outcome == Outcome::NotFound && missing_is_fine {
             return;
         }
-        self.failures += 1;
+        self.done.failures += 1;
         if outcome != Outcome::Error {
             let what = match outcome {
                 Outcome::NotFound => "the record is not there",

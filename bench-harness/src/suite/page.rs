@@ -93,7 +93,7 @@ fn latency(rows: &[&EngineRow], operation: &str) -> String {
 }
 
 fn points(phase: &Phase, operation: &str) -> Option<Vec<(f64, f64)>> {
-    let curve = &phase.operations.get(operation)?.curve;
+    let curve = &phase.operations.get(operation)?.service.curve;
     Some(curve.iter().map(|point| (point.percentile, point.us)).collect())
 }
 

@@ -51,11 +51,22 @@ pub struct Phase {
 pub struct Operation {
     /// How many.
     pub count: u64,
+    /// Service times.
+    #[serde(rename = "service_us")]
+    pub service: Latencies,
+}
+
+/// The latencies of one kind of operation, in microseconds.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Latencies {
     /// Median.
+    #[serde(rename = "p50")]
     pub p50_us: f64,
     /// 99th percentile.
+    #[serde(rename = "p99")]
     pub p99_us: f64,
     /// 99.9th percentile.
+    #[serde(rename = "p999")]
     pub p999_us: f64,
     /// The distribution.
     pub curve: Vec<Point>,

@@ -107,9 +107,9 @@ fn measures(repeats: &[Phase]) -> Vec<Measure> {
     for operation in repeats.first().map(|phase| phase.operations.keys()).into_iter().flatten() {
         let of = |phase: &Phase| phase.operations.get(operation).cloned();
         let name = short(operation);
-        add(format!("{name} p50 us"), Better::Low, &|phase| Some(of(phase)?.p50_us));
-        add(format!("{name} p99 us"), Better::Low, &|phase| Some(of(phase)?.p99_us));
-        add(format!("{name} p99.9 us"), Better::Low, &|phase| Some(of(phase)?.p999_us));
+        add(format!("{name} p50 us"), Better::Low, &|phase| Some(of(phase)?.service.p50_us));
+        add(format!("{name} p99 us"), Better::Low, &|phase| Some(of(phase)?.service.p99_us));
+        add(format!("{name} p99.9 us"), Better::Low, &|phase| Some(of(phase)?.service.p999_us));
     }
     add("CPU us/op".to_owned(), Better::Low, &|phase| Some(phase.resources.cpu_us_per_operation));
     add("w-amp".to_owned(), Better::Low, &|phase| phase.resources.write_amplification);
@@ -223,7 +223,8 @@ mod tests {
             r#"{{"engine": "{engine}", "engine_settings": {{}}, "durability": "process",
             "durability_kept": "{kept}", "durability_how": "", "workload": "workloada", "phase": "run",
             "threads": 2, "throughput_ops_s": {throughput}, "errors_total": 0,
-            "operations": {{"READ": {{"count": 1, "p50_us": 1, "p99_us": 1, "p999_us": 1, "curve": []}}}},
+            "operations": {{"READ": {{"count": 1, "service_us":
+                {{"p50": 1, "p99": 1, "p999": 1, "curve": []}}}}}},
             "resources": {{"cpu_us_per_operation": 1.0}},
             "harness": {{"null_ns_per_operation": 1.0, "client_was_bottleneck": false}}}}"#
         );

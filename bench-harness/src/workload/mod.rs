@@ -3,6 +3,7 @@
 //! `spec` reads and checks the properties once; the other files turn the result into keys,
 //! record bytes and choices. Nothing here knows an engine or a clock.
 
+mod arrivals;
 mod chooser;
 #[cfg(test)]
 mod effects_tests;
@@ -13,9 +14,12 @@ mod record;
 mod request;
 mod spec;
 
+#[cfg(test)]
+pub use arrivals::Rate;
+pub use arrivals::{Arrivals, Spacing};
 pub use chooser::KeyChooser;
 pub use keys::{InsertOrder, KeyFormat};
 pub use mix::{Mix, Operation};
 pub use record::{FieldContent, Pool, RecordBuilder, RecordShape, field, version};
 pub use request::RequestDistribution;
-pub use spec::Workload;
+pub use spec::{Measured, Workload};

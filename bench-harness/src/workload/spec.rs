@@ -7,7 +7,7 @@ use crate::properties::{Properties, PropertyError};
 
 use super::lengths::{LengthDistribution, field_lengths, scan_lengths};
 use super::request::{RequestDistribution, request};
-use super::{FieldContent, InsertOrder, KeyFormat, Mix, RecordShape};
+use super::{Arrivals, FieldContent, InsertOrder, KeyFormat, Mix, RecordShape};
 
 /// What happens when an insert fails.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,17 @@ pub struct InsertionRetry {
     pub interval_s: f64,
     /// Whether a load goes on after an insert has failed for good.
     pub keep_going: bool,
+}
+
+/// From when latencies count in the rows YCSB prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// From the actual start.
+    Service,
+    /// From the intended start.
+    Response,
+    /// Both, each in rows of its own.
+    Both,
 }
 
 /// A checked workload.
@@ -53,7 +64,13 @@ pub struct Workload {
     pub threads: usize,
     /// Operations a second over all threads; 0 is no limit.
     pub target_ops_s: f64,
-    /// Seconds after which a phase ends; 0 is no bound.
+    /// When operations are due in an open loop; nothing in a closed one.
+    pub arrivals: Option<Arrivals>,
+    /// Seconds at the start of a run that are no part of its figures.
+    pub warmup_s: f64,
+    /// Which latencies the rows of the text summary have.
+    pub measured: Measured,
+    /// Seconds after which a phase ends, the warm-up not counted; 0 is no bound.
     pub duration_s: f64,
     /// Whether waiting for the target rate burns the processor instead of sleeping.
     pub spin: bool,
@@ -96,6 +113,9 @@ impl Workload {
             },
             threads: properties.count("threadcount")? as usize,
             target_ops_s: properties.number("target")?,
+            arrivals: Arrivals::from_properties(properties)?,
+            warmup_s: properties.number("rabi.warmup")?,
+            measured: measured(properties)?,
             duration_s: properties.number("maxexecutiontime")?,
             spin: properties.flag("spin.sleep")?,
             status: properties.flag("status")?,
@@ -168,6 +188,14 @@ fn mix(properties: &Properties) -> Result<Mix, PropertyError> {
         return Err(properties.refuse("readproportion", allowed));
     }
     Ok(mix)
+}
+
+fn measured(properties: &Properties) -> Result<Measured, PropertyError> {
+    Ok(match properties.choice("measurement.interval")? {
+        "intended" => Measured::Response,
+        "both" => Measured::Both,
+        _ => Measured::Service,
+    })
 }
 
 fn percentiles(properties: &Properties) -> Result<Vec<f64>, PropertyError> {

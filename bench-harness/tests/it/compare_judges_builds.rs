@@ -15,10 +15,9 @@ fn side(bench: &Bench, name: &str, repeats: usize, factor: f64, kernel: &str) {
         let noise = if name == "base" { *noise } else { -noise * 0.9 + 0.0005 };
         let rate = 100_000.0 * factor * (1.0 + noise);
         let latency = 1e6 / rate;
-        let row =
-            json!({"count": 50_000, "p50_us": latency, "p99_us": 3.0 * latency, "p999_us": 9.0 * latency});
+        let row = json!({"count": 50_000, "service_us": {"p50": latency, "p99": 3.0 * latency, "p999": 9.0 * latency}});
         let result = json!({
-            "schema": 1, "engine": "rabi", "phase": "run", "workload": "workloadc", "threads": 2,
+            "schema": 2, "engine": "rabi", "phase": "run", "workload": "workloadc", "threads": 2,
             "durability": "process", "records": 1000, "errors_total": 0, "operations_total": 50_000,
             "throughput_ops_s": rate, "operations": {"READ": row},
             "resources": {"cpu_us_per_operation": 2.0 * latency},

@@ -49,7 +49,8 @@ fn the_json_has_the_fields_that_others_rely_on() {
     let run = format!("run -P {file} --engine memory --dir db --threads 2 --json a.json");
     bench.run(&run).expect(0, "");
     let report = bench.json("a.json");
-    assert_eq!(report["schema"], 1);
+    assert_eq!(report["schema"], 2);
+    assert_eq!(report["mode"], "closed");
     assert_eq!(report["engine"], "memory");
     assert_eq!(report["workload"], "workloada");
     assert_eq!(report["phase"], "run");
@@ -62,12 +63,13 @@ fn the_json_has_the_fields_that_others_rely_on() {
     assert!(report["environment"]["kernel"].is_string());
     let read = &report["operations"]["READ"];
     assert_eq!(read["errors"], 0);
-    let latencies: Vec<f64> = ["p50_us", "p95_us", "p99_us", "p999_us", "max_us"]
+    let latencies: Vec<f64> = ["p50", "p95", "p99", "p999", "max"]
         .iter()
-        .map(|name| read[name].as_f64().unwrap())
+        .map(|name| read["service_us"][name].as_f64().unwrap())
         .collect();
     assert!(latencies[0] > 0.0 && latencies.is_sorted(), "{latencies:?}");
-    assert!(read["mean_us"].as_f64().unwrap() > 0.0);
+    assert!(read["service_us"]["mean"].as_f64().unwrap() > 0.0);
+    assert!(read["response_us"].is_null(), "a closed loop has no intended starts");
 }
 
 #[test]

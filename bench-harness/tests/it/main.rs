@@ -5,11 +5,13 @@
 mod browser;
 mod harness;
 
+mod arrivals_on_a_schedule;
 mod ci_gates_counters;
 mod compare_judges_builds;
 mod errors_name_what_is_wrong;
 mod exports_for_other_programs;
 mod load_and_run;
 mod main_job;
+mod numbers_along_the_time;
 mod pages_in_a_browser;
 mod suite;

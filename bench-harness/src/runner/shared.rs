@@ -1,0 +1,129 @@
+//! What the client threads of a phase and their watcher share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::generator::{AcknowledgedCounter, Stream};
+use crate::measure::{Clock, Moment, Progress, Recorder};
+use crate::workload::Pool;
+
+use super::agenda::{Agenda, Backlog};
+use super::claim::Claims;
+use super::turns::{Pace, Turns};
+use super::{Job, RECORD_STREAM};
+
+/// How many errors a phase keeps in words.
+const ERRORS_KEPT: usize = 5;
+
+/// The state of a phase.
+pub struct Shared<'a> {
+    /// What is to be done.
+    pub job: &'a Job,
+    /// Random numbers of operations; depends on the phase.
+    pub stream: Stream,
+    /// Random numbers of records; the same record number always has the same first content.
+    pub record_stream: Stream,
+    /// The bytes values are cut from.
+    pub pool: &'a Pool,
+    /// Numbers for inserts of a run.
+    pub inserts: &'a AcknowledgedCounter,
+    /// What operations are timed with.
+    pub clock: Clock,
+    /// For whoever watches; one thread, one place.
+    pub progress: Progress,
+    /// What each thread records.
+    pub recorders: Box<[Recorder]>,
+    pace: Pace,
+    origin: OnceLock<Moment>,
+    stop: AtomicBool,
+    first_errors: Mutex<Vec<String>>,
+}
+
+impl<'a> Shared<'a> {
+    /// The state of a phase that has not begun.
+    pub fn new(job: &'a Job, inserts: &'a AcknowledgedCounter, pool: &'a Pool) -> Shared<'a> {
+        let threads = job.workload.threads;
+        let phase = format!("{} {}", job.kind.name(), job.workload_name);
+        let pace = pace(job, &phase);
+        let scheduled = pace.is_scheduled();
+        Shared {
+            job,
+            stream: Stream::new(job.seed, &phase),
+            record_stream: Stream::new(job.seed, RECORD_STREAM),
+            pool,
+            inserts,
+            clock: Clock::of_process(),
+            progress: Progress::new(threads),
+            recorders: (0..threads).map(|_| Recorder::new(scheduled)).collect(),
+            pace,
+            origin: OnceLock::new(),
+            stop: AtomicBool::new(false),
+            first_errors: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// When the first thread could begin; the first to ask is that thread.
+    pub fn origin(&self) -> Moment {
+        *self.origin.get_or_init(|| self.clock.before())
+    }
+
+    /// The turns of the calling thread.
+    pub fn turns(&self) -> Turns<'_> {
+        let origin = self.origin();
+        let length_s = self.job.workload.duration_s;
+        let deadline =
+            (length_s > 0.0).then(|| origin.plus_ns(((self.job.warmup_s() + length_s) * 1e9) as u64));
+        Turns::new(&self.pace, self.clock, origin, deadline, self.job.workload.spin)
+    }
+
+    /// Asks all threads to end after their current operation.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they were asked to.
+    #[inline]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// What an open loop had due by the end of the phase and nobody began.
+    pub fn backlog(&self) -> Option<Backlog> {
+        let length_s = self.job.workload.duration_s;
+        match &self.pace {
+            Pace::Open(agenda) if length_s > 0.0 => {
+                Some(agenda.backlog(((self.job.warmup_s() + length_s) * 1e9) as u64))
+            }
+            Pace::Open(_) => Some(Backlog::default()),
+            _ => None,
+        }
+    }
+
+    /// Keeps an error in words, if it is one of the first.
+    pub fn keep_error(&self, text: String) {
+        let mut errors = self.first_errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if errors.len() < ERRORS_KEPT {
+            errors.push(text);
+        }
+    }
+
+    /// The first errors in the order in which they happened.
+    pub fn first_errors(&self) -> Vec<String> {
+        self.first_errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn pace(job: &Job, phase: &str) -> Pace {
+    let (workload, total) = (&job.workload, job.operations());
+    if let Some(arrivals) = job.arrivals() {
+        let stream = Stream::new(job.seed, &format!("arrivals {phase}"));
+        return Pace::Open(Agenda::new(arrivals, stream, total));
+    }
+    let paced = workload.target_ops_s > 0.0;
+    let claims = Claims::new(total, workload.threads, paced);
+    if paced {
+        Pace::Target { claims, interval_ns: 1e9 * workload.threads as f64 / workload.target_ops_s }
+    } else {
+        Pace::Free(claims)
+    }
+}

@@ -1,0 +1,99 @@
+//! Open loop: operations are due on a schedule, and both kinds of latency are reported.
+
+use serde_json::Value;
+
+use crate::harness::{Bench, core_workload, count};
+
+fn run(bench: &Bench, arguments: &str) -> Value {
+    let file = core_workload('c');
+    bench.run(&format!("load -P {file} --engine memory --dir db")).expect(0, "");
+    let run = format!("run -P {file} -p operationcount=0 --engine memory --dir db --json x.json {arguments}");
+    bench.run(&run).expect(0, "");
+    bench.json("x.json")
+}
+
+#[test]
+fn an_open_loop_brings_what_its_rate_says_and_has_both_latencies() {
+    for arrivals in [
+        "--arrivals fixed --rate 2000",
+        "--arrivals poisson --rate 2000",
+        "--arrivals ramp --rate 1000 --rate-to 3000",
+        "--arrivals step --rate 1000 --rate-to 3000 --steps 3",
+        "--arrivals sine --rate 2000 --rate-to 4000",
+    ] {
+        let bench = Bench::new();
+        let report = run(&bench, &format!("{arrivals} --duration 0.6 --threads 2"));
+        assert_eq!(report["mode"], "open");
+        let shape = report["arrivals"]["shape"].as_str().unwrap();
+        assert!(arrivals.contains(shape) || shape == "constant", "{shape}");
+        // All rates bring 1200 on average: four standard deviations of a Poisson count are 139.
+        let due = count(&report, "READ") + report["unstarted"].as_u64().unwrap();
+        assert!((1061..=1339).contains(&due), "{arrivals}: {due}");
+        let read = &report["operations"]["READ"];
+        let us = |kind: &str, name: &str| read[kind][name].as_f64().unwrap();
+        for name in ["mean", "p50", "p99", "max"] {
+            // A response begins before its service. Both are rounded up within one part in a thousand.
+            assert!(us("response_us", name) * 1.002 >= us("service_us", name), "{arrivals}: {name}");
+        }
+    }
+}
+
+#[test]
+fn equal_seeds_give_the_same_number_of_arrivals_whatever_the_threads() {
+    let bench = Bench::new();
+    let due = |arguments: &str| {
+        let report = run(&bench, &format!("--arrivals poisson --rate 3000 --duration 0.3 {arguments}"));
+        count(&report, "READ") + report["unstarted"].as_u64().unwrap()
+    };
+    let one = due("--threads 1 --seed 7");
+    assert_eq!(one, due("--threads 4 --seed 7"));
+    assert_ne!(one, due("--threads 4 --seed 9"));
+}
+
+#[test]
+fn a_stall_is_in_the_response_times_of_those_who_waited_and_not_in_their_service_times() {
+    let bench = Bench::new();
+    // Each read takes 2 ms, and one is due every millisecond: the queue grows by the second.
+    let report = run(&bench, "--arrivals fixed --rate 1000 --duration 0.5 --inject-delay-ns 2000000");
+    let read = &report["operations"]["READ"];
+    assert!(read["service_us"]["p50"].as_f64().unwrap() < 20_000.0, "{read}");
+    assert!(read["response_us"]["p99"].as_f64().unwrap() > 100_000.0, "{read}");
+    assert!(report["unstarted"].as_u64().unwrap() > 100, "{}", report["unstarted"]);
+    assert!(report["unstarted_wait_us"].as_u64().unwrap() > 100_000);
+}
+
+#[test]
+fn ycsb_rows_count_from_the_start_that_was_asked_for() {
+    let bench = Bench::new();
+    let file = core_workload('c');
+    bench.run(&format!("load -P {file} --engine memory --dir db")).expect(0, "");
+    let mean_us = |text: &str, row: &str| {
+        let line = format!("[{row}], AverageLatency(us), ");
+        text.lines().find_map(|l| l.strip_prefix(&line)).map(|v| v.parse::<f64>().unwrap())
+    };
+    let said = |measured: &str| {
+        let run = format!(
+            "run -P {file} -p operationcount=100 --engine memory --dir db --target 2000 \
+             --inject-delay-ns 1000000 -p measurement.interval={measured}"
+        );
+        bench.run(&run).expect(0, "").out
+    };
+    let (op, intended, both) = (said("op"), said("intended"), said("both"));
+    let (service, response) = (mean_us(&op, "READ").unwrap(), mean_us(&intended, "READ").unwrap());
+    // Half the time each read takes is too much, and adds up.
+    assert!(response > 5.0 * service, "{response} {service}");
+    assert!(mean_us(&op, "Intended-READ").is_none() && mean_us(&intended, "Intended-READ").is_none());
+    assert!(mean_us(&both, "Intended-READ").unwrap() > 5.0 * mean_us(&both, "READ").unwrap());
+}
+
+#[test]
+fn a_schedule_that_makes_no_sense_is_refused() {
+    let bench = Bench::new();
+    let refused = |arguments: &str, said: &str| {
+        bench.run(&format!("load -p recordcount=9 --engine null --dir db {arguments}")).expect(2, said);
+    };
+    refused("--arrivals fixed", "--rate <OPS>");
+    refused("--arrivals tide --rate 5", "property rabi.arrivals is 'tide'; allowed: none, fixed, poisson");
+    refused("--arrivals ramp --rate 5", "property rabi.rate.to is '0'; allowed: a number above 0");
+    refused("--arrivals fixed --rate 5 --target 5", "target paces a closed loop, rabi.rate an open one");
+}
