@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::base::coverage::reached;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
@@ -124,13 +124,17 @@ impl Engine {
 
     /// Whether compaction waits for space that only others can make. If they have, it goes on.
     pub(super) fn is_short_of_space(&self) -> bool {
-        let short_of = lock(&self.jobs).short_of();
-        let is_short = short_of.is_some_and(|bytes| !self.is_space_for(bytes));
-        if short_of.is_some() && !is_short {
-            reached!("compaction: there is space again");
-            self.work.notify();
+        let mut jobs = lock(&self.jobs);
+        let Some(needed_bytes) = jobs.short_of else { return false };
+        if !self.is_space_for(needed_bytes) {
+            return true;
         }
-        is_short
+        // Told once: a caller that asks again and again must not wake itself each time.
+        jobs.short_of = None;
+        drop(jobs);
+        reached!("compaction: there is space again");
+        self.work.notify();
+        false
     }
 
     fn snapshots_to_keep(&self) -> Vec<SeqNo> {
@@ -190,6 +194,11 @@ pub(super) async fn compact_forever(local: Local, engine: Arc<Engine>) {
         let result = engine.run_job(&local, &job).await;
         lock(&engine.jobs).busy.retain(|busy| *busy != job.step.range);
         engine.work.notify();
+        if let Err(Error::Poisoned { .. }) = &result {
+            // No edit will be committed any more: each further attempt would leave its files behind.
+            engine.set_background_failure(result.err());
+            return;
+        }
         engine.after_job(&local, "compaction", result).await;
     }
 }
