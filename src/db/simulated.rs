@@ -61,6 +61,13 @@ impl Db {
         async move { handle.0.compact().await }
     }
 
+    /// Seqno of the newest write that readers see. A batch takes as many as it has entries, at the
+    /// moment at which it gets its place in the order of writes.
+    #[must_use]
+    pub fn last_seqno(&self) -> u64 {
+        self.handle.0.visible_seqno()
+    }
+
     /// [`close`](Self::close), as a future.
     ///
     /// # Errors
