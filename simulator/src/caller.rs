@@ -1,0 +1,174 @@
+//! One simulated caller: what it holds, what it waits for, and what it does next.
+
+use std::time::Duration;
+
+use rabi::{Db, Durability, Error, KEY_LEN_MAX, WriteBatch, WriteOptions};
+
+use crate::model::Entry;
+use crate::pending::{Pending, What};
+use crate::random::Random;
+use crate::reading::{HeldRange, HeldSnapshot, Reading, Way, check_get, check_snapshot_get, read_range};
+use crate::scene::Scene;
+use crate::workload::{Mix, batch_of, show_key};
+
+const RANGES_MAX: usize = 2;
+const SNAPSHOTS_MAX: usize = 3;
+
+/// A caller.
+pub(crate) struct Caller {
+    number: usize,
+    random: Random,
+    pub(crate) mix: Mix,
+    pub(crate) pending: Option<Pending>,
+    /// It does nothing before this time.
+    pub(crate) wakes_at: Duration,
+    ranges: Vec<HeldRange>,
+    snapshots: Vec<HeldSnapshot>,
+}
+
+impl Caller {
+    pub(crate) fn new(seed: u64, number: usize) -> Self {
+        let mut random = Random::new(seed, &format!("caller {number}"));
+        let mix = Mix::draw(&mut random);
+        let (pending, wakes_at) = (None, Duration::ZERO);
+        Self { number, random, mix, pending, wakes_at, ranges: Vec::new(), snapshots: Vec::new() }
+    }
+
+    /// Forgets everything of an opening that has ended.
+    pub(crate) fn let_go(&mut self) {
+        self.pending = None;
+        self.ranges.clear();
+        self.snapshots.clear();
+        self.wakes_at = Duration::ZERO;
+        self.mix = Mix::draw(&mut self.random);
+    }
+
+    /// Begins the next operation; those that need no core end at once.
+    pub(crate) fn act(&mut self, scene: &Scene, db: &Db) {
+        match self.random.weighted(&self.mix.weights) {
+            0 => {
+                let entries = scene.workload.single(&mut self.random, &self.mix);
+                self.write(scene, db, entries);
+            }
+            1 => {
+                let entries = scene.workload.batch(&mut self.random, &self.mix);
+                self.write(scene, db, entries);
+            }
+            2 => {
+                let entries = scene.workload.large(&mut self.random);
+                self.write(scene, db, entries);
+            }
+            3 => self.get(scene, db),
+            4 => self.range(scene, db),
+            5 => self.snapshot(scene, db),
+            6 => {
+                let upto = scene.model.borrow().visible();
+                self.begin(scene, What::Flush { upto }, db.flush_async());
+            }
+            7 => {
+                let upto = scene.model.borrow().visible();
+                self.begin(scene, What::Compact { upto }, db.compact_async());
+            }
+            8 => scene.check_stats(db),
+            9 => scene.open_twice(),
+            _ => self.refused_write(scene, db),
+        }
+        if self.random.chance(self.mix.pauses) {
+            let pause_us = self.random.magnitude(4_000_000) as u64;
+            self.wakes_at = scene.world.now() + Duration::from_micros(pause_us);
+        }
+    }
+
+    pub(crate) fn begin(
+        &mut self,
+        scene: &Scene,
+        what: What,
+        future: impl Future<Output = rabi::Result<()>> + 'static,
+    ) {
+        let was_refused = scene.judge.borrow().poisoned;
+        let pending = Pending::new(what, scene.world.now(), was_refused, future);
+        scene.note(format_args!("caller {} begins {}", self.number, pending.name()));
+        self.pending = Some(pending);
+    }
+
+    /// Begins a write of the kind that the mix favours.
+    pub(crate) fn write(&mut self, scene: &Scene, db: &Db, entries: Vec<Entry>) {
+        let power = self.random.chance(self.mix.power);
+        let durability = if power { Durability::Power } else { Durability::Process };
+        let future = db.write_async(batch_of(&entries), WriteOptions { durability });
+        self.begin(scene, What::Write { entries, durability, last: None }, future);
+    }
+
+    /// A batch of this caller's with one entry, not begun.
+    pub(crate) fn draw_entry(&mut self, scene: &Scene) -> Vec<Entry> {
+        scene.workload.single(&mut self.random, &self.mix)
+    }
+
+    fn get(&mut self, scene: &Scene, db: &Db) {
+        let key = scene.workload.key(&mut self.random);
+        if !self.snapshots.is_empty() && self.random.chance(40) {
+            let held = &self.snapshots[self.random.below(self.snapshots.len())];
+            check_snapshot_get(scene, held, &key);
+        } else {
+            check_get(scene, db, &key);
+        }
+    }
+
+    fn range(&mut self, scene: &Scene, db: &Db) {
+        if self.ranges.is_empty() || (self.ranges.len() < RANGES_MAX && self.random.chance(50)) {
+            let held = self.make_range(scene, db);
+            self.ranges.push(held);
+        }
+        let way = self.random.pick(&[Way::Forward, Way::Backward, Way::BothEnds]);
+        let count = self.random.magnitude(300);
+        let at = self.random.below(self.ranges.len());
+        if read_range(scene, &mut self.ranges[at], way, count) != Reading::Going || self.random.chance(5) {
+            self.ranges.swap_remove(at);
+        }
+    }
+
+    fn make_range(&mut self, scene: &Scene, db: &Db) -> HeldRange {
+        let held = match self.snapshots.len() {
+            0 => None,
+            len => self.random.chance(40).then(|| self.random.below(len)),
+        };
+        let snapshot = held.map(|index| &self.snapshots[index]);
+        let model = scene.model.borrow();
+        let at = snapshot.map_or(model.visible(), |held| held.at);
+        if self.random.chance(30) {
+            let prefix = scene.workload.prefix(&mut self.random);
+            let range = snapshot.map_or_else(|| db.prefix(&prefix), |held| held.snapshot.prefix(&prefix));
+            return HeldRange { range, expected: model.prefix(&prefix, at), at };
+        }
+        let bounds = scene.workload.bounds(&mut self.random);
+        let expected = model.range(&bounds, at);
+        let range = match snapshot {
+            Some(held) => held.snapshot.range(bounds),
+            None => db.range(bounds),
+        };
+        HeldRange { range, expected, at }
+    }
+
+    fn snapshot(&mut self, scene: &Scene, db: &Db) {
+        if self.snapshots.len() < SNAPSHOTS_MAX && self.random.chance(60) {
+            let at = scene.model.borrow().visible();
+            self.snapshots.push(HeldSnapshot { snapshot: db.snapshot(), at });
+            scene.note(format_args!("caller {} takes a snapshot at seqno {at}", self.number));
+        } else if !self.snapshots.is_empty() {
+            let held = self.snapshots.swap_remove(self.random.below(self.snapshots.len()));
+            scene.note(format_args!("caller {} drops the snapshot at seqno {}", self.number, held.at));
+        }
+    }
+
+    /// A write that breaks a limit: refused by name, and nothing of it happens.
+    fn refused_write(&mut self, scene: &Scene, db: &Db) {
+        let mut batch = WriteBatch::new();
+        batch.put(scene.workload.key(&mut self.random), "must not be written");
+        let key = vec![b'k'; KEY_LEN_MAX + 1];
+        batch.put(&key, "too long a key");
+        match db.write(batch, WriteOptions::default()) {
+            Err(Error::KeyTooLarge { .. }) => {}
+            other => panic!("put {}: {other:?}, expected a refusal of its length", show_key(&key)),
+        }
+    }
+}

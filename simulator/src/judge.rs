@@ -1,0 +1,86 @@
+//! Which errors the engine may report, given what the world has done to it.
+//!
+//! On a calm disk: none at all. Each kind of trouble permits its own error and no other, and only
+//! from its beginning until it has been made good; damage permits [`Error::Corruption`] for ever,
+//! since nothing makes it good, but never wrong data.
+
+use rabi::Error;
+
+/// What has gone wrong in the world so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Judge {
+    /// Operations failed since this database was opened.
+    pub(crate) errors: bool,
+    /// Whether they failed at any time since it was opened, made good or not: a handle that refuses
+    /// writes may not have been asked for any before.
+    failed_before: bool,
+    /// The device was short of space since this database was opened.
+    pub(crate) full: bool,
+    /// Bytes on the device were damaged, ever.
+    pub(crate) damaged: bool,
+    /// Some of that in files where damage at the very end cannot be told from a torn end, so that
+    /// acknowledged writes may be gone without an error.
+    pub(crate) may_lose: bool,
+    /// This handle has said that it refuses writes for good.
+    pub(crate) poisoned: bool,
+    /// This handle is being closed.
+    pub(crate) closing: bool,
+}
+
+impl Judge {
+    /// A new opening, on a disk that may still be `failing` or `full`.
+    pub(crate) fn open(&mut self, failing: bool, full: bool) {
+        let (damaged, may_lose) = (self.damaged, self.may_lose);
+        *self = Self { errors: failing, full, damaged, may_lose, ..Self::default() };
+    }
+
+    /// A background task may have met trouble before it ended and not have made it good yet; after
+    /// this it must have, unless the handle refuses writes.
+    pub(crate) fn made_good(&mut self) {
+        self.failed_before |= self.errors;
+        (self.errors, self.full) = (false, false);
+    }
+
+    /// Whether `error` may be the answer.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(crate) fn permit(&mut self, what: &str, error: &Error) -> Result<(), String> {
+        let (permitted, needed) = match error {
+            Error::Io { .. } => (self.errors || self.damaged, "failing operations"),
+            // A failing sync or allocation may say so as well.
+            Error::DiskFull { .. } => (self.full || self.errors, "a full device"),
+            Error::Corruption { .. } => (self.damaged, "damage"),
+            Error::Poisoned { .. } => {
+                let failed = self.errors || self.failed_before;
+                let permitted = self.poisoned || failed || self.damaged;
+                self.poisoned |= permitted;
+                (permitted, "a failed write of the log or the manifest")
+            }
+            Error::Closed => (self.closing, "a closed handle"),
+            _ => (false, "nothing that ever happens here"),
+        };
+        if permitted { Ok(()) } else { Err(format!("{what}: {error}; that would take {needed}")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_trouble_permits_its_own_error_only() {
+        let poisoned = Error::Poisoned { cause: "sync".into() };
+        let full = Error::DiskFull { operation: "write", path: "f".into() };
+        let mut calm = Judge::default();
+        assert!(calm.permit("put", &poisoned).is_err() && !calm.poisoned);
+        assert!(calm.permit("put", &full).unwrap_err().ends_with("that would take a full device"));
+        let mut failing = Judge::default();
+        failing.open(true, false);
+        assert!(failing.permit("put", &poisoned).is_ok() && failing.poisoned);
+        failing.made_good();
+        assert!(failing.permit("put", &poisoned).is_ok(), "for the life of the handle");
+        failing.open(false, false);
+        assert!(failing.permit("put", &poisoned).is_err());
+    }
+}

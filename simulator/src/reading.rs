@@ -1,0 +1,107 @@
+//! Reads, each held against the model.
+
+use rabi::{Db, Range, Snapshot};
+
+use crate::model::{Bytes, Expected};
+use crate::scene::Scene;
+use crate::workload::{show_key, show_value};
+
+/// A range half read, with what it has still to show.
+pub(crate) struct HeldRange {
+    pub(crate) range: Range,
+    pub(crate) expected: Expected,
+    /// The seqno it was made at, for the record.
+    pub(crate) at: u64,
+}
+
+/// A snapshot, and its seqno.
+pub(crate) struct HeldSnapshot {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) at: u64,
+}
+
+/// How a range is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Forward,
+    Backward,
+    BothEnds,
+}
+
+/// Looks a key up as of now.
+pub(crate) fn check_get(scene: &Scene, db: &Db, key: &[u8]) {
+    let from = scene.model.borrow().visible();
+    let found = db.get(key);
+    // What was written during the lookup may be seen or not.
+    let to = scene.model.borrow().visible();
+    match found {
+        Ok(found) => compare_get(scene, key, found.as_deref(), from, to),
+        Err(error) => scene.permit("get", &error),
+    }
+}
+
+/// Looks a key up as of a snapshot.
+pub(crate) fn check_snapshot_get(scene: &Scene, held: &HeldSnapshot, key: &[u8]) {
+    match held.snapshot.get(key) {
+        Ok(found) => compare_get(scene, key, found.as_deref(), held.at, held.at),
+        Err(error) => scene.permit("get of a snapshot", &error),
+    }
+}
+
+fn compare_get(scene: &Scene, key: &[u8], found: Option<&[u8]>, from: u64, to: u64) {
+    scene.figures.borrow_mut().reads += 1;
+    let model = scene.model.borrow();
+    if !model.allows(key, found, from, to) {
+        let expected = show_value(model.at(key, to).map(AsRef::as_ref));
+        let found = show_value(found);
+        panic!("get {} at seqno {from} to {to}: found {found}, expected {expected}", show_key(key));
+    }
+}
+
+/// What a read of a range came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Going,
+    Ended,
+    Failed,
+}
+
+/// Takes up to `count` entries and compares each with what is expected at that end; at the end of
+/// the range nothing may be left.
+pub(crate) fn read_range(scene: &Scene, held: &mut HeldRange, way: Way, count: usize) -> Reading {
+    for step in 0..count {
+        let backward = match way {
+            Way::Forward => false,
+            Way::Backward => true,
+            Way::BothEnds => step % 2 == 1,
+        };
+        let found = if backward { held.range.next_back() } else { held.range.next() };
+        let expected = if backward { held.expected.pop_back() } else { held.expected.pop_front() };
+        let found = match found {
+            Some(Err(error)) => {
+                scene.permit("range", &error);
+                return Reading::Failed;
+            }
+            Some(Ok(found)) => Some(found),
+            None => None,
+        };
+        scene.figures.borrow_mut().reads += 1;
+        match (found, expected) {
+            (None, None) => return Reading::Ended,
+            (Some((key, value)), Some((expected_key, expected_value)))
+                if key == expected_key && value[..] == expected_value[..] => {}
+            (found, expected) => {
+                let found = found.map(|(key, value)| show_entry(&key, &value));
+                let expected = expected.map(|(key, value): (_, Bytes)| show_entry(&key, &value));
+                let nothing = || "nothing".to_owned();
+                let (found, expected) = (found.unwrap_or_else(nothing), expected.unwrap_or_else(nothing));
+                panic!("range at seqno {}, {way:?}: found {found}, expected {expected}", held.at);
+            }
+        }
+    }
+    Reading::Going
+}
+
+fn show_entry(key: &[u8], value: &[u8]) -> String {
+    format!("{} with {}", show_key(key), show_value(Some(value)))
+}

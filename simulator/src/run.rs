@@ -1,0 +1,341 @@
+//! A run from its first opening to its last: rounds of opening, work, and an end of one kind or
+//! another; at the end of all the disk is healthy, and everything must work and be there.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use rabi::sim::{Faults, Survival, World};
+use rabi::{Db, Error, OpeningDb};
+
+use crate::figures::Figures;
+use crate::options;
+use crate::parameters::{Parameters, Weather};
+use crate::pending::What;
+use crate::reading::{HeldRange, Reading, Way, check_get, read_range};
+use crate::scene::{Cores, DIR, Scene};
+
+/// Attempts to open before the weather turns calm, so that each run gets somewhere.
+const ATTEMPTS_MAX: usize = 6;
+
+/// How long a job that has failed may take to be tried again after the trouble has ended: the
+/// engine's pauses are 0.2 s, its clock looks once a second.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a database without writes may take to settle.
+const SETTLING: Duration = Duration::from_secs(20);
+
+/// What an attempt to open came to.
+enum Opened {
+    Ready(Db),
+    Interrupted,
+    Refused(Error),
+}
+
+/// Plays the scene to its end. Panics where the engine does not keep its promises.
+pub(crate) fn run(scene: &Rc<Scene>) -> Figures {
+    scene.note(format_args!("run {}", scene.parameters));
+    let ended = scene.play();
+    scene.world.set_interlude(None);
+    let counts = scene.world.counts();
+    let mut figures = scene.figures.borrow().clone();
+    figures.runs = 1;
+    figures.unreadable = u64::from(!ended);
+    figures.process_crashes = counts.process_crashes;
+    figures.power_losses = counts.power_losses;
+    figures.faults = counts.faults;
+    figures.simulated = scene.world.now();
+    figures
+}
+
+/// A world for a run.
+pub(crate) fn world_of(parameters: &Parameters) -> World {
+    World::new(parameters.seed, Faults::default())
+}
+
+impl Scene {
+    /// Returns whether it came to its proper end; damage may make the database unreadable before.
+    fn play(self: &Rc<Self>) -> bool {
+        let rounds = self.parameters.rounds;
+        for round in 0..rounds {
+            if !self.open() {
+                return false;
+            }
+            if self.fate.borrow_mut().chance(60) {
+                self.verify();
+            }
+            let crashed = self.work(self.parameters.operations / rounds + 1);
+            self.note(format_args!("round {round} is over"));
+            if !crashed {
+                self.end_round();
+            }
+        }
+        self.is_ending.set(true);
+        self.calm_weather();
+        self.finish()
+    }
+
+    /// The disk is healthy for good: everything must work.
+    fn finish(self: &Rc<Self>) -> bool {
+        for last in [false, true] {
+            if !self.open() {
+                return false;
+            }
+            self.verify();
+            let seqno = self.model.borrow().visible();
+            if !last {
+                self.settle();
+            }
+            self.close();
+            if last {
+                assert_eq!(self.model.borrow().visible(), seqno, "opening again changed something");
+            }
+        }
+        true
+    }
+
+    /// Opens, as often as crashes and errors interrupt it. False if damage prevents it for good.
+    fn open(&self) -> bool {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            assert!(attempt < 2 * ATTEMPTS_MAX, "cannot be opened on a healthy disk");
+            if attempt > ATTEMPTS_MAX {
+                self.calm_weather();
+            } else if self.changes_weather() && self.fate.borrow_mut().chance(30) {
+                self.change_weather();
+            }
+            match self.try_open(attempt <= ATTEMPTS_MAX && !self.is_ending.get()) {
+                Opened::Ready(db) => {
+                    self.opened(db);
+                    return true;
+                }
+                Opened::Interrupted => {}
+                Opened::Refused(error) => {
+                    self.permit("opening", &error);
+                    if matches!(error, Error::Corruption { .. }) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn changes_weather(&self) -> bool {
+        self.parameters.weather != Weather::Calm && !self.is_ending.get()
+    }
+
+    fn try_open(&self, may_crash: bool) -> Opened {
+        let (failing, full) = self.troubles();
+        self.judge.borrow_mut().open(failing, full);
+        self.figures.borrow_mut().openings += 1;
+        let (options, crash_after) = {
+            let mut fate = self.fate.borrow_mut();
+            let options = options::draw(&mut fate, self.parameters.cores, self.is_made.get());
+            let crashes = may_crash && self.parameters.crashes && fate.chance(35);
+            (options, crashes.then(|| fate.magnitude(400)))
+        };
+        self.note(format_args!("opening with {}", options::describe(&options)));
+        match Db::open_simulated(&self.world, DIR, options) {
+            Err(error) => Opened::Refused(error),
+            Ok((stepper, opening)) => {
+                *self.cores.borrow_mut() = Cores::new(stepper);
+                let opened = self.step_opening(opening, crash_after);
+                if !matches!(opened, Opened::Ready(_)) {
+                    self.drop_all();
+                }
+                opened
+            }
+        }
+    }
+
+    fn step_opening(&self, mut opening: OpeningDb, crash_after: Option<usize>) -> Opened {
+        for step in 0.. {
+            if crash_after == Some(step) {
+                self.figures.borrow_mut().opening_crashes += 1;
+                self.crash();
+                return Opened::Interrupted;
+            }
+            self.turn(false);
+            match opening.poll() {
+                None => {}
+                Some(Ok(db)) => return Opened::Ready(db),
+                Some(Err(error)) => return Opened::Refused(error),
+            }
+        }
+        unreachable!("a scene does not take turns for ever")
+    }
+
+    /// The order of writes ends where the opening says it does, or the run fails.
+    fn opened(&self, db: Db) {
+        let seqno = db.last_seqno();
+        self.note(format_args!("open at seqno {seqno}, floor {}", self.model.borrow().floor()));
+        let may_lose = self.judge.borrow().may_lose;
+        let mut model = self.model.borrow_mut();
+        self.figures.borrow_mut().taken_by_damage += model.floor().saturating_sub(seqno);
+        if let Err(reason) = model.recover(seqno, may_lose) {
+            panic!("{reason}");
+        }
+        self.is_made.set(true);
+        *self.db.borrow_mut() = Some(db);
+    }
+
+    /// Lets callers work until they have used up their operations; true if a crash came first.
+    fn work(&self, operations: usize) -> bool {
+        self.quota.set(operations);
+        let crash_after = {
+            let mut fate = self.fate.borrow_mut();
+            (self.parameters.crashes && fate.chance(70)).then(|| fate.magnitude(operations * 30))
+        };
+        for turn in 0.. {
+            if crash_after == Some(turn) {
+                self.crash();
+                self.drop_all();
+                return true;
+            }
+            if self.changes_weather() && self.fate.borrow_mut().below(400) == 0 {
+                self.change_weather();
+            }
+            if self.quota.get() == 0 && self.is_idle() {
+                break;
+            }
+            self.turn(true);
+        }
+        false
+    }
+
+    fn is_idle(&self) -> bool {
+        self.callers.iter().all(|caller| caller.borrow().pending.is_none())
+    }
+
+    /// The process dies, or the power goes with it.
+    fn crash(&self) {
+        let survival = {
+            let mut fate = self.fate.borrow_mut();
+            fate.chance(60).then_some(Survival::Any)
+        };
+        self.note(format_args!("crash: {}", if survival.is_some() { "power" } else { "process" }));
+        match survival {
+            None => self.world.crash_process(),
+            Some(survival) => {
+                self.world.crash_power(survival);
+                self.model.borrow_mut().lose_power();
+            }
+        }
+    }
+
+    /// Drops everything that belongs to the open database: after a crash, what is dead; otherwise
+    /// as a program does that ends without closing it.
+    fn drop_all(&self) {
+        for caller in &self.callers {
+            caller.borrow_mut().let_go();
+        }
+        drop(self.db.borrow_mut().take());
+        let cores = std::mem::take(&mut *self.cores.borrow_mut());
+        drop(cores);
+    }
+
+    fn end_round(&self) {
+        let (kind, settles) = {
+            let mut fate = self.fate.borrow_mut();
+            (fate.below(4), fate.chance(30))
+        };
+        if settles {
+            self.calm_weather();
+            self.settle();
+        }
+        match kind {
+            0 => self.close(),
+            1 => self.drop_all(),
+            _ if !self.parameters.crashes => self.drop_all(),
+            _ => {
+                self.crash();
+                self.drop_all();
+            }
+        }
+    }
+
+    /// Closes in an orderly way. A failure to do so leaves what a dropped database leaves.
+    fn close(&self) {
+        self.judge.borrow_mut().closing = true;
+        let upto = self.model.borrow().visible();
+        let db = self.db();
+        self.callers[0].borrow_mut().begin(self, What::Close { upto }, db.clone().close_async());
+        self.wait();
+        if !matches!(db.get("any key"), Err(Error::Closed)) {
+            panic!("a closed database answers a get");
+        }
+        drop(db);
+        self.drop_all();
+    }
+
+    /// Takes turns until nothing is pending.
+    fn wait(&self) {
+        while !self.is_idle() {
+            self.turn(false);
+        }
+    }
+
+    /// Takes turns for some time.
+    fn pass(&self, duration: Duration) {
+        let end = self.world.now() + duration;
+        while self.world.now() < end {
+            self.turn(false);
+        }
+    }
+
+    /// The disk is healthy, nobody begins anything: after a while everything must work again, but
+    /// for writes on a handle that has refused them for good.
+    fn settle(&self) {
+        self.wait();
+        self.pass(GRACE);
+        self.judge.borrow_mut().made_good();
+        self.write_some();
+        if self.fate.borrow_mut().chance(50) {
+            let upto = self.model.borrow().visible();
+            let future = self.db().compact_async();
+            self.callers[0].borrow_mut().begin(self, What::Compact { upto }, future);
+            self.wait();
+        } else {
+            self.pass(SETTLING);
+        }
+        let is_hopeless = self.judge.borrow().poisoned || self.judge.borrow().damaged;
+        if !is_hopeless {
+            let stats = self.db().stats();
+            let left = ["frozen_memtables", "flushed_files"].map(|name| stats.get(name));
+            assert_eq!(left, [Some(0), Some(0)], "L1 and L2 of a settled database");
+        }
+        self.verify();
+    }
+
+    fn write_some(&self) {
+        for caller in &self.callers {
+            let mut caller = caller.borrow_mut();
+            let entries = caller.draw_entry(self);
+            caller.write(self, &self.db(), entries);
+        }
+        self.wait();
+        let upto = self.model.borrow().visible();
+        self.callers[0].borrow_mut().begin(self, What::Flush { upto }, self.db().flush_async());
+        self.wait();
+    }
+
+    /// Everything is as the model has it: scans both ways, and lookups of keys that are there and
+    /// of keys that are not.
+    fn verify(&self) {
+        let db = self.db();
+        for way in [Way::Forward, Way::Backward] {
+            let at = self.model.borrow().visible();
+            let expected = self.model.borrow().prefix(b"", at);
+            let mut held = HeldRange { range: db.prefix(b""), expected, at };
+            if read_range(self, &mut held, way, usize::MAX) == Reading::Failed {
+                break;
+            }
+        }
+        let keys = self.model.borrow().keys();
+        for key in keys.iter().step_by(keys.len() / 60 + 1) {
+            check_get(self, &db, key);
+            check_get(self, &db, &[key.as_slice(), b"+"].concat());
+        }
+        self.check_stats(&db);
+    }
+}

@@ -1,0 +1,104 @@
+//! Trouble on the disk, as the kind of the run has it: it comes and goes while callers work.
+
+use rabi::sim::Faults;
+
+use crate::parameters::Weather;
+use crate::random::Random;
+use crate::scene::{DIR, Scene};
+
+/// Files whose damage can make the end of the log look torn: what the end alone proved is lost
+/// without anybody being able to tell.
+const LOG_FILES: [&str; 3] = ["wal-", "stage-", "MANIFEST-"];
+
+impl Scene {
+    /// Draws what the disk is like from now on.
+    pub(crate) fn change_weather(&self) {
+        let mut fate = self.fate.borrow_mut();
+        let weather = self.parameters.weather;
+        let mut faults = Faults {
+            latency_spike: fate.pick(&[0.0, 0.0, 0.002]),
+            queue_full: fate.pick(&[0.0, 0.0, 0.01]),
+            ..Faults::default()
+        };
+        let is_failing = matches!(weather, Weather::Errors | Weather::Storm) && fate.chance(60);
+        if is_failing {
+            add_errors(&mut faults, &mut fate);
+            self.judge.borrow_mut().errors = true;
+        }
+        let is_full = matches!(weather, Weather::Full | Weather::Storm) && fate.chance(60);
+        let free = if is_full { Some(fate.magnitude(400 << 10) as u64) } else { None };
+        if is_full {
+            self.judge.borrow_mut().full = true;
+        }
+        if weather == Weather::Damage && fate.chance(70) {
+            self.add_damage(&mut faults, &mut fate);
+        }
+        drop(fate);
+        self.note(format_args!("weather: {faults:?}, {free:?} bytes free"));
+        self.world.set_faults(faults);
+        self.world.set_capacity(free.map_or(u64::MAX, |free| self.world.used() + free));
+        let is_calm = !is_failing && !is_full;
+        self.calm_since.set(is_calm.then(|| self.calm_since.get().unwrap_or(self.world.now())));
+    }
+
+    /// Ends all trouble but damage.
+    pub(crate) fn calm_weather(&self) {
+        self.note(format_args!("weather: calm"));
+        self.world.heal();
+        self.world.set_capacity(u64::MAX);
+        self.calm_since.set(Some(self.calm_since.get().unwrap_or(self.world.now())));
+    }
+
+    /// Whether operations may fail right now, and whether the device may be full.
+    pub(crate) fn troubles(&self) -> (bool, bool) {
+        let is_stormy = self.calm_since.get().is_none();
+        let weather = self.parameters.weather;
+        let fails = matches!(weather, Weather::Errors | Weather::Storm);
+        (is_stormy && fails, is_stormy && matches!(weather, Weather::Full | Weather::Storm))
+    }
+
+    fn add_damage(&self, faults: &mut Faults, fate: &mut Random) {
+        let choices: [&[&str]; 6] = [&["table-"], &["table-"], &["MANIFEST-"], &["wal-"], &["stage-"], &[]];
+        let only = fate.pick(&choices);
+        faults.only = only.iter().map(|name| (*name).to_owned()).collect();
+        faults.rot = fate.pick(&[0.0, 0.001, 0.02]);
+        faults.misdirected_write = fate.pick(&[0.0, 0.0, 0.002]);
+        let mut judge = self.judge.borrow_mut();
+        judge.damaged = true;
+        judge.may_lose |= faults.misdirected_write > 0.0 || only.is_empty() || only != ["table-"];
+        if fate.chance(30) {
+            let files = self.world.files(DIR);
+            if files.is_empty() {
+                return;
+            }
+            let (name, len) = files[fate.below(files.len())].clone();
+            if len > 0 {
+                judge.may_lose |= LOG_FILES.iter().any(|log| name.starts_with(log));
+                let offset = fate.below(len as usize) as u64;
+                self.note(format_args!("a bit of {name} rots at {offset}"));
+                self.world.rot(format!("{DIR}/{name}"), offset, fate.below(8) as u8);
+            }
+        }
+    }
+}
+
+/// Failing operations: of one kind or of many, rare or frequent, of all files or of some.
+fn add_errors(faults: &mut Faults, fate: &mut Random) {
+    let rate = fate.pick(&[0.001, 0.01, 0.1]);
+    let mut errors = [
+        &mut faults.read_error,
+        &mut faults.write_error,
+        &mut faults.sync_error,
+        &mut faults.open_error,
+        &mut faults.list_error,
+        &mut faults.remove_error,
+        &mut faults.allocate_error,
+    ];
+    if fate.chance(50) {
+        *errors[fate.below(7)] = rate;
+    } else {
+        errors.iter_mut().for_each(|error| **error = if fate.chance(60) { rate } else { 0.0 });
+    }
+    let choices: [&[&str]; 5] = [&[], &[], &["table-"], &["wal-"], &["MANIFEST-"]];
+    faults.only = fate.pick(&choices).iter().map(|name| (*name).to_owned()).collect();
+}

@@ -1,0 +1,72 @@
+//! The simulator as its user meets it: a smoke run over new seeds, the same run twice, the seeds
+//! that once found something, and how a failure is told.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::{Command, Output};
+
+/// Seeds of the smoke run: about half a minute in a debug build on two cores.
+const SEEDS: &str = "120";
+
+fn run(arguments: &[&str]) -> (Output, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_rabi-sim")).args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    (output, text)
+}
+
+fn passes(arguments: &[&str]) -> String {
+    let (output, text) = run(arguments);
+    assert!(output.status.success(), "rabi-sim {}\n{text}", arguments.join(" "));
+    text
+}
+
+/// The number before `what` in the text.
+fn number_before(text: &str, what: &str) -> u64 {
+    let before = text.split(what).next().unwrap();
+    before.split_whitespace().last().unwrap().parse().unwrap()
+}
+
+#[test]
+fn some_seeds_pass_and_meet_crashes_faults_and_all_levels() {
+    let text = passes(&["--seeds", SEEDS, "--coverage"]);
+    assert!(text.contains(&format!("{SEEDS} seeds in ")), "{text}");
+    for what in [" losses of power", " process deaths", " of both during an opening", " faults struck"] {
+        assert!(number_before(&text, what) > 20, "too few{what}:\n{text}");
+    }
+    let marks = text.lines().find(|line| line.ends_with(" marks reached")).unwrap();
+    let reached: u64 = marks.split(' ').next().unwrap().parse().unwrap();
+    assert!(reached > 70, "{text}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_on_any_thread() {
+    let digest = |threads| {
+        let text = passes(&["--first-seed", "1000", "--seeds", "12", "--threads", threads]);
+        text.lines().last().unwrap().to_owned()
+    };
+    let alone = digest("1");
+    assert!(alone.starts_with("digest ") && alone.ends_with("; 0 failed"), "{alone}");
+    assert_eq!(alone, digest("1"));
+    assert_eq!(alone, digest("3"));
+    let other = passes(&["--first-seed", "1001", "--seeds", "12"]);
+    assert!(!other.contains(&alone), "other seeds give the same digest");
+}
+
+#[test]
+fn seeds_that_found_something_pass_now() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/seeds.txt")).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut count = 0;
+    for line in lines {
+        let (arguments, _found) = line.split_once(" : ").expect("`--seed N [options] : what it found`");
+        passes(&arguments.split_whitespace().collect::<Vec<_>>());
+        count += 1;
+    }
+    assert!(count > 0, "seeds.txt has no seeds");
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_refused() {
+    let (output, _) = run(&["--seed", "1", "--hours", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+}
