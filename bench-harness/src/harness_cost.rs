@@ -71,9 +71,10 @@ fn null_ns_per_operation(job: &Job) -> EngineResult<f64> {
     job.workload.warmup_s = 0.0;
     job.workload.duration_s = DURATION_S;
     job.workload.verify = false;
+    job.workload.integrity = false;
     job.workload.operation_count = OPERATIONS_MAX;
     job.workload.insert_count = job.workload.insert_count.min(OPERATIONS_MAX);
-    let result = run_phase(&*null_engine(), &job, &job.pool(), &mut Unwatched)?;
+    let result = run_phase(&*null_engine(), &job, &job.pool(), None, &mut Unwatched)?;
     Ok(result.elapsed.as_nanos() as f64 / result.operations.max(1) as f64)
 }
 

@@ -251,9 +251,10 @@ fn run_one(
     levels.begin(title);
     let live = LiveStatus::new(job, title, 2.0);
     let pool = job.pool();
+    let ledger = job.take_stock(engine)?;
     let meter = Meter::start(engine, dir);
     let mut watch = Watch { engine, meter, levels, live, interval: size.sample_interval };
-    let result = run_phase(engine, job, &pool, &mut watch);
+    let result = run_phase(engine, job, &pool, ledger.as_ref(), &mut watch);
     watch.live.finish();
     let result = measured(job, result?)?;
     let usage = watch.meter.stop(engine, job, &result);
@@ -261,7 +262,8 @@ fn run_one(
         engine.settle(SETTLE_MAX)?;
         levels.sample(&engine.stats());
     }
-    let report = PhaseReport::new(info(&arguments.engine, engine), job, result, usage, engine)?;
+    let mut report = PhaseReport::new(info(&arguments.engine, engine), job, result, usage, engine)?;
+    report.add_audit(job.audit(engine, ledger.as_ref())?);
     notice(&format!(
         "{title:>10}  {} operations in {:.1} s: {:.0} ops/s",
         report.operations_total, report.elapsed_s, report.throughput_ops_s

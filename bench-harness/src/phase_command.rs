@@ -54,6 +54,7 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
     let engine = engine::open(&arguments.engine.engine, &arguments.dir, &settings)?;
     let engine = arguments.engine.injection.around(engine);
     let pool = job.pool();
+    let ledger = job.take_stock(&*engine)?;
     let mut watch = Watch {
         engine: &*engine,
         meter: Meter::start(&*engine, &arguments.dir),
@@ -65,7 +66,7 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
             LiveStatus::new(job, label, job.workload.status_interval_s)
         }),
     };
-    let result = run_phase(&*engine, job, &pool, &mut watch);
+    let result = run_phase(&*engine, job, &pool, ledger.as_ref(), &mut watch);
     if let Some(live) = &watch.live {
         live.finish();
     }
@@ -75,7 +76,8 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
         engine.settle(SETTLE_MAX)?;
     }
     let info = info(&arguments.engine, &*engine);
-    let report = PhaseReport::new(info, job, result, usage, &*engine)?;
+    let mut report = PhaseReport::new(info, job, result, usage, &*engine)?;
+    report.add_audit(job.audit(&*engine, ledger.as_ref())?);
     engine.close()?;
     Ok(report)
 }

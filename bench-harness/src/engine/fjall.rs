@@ -20,7 +20,8 @@ use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::budget::Budget;
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ScanVisitor, Session, Settings,
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, READS_IN_TURN, ReadVisitor,
+    ScanVisitor, Session, Settings, read_in_turn,
 };
 
 /// The name on the command line.
@@ -98,6 +99,7 @@ impl Engine for Fjall {
             ("filter_policy", "Bloom, 10 bits a key, more in L0, the default".to_owned()),
             ("compression", "none".to_owned()),
             ("worker_threads", "cores, at most 4, the default".to_owned()),
+            (READS_IN_TURN.0, READS_IN_TURN.1.to_owned()),
             ("manual_journal_persist", (self.durability == Durability::Power).to_string()),
         ]
     }
@@ -165,5 +167,30 @@ impl Session for FjallSession<'_> {
             count += 1;
         }
         Ok(count)
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut count = 0;
+        for entry in self.engine.keyspace.range(..=start).rev().take(limit) {
+            let (key, value) = entry.into_inner().map_err(|error| failed("scan", &error))?;
+            visit(&key, &value);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        read_in_turn(self, keys, visit)
+    }
+
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        let mut batch = self.engine.database.batch();
+        if self.engine.durability == Durability::Power {
+            batch = batch.durability(Some(PersistMode::SyncData));
+        }
+        for (key, value) in records {
+            batch.insert(&self.engine.keyspace, key.as_slice(), value.as_slice());
+        }
+        batch.commit().map_err(|error| failed("commit", &error))
     }
 }

@@ -1,14 +1,17 @@
-//! Makes reads of any engine slower by a known amount, to try out what watches for slowdowns.
+//! Makes reads of any engine slower by a known amount, or spoils one of its writes, to try out what
+//! watches for that.
 //!
-//! `compare` and `ci` claim to catch a regression of a given size; with this the claim is tested
-//! on the real programs. Hidden in the help: it has no other use. Without an injection the
+//! `compare` and `ci` claim to catch a regression of a given size, and `--verify` to catch a lost or
+//! damaged record; with this the claims are tested on the real programs. Hidden in the help: it has no other use. Without an injection the
 //! engine is handed through as it is, so that measurements pay nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Engine, EngineResult, EngineStats, Keeps, ScanVisitor, Session};
+use super::{Engine, EngineResult, EngineStats, Keeps, ReadVisitor, ScanVisitor, Session};
 
-/// How much slower each read becomes.
+/// How much slower each read becomes, and which writes are spoilt. Writes are counted from 1 over all
+/// threads; a batch is one.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Injection {
     /// Instructions burnt by each read
@@ -17,25 +20,48 @@ pub struct Injection {
     /// Nanoseconds added to each read
     #[arg(long, value_name = "NS", default_value_t = 0, hide = true)]
     inject_delay_ns: u64,
+    /// The write that is acknowledged and not done; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
+    inject_lost_write: u64,
+    /// The write whose value is stored with one bit changed; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
+    inject_rotten_write: u64,
+}
+
+/// What happens to a write.
+enum Fate {
+    Done,
+    Lost,
+    Rotten,
 }
 
 impl Injection {
     /// The arguments that hand this injection to a child process.
-    pub fn arguments(self) -> [String; 4] {
+    pub fn arguments(self) -> [String; 8] {
         [
             "--inject-instructions".to_owned(),
             self.inject_instructions.to_string(),
             "--inject-delay-ns".to_owned(),
             self.inject_delay_ns.to_string(),
+            "--inject-lost-write".to_owned(),
+            self.inject_lost_write.to_string(),
+            "--inject-rotten-write".to_owned(),
+            self.inject_rotten_write.to_string(),
         ]
     }
 
-    /// The engine with slower reads, if they are to be slower.
+    /// The engine with slower reads or spoilt writes, if there are to be any.
     pub fn around(self, engine: Box<dyn Engine>) -> Box<dyn Engine> {
-        if self.inject_instructions == 0 && self.inject_delay_ns == 0 {
+        let asked = [
+            self.inject_instructions,
+            self.inject_delay_ns,
+            self.inject_lost_write,
+            self.inject_rotten_write,
+        ];
+        if asked == [0; 4] {
             return engine;
         }
-        Box::new(Injected { engine, injection: self })
+        Box::new(Injected { engine, injection: self, writes: AtomicU64::new(0) })
     }
 
     fn inject(self) {
@@ -70,11 +96,24 @@ pub fn burn_instructions(count: u64) {
 struct Injected {
     engine: Box<dyn Engine>,
     injection: Injection,
+    /// Writes so far.
+    writes: AtomicU64,
+}
+
+impl Injected {
+    fn fate_of_next_write(&self) -> Fate {
+        // Only the count matters; it orders nothing.
+        match self.writes.fetch_add(1, Ordering::Relaxed) + 1 {
+            number if number == self.injection.inject_lost_write => Fate::Lost,
+            number if number == self.injection.inject_rotten_write => Fate::Rotten,
+            _ => Fate::Done,
+        }
+    }
 }
 
 impl Engine for Injected {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
-        Ok(Box::new(InjectedSession { session: self.engine.session()?, injection: self.injection }))
+        Ok(Box::new(InjectedSession { session: self.engine.session()?, engine: self }))
     }
 
     fn stats(&self) -> EngineStats {
@@ -100,29 +139,65 @@ impl Engine for Injected {
 
 struct InjectedSession<'a> {
     session: Box<dyn Session + 'a>,
-    injection: Injection,
+    engine: &'a Injected,
+}
+
+/// A value with one bit changed.
+fn rotten(value: &[u8]) -> Vec<u8> {
+    let mut value = value.to_vec();
+    if let Some(byte) = value.last_mut() {
+        *byte ^= 1;
+    }
+    value
 }
 
 impl Session for InjectedSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        self.injection.inject();
+        self.engine.injection.inject();
         self.session.read(key, visit)
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.session.insert(key, value)
+        match self.engine.fate_of_next_write() {
+            Fate::Done => self.session.insert(key, value),
+            Fate::Lost => Ok(()),
+            Fate::Rotten => self.session.insert(key, &rotten(value)),
+        }
     }
 
     fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.session.update(key, value)
+        match self.engine.fate_of_next_write() {
+            Fate::Done => self.session.update(key, value),
+            Fate::Lost => Ok(()),
+            Fate::Rotten => self.session.update(key, &rotten(value)),
+        }
     }
 
     fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
-        self.session.delete(key)
+        match self.engine.fate_of_next_write() {
+            Fate::Done | Fate::Rotten => self.session.delete(key),
+            Fate::Lost => Ok(()),
+        }
     }
 
     fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
         self.session.scan(start, limit, visit)
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        self.session.scan_back(start, limit, visit)
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        keys.iter().for_each(|_| self.engine.injection.inject());
+        self.session.multi_read(keys, visit)
+    }
+
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        match self.engine.fate_of_next_write() {
+            Fate::Done | Fate::Rotten => self.session.write_batch(records),
+            Fate::Lost => Ok(()),
+        }
     }
 }
 

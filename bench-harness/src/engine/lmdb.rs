@@ -25,7 +25,8 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions};
 
 use super::budget::{Budget, bytes};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ScanVisitor, Session, Settings,
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ReadVisitor, ScanVisitor, Session,
+    Settings,
 };
 
 /// The name on the command line.
@@ -121,6 +122,7 @@ impl Engine for Lmdb {
             ("flags", flags.to_owned()),
             ("map_size_bytes", self.map_size_bytes.to_string()),
             ("max_readers", READERS_MAX.to_string()),
+            ("multi-get", "gets in one transaction".to_owned()),
             ("cache", "the OS cache; the memory budget is not used".to_owned()),
         ]
     }
@@ -189,5 +191,44 @@ impl Session for LmdbSession<'_> {
             Ok(count)
         };
         scan().map_err(|error| failed("scan", &error))
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut scan = || {
+            let transaction = self.env.read_txn()?;
+            let bounds = (Bound::Unbounded, Bound::Included(start));
+            let mut count = 0;
+            for entry in self.database.rev_range(&transaction, &bounds)?.take(limit) {
+                let (key, value) = entry?;
+                visit(key, value);
+                count += 1;
+            }
+            Ok(count)
+        };
+        scan().map_err(|error| failed("scan", &error))
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        let mut read = || {
+            let transaction = self.env.read_txn()?;
+            for (place, key) in keys.iter().enumerate() {
+                if let Some(value) = self.database.get(&transaction, key)? {
+                    visit(place, value);
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| failed("get", &error))
+    }
+
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        let write = || {
+            let mut transaction = self.env.write_txn()?;
+            for (key, value) in records {
+                self.database.put(&mut transaction, key, value)?;
+            }
+            transaction.commit()
+        };
+        write().map_err(|error| failed("put", &error))
     }
 }

@@ -14,8 +14,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ScanVisitor, Session, Settings,
-    refuse_options,
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, ScanVisitor,
+    Session, Settings, refuse_options,
 };
 
 /// The name on the command line.
@@ -79,7 +79,7 @@ impl Engine for Memory {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
+        vec![("multi-get", "all keys under one lock".to_owned())]
     }
 
     fn settle(&self, _limit: Duration) -> EngineResult<()> {
@@ -133,6 +133,35 @@ impl Session for MemorySession<'_> {
             count += 1;
         }
         Ok(count)
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let map = self.memory.shared();
+        let range = map.range::<[u8], _>((Bound::Unbounded, Bound::Included(start)));
+        let mut count = 0;
+        for (key, value) in range.rev().take(limit) {
+            visit(key, value);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        let map = self.memory.shared();
+        for (place, key) in keys.iter().enumerate() {
+            if let Some(value) = map.get(key.as_slice()) {
+                visit(place, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        let mut map = self.memory.exclusive();
+        for (key, value) in records {
+            map.insert(key.as_slice().into(), value.as_slice().into());
+        }
+        Ok(())
     }
 }
 

@@ -130,6 +130,9 @@ pub trait Engine: Send + Sync {
 /// Receives the records of a scan in key order, each with its key and value.
 pub type ScanVisitor<'v> = &'v mut dyn FnMut(&[u8], &[u8]);
 
+/// Receives the values of a multi-get, each with the place of its key.
+pub type ReadVisitor<'v> = &'v mut dyn FnMut(usize, &[u8]);
+
 /// One client thread's way into an engine.
 pub trait Session {
     /// Hands the value of `key` to `visit` and returns true, or returns false if there is none.
@@ -142,6 +145,24 @@ pub trait Session {
     fn delete(&mut self, key: &[u8]) -> EngineResult<()>;
     /// Visits up to `limit` records with keys from `start` on; returns how many there were.
     fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize>;
+    /// The same towards smaller keys, from `start` on, which is included.
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize>;
+    /// Hands each value there is to `visit`, with the place of its key among `keys`; by the engine's
+    /// own multi-get if it has one, else by one read after the other, as its settings say.
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()>;
+    /// Overwrites all of these records or none. Of equal keys the last one counts.
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()>;
+}
+
+/// The setting of an engine without a multi-get.
+const READS_IN_TURN: (&str, &str) = ("multi-get", "none: one read after the other");
+
+/// A multi-get for engines that have none.
+fn read_in_turn(session: &mut dyn Session, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+    for (place, key) in keys.iter().enumerate() {
+        session.read(key, &mut |value| visit(place, value))?;
+    }
+    Ok(())
 }
 
 /// One row of the table of engines.

@@ -7,7 +7,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Engine, EngineResult, EngineStats, Keeps, Kept, ScanVisitor, Session, Settings, refuse_options};
+use super::{
+    Engine, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, ScanVisitor, Session, Settings,
+    refuse_options,
+};
 
 /// The name on the command line.
 pub const NAME: &str = "null";
@@ -76,5 +79,18 @@ impl Session for Null {
             visit(start, &[]);
         }
         Ok(limit)
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        self.scan(start, limit, visit)
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        (0..keys.len()).for_each(|place| visit(place, &[]));
+        Ok(())
+    }
+
+    fn write_batch(&mut self, _records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        Ok(())
     }
 }

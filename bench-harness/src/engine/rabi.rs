@@ -10,11 +10,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rabi::{Db, IoBackend, Options};
+use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
 
 use super::budget::{Budget, refused};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ScanVisitor, Session, Settings,
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, READS_IN_TURN, ReadVisitor,
+    ScanVisitor, Session, Settings, read_in_turn,
 };
 
 /// The name on the command line.
@@ -34,10 +35,7 @@ struct Rabi {
 
 /// Opens or creates the database in `dir`.
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
-    let mut options = Options::new().durability(match settings.durability {
-        Durability::Process => rabi::Durability::Process,
-        Durability::Power => rabi::Durability::Power,
-    });
+    let mut options = Options::new().durability(durability(settings.durability));
     let budget = Budget::from_settings(NAME, settings, OPTION_NAMES, |name, value| {
         let set = set_option(options.clone(), name, value)?;
         let known = set.is_some();
@@ -49,6 +47,13 @@ pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let shown = format!("{options:?}");
     let db = Db::open(dir, options).map_err(|error| failed("open", &error))?;
     Ok(Box::new(Rabi { db, durability: settings.durability, options: shown, budget }))
+}
+
+fn durability(asked: Durability) -> rabi::Durability {
+    match asked {
+        Durability::Process => rabi::Durability::Process,
+        Durability::Power => rabi::Durability::Power,
+    }
 }
 
 /// The options with one of them set; nothing if there is no such option.
@@ -80,7 +85,8 @@ fn failed(operation: &'static str, error: &rabi::Error) -> EngineError {
 
 impl Engine for Rabi {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
-        Ok(Box::new(RabiSession { db: self.db.clone() }))
+        let write = WriteOptions { durability: durability(self.durability) };
+        Ok(Box::new(RabiSession { db: self.db.clone(), write }))
     }
 
     fn stats(&self) -> EngineStats {
@@ -103,7 +109,12 @@ impl Engine for Rabi {
 
     fn settings(&self) -> Vec<(&'static str, String)> {
         let total = self.budget.total_bytes().to_string();
-        vec![("options", self.options.clone()), ("cache and memtables, bytes", total)]
+        let (multi_get, how) = READS_IN_TURN;
+        vec![
+            ("options", self.options.clone()),
+            ("cache and memtables, bytes", total),
+            (multi_get, how.to_owned()),
+        ]
     }
 
     fn settle(&self, _limit: Duration) -> EngineResult<()> {
@@ -118,6 +129,8 @@ impl Engine for Rabi {
 
 struct RabiSession {
     db: Db,
+    /// A batch names its durability; the other writes take the database's.
+    write: WriteOptions,
 }
 
 impl Session for RabiSession {
@@ -149,5 +162,25 @@ impl Session for RabiSession {
             count += 1;
         }
         Ok(count)
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut count = 0;
+        for entry in self.db.range(..=start).rev().take(limit) {
+            let (key, value) = entry.map_err(|error| failed("scan", &error))?;
+            visit(&key, &value);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        read_in_turn(self, keys, visit)
+    }
+
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        let mut batch = WriteBatch::new();
+        records.iter().for_each(|(key, value)| batch.put(key, value));
+        self.db.write(batch, self.write).map_err(|error| failed("write", &error))
     }
 }

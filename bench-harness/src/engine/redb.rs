@@ -18,7 +18,8 @@ use ::redb::{Database, ReadableDatabase, TableDefinition};
 
 use super::budget::{Budget, refused};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ScanVisitor, Session, Settings,
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, ScanVisitor,
+    Session, Settings,
 };
 
 /// The name on the command line.
@@ -118,6 +119,7 @@ impl Engine for Redb {
         vec![
             ("cache_size", self.cache_size_bytes.to_string()),
             ("durability", format!("{:?}", self.commit)),
+            ("multi-get", "gets in one transaction".to_owned()),
             ("two_phase_commit, quick_repair", "off, the default".to_owned()),
         ]
     }
@@ -172,5 +174,41 @@ impl Session for RedbSession<'_> {
             Ok(count)
         };
         scan().map_err(|error| failed("scan", &error))
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut scan = || -> Result<usize, ::redb::Error> {
+            let table = self.engine.database.begin_read()?.open_table(RECORDS)?;
+            let mut count = 0;
+            for entry in table.range(..=start)?.rev().take(limit) {
+                let (key, value) = entry?;
+                visit(key.value(), value.value());
+                count += 1;
+            }
+            Ok(count)
+        };
+        scan().map_err(|error| failed("scan", &error))
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        let mut read = || -> Result<(), ::redb::Error> {
+            let table = self.engine.database.begin_read()?.open_table(RECORDS)?;
+            for (place, key) in keys.iter().enumerate() {
+                if let Some(value) = table.get(key.as_slice())? {
+                    visit(place, value.value());
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| failed("get", &error))
+    }
+
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        self.engine.write("insert", |table| {
+            for (key, value) in records {
+                table.insert(key.as_slice(), value.as_slice())?;
+            }
+            Ok(())
+        })
     }
 }

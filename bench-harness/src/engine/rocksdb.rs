@@ -22,13 +22,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use ::rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, Options, ReadOptions, WaitForCompactOptions,
+    BlockBasedOptions, Cache, DB, DBCompressionType, Options, ReadOptions, WaitForCompactOptions, WriteBatch,
     WriteOptions,
 };
 
 use super::budget::{Budget, MEMTABLES_MAX};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ScanVisitor, Session, Settings,
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ReadVisitor, ScanVisitor, Session,
+    Settings,
 };
 
 /// The name on the command line.
@@ -130,6 +131,7 @@ impl Engine for Rocks {
             ("compression", "none".to_owned()),
             ("max_background_jobs", self.jobs.to_string()),
             ("bytes_per_sync", BYTES_PER_SYNC.to_string()),
+            ("multi-get", "MultiGet".to_owned()),
             ("sync", (self.durability == Durability::Power).to_string()),
             ("statistics, pipelined and unordered writes, io_uring", "off".to_owned()),
         ]
@@ -189,5 +191,36 @@ impl Session for RocksSession<'_> {
         }
         cursor.status().map_err(|error| failed("scan", &error))?;
         Ok(count)
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut cursor = self.db.raw_iterator();
+        cursor.seek_for_prev(start);
+        let mut count = 0;
+        while let Some((key, value)) = cursor.item() {
+            visit(key, value);
+            count += 1;
+            if count == limit {
+                break;
+            }
+            cursor.prev();
+        }
+        cursor.status().map_err(|error| failed("scan", &error))?;
+        Ok(count)
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        for (place, value) in self.db.multi_get_opt(keys, &self.read).into_iter().enumerate() {
+            if let Some(value) = value.map_err(|error| failed("multi_get", &error))? {
+                visit(place, &value);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        let mut batch = WriteBatch::default();
+        records.iter().for_each(|(key, value)| batch.put(key, value));
+        self.db.write_opt(&batch, &self.write).map_err(|error| failed("write", &error))
     }
 }

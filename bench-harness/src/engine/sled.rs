@@ -17,11 +17,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ::sled::{Config, Db, Mode};
+use ::sled::{Batch, Config, Db, Mode};
 
 use super::budget::{Budget, refused};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ScanVisitor, Session, Settings,
+    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, READS_IN_TURN, ReadVisitor,
+    ScanVisitor, Session, Settings, read_in_turn,
 };
 
 /// The name on the command line.
@@ -97,6 +98,7 @@ impl Engine for Sled {
             ("mode", "HighThroughput".to_owned()),
             ("compression", "none".to_owned()),
             ("flush_every_ms", interval.to_owned()),
+            (READS_IN_TURN.0, READS_IN_TURN.1.to_owned()),
         ]
     }
 
@@ -152,5 +154,26 @@ impl Session for SledSession<'_> {
             count += 1;
         }
         Ok(count)
+    }
+
+    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut count = 0;
+        for entry in self.db.range(..=start).rev().take(limit) {
+            let (key, value) = entry.map_err(|error| failed("scan", &error))?;
+            visit(&key, &value);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        read_in_turn(self, keys, visit)
+    }
+
+    fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        let mut batch = Batch::default();
+        records.iter().for_each(|(key, value)| batch.insert(key.as_slice(), value.as_slice()));
+        let written = self.db.apply_batch(batch).and_then(|()| self.acknowledge());
+        written.map_err(|error| failed("apply_batch", &error))
     }
 }

@@ -1,7 +1,7 @@
-//! Numbers for inserts, and how far they are all finished.
+//! How far the inserts of a run are all finished.
 //!
-//! `take` hands out numbers; `acknowledge` reports one as finished, in any order. `finished`
-//! is the first number that is not known to be finished: everything below it may be read.
+//! `acknowledge` reports a number as finished, in any order. `finished` is the first number that is
+//! not known to be finished: everything below it may be read.
 //! A ring of slots remembers what finished ahead of the limit. A slot holds the number that
 //! was acknowledged in it plus one, so that slots need no clearing when the ring wraps.
 
@@ -13,7 +13,6 @@ const WINDOW: u64 = 1 << 20;
 /// Shared by all threads of a phase.
 #[derive(Debug)]
 pub struct AcknowledgedCounter {
-    next: AtomicU64,
     finished: AtomicU64,
     slots: Box<[AtomicU64]>,
 }
@@ -26,16 +25,9 @@ impl AcknowledgedCounter {
 
     fn with_window(first: u64, window: u64) -> AcknowledgedCounter {
         AcknowledgedCounter {
-            next: AtomicU64::new(first),
             finished: AtomicU64::new(first),
             slots: (0..window).map(|_| AtomicU64::new(0)).collect(),
         }
-    }
-
-    /// A number nobody else has.
-    pub fn take(&self) -> u64 {
-        // The number publishes nothing; only its uniqueness counts.
-        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The first number that is not finished.
@@ -44,7 +36,7 @@ impl AcknowledgedCounter {
         self.finished.load(Ordering::Acquire)
     }
 
-    /// Reports a number from `take` as finished. If a slow insert holds the limit a whole
+    /// Reports a number as finished. If a slow insert holds the limit a whole
     /// window back, the caller waits for it.
     pub fn acknowledge(&self, number: u64) {
         let window = self.slots.len() as u64;
@@ -77,23 +69,22 @@ mod tests {
     #[test]
     fn the_limit_waits_for_the_oldest_unfinished_number() {
         let counter = AcknowledgedCounter::new(10);
-        let (a, b, c) = (counter.take(), counter.take(), counter.take());
-        assert_eq!((a, b, c), (10, 11, 12));
-        counter.acknowledge(c);
-        counter.acknowledge(b);
+        counter.acknowledge(12);
+        counter.acknowledge(11);
         assert_eq!(counter.finished(), 10);
-        counter.acknowledge(a);
+        counter.acknowledge(10);
         assert_eq!(counter.finished(), 13);
     }
 
     #[test]
     fn threads_over_a_small_ring_leave_nothing_behind() {
         let counter = AcknowledgedCounter::with_window(0, 8);
+        let next = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..2_000 {
-                        counter.acknowledge(counter.take());
+                        counter.acknowledge(next.fetch_add(1, Ordering::Relaxed));
                     }
                 });
             }

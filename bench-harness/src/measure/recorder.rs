@@ -21,12 +21,30 @@ pub enum Row {
     ReadModifyWrite,
     /// A removal.
     Delete,
+    /// Point reads of several records in one call.
+    MultiRead,
+    /// A range read towards smaller keys.
+    ReverseScan,
+    /// Overwrites of several records, all or none.
+    Batch,
+    /// The check of a record that was read. It calls no engine.
+    Verify,
 }
 
 impl Row {
     /// All rows in the order of reports.
-    pub const ALL: [Row; 6] =
-        [Row::Read, Row::Update, Row::Insert, Row::Scan, Row::ReadModifyWrite, Row::Delete];
+    pub const ALL: [Row; 10] = [
+        Row::Read,
+        Row::Update,
+        Row::Insert,
+        Row::Scan,
+        Row::ReadModifyWrite,
+        Row::Delete,
+        Row::MultiRead,
+        Row::ReverseScan,
+        Row::Batch,
+        Row::Verify,
+    ];
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
@@ -37,6 +55,10 @@ impl Row {
             Row::Scan => "SCAN",
             Row::ReadModifyWrite => "READ-MODIFY-WRITE",
             Row::Delete => "DELETE",
+            Row::MultiRead => "MULTI-READ",
+            Row::ReverseScan => "REVERSE-SCAN",
+            Row::Batch => "BATCH",
+            Row::Verify => "VERIFY",
         }
     }
 }

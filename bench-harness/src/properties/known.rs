@@ -94,6 +94,7 @@ const STEPS: Kind = Kind::Count { min: 1, max: 10_000 };
 const ARRIVALS: Kind = Kind::Choice(&["none", "fixed", "poisson", "ramp", "step", "sine"]);
 const INTERVALS: Kind = Kind::Choice(&["op", "intended", "both"]);
 const SECONDS: Kind = Kind::Number { min: 0.0, max: 1e9 };
+const OPERATIONS: Kind = Kind::Count { min: 1, max: 65_536 };
 const EXPONENT: Kind = Kind::Number { min: 0.0, max: 100.0 };
 /// Parameters of formulas.
 const FINITE: Kind = Kind::Number { min: -1e12, max: 1e12 };
@@ -211,6 +212,11 @@ pub const KNOWN: &[Known] = &[
     used("hdrhistogram.percentiles", "50,95,99", Kind::Text, "percentiles of the text summary"),
     // Extensions.
     used("rabi.deleteproportion", "0", WEIGHT, "weight of deletes"),
+    used("rabi.multireadproportion", "0", WEIGHT, "weight of multi-gets"),
+    used("rabi.multireadsize", "10", OPERATIONS, "keys in a multi-get"),
+    used("rabi.batchproportion", "0", WEIGHT, "weight of atomic batches of updates"),
+    used("rabi.batchsize", "10", OPERATIONS, "updates in a batch"),
+    used("rabi.reversescanproportion", "0", WEIGHT, "weight of scans towards smaller keys"),
     used("rabi.zipftheta", "0.99", EXPONENT, "rabi.zipf: the exponent; 0 is uniform"),
     used("rabi.keyranges.count", "30", POSITIVE, "rabi.keyranges: number of ranges"),
     used("rabi.keyranges.a", "14.18", FINITE, "rabi.keyranges: range x has weight a e^(b x) + c e^(d x)"),

@@ -7,7 +7,7 @@ use crate::environment::Environment;
 use crate::harness_cost::HarnessCost;
 use crate::measure::RowSummary;
 use crate::resources::Usage;
-use crate::runner::{Job, PhaseResult, Series};
+use crate::runner::{Audit, Job, PhaseResult, Series};
 use crate::workload::{Arrivals, Measured};
 
 use super::SeriesReport;
@@ -86,6 +86,9 @@ pub struct PhaseReport {
     pub harness: HarnessCost,
     /// The first errors in words.
     pub first_errors: Vec<String>,
+    /// The whole database against what was acknowledged, after a verified phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
     /// One entry per kind of operation.
     #[serde(serialize_with = "rows_as_map")]
     pub operations: Vec<RowSummary>,
@@ -139,6 +142,7 @@ impl PhaseReport {
             resources,
             harness,
             first_errors: result.first_errors,
+            audit: None,
             operations: result.rows,
             measured: job.workload.measured,
             series: SeriesReport::of(&result.series),
@@ -146,6 +150,15 @@ impl PhaseReport {
             engine_stats: engine.stats(),
             environment: None,
         })
+    }
+
+    /// Adds what the audit found; what it found wrong counts as failed.
+    pub fn add_audit(&mut self, audit: Option<Audit>) {
+        if let Some(audit) = &audit {
+            self.errors_total += audit.bad;
+            self.first_errors.extend(audit.texts.iter().cloned());
+        }
+        self.audit = audit;
     }
 
     /// A short name for tables: the load, or the workload of a run.

@@ -47,6 +47,10 @@ fn write_engine(out: &mut String, report: &PhaseReport) {
     counter("SpaceBytes", Some(usage.space_bytes));
     counter("PeakResidentBytes", usage.rss_peak_bytes);
     counter("WorstSecond(ops)", usage.worst_second_ops);
+    if let Some(audit) = &report.audit {
+        line(out, "AUDIT", "GoodRecords", format_args!("{}", audit.good));
+        line(out, "AUDIT", "BadRecords", format_args!("{}", audit.bad));
+    }
     let ns = harness.null_ns_per_operation;
     line(out, "HARNESS", "NullEngineTime(ns/op)", format_args!("{ns:.1}"));
     line(out, "HARNESS", "ClientWasBottleneck", format_args!("{}", harness.client_was_bottleneck));

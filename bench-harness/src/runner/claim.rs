@@ -18,11 +18,11 @@ pub struct Claims {
 
 impl Claims {
     /// Without a total, indices never end.
-    pub fn new(total: Option<u64>, threads: usize, throttled: bool) -> Claims {
+    pub fn new(total: Option<u64>, threads: usize, single: bool) -> Claims {
         let total = total.unwrap_or(u64::MAX);
-        // Towards the end, and at a given rate, threads should share evenly.
+        // Towards the end threads should share evenly; `single` is for where they always should.
         let even = total / (threads as u64 * 16);
-        let chunk = if throttled { 1 } else { even.clamp(1, CHUNK_MAX) };
+        let chunk = if single { 1 } else { even.clamp(1, CHUNK_MAX) };
         Claims { next: AtomicU64::new(0), total, chunk }
     }
 

@@ -7,14 +7,19 @@
 //! schedule of `agenda`.
 
 mod agenda;
+mod audit;
 mod claim;
+mod insert_numbers;
+mod ledger;
 mod live;
+mod reads;
 mod series;
 mod shared;
 mod timeline;
 mod turns;
 mod watch;
 mod worker;
+mod writes;
 
 use std::sync::Barrier;
 use std::sync::mpsc;
@@ -26,6 +31,8 @@ use crate::measure::{Row, RowSummary, summarize};
 use crate::workload::{Arrivals, Pool, RecordBuilder, Workload};
 
 pub use agenda::Backlog;
+pub use audit::Audit;
+pub use ledger::Ledger;
 pub use live::LiveStatus;
 pub use series::{Interval, Series};
 use shared::Shared;
@@ -93,6 +100,21 @@ impl Job {
     /// The bytes its values are cut from.
     pub fn pool(&self) -> Pool {
         Pool::new(self.seed, &self.workload.records)
+    }
+
+    /// What `--verify` needs to know before the phase: what is in the database. Nothing without.
+    pub fn take_stock(&self, engine: &dyn Engine) -> EngineResult<Option<Ledger>> {
+        let known = match self.kind {
+            PhaseKind::Load => self.workload.insert_start + self.workload.insert_count,
+            PhaseKind::Run => self.workload.record_count,
+        };
+        let stock = || audit::take_stock(engine, &self.workload.keys, known);
+        self.workload.verify.then(stock).transpose()
+    }
+
+    /// Holds the whole database against what was acknowledged, if there is a ledger of it.
+    pub fn audit(&self, engine: &dyn Engine, ledger: Option<&Ledger>) -> EngineResult<Option<Audit>> {
+        ledger.map(|ledger| audit::audit(engine, &self.workload.keys, ledger)).transpose()
     }
 
     /// The mean of key and value over some records of the data set; exact where all have one size.
@@ -187,6 +209,7 @@ pub fn run_phase(
     engine: &dyn Engine,
     job: &Job,
     pool: &Pool,
+    ledger: Option<&Ledger>,
     observer: &mut dyn Observer,
 ) -> EngineResult<PhaseResult> {
     let first_new = match job.kind {
@@ -194,7 +217,7 @@ pub fn run_phase(
         PhaseKind::Run => job.workload.record_count,
     };
     let inserts = AcknowledgedCounter::new(first_new);
-    let shared = Shared::new(job, &inserts, pool);
+    let shared = Shared::new(job, &inserts, pool, ledger);
     let threads = job.workload.threads;
     let barrier = Barrier::new(threads + 1);
     let (sender, receiver) = mpsc::channel();

@@ -9,8 +9,10 @@ use crate::workload::Pool;
 
 use super::agenda::{Agenda, Backlog};
 use super::claim::Claims;
+use super::insert_numbers::InsertNumbers;
+use super::ledger::Ledger;
 use super::turns::{Pace, Turns};
-use super::{Job, RECORD_STREAM};
+use super::{Job, PhaseKind, RECORD_STREAM};
 
 /// How many errors a phase keeps in words.
 const ERRORS_KEPT: usize = 5;
@@ -27,6 +29,10 @@ pub struct Shared<'a> {
     pub pool: &'a Pool,
     /// Numbers for inserts of a run.
     pub inserts: &'a AcknowledgedCounter,
+    /// The number each of them gets.
+    pub insert_numbers: InsertNumbers,
+    /// What was acknowledged, under `--verify`.
+    pub ledger: Option<&'a Ledger>,
     /// What operations are timed with.
     pub clock: Clock,
     /// For whoever watches; one thread, one place.
@@ -41,14 +47,22 @@ pub struct Shared<'a> {
 
 impl<'a> Shared<'a> {
     /// The state of a phase that has not begun.
-    pub fn new(job: &'a Job, inserts: &'a AcknowledgedCounter, pool: &'a Pool) -> Shared<'a> {
+    pub fn new(
+        job: &'a Job,
+        inserts: &'a AcknowledgedCounter,
+        pool: &'a Pool,
+        ledger: Option<&'a Ledger>,
+    ) -> Shared<'a> {
         let threads = job.workload.threads;
         let phase = format!("{} {}", job.kind.name(), job.workload_name);
         let pace = pace(job, &phase);
         let scheduled = pace.is_scheduled();
+        let stream = Stream::new(job.seed, &phase);
         Shared {
             job,
-            stream: Stream::new(job.seed, &phase),
+            stream,
+            insert_numbers: InsertNumbers::new(inserts.finished(), stream, job.workload.mix),
+            ledger,
             record_stream: Stream::new(job.seed, RECORD_STREAM),
             pool,
             inserts,
@@ -120,7 +134,9 @@ fn pace(job: &Job, phase: &str) -> Pace {
         return Pace::Open(Agenda::new(arrivals, stream, total));
     }
     let paced = workload.target_ops_s > 0.0;
-    let claims = Claims::new(total, workload.threads, paced);
+    // Inserts become visible in the order of their numbers: nobody should hold many of them back.
+    let inserts = job.kind == PhaseKind::Run && workload.mix.insert > 0.0;
+    let claims = Claims::new(total, workload.threads, paced || inserts);
     if paced {
         Pace::Target { claims, interval_ns: 1e9 * workload.threads as f64 / workload.target_ops_s }
     } else {

@@ -1,9 +1,9 @@
 //! Chooses the record of a request, as YCSB's core workload does.
 //!
-//! Uniform, hotspot and sequential requests and those of the extensions stay within the loaded records. Zipfian, latest
-//! and exponential ones may reach records inserted meanwhile, but only finished inserts: a
-//! number beyond them is drawn again. So what a request asks for is a function of seed, phase
-//! and operation index, except near the newest records while several threads insert.
+//! Uniform, hotspot and sequential requests and those of the extensions stay within the loaded
+//! records. Zipfian, latest and exponential ones may reach records inserted meanwhile by operations
+//! with smaller indices. So what a request asks for is a function of seed, phase and index, with one
+//! exception: a request for a record whose insert another thread has not finished is drawn again.
 
 use crate::generator::{
     AcknowledgedCounter, Exponential, Hotspot, KeyRanges, Latest, OpRandom, Scatter, ScrambledZipfian,
@@ -62,29 +62,40 @@ impl<'a> KeyChooser<'a> {
         KeyChooser { distribution, inserts }
     }
 
-    /// The record number for the operation with this index.
-    pub fn choose(&mut self, index: u64, random: &mut OpRandom) -> u64 {
+    /// The record number for the operation with this index, before which the inserts up to `limit`
+    /// began.
+    pub fn choose(&mut self, index: u64, limit: u64, random: &mut OpRandom) -> u64 {
         match &mut self.distribution {
             Distribution::Uniform(records) => records.next(random),
             Distribution::Hotspot(records) => records.next(random),
             Distribution::Zipf { ranks, places, start } => *start + places.place(ranks.next(random)),
             Distribution::KeyRanges(records) => records.next(random),
             Distribution::Sequential { start, count } => *start + index % *count,
-            Distribution::Latest(records) => records.next(self.inserts.finished(), random),
+            Distribution::Latest(records) => loop {
+                let number = records.next(limit, random);
+                if is_readable(self.inserts, number) {
+                    return number;
+                }
+            },
             Distribution::Zipfian(records) => loop {
                 let number = records.next(random);
-                if number < self.inserts.finished() {
+                if number < limit && is_readable(self.inserts, number) {
                     return number;
                 }
             },
             Distribution::Exponential(ages) => loop {
-                let age = ages.next(random);
-                if let Some(number) = (self.inserts.finished() - 1).checked_sub(age) {
+                let number = (limit - 1).checked_sub(ages.next(random));
+                if let Some(number) = number.filter(|number| is_readable(self.inserts, *number)) {
                     return number;
                 }
             },
         }
     }
+}
+
+/// Whether the insert of a record is finished, so that it may be asked for.
+fn is_readable(inserts: &AcknowledgedCounter, number: u64) -> bool {
+    number < inserts.finished()
 }
 
 #[cfg(test)]
@@ -124,9 +135,9 @@ mod tests {
             let mut newest_seen = 0;
             for index in 0..5_000 {
                 if index == 2_500 {
-                    (0..20).for_each(|_| inserts.acknowledge(inserts.take()));
+                    (0..20).for_each(|_| inserts.acknowledge(inserts.finished()));
                 }
-                let number = chooser.choose(index, &mut stream.operation(index));
+                let number = chooser.choose(index, inserts.finished(), &mut stream.operation(index));
                 assert!(number < inserts.finished(), "{request}: {number}");
                 newest_seen = newest_seen.max(number);
             }
@@ -141,7 +152,7 @@ mod tests {
         let inserts = AcknowledgedCounter::new(100);
         let mut chooser = KeyChooser::new(&workload, &inserts);
         let mut random = Stream::new(1, "chooser").operation(0);
-        let visited: Vec<u64> = (95..105).map(|i| chooser.choose(i, &mut random)).collect();
+        let visited: Vec<u64> = (95..105).map(|i| chooser.choose(i, 100, &mut random)).collect();
         assert_eq!(visited, [95, 96, 97, 98, 99, 0, 1, 2, 3, 4]);
     }
 }

@@ -13,8 +13,14 @@ pub enum Operation {
     Scan,
     /// Read a record and write it back changed.
     ReadModifyWrite,
-    /// Remove one record. An extension: YCSB has no deletes.
+    /// Remove one record. This and those below are extensions: YCSB has none of them.
     Delete,
+    /// Read several records in one call.
+    MultiRead,
+    /// Overwrite several records, all or none.
+    Batch,
+    /// Read consecutive records towards smaller keys.
+    ReverseScan,
 }
 
 /// The shares of the operations. They need not add up to one.
@@ -32,10 +38,16 @@ pub struct Mix {
     pub read_modify_write: f64,
     /// Weight of deletes.
     pub delete: f64,
+    /// Weight of multi-gets.
+    pub multi_read: f64,
+    /// Weight of batches.
+    pub batch: f64,
+    /// Weight of reverse scans.
+    pub reverse_scan: f64,
 }
 
 impl Mix {
-    fn weights(&self) -> [(f64, Operation); 6] {
+    fn weights(&self) -> [(f64, Operation); 9] {
         [
             (self.read, Operation::Read),
             (self.update, Operation::Update),
@@ -43,6 +55,9 @@ impl Mix {
             (self.scan, Operation::Scan),
             (self.read_modify_write, Operation::ReadModifyWrite),
             (self.delete, Operation::Delete),
+            (self.multi_read, Operation::MultiRead),
+            (self.batch, Operation::Batch),
+            (self.reverse_scan, Operation::ReverseScan),
         ]
     }
 

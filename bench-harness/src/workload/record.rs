@@ -120,7 +120,6 @@ impl<'a> RecordBuilder<'a> {
     }
 
     /// Gives the record made last another version.
-    #[cfg(test)]
     pub fn set_version(&mut self, key: &[u8], version: u32) {
         self.buffer[CHECK_BYTES..HEAD_BYTES].copy_from_slice(&version.to_le_bytes());
         self.seal(key);

@@ -48,6 +48,10 @@ pub struct Workload {
     pub keys: KeyFormat,
     /// The mix of operations.
     pub mix: Mix,
+    /// Keys in a multi-get.
+    pub multi_read_size: u64,
+    /// Updates in a batch.
+    pub batch_size: u64,
     /// Whether a read takes all fields or one.
     pub read_all_fields: bool,
     /// Whether reads check that values follow from key and field name.
@@ -101,6 +105,8 @@ impl Workload {
             records: records(properties)?,
             keys: keys(properties)?,
             mix: mix(properties)?,
+            multi_read_size: properties.count("rabi.multireadsize")?,
+            batch_size: properties.count("rabi.batchsize")?,
             read_all_fields: properties.flag("readallfields")?,
             integrity: properties.flag("dataintegrity")?,
             verify: properties.flag("rabi.verify")?,
@@ -182,6 +188,9 @@ fn mix(properties: &Properties) -> Result<Mix, PropertyError> {
         scan: properties.number("scanproportion")?,
         read_modify_write: properties.number("readmodifywriteproportion")?,
         delete: properties.number("rabi.deleteproportion")?,
+        multi_read: properties.number("rabi.multireadproportion")?,
+        batch: properties.number("rabi.batchproportion")?,
+        reverse_scan: properties.number("rabi.reversescanproportion")?,
     };
     if mix.total() <= 0.0 {
         let allowed = "a positive number here or in another ...proportion property";

@@ -142,9 +142,10 @@ fn records_that_are_missing_fail_the_run() {
 
 #[test]
 fn records_with_foreign_bytes_fail_a_verified_run() {
-    Bench::new()
-        .run("run -p recordcount=5 -p operationcount=10 --engine null --dir . --verify")
-        .expect(1, "READ: the record has other bytes than were written");
+    Bench::new().run("run -p recordcount=5 -p operationcount=10 --engine null --dir . --verify").expect(
+        1,
+        "VERIFY: expected a record that was written under this key, found 0 bytes that were never",
+    );
 }
 
 #[test]

@@ -15,3 +15,4 @@ mod main_job;
 mod numbers_along_the_time;
 mod pages_in_a_browser;
 mod suite;
+mod verify_finds_what_is_lost;

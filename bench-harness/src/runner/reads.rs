@@ -1,0 +1,240 @@
+//! The reading operations of a client thread, and what `--verify` and `dataintegrity` make of them.
+//!
+//! A value is copied out of the engine within the measured time; it is checked after that, in a row of
+//! its own (VERIFY). Scans alone are checked as their records pass by, within the measured time.
+
+use super::audit::words;
+use super::ledger::Floor;
+use super::worker::Worker;
+use crate::generator::OpRandom;
+use crate::measure::{Moment, Outcome, Row};
+use crate::workload::{field, version};
+
+/// Towards which end of the key space a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Larger keys.
+    Forward,
+    /// Smaller keys.
+    Back,
+}
+
+impl Worker<'_> {
+    /// A read that is checked.
+    pub fn read_and_check(&mut self, random: &mut OpRandom) {
+        let floor = self.floor(self.number);
+        let (_, outcome) = self.read(random);
+        self.check(self.number, floor, outcome);
+    }
+
+    /// What the ledger expects of a read that begins now.
+    pub fn floor(&self, number: u64) -> Option<Floor> {
+        self.shared.ledger.map(|ledger| ledger.floor(number))
+    }
+
+    /// Reads the record of the current key; returns when the call began and how it ended.
+    pub fn read(&mut self, random: &mut OpRandom) -> (Moment, Outcome) {
+        let workload = &self.shared.job.workload;
+        let whole = workload.read_all_fields || workload.verify || workload.integrity;
+        let one = (!whole).then(|| random.below(workload.records.fields));
+        let value = &mut self.value;
+        let start = self.clock.before();
+        let found = self.session.read(&self.key, &mut |bytes| {
+            value.clear();
+            value.extend_from_slice(match one {
+                Some(index) => field(bytes, index).unwrap_or_default(),
+                None => bytes,
+            });
+        });
+        self.end = self.clock.after();
+        let outcome = match found {
+            Ok(true) => {
+                self.done.read_bytes += (self.key.len() + self.value.len()) as u64;
+                Outcome::Ok
+            }
+            Ok(false) => Outcome::NotFound,
+            Err(error) => self.failed(&error.to_string()),
+        };
+        self.finish(Row::Read, outcome, start);
+        (start, outcome)
+    }
+
+    /// Holds what a read of the current key found against what it may find, if that is asked for.
+    pub fn check(&mut self, number: u64, floor: Option<Floor>, outcome: Outcome) {
+        let workload = &self.shared.job.workload;
+        if !(workload.verify || workload.integrity) || outcome == Outcome::Error {
+            return;
+        }
+        let (end, start) = (self.end, self.clock.before());
+        let found = (outcome == Outcome::Ok).then(|| version(&self.key, &self.value));
+        let problem = self.problem(number, floor, found);
+        self.end = self.clock.after();
+        let verdict = match (&problem, outcome) {
+            (None, Outcome::Ok) => Outcome::Ok,
+            // That nothing is there has been counted by the read, unless deletes make it normal.
+            (None, _) => return self.end = end,
+            (Some(_), Outcome::NotFound) => Outcome::Error,
+            (Some(_), _) => Outcome::Corrupt,
+        };
+        if let Some(problem) = problem {
+            let key = self.key.escape_ascii();
+            self.shared.keep_error(format!("{key}: VERIFY: {problem}"));
+        }
+        if verdict != Outcome::Error || self.missing_is_fine() {
+            self.record(Row::Verify, verdict, start);
+            self.done.failures += u64::from(verdict != Outcome::Ok);
+        }
+        // The end of the operation itself, which a read-modify-write still needs.
+        self.end = end;
+    }
+
+    /// What is wrong with the value read, in words. `found` is nothing where the record was not
+    /// there, and holds no version where its bytes are not what was written.
+    fn problem(&mut self, number: u64, floor: Option<Floor>, found: Option<Option<u32>>) -> Option<String> {
+        if found == Some(None) {
+            let found = words(None, &self.value);
+            return Some(format!("expected a record that was written under this key, found {found}"));
+        }
+        if found.is_some()
+            && self.shared.job.workload.integrity
+            && !self.expected.has_fields_of(&self.key, &self.value)
+        {
+            return Some("expected the fields that follow from the key, found others".to_owned());
+        }
+        let (ledger, floor) = self.shared.ledger.zip(floor)?;
+        let expected = ledger.judge(number, floor, found.flatten()).err()?;
+        let found = found.map_or_else(|| "nothing".to_owned(), |version| words(version, &self.value));
+        Some(format!("expected {expected}, found {found}"))
+    }
+
+    /// Reads several records with one call.
+    pub fn multi_read(&mut self, index: u64, random: &mut OpRandom) {
+        let size = self.shared.job.workload.multi_read_size;
+        self.numbers.clear();
+        self.keys.resize_with(size as usize, Vec::new);
+        for place in 0..size {
+            let number = self.choose(index, index.wrapping_mul(size).wrapping_add(place), random);
+            self.numbers.push(number);
+            self.shared.job.workload.keys.write(number, &mut self.keys[place as usize]);
+        }
+        let floors: Vec<Option<Floor>> = match self.shared.ledger {
+            Some(_) => self.numbers.iter().map(|number| self.floor(*number)).collect(),
+            None => Vec::new(),
+        };
+        let (value, ends) = (&mut self.value, &mut self.ends);
+        value.clear();
+        ends.clear();
+        let start = self.clock.before();
+        let called = self.session.multi_read(&self.keys, &mut |place, bytes| {
+            value.extend_from_slice(bytes);
+            ends.push((place, value.len()));
+        });
+        self.end = self.clock.after();
+        let outcome = match called {
+            Ok(()) => self.outcome_of_multi_read(size as usize),
+            Err(error) => self.failed(&error.to_string()),
+        };
+        self.finish(Row::MultiRead, outcome, start);
+        if outcome != Outcome::Error {
+            self.check_each(&floors);
+        }
+    }
+
+    fn outcome_of_multi_read(&mut self, size: usize) -> Outcome {
+        let key_bytes: usize = self.ends.iter().map(|(place, _)| self.keys[*place].len()).sum();
+        self.done.read_bytes += (key_bytes + self.value.len()) as u64;
+        if self.ends.len() == size {
+            return Outcome::Ok;
+        }
+        // The message names the first one that is missing.
+        let missing = (0..size).find(|place| self.ends.iter().all(|(found, _)| found != place));
+        self.key.clone_from(&self.keys[missing.unwrap_or(0)]);
+        Outcome::NotFound
+    }
+
+    fn check_each(&mut self, floors: &[Option<Floor>]) {
+        let workload = &self.shared.job.workload;
+        if !(workload.verify || workload.integrity) {
+            return;
+        }
+        let (all, ends) = (std::mem::take(&mut self.value), std::mem::take(&mut self.ends));
+        for place in 0..self.keys.len() {
+            let at = ends.iter().position(|(found, _)| *found == place);
+            self.key.clone_from(&self.keys[place]);
+            self.value.clear();
+            if let Some(at) = at {
+                let begin = at.checked_sub(1).map_or(0, |before| ends[before].1);
+                self.value.extend_from_slice(&all[begin..ends[at].1]);
+            }
+            let outcome = if at.is_some() { Outcome::Ok } else { Outcome::NotFound };
+            self.check(self.numbers[place], floors.get(place).copied().flatten(), outcome);
+        }
+        (self.value, self.ends) = (all, ends);
+    }
+
+    /// Reads consecutive records from the current key on.
+    pub fn scan(&mut self, direction: Direction, random: &mut OpRandom) {
+        let workload = &self.shared.job.workload;
+        let length = workload.scan_length.draw(random);
+        let check = workload.verify || workload.integrity;
+        let (start_key, value) = (&self.key, &mut self.value);
+        let mut last: Option<Vec<u8>> = None;
+        let mut problem = None;
+        let mut scanned_bytes = 0;
+        let mut visit = |key: &[u8], bytes: &[u8]| {
+            value.clear();
+            value.extend_from_slice(bytes);
+            scanned_bytes += (key.len() + bytes.len()) as u64;
+            if check && problem.is_none() {
+                problem = problem_in_scan(direction, start_key, last.as_deref(), key, bytes);
+                let last = last.get_or_insert_default();
+                last.clear();
+                last.extend_from_slice(key);
+            }
+        };
+        let start = self.clock.before();
+        let count = match direction {
+            Direction::Forward => self.session.scan(start_key, length, &mut visit),
+            Direction::Back => self.session.scan_back(start_key, length, &mut visit),
+        };
+        self.end = self.clock.after();
+        self.done.read_bytes += scanned_bytes;
+        let outcome = match (count, &problem) {
+            (Err(error), _) => self.failed(&error.to_string()),
+            (Ok(_), Some(problem)) => {
+                self.shared.keep_error(problem.clone());
+                Outcome::Corrupt
+            }
+            (Ok(0), None) => Outcome::NotFound,
+            (Ok(_), None) => Outcome::Ok,
+        };
+        let row = if direction == Direction::Forward { Row::Scan } else { Row::ReverseScan };
+        self.finish(row, outcome, start);
+    }
+}
+
+/// What is wrong with a record of a scan, in words.
+fn problem_in_scan(
+    direction: Direction,
+    start: &[u8],
+    last: Option<&[u8]>,
+    key: &[u8],
+    value: &[u8],
+) -> Option<String> {
+    let ordered = match direction {
+        Direction::Forward => key >= start && last.is_none_or(|last| key > last),
+        Direction::Back => key <= start && last.is_none_or(|last| key < last),
+    };
+    let shown = key.escape_ascii();
+    if !ordered {
+        let before = last.unwrap_or(start).escape_ascii();
+        return Some(format!("{shown}: SCAN: expected the key next to {before}, found one out of order"));
+    }
+    match version(key, value) {
+        Some(_) => None,
+        None => {
+            let found = words(None, value);
+            Some(format!("{shown}: SCAN: expected a record that was written under this key, found {found}"))
+        }
+    }
+}

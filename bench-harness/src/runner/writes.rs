@@ -1,0 +1,145 @@
+//! The writing operations of a client thread.
+//!
+//! Under `--verify` every write takes a version from the ledger before it begins, and reports its end.
+
+use std::time::Duration;
+
+use super::ledger::Change;
+use super::worker::Worker;
+use crate::engine::EngineResult;
+use crate::generator::OpRandom;
+use crate::measure::{Outcome, Row};
+
+impl Worker<'_> {
+    /// Overwrites the record of the current key.
+    pub fn update(&mut self, random: &mut OpRandom) {
+        self.records.fill(&self.key, random);
+        self.begin_write(Change::Put);
+        self.write_over();
+    }
+
+    /// Reads the record of the current key and writes it back changed.
+    pub fn read_modify_write(&mut self, random: &mut OpRandom) {
+        self.records.fill(&self.key, random);
+        let floor = self.floor(self.number);
+        let (start, read) = self.read(random);
+        if read != Outcome::Ok {
+            self.record(Row::ReadModifyWrite, read, start);
+            return self.check(self.number, floor, read);
+        }
+        // The version is given before the update begins; it makes no call of the engine.
+        self.begin_write(Change::Put);
+        let outcome = self.write_over();
+        self.record(Row::ReadModifyWrite, outcome, start);
+        self.check(self.number, floor, Outcome::Ok);
+    }
+
+    fn write_over(&mut self) -> Outcome {
+        let start = self.clock.before();
+        let written = self.session.update(&self.key, self.records.bytes());
+        self.end = self.clock.after();
+        self.end_write(written.is_ok());
+        let outcome = self.outcome_of(written);
+        self.count_write(outcome);
+        self.finish(Row::Update, outcome, start);
+        outcome
+    }
+
+    /// Removes the record of the current key.
+    pub fn delete(&mut self) {
+        self.begin_write(Change::Delete);
+        let start = self.clock.before();
+        let removed = self.session.delete(&self.key);
+        self.end = self.clock.after();
+        self.end_write(removed.is_ok());
+        let outcome = self.outcome_of(removed);
+        self.finish(Row::Delete, outcome, start);
+    }
+
+    /// Inserts a record, again if allowed; only the last attempt is measured and counted.
+    pub fn insert(&mut self, number: u64) -> bool {
+        let workload = &self.shared.job.workload;
+        let mut random = self.shared.record_stream.operation(number);
+        self.number = number;
+        workload.keys.write(number, &mut self.key);
+        self.records.fill(&self.key, &mut random);
+        self.begin_write(Change::Put);
+        let mut attempts_left = workload.retry.limit;
+        loop {
+            let start = self.clock.before();
+            let written = self.session.insert(&self.key, self.records.bytes());
+            self.end = self.clock.after();
+            if written.is_ok() || attempts_left == 0 {
+                self.end_write(written.is_ok());
+                let outcome = self.outcome_of(written);
+                self.count_write(outcome);
+                self.finish(Row::Insert, outcome, start);
+                return outcome == Outcome::Ok;
+            }
+            attempts_left -= 1;
+            let pause_s = workload.retry.interval_s * (0.8 + 0.4 * random.unit());
+            std::thread::sleep(Duration::from_secs_f64(pause_s));
+        }
+    }
+
+    /// Overwrites several records at once, all or none.
+    pub fn batch(&mut self, index: u64, random: &mut OpRandom) {
+        let size = self.shared.job.workload.batch_size;
+        self.numbers.clear();
+        self.batch.resize_with(size as usize, Default::default);
+        for place in 0..size {
+            self.number = self.choose(index, index.wrapping_mul(size).wrapping_add(place), random);
+            self.numbers.push(self.number);
+            self.shared.job.workload.keys.write(self.number, &mut self.key);
+            self.records.fill(&self.key, random);
+            self.begin_write(Change::Put);
+            let (key, value) = &mut self.batch[place as usize];
+            key.clone_from(&self.key);
+            value.clear();
+            value.extend_from_slice(self.records.bytes());
+        }
+        let start = self.clock.before();
+        let written = self.session.write_batch(&self.batch);
+        self.end = self.clock.after();
+        for place in 0..size as usize {
+            self.number = self.numbers[place];
+            self.end_write(written.is_ok());
+        }
+        let outcome = self.outcome_of(written);
+        if outcome == Outcome::Ok {
+            let bytes = self.batch.iter().map(|(key, value)| key.len() + value.len());
+            self.done.written_bytes += bytes.sum::<usize>() as u64;
+        }
+        self.finish(Row::Batch, outcome, start);
+    }
+
+    fn begin_write(&mut self, change: Change) {
+        let Some(ledger) = self.shared.ledger else {
+            return;
+        };
+        let version = ledger.begin(self.number, change);
+        if change == Change::Put {
+            self.records.set_version(&self.key, version);
+        }
+    }
+
+    fn end_write(&mut self, acknowledged: bool) {
+        if let Some(ledger) = self.shared.ledger {
+            ledger.end(self.number, acknowledged);
+        }
+    }
+
+    fn outcome_of(&mut self, result: EngineResult<()>) -> Outcome {
+        match result {
+            Ok(()) => Outcome::Ok,
+            Err(error) => self.failed(&error.to_string()),
+        }
+    }
+
+    /// Counts the bytes of the record made last, once the engine has acknowledged it.
+    fn count_write(&mut self, outcome: Outcome) {
+        if outcome == Outcome::Ok {
+            self.done.written_bytes += (self.key.len() + self.records.bytes().len()) as u64;
+        }
+    }
+}
