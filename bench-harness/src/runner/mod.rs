@@ -15,6 +15,8 @@ mod live;
 mod reads;
 mod series;
 mod shared;
+#[cfg(test)]
+mod stream_tests;
 mod timeline;
 mod turns;
 mod watch;
