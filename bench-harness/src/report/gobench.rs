@@ -1,6 +1,8 @@
 //! A phase in the format of Go's benchmarks (golang.org/design/14313-benchmark-format), which
 //! `benchstat` compares: append the files of several repeats to each other.
 //!
+//! A `Unit` line tells it that more operations a second are better; of all other units less is.
+//!
 //! One line per kind of operation, with its mean as ns/op, and one for the whole phase.
 
 use super::PhaseReport;
@@ -8,7 +10,7 @@ use super::PhaseReport;
 /// Configuration lines and benchmark lines.
 pub fn go_bench(report: &PhaseReport) -> String {
     let mut out = format!(
-        "goos: {}\ngoarch: {}\nengine: {}\ndurability: {}\n",
+        "Unit ops/s better=higher\ngoos: {}\ngoarch: {}\nengine: {}\ndurability: {}\n",
         std::env::consts::OS,
         go_arch(std::env::consts::ARCH),
         report.info.engine,

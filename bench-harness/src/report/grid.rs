@@ -57,7 +57,12 @@ impl Grid {
     /// the best, and an engine has a dot of its colour.
     pub fn html(&self) -> String {
         let head = self.columns.iter().enumerate().map(|(column, name)| {
-            format!("<th scope=\"col\"{}>{}</th>", self.class(column, false), escape(name))
+            // An engine at the head of a column has its colour there.
+            let dot = match palette::class(name) {
+                "e-other" => String::new(),
+                class => format!("<i class=\"dot {class}\"></i>"),
+            };
+            format!("<th scope=\"col\"{}>{dot}{}</th>", self.class(column, false), escape(name))
         });
         let head: String = head.collect();
         let lines: String = self.lines.iter().map(|line| self.html_line(line)).collect();

@@ -18,7 +18,7 @@ use crate::engine::{Engine, EngineStats};
 use crate::runner::{Job, PhaseResult};
 
 pub use device::{Device, DeviceUsage};
-pub use usage::Usage;
+pub use usage::{OTHERS_CORES_MAX, Usage};
 
 use device::DeviceCounters;
 use machine::MachineCounters;

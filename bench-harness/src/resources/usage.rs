@@ -113,7 +113,7 @@ impl Usage {
 }
 
 /// Others below this many cores are the usual background of a machine.
-const OTHERS_CORES_MAX: f64 = 0.15;
+pub const OTHERS_CORES_MAX: f64 = 0.15;
 
 impl Usage {
     /// What was wrong with the machine meanwhile, if anything was.

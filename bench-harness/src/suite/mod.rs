@@ -1,12 +1,14 @@
 //! `rabi-bench suite`: several engines, the same work, the same memory, side by side.
 //!
 //! `plan` says what is run in which order, `cell` runs one engine in a process of its own,
-//! `memory` bounds it, `sample` reads its numbers back, `summary` sums them up, and `report`,
-//! `readme` and `page` show them.
+//! `memory` bounds it, `pace` says how long it will be, `sample` reads its numbers back, `summary` sums them up,
+//! `behind` says where Rabi is behind, and `report`, `readme` and `page` show it all.
 
 mod arguments;
+mod behind;
 mod cell;
 mod memory;
+mod pace;
 mod page;
 mod plan;
 mod readme;
@@ -17,6 +19,7 @@ mod summary;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -30,6 +33,7 @@ pub use memory::join;
 
 use cell::{Ended, Recipe, Words};
 use memory::MemoryLimit;
+use pace::Outlook;
 use plan::Cell;
 use report::{Done, SuiteReport};
 
@@ -126,6 +130,9 @@ struct Suite<'a> {
 
 impl Suite<'_> {
     fn run(&mut self, engines: &[String]) -> Result<()> {
+        let runs = plan::cells(engines, self.recipe.arguments.repeat).len();
+        notice(&self.outlook(runs).sentence());
+        notice(&format!("results go to {}", self.results.display()));
         if self.recipe.arguments.load_once {
             for engine in engines {
                 let json = PathBuf::from(format!("raw/{engine}-load.json"));
@@ -134,15 +141,34 @@ impl Suite<'_> {
             }
         }
         let cells = plan::cells(engines, self.recipe.arguments.repeat);
-        let total = cells.len();
-        for (index, cell) in cells.into_iter().enumerate() {
+        let mut outlook = self.outlook(cells.len());
+        let mut took = Vec::new();
+        for (index, cell) in cells.iter().enumerate() {
             if self.out.contains(&cell.engine) {
                 continue;
             }
-            notice(&format!("[{}/{total}] {}, repeat {}", index + 1, cell.engine, cell.repeat));
-            self.run_cell(&cell)?;
+            notice(&format!("[{}/{}] {}, repeat {}", index + 1, cells.len(), cell.engine, cell.repeat));
+            let start = Instant::now();
+            self.run_cell(cell)?;
+            if self.out.contains(&cell.engine) {
+                // It is not tried again, and the runs it would have had are none.
+                outlook.runs -= cells[index..].iter().filter(|later| later.engine == cell.engine).count();
+                continue;
+            }
+            took.push(start.elapsed());
+            notice(&format!("[{}/{}] {}", index + 1, cells.len(), outlook.after(&took)));
         }
         Ok(())
+    }
+
+    fn outlook(&self, runs: usize) -> Outlook {
+        let arguments = self.recipe.arguments;
+        Outlook {
+            runs,
+            workloads: self.recipe.workloads.len(),
+            workload_s_max: arguments.duration.unwrap_or(if arguments.smoke { 5.0 } else { 10.0 }),
+            loads_each: !arguments.load_once,
+        }
     }
 
     fn run_cell(&mut self, cell: &Cell) -> Result<()> {
@@ -204,6 +230,16 @@ fn conclude(report: &SuiteReport, results: &Path) -> Result<Verdict> {
             let grid = report.class(class).text(crate::report::Style::Plain);
             out += &format!("\n{}, durability kept: {}\n{grid}", workload.title, class.kept.name());
         }
+    }
+    for (kept, grid) in report.summary() {
+        let grid = grid.text(crate::report::Style::Plain);
+        out += &format!(
+            "\nSummary: operations a second and share of the fastest, durability kept: {}\n{grid}",
+            kept.name()
+        );
+    }
+    for sentence in report.behind() {
+        out += &format!("{sentence}\n");
     }
     out += &format!("\n{}\n", report.durability().text(crate::report::Style::Plain));
     out += &format!("{}\n", report.harness().text(crate::report::Style::Plain));

@@ -3,7 +3,7 @@
 use crate::report::page::{Bar, Document, Line, bars, facts, palette, percentiles};
 use crate::report::{escape, grouped};
 
-use super::report::{READING, SuiteReport};
+use super::report::{READING, SUMMARY_NOTE, SuiteReport};
 use super::sample::Phase;
 use super::summary::{Class, EngineRow, WorkloadSummary};
 
@@ -17,7 +17,9 @@ pub fn page(report: &SuiteReport) -> String {
         page.heading(&format!("Durability kept: {}", kept.name()));
         page.html(&grid.html());
     }
-    page.note(super::report::SUMMARY_NOTE);
+    page.note(SUMMARY_NOTE);
+    let behind = report.behind().into_iter().map(|text| format!("<li>{}</li>", escape(&text)));
+    page.html(&format!("<ul>{}</ul>\n", behind.collect::<String>()));
     page.section("Durability");
     page.html(&report.durability().html());
     for workload in &report.workloads {

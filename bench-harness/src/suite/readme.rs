@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::report::Style;
 
-use super::report::{READING, SuiteReport};
+use super::report::{READING, SUMMARY_NOTE, SuiteReport};
 
 /// The whole file.
 pub fn readme(report: &SuiteReport) -> String {
@@ -26,7 +26,15 @@ fn write(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
     for doubt in report.doubts() {
         writeln!(out, "**Doubt:** {doubt}\n")?;
     }
-    writeln!(out, "## Durability\n\n{}", report.durability().text(Style::Markdown))?;
+    writeln!(out, "## Summary: operations a second\n")?;
+    for (kept, grid) in report.summary() {
+        writeln!(out, "Durability kept: {}\n\n{}", kept.name(), grid.text(Style::Markdown))?;
+    }
+    writeln!(out, "{SUMMARY_NOTE}\n")?;
+    for sentence in report.behind() {
+        writeln!(out, "- {sentence}")?;
+    }
+    writeln!(out, "\n## Durability\n\n{}", report.durability().text(Style::Markdown))?;
     for workload in &report.workloads {
         writeln!(out, "## {}\n", workload.title)?;
         for class in &workload.classes {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use crate::engine::Kept;
 use crate::environment::Environment;
 use crate::report::{DurabilityRow, Grid, durability_matrix, grouped, microseconds};
+use crate::resources::OTHERS_CORES_MAX;
 
+use super::behind::behind;
 use super::sample::Phase;
 use super::summary::{Better, Class, EngineRow, Measure, REPEATS_MIN, WorkloadSummary};
 
@@ -98,6 +100,29 @@ impl SuiteReport {
         grid
     }
 
+    /// Where Rabi is behind, or that it is nowhere, or why that cannot be said; nothing without Rabi.
+    pub fn behind(&self) -> Vec<String> {
+        let ran = |class: &&Class| class.rows.iter().any(|row| row.engine == "rabi");
+        let mut classes = self.workloads.iter().flat_map(|workload| &workload.classes).filter(ran).peekable();
+        if classes.peek().is_none() {
+            return Vec::new();
+        }
+        if classes.all(|class| class.rows.len() == 1) {
+            return vec![
+                "No other engine kept the durability that rabi kept: there is nothing to rank.".to_owned(),
+            ];
+        }
+        if (self.repeats as usize) < REPEATS_MIN {
+            return vec![format!("Where rabi is behind cannot be told from {} repeats.", self.repeats)];
+        }
+        let sentences = behind(&self.workloads);
+        if sentences.is_empty() {
+            return vec!["Rabi is behind nowhere by more than noise.".to_owned()];
+        }
+        let behind = sentences.into_iter().map(|sentence| format!("rabi is behind: {sentence}"));
+        behind.collect()
+    }
+
     /// One row per engine that ran.
     pub fn durability(&self) -> Grid {
         let row = |engine: &String| {
@@ -170,11 +195,41 @@ impl SuiteReport {
         grid
     }
 
+    /// Phases during which the machine was not quiet.
+    fn unquiet(&self) -> Option<String> {
+        let others =
+            |phase: &Phase| phase.resources.cpu_others_cores.filter(|cores| *cores > OTHERS_CORES_MAX);
+        let all: Vec<f64> = self.phases.iter().filter_map(others).collect();
+        let most = all.iter().copied().max_by(f64::total_cmp)?;
+        Some(format!(
+            "the machine was not quiet: in {} of {} phases other processes used more than {OTHERS_CORES_MAX} \
+             cores, at most {most:.2}; repeat it on an idle one",
+            all.len(),
+            self.phases.len()
+        ))
+    }
+
     /// What makes the numbers doubtful.
     pub fn doubts(&self) -> Vec<String> {
         let mut doubts = self.environment.doubts();
         if (self.repeats as usize) < REPEATS_MIN {
             doubts.push(format!("with {} repeats no best is marked; use --repeat 3 or more", self.repeats));
+        }
+        doubts.extend(self.unquiet());
+        let bound: Vec<String> = self
+            .phases
+            .iter()
+            .filter(|phase| phase.harness.client_was_bottleneck)
+            .map(|phase| format!("{} {}", phase.engine, phase.title()))
+            .collect();
+        if !bound.is_empty() {
+            let mut names = bound;
+            names.sort();
+            names.dedup();
+            doubts.push(format!(
+                "the client was the bottleneck, and the engine is faster than the numbers, in: {}",
+                names.join(", ")
+            ));
         }
         doubts.extend(self.done.iter().filter_map(|run| run.trouble.clone()));
         doubts

@@ -86,6 +86,8 @@ pub struct Point {
 pub struct Resources {
     /// Processor time.
     pub cpu_us_per_operation: f64,
+    /// Cores that other processes kept busy.
+    pub cpu_others_cores: Option<f64>,
     /// Bytes written over bytes the user wrote.
     pub write_amplification: Option<f64>,
     /// Bytes fetched over bytes the user read.

@@ -139,16 +139,21 @@ fn mark_best(rows: &mut [EngineRow]) {
 /// The index of the one whose worst value beats every other one's best.
 fn best(measures: &[Measure]) -> Option<usize> {
     let others = |index: usize| measures.iter().enumerate().filter(move |(at, _)| *at != index);
-    let beats = |one: &Measure, other: &Measure| match one.better {
-        Better::High => one.min() > other.max(),
-        Better::Low => one.max() < other.min(),
-    };
-    let enough = measures.len() > 1 && measures.iter().all(|one| one.values.len() >= REPEATS_MIN);
-    let wins = |index: &usize| others(*index).all(|(_, other)| beats(&measures[*index], other));
-    (0..measures.len()).find(wins).filter(|_| enough)
+    let wins = |index: &usize| others(*index).all(|(_, other)| measures[*index].beats(other));
+    (0..measures.len()).find(wins).filter(|_| measures.len() > 1)
 }
 
 impl Measure {
+    /// Whether its worst value is better than the other's best one, with enough repeats of both.
+    pub fn beats(&self, other: &Measure) -> bool {
+        let enough = self.values.len().min(other.values.len()) >= REPEATS_MIN;
+        enough
+            && match self.better {
+                Better::High => self.min() > other.max(),
+                Better::Low => self.max() < other.min(),
+            }
+    }
+
     /// The value in the middle, or the mean of the two there; nothing without values.
     pub fn median(&self) -> Option<f64> {
         let mut sorted = self.values.clone();

@@ -19,8 +19,8 @@ fn engines_take_turns_and_every_run_leaves_its_numbers() {
     let bench = Bench::new();
     let said =
         run(&bench, "--engines rabi,memory --workloads a,e --repeat 2").expect(0, "no limit was asked for");
-    let turns: Vec<&str> =
-        said.err.lines().filter_map(|line| line.split_once("/4] ")).map(|(_, turn)| turn).collect();
+    let turns: Vec<&str> = said.err.lines().filter_map(|line| Some(line.split_once("/4] ")?.1)).collect();
+    let turns: Vec<&str> = turns.into_iter().filter(|turn| turn.contains("repeat")).collect();
     assert_eq!(turns, ["rabi, repeat 1", "memory, repeat 1", "memory, repeat 2", "rabi, repeat 2"]);
     let dir = results(&bench);
     for name in ["rabi-1", "memory-1", "memory-2", "rabi-2"] {
@@ -42,6 +42,9 @@ fn the_report_ranks_by_what_is_kept_and_names_commands_and_versions() {
     assert!(said.out.contains("workloada, durability kept: process"), "{}", said.out);
     assert!(said.out.contains("workloada, durability kept: nothing"), "{}", said.out);
     assert!(!said.out.contains(" *\n"), "a best of one engine: {}", said.out);
+    assert!(said.out.contains("No other engine kept the durability that rabi kept"), "{}", said.out);
+    assert!(said.err.contains("2 runs, each of a load and 1 workloads of at most 5 s"), "{}", said.err);
+    assert!(said.err.contains("[1/2] took ") && said.err.contains(" left\n"), "{}", said.err);
     let dir = results(&bench);
     let readme = std::fs::read_to_string(dir.join("README.md")).unwrap();
     for part in [
