@@ -33,7 +33,11 @@ pub fn html(report: &JobReport) -> String {
         page.note("Latency counts from when the operation was due, so that a wait for its turn is in it.");
     }
     page.section("Over time");
-    page.html(&over_time(report));
+    let (panels, others) = over_time(report);
+    page.html(&panels);
+    if !others.is_empty() {
+        page.folded("All other numbers of the engine", &others);
+    }
     page.section("Latency by percentile");
     page.note("Both axes are logarithmic: each nine of the percentile has the same room.");
     let charts: Vec<String> = report.phases.iter().map(|phase| curves(phase).html()).collect();

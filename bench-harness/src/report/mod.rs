@@ -18,6 +18,7 @@ pub mod page;
 mod phase;
 mod readme;
 mod resources;
+pub mod sampled;
 mod series;
 mod table;
 mod text;

@@ -1,30 +1,100 @@
-//! The job over time: throughput, and what else was sampled, all phases on one axis.
+//! The job over time: throughput, latency and the engine's numbers, all phases on one axis.
 //!
 //! The axis is time spent in phases: what lies between two of them is not on it.
 
+use super::JobReport;
 use super::page::{Band, Line, Panel, Unit, palette, timeline};
-use super::{JobReport, PhaseReport};
+use super::sampled::{Points, QUANTILES, Sampled, Since};
 
-/// The panels of all phases, one after another.
-pub fn over_time(report: &JobReport) -> String {
+/// A phase where it lies on the axis.
+struct Placed {
+    from_s: f64,
+    sampled: Sampled,
+}
+
+/// The gauges of levels that are counts, with their names in the legend.
+const LEVELS: [(&str, &str); 3] = [
+    ("frozen_memtables", "L1: frozen memtables"),
+    ("flushed_files", "L2: flushed files"),
+    ("partitions", "L3: partitions"),
+];
+
+/// The panels of all phases, one after another, and what is left of the engine's numbers, folded.
+pub fn over_time(report: &JobReport) -> (String, String) {
     let mut bands: Vec<Band> = Vec::new();
+    let mut phases = Vec::new();
     for phase in &report.phases {
-        let from = bands.last().map_or(0.0, |band| band.to);
-        bands.push(Band { label: phase.title().to_owned(), from, to: from + phase.elapsed_s });
+        let from_s = bands.last().map_or(0.0, |band| band.to);
+        bands.push(Band { label: phase.title().to_owned(), from: from_s, to: from_s + phase.elapsed_s });
+        phases.push(Placed { from_s, sampled: Sampled::of(&phase.series) });
     }
     let duration_s = bands.last().map_or(0.0, |band| band.to);
     let class = report.phases.first().map_or("e-other", |phase| palette::class(&phase.info.engine));
-    let mut points = Vec::new();
-    for (phase, band) in report.phases.iter().zip(&bands) {
-        points.extend(throughput(phase, band.from));
-    }
-    let line = Line { label: "operations a second".to_owned(), class, pattern: 0, points };
-    let panel = Panel { title: "Throughput".to_owned(), unit: Unit::Amount, lines: vec![line] };
-    let html = timeline(vec![panel], duration_s, &bands);
-    if html.is_empty() { "<p class=\"note\">No phase lasted a second.</p>\n".to_owned() } else { html }
+    let panels = timeline(panels(&phases, class), duration_s, &bands);
+    let others = timeline(others(&phases, class), duration_s, &bands);
+    (panels, others)
 }
 
-fn throughput(phase: &PhaseReport, from_s: f64) -> impl Iterator<Item = (f64, f64)> {
-    let seconds = phase.operations_by_second.iter().enumerate();
-    seconds.map(move |(second, operations)| (from_s + second as f64 + 1.0, *operations as f64))
+/// One line for each phase, all with the same label: between two phases nothing is drawn.
+fn lines(
+    phases: &[Placed],
+    class: &'static str,
+    (label, pattern): (&str, usize),
+    points: impl Fn(&Placed) -> Points,
+) -> Vec<Line> {
+    let line = |phase| Line { label: label.to_owned(), class, pattern, points: points(phase) };
+    phases.iter().map(line).collect()
+}
+
+fn panels(phases: &[Placed], class: &'static str) -> Vec<Panel> {
+    let panel = |title: &str, unit, lines| Panel { title: title.to_owned(), unit, lines };
+    let latencies = |since| {
+        let quantiles = QUANTILES.iter().enumerate();
+        let all = quantiles.flat_map(|(pattern, (name, quantile))| {
+            lines(phases, class, (name, pattern), |phase| {
+                phase.sampled.latency(phase.from_s, since, *quantile)
+            })
+        });
+        all.collect()
+    };
+    let gauge = |name: &'static str| move |phase: &Placed| phase.sampled.engine(phase.from_s, name);
+    let levels = LEVELS.iter().enumerate();
+    let levels =
+        levels.flat_map(|(pattern, (name, label))| lines(phases, class, (label, pattern), gauge(name)));
+    vec![
+        panel(
+            "Throughput",
+            Unit::Amount,
+            lines(phases, class, ("operations a second", 0), |phase| phase.sampled.throughput(phase.from_s)),
+        ),
+        panel("Service time of all operations", Unit::Latency, latencies(Since::Call)),
+        panel("Response time of all operations", Unit::Latency, latencies(Since::Due)),
+        panel(
+            "Writes stopped or slowed",
+            Unit::Amount,
+            lines(phases, class, ("ms in each interval, all threads", 0), |phase| {
+                phase.sampled.stalls_ms(phase.from_s)
+            }),
+        ),
+        panel(
+            "Memtable",
+            Unit::Bytes,
+            lines(phases, class, ("L0: bytes in the memtable", 0), gauge("memtable_bytes")),
+        ),
+        panel("Levels", Unit::Amount, levels.collect()),
+    ]
+}
+
+/// A panel for each other number of the engine that changed.
+fn others(phases: &[Placed], class: &'static str) -> Vec<Panel> {
+    let mut names: Vec<&str> = phases.iter().flat_map(|phase| phase.sampled.changing()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| *name != "memtable_bytes" && LEVELS.iter().all(|(level, _)| level != name));
+    let panel = |name: &str| Panel {
+        title: name.to_owned(),
+        unit: if name.contains("bytes") && !name.contains("per") { Unit::Bytes } else { Unit::Amount },
+        lines: lines(phases, class, (name, 0), |phase| phase.sampled.engine(phase.from_s, name)),
+    };
+    names.into_iter().map(panel).collect()
 }

@@ -8,6 +8,7 @@ mod arguments;
 mod behind;
 mod cell;
 mod memory;
+mod over_time;
 mod pace;
 mod page;
 mod plan;

@@ -3,6 +3,7 @@
 use crate::report::page::{Bar, Document, Line, bars, facts, palette, percentiles};
 use crate::report::{escape, grouped};
 
+use super::over_time::over_time;
 use super::report::{READING, SUMMARY_NOTE, SuiteReport};
 use super::sample::Phase;
 use super::summary::{Class, EngineRow, WorkloadSummary};
@@ -43,6 +44,7 @@ fn write_workload(page: &mut Document, report: &SuiteReport, workload: &Workload
     let rows: Vec<&EngineRow> = workload.classes.iter().flat_map(|class| &class.rows).collect();
     let charts = operations(&rows).into_iter().map(|operation| latency(&rows, &operation));
     page.beside(&charts.collect::<Vec<_>>());
+    page.html(&over_time(&rows));
 }
 
 /// The medians of one class, with whiskers over all repeats.

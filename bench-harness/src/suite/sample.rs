@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::engine::Kept;
+use crate::report::sampled::Sampled;
 
 /// A run's JSON, as far as the suite's report uses it.
 #[derive(Debug, Deserialize)]
@@ -34,6 +35,8 @@ pub struct Phase {
     pub phase: String,
     /// Client threads.
     pub threads: u64,
+    /// From the first start to the last end.
+    pub elapsed_s: f64,
     /// Operations a second.
     pub throughput_ops_s: f64,
     /// Operations that failed.
@@ -44,6 +47,8 @@ pub struct Phase {
     pub resources: Resources,
     /// What the harness cost.
     pub harness: Harness,
+    /// The phase along the time.
+    pub series: Sampled,
 }
 
 /// One kind of operation.

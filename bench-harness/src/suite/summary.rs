@@ -227,7 +227,8 @@ mod tests {
         let text = format!(
             r#"{{"engine": "{engine}", "engine_settings": {{}}, "durability": "process",
             "durability_kept": "{kept}", "durability_how": "", "workload": "workloada", "phase": "run",
-            "threads": 2, "throughput_ops_s": {throughput}, "errors_total": 0,
+            "threads": 2, "elapsed_s": 1.0,
+            "series": {{"intervals": [], "engine": {{}}}}, "throughput_ops_s": {throughput}, "errors_total": 0,
             "operations": {{"READ": {{"count": 1, "service_us":
                 {{"p50": 1, "p99": 1, "p999": 1, "curve": []}}}}}},
             "resources": {{"cpu_us_per_operation": 1.0}},

@@ -105,7 +105,7 @@ impl Plot {
 
     fn write_legend(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "<ul class=\"legend\">")?;
-        for line in &self.lines {
+        for line in self.named() {
             writeln!(
                 out,
                 "<li class=\"{} p{}\"><svg viewBox=\"0 0 28 8\" aria-hidden=\"true\"><path d=\"M0 4H28\"/></svg>{}</li>",
@@ -115,6 +115,15 @@ impl Plot {
             )?;
         }
         writeln!(out, "</ul>")
+    }
+
+    /// One line of each name: a line with gaps is drawn as several.
+    fn named(&self) -> impl Iterator<Item = &Line> {
+        let first = |index: &usize| {
+            let line = &self.lines[*index];
+            self.lines[..*index].iter().all(|other| (&other.label, other.class) != (&line.label, line.class))
+        };
+        (0..self.lines.len()).filter(first).map(|index| &self.lines[index])
     }
 
     fn write_drawing(&self, out: &mut String) -> std::fmt::Result {
@@ -161,19 +170,21 @@ impl Plot {
 
     fn told(&self) -> Vec<Told<'_>> {
         let round = |place: f64| (place * 1e4).round() / 1e4;
-        let lines = self.lines.iter().map(|line| Told {
+        let point = |(x, y): &(f64, f64)| {
+            let (left, up) = (round(self.x.place(*x)), round(1.0 - self.y.place(*y)));
+            (left, up, self.x.show(*x), self.y.show(*y))
+        };
+        let told = self.named().map(|line| Told {
             name: &line.label,
             class: line.class,
-            points: line
-                .points
+            points: self
+                .lines
                 .iter()
-                .map(|(x, y)| {
-                    let (left, up) = (round(self.x.place(*x)), round(1.0 - self.y.place(*y)));
-                    (left, up, self.x.show(*x), self.y.show(*y))
-                })
+                .filter(|part| (&part.label, part.class) == (&line.label, line.class))
+                .flat_map(|part| part.points.iter().map(point))
                 .collect(),
         });
-        lines.collect()
+        told.collect()
     }
 }
 
@@ -194,12 +205,14 @@ mod tests {
             pattern,
             points: vec![(0.0, 0.0), (10.0, 50.0)],
         };
+        let mut gap = line("READ", 0);
+        gap.points = vec![(5.0, 25.0)];
         let html = Plot {
             title: "a < b".to_owned(),
             description: "said".to_owned(),
             x: Axis::time(10.0),
             y: Axis::linear(100.0, amount),
-            lines: vec![line("READ", 0), line("</script>", 5)],
+            lines: vec![line("READ", 0), line("</script>", 5), gap],
             bands: vec![Band { label: "load".to_owned(), from: 0.0, to: 5.0 }],
             flat: false,
         }
@@ -207,7 +220,8 @@ mod tests {
         assert!(html.contains("<title>a &lt; b</title><desc>said</desc>"), "{html}");
         assert!(html.contains("<polyline class=\"curve e-rabi p0\" points=\"0.0,1000.0 1000.0,500.0\"/>"));
         assert!(html.contains("curve e-rabi p1") && html.contains("left:0.00%;width:50.00%"));
-        assert!(html.contains("[1.0,0.5,\"10 s\",\"50\"]"), "{html}");
+        assert!(html.contains("[1.0,0.5,\"10 s\",\"50\"],[0.5,0.75,\"5 s\",\"25\"]]"), "{html}");
+        assert_eq!((html.matches("<polyline").count(), html.matches("</svg>READ</li>").count()), (3, 1));
         assert_eq!(html.matches("</script>").count(), 1);
     }
 }

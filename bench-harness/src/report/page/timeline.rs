@@ -5,7 +5,6 @@ use super::plot::{Band, Line, Plot};
 
 /// What the values of a panel are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "intervals are not recorded with latencies and gauges yet"))]
 pub enum Unit {
     /// A number of something, from zero.
     Amount,

@@ -1,0 +1,45 @@
+//! One workload over time, engines side by side: of each the repeat with the median throughput.
+
+use crate::report::page::{Line, Panel, Unit, palette, timeline};
+use crate::report::sampled::{Points, QUANTILES, Sampled, Since};
+
+use super::sample::Phase;
+use super::summary::EngineRow;
+
+/// Numbers of engines that are drawn beneath, as far as engines have them.
+const GAUGES: [(&str, &str, Unit); 4] = [
+    ("memtable_bytes", "L0: bytes in the memtable", Unit::Bytes),
+    ("frozen_memtables", "L1: frozen memtables", Unit::Amount),
+    ("flushed_files", "L2: flushed files", Unit::Amount),
+    ("partitions", "L3: partitions", Unit::Amount),
+];
+
+/// The panels of a workload.
+pub fn over_time(rows: &[&EngineRow]) -> String {
+    let phases: Vec<&Phase> = rows.iter().filter_map(|row| row.median_phase()).collect();
+    let duration_s = phases.iter().map(|phase| phase.elapsed_s).fold(0.0, f64::max);
+    let panel = |title: &str, unit, points: &dyn Fn(&Sampled) -> Points| {
+        let line = |phase: &&Phase| {
+            let points = points(&phase.series);
+            let drawn = !points.is_empty();
+            let class = palette::class(&phase.engine);
+            drawn.then(|| Line { label: phase.engine.clone(), class, pattern: 0, points })
+        };
+        Panel { title: title.to_owned(), unit, lines: phases.iter().filter_map(line).collect() }
+    };
+    let mut panels = vec![panel("Operations a second", Unit::Amount, &|sampled| sampled.throughput(0.0))];
+    for (name, quantile) in [QUANTILES[1], QUANTILES[3]] {
+        let title = format!("Service time of all operations, {name}");
+        panels.push(panel(&title, Unit::Latency, &|sampled| sampled.latency(0.0, Since::Call, quantile)));
+    }
+    for (name, quantile) in [QUANTILES[1], QUANTILES[3]] {
+        let title = format!("Response time of all operations, {name}");
+        panels.push(panel(&title, Unit::Latency, &|sampled| sampled.latency(0.0, Since::Due, quantile)));
+    }
+    let stalls = "Writes stopped or slowed, ms in each interval, all threads";
+    panels.push(panel(stalls, Unit::Amount, &|sampled| sampled.stalls_ms(0.0)));
+    for (name, title, unit) in GAUGES {
+        panels.push(panel(title, unit, &|sampled| sampled.engine(0.0, name)));
+    }
+    timeline(panels, duration_s, &[])
+}
