@@ -3,7 +3,7 @@
 //! Everything of a run happens on one thread, in an order that its seed draws. Layers, from the top:
 //!
 //! - `cli`, `report`, `pool`, `shrink`, `attempt`: many runs, what came of them, one made smaller
-//! - `run`, `weather`: one run: openings, crashes, trouble on the disk, the healthy end
+//! - `run`, `weather`, `settle`: one run: openings, crashes, trouble on the disk, the healthy end
 //! - `scene`, `caller`, `pending`, `reading`: whose turn it is, and what callers do and check
 //! - `model`, `judge`: what must be there, and which errors may be
 //! - `parameters`, `options`, `workload`, `random`, `figures`: what is drawn, what is counted
@@ -25,6 +25,7 @@ mod reading;
 mod report;
 mod run;
 mod scene;
+mod settle;
 mod shrink;
 mod weather;
 mod workload;

@@ -17,13 +17,6 @@ use crate::scene::{Cores, DIR, Scene};
 /// Attempts to open before the weather turns calm, so that each run gets somewhere.
 const ATTEMPTS_MAX: usize = 6;
 
-/// How long a job that has failed may take to be tried again after the trouble has ended: the
-/// engine's pauses are 0.2 s, its clock looks once a second.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How long a database without writes may take to settle.
-const SETTLING: Duration = Duration::from_secs(20);
-
 /// What an attempt to open came to.
 enum Opened {
     Ready(Db),
@@ -84,6 +77,7 @@ impl Scene {
             let seqno = self.model.borrow().visible();
             if !last {
                 self.settle();
+                self.check_leftovers();
             }
             self.close();
             if last {
@@ -269,59 +263,23 @@ impl Scene {
     }
 
     /// Takes turns until nothing is pending.
-    fn wait(&self) {
+    pub(crate) fn wait(&self) {
         while !self.is_idle() {
             self.turn(false);
         }
     }
 
     /// Takes turns for some time.
-    fn pass(&self, duration: Duration) {
+    pub(crate) fn pass(&self, duration: Duration) {
         let end = self.world.now() + duration;
         while self.world.now() < end {
             self.turn(false);
         }
     }
 
-    /// The disk is healthy, nobody begins anything: after a while everything must work again, but
-    /// for writes on a handle that has refused them for good.
-    fn settle(&self) {
-        self.wait();
-        self.pass(GRACE);
-        self.judge.borrow_mut().made_good();
-        self.write_some();
-        if self.fate.borrow_mut().chance(50) {
-            let upto = self.model.borrow().visible();
-            let future = self.db().compact_async();
-            self.callers[0].borrow_mut().begin(self, What::Compact { upto }, future);
-            self.wait();
-        } else {
-            self.pass(SETTLING);
-        }
-        let is_hopeless = self.judge.borrow().poisoned || self.judge.borrow().damaged;
-        if !is_hopeless {
-            let stats = self.db().stats();
-            let left = ["frozen_memtables", "flushed_files"].map(|name| stats.get(name));
-            assert_eq!(left, [Some(0), Some(0)], "L1 and L2 of a settled database");
-        }
-        self.verify();
-    }
-
-    fn write_some(&self) {
-        for caller in &self.callers {
-            let mut caller = caller.borrow_mut();
-            let entries = caller.draw_entry(self);
-            caller.write(self, &self.db(), entries);
-        }
-        self.wait();
-        let upto = self.model.borrow().visible();
-        self.callers[0].borrow_mut().begin(self, What::Flush { upto }, self.db().flush_async());
-        self.wait();
-    }
-
     /// Everything is as the model has it: scans both ways, and lookups of keys that are there and
     /// of keys that are not.
-    fn verify(&self) {
+    pub(crate) fn verify(&self) {
         let db = self.db();
         for way in [Way::Forward, Way::Backward] {
             let at = self.model.borrow().visible();

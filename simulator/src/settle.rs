@@ -1,0 +1,81 @@
+//! After trouble: the disk is healthy, nobody begins anything, and after a while everything works.
+
+use std::time::Duration;
+
+use crate::pending::What;
+use crate::scene::{DIR, Scene};
+
+/// How long a job that has failed may take to be tried again after the trouble has ended: the
+/// engine's pauses are 0.2 s, its clock looks once a second.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a database without writes may take to settle.
+const SETTLING: Duration = Duration::from_secs(20);
+
+impl Scene {
+    /// Everything must work again, but for writes on a handle that has refused them for good.
+    pub(crate) fn settle(&self) {
+        self.wait();
+        self.pass(GRACE);
+        self.judge.borrow_mut().made_good();
+        self.write_some();
+        if self.fate.borrow_mut().chance(50) {
+            let upto = self.model.borrow().visible();
+            let future = self.db().compact_async();
+            self.callers[0].borrow_mut().begin(self, What::Compact { upto }, future);
+            self.wait();
+        } else {
+            self.pass(SETTLING);
+        }
+        if self.judge.borrow().poisoned {
+            self.check_growth();
+        } else if !self.judge.borrow().damaged {
+            let stats = self.db().stats();
+            let left = ["frozen_memtables", "flushed_files"].map(|name| stats.get(name));
+            assert_eq!(left, [Some(0), Some(0)], "L1 and L2 of a settled database");
+        }
+        self.verify();
+    }
+
+    fn write_some(&self) {
+        for caller in &self.callers {
+            let mut caller = caller.borrow_mut();
+            let entries = caller.draw_entry(self);
+            caller.write(self, &self.db(), entries);
+        }
+        self.wait();
+        let upto = self.model.borrow().visible();
+        self.callers[0].borrow_mut().begin(self, What::Flush { upto }, self.db().flush_async());
+        self.wait();
+    }
+
+    /// A database that refuses writes takes no more space, however long it stays open.
+    fn check_growth(&self) {
+        self.pass(GRACE);
+        let before = self.world.used();
+        self.pass(SETTLING);
+        let grown = self.world.used().saturating_sub(before);
+        assert_eq!(grown, 0, "bytes by which a database grew that refuses writes");
+    }
+
+    /// With nobody reading and no trouble since the opening, there is no table on the disk but those
+    /// of L2 and L3.
+    pub(crate) fn check_leftovers(&self) {
+        if self.judge.borrow().damaged {
+            return;
+        }
+        for caller in &self.callers {
+            caller.borrow_mut().let_go();
+        }
+        // Readers that have gone are noticed when the engine's clock looks.
+        self.pass(SETTLING);
+        let stats = self.db().stats();
+        let of_partitions = stats.partitions.iter().filter_map(|(_, file)| file.as_ref());
+        let live: Vec<String> =
+            stats.flushed.iter().chain(of_partitions).map(|file| format!("table-{:08}", file.id)).collect();
+        let files = self.world.files(DIR).into_iter().map(|(name, _)| name);
+        let left: Vec<String> =
+            files.filter(|name| name.starts_with("table-") && !live.contains(name)).collect();
+        assert!(left.is_empty(), "files that nothing names: {}", left.join(" "));
+    }
+}
