@@ -51,6 +51,33 @@ fn every_engine_and_every_operation_passes() {
 }
 
 #[test]
+fn the_workload_files_of_this_repository_pass() {
+    for name in
+        ["mixgraph", "twitter-cluster12", "twitter-cluster14", "twitter-cluster19", "twitter-cluster52"]
+    {
+        let file = format!("{}/../workloads/{name}", env!("CARGO_MANIFEST_DIR"));
+        let bench = Bench::new();
+        let size = "-p recordcount=2000 -p operationcount=4000 -p threadcount=2";
+        let load =
+            bench.run(&format!("load -P {file} {size} --engine memory --dir db --verify")).expect(0, "");
+        assert!(!load.err.contains("warning: "), "{name}: {}", load.err);
+        bench
+            .run(&format!("run -P {file} {size} --engine memory --dir db --verify --json x.json"))
+            .expect(0, "");
+        // Sums of binomial shares: three standard deviations of 4000 draws are at most 0.024.
+        let share = |row: &str| count(&bench.json("x.json"), row) as f64 / 4000.0;
+        let updates = match name {
+            "mixgraph" => 0.14,
+            "twitter-cluster12" => 0.80,
+            "twitter-cluster14" => 0.13,
+            "twitter-cluster19" => 0.25,
+            _ => 0.02 / 0.97,
+        };
+        assert!((share("UPDATE") - updates).abs() < 0.024, "{name}: {}", share("UPDATE"));
+    }
+}
+
+#[test]
 fn a_lost_update_is_a_stale_version() {
     let said = spoilt("readproportion=0.9\nupdateproportion=0.1", "--inject-lost-write 20");
     let said = said.expect(1, "VERIFY: expected version ");
