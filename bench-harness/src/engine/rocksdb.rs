@@ -221,6 +221,6 @@ impl Session for RocksSession<'_> {
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
         let mut batch = WriteBatch::default();
         records.iter().for_each(|(key, value)| batch.put(key, value));
-        self.db.write_opt(&batch, &self.write).map_err(|error| failed("write", &error))
+        self.db.write_opt(batch, &self.write).map_err(|error| failed("write", &error))
     }
 }

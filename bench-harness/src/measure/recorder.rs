@@ -100,6 +100,8 @@ pub struct RowRecord {
     pub service: Latencies,
     /// From the intended start, of the same operations, where there is a schedule.
     pub response: Option<Latencies>,
+    /// From the actual start, of the operations that ended otherwise; made when the first one does.
+    pub failed: OnceLock<Latencies>,
 }
 
 /// What one thread measures. That thread alone records; anybody may read.
@@ -115,20 +117,26 @@ impl Recorder {
         Recorder { rows: Default::default(), scheduled }
     }
 
-    /// Records one operation. Latencies count only if it ended as it should; a row's memory is
-    /// taken when it first occurs, and never after.
+    /// Records one operation. The latency of one that did not end as it should is kept apart; a
+    /// row's memory is taken when it first occurs, and when it first fails, and never after.
     #[inline]
     pub fn record(&self, row: Row, outcome: Outcome, latency: Latency) {
         let record = self.rows[row as usize].get_or_init(|| {
             let response = self.scheduled.then(Latencies::new);
-            Box::new(RowRecord { outcomes: Default::default(), service: Latencies::new(), response })
+            Box::new(RowRecord {
+                outcomes: Default::default(),
+                service: Latencies::new(),
+                response,
+                failed: OnceLock::new(),
+            })
         });
         increment(&record.outcomes[outcome as usize]);
-        if outcome == Outcome::Ok {
-            record.service.record(latency.service_ns);
-            if let Some(response) = &record.response {
-                response.record(latency.response_ns);
-            }
+        if outcome != Outcome::Ok {
+            return record.failed.get_or_init(Latencies::new).record(latency.service_ns);
+        }
+        record.service.record(latency.service_ns);
+        if let Some(response) = &record.response {
+            response.record(latency.response_ns);
         }
     }
 

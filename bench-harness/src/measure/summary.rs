@@ -66,6 +66,9 @@ pub struct RowSummary {
     /// From its intended start, the wait included, where there is a schedule.
     #[serde(rename = "response_us", skip_serializing_if = "Option::is_none")]
     pub response: Option<LatencySummary>,
+    /// From the actual start, of the operations that did not end as they should.
+    #[serde(rename = "failed_us", skip_serializing_if = "Option::is_none")]
+    pub failed: Option<LatencySummary>,
 }
 
 /// The numbers of what a stretch of time gave. `chosen` are the percentiles of the text summary.
@@ -91,6 +94,11 @@ fn summarize_row(slice: &RowSlice, chosen: &[f64], missing_is_fine: bool) -> Row
         returns,
         service: LatencySummary::of(&slice.service, chosen),
         response: slice.response.as_ref().map(|response| LatencySummary::of(response, chosen)),
+        failed: slice
+            .failed
+            .as_ref()
+            .filter(|failed| failed.total() > 0)
+            .map(|failed| LatencySummary::of(failed, chosen)),
     }
 }
 

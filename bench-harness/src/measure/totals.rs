@@ -19,6 +19,7 @@ struct RowTotals {
     outcomes: Outcomes,
     service: Box<[u64]>,
     response: Option<Box<[u64]>>,
+    failed: Option<Box<[u64]>>,
 }
 
 impl Totals {
@@ -52,11 +53,13 @@ impl RowTotals {
             records.iter().filter_map(|record| of(record)).for_each(|each| each.add_to(&mut sum));
             sum
         };
+        let any_failed = records.iter().any(|record| record.failed.get().is_some());
         let scheduled = records.iter().any(|record| record.response.is_some());
         RowTotals {
             outcomes,
             service: sum(&|record| Some(&record.service)),
             response: scheduled.then(|| sum(&|record| record.response.as_ref())),
+            failed: any_failed.then(|| sum(&|record| record.failed.get())),
         }
     }
 
@@ -65,16 +68,19 @@ impl RowTotals {
         let mut outcomes = self.outcomes;
         let mut service_before = &nothing[..];
         let mut response_before = &nothing[..];
+        let mut failed_before = &nothing[..];
         if let Some(earlier) = earlier {
             outcomes.iter_mut().zip(earlier.outcomes).for_each(|(later, earlier)| *later -= earlier);
             service_before = &earlier.service;
             response_before = earlier.response.as_deref().unwrap_or(&nothing);
+            failed_before = earlier.failed.as_deref().unwrap_or(&nothing);
         }
         RowSlice {
             row,
             outcomes,
             service: Counts::between(service_before, &self.service),
             response: self.response.as_ref().map(|later| Counts::between(response_before, later)),
+            failed: self.failed.as_ref().map(|later| Counts::between(failed_before, later)),
         }
     }
 }
@@ -90,6 +96,8 @@ pub struct RowSlice {
     pub service: Counts,
     /// Latencies from the intended start, where there is a schedule.
     pub response: Option<Counts>,
+    /// From the actual start, of what did not end as it should, if there ever was any.
+    pub failed: Option<Counts>,
 }
 
 impl RowSlice {
@@ -97,11 +105,16 @@ impl RowSlice {
     pub fn absorb(&mut self, other: &RowSlice) {
         self.outcomes.iter_mut().zip(other.outcomes).for_each(|(sum, count)| *sum += count);
         self.service.absorb(&other.service);
-        match (&mut self.response, &other.response) {
-            (Some(mine), Some(others)) => mine.absorb(others),
-            (mine @ None, Some(others)) => *mine = Some(others.clone()),
-            (_, None) => {}
-        }
+        absorb_some(&mut self.response, &other.response);
+        absorb_some(&mut self.failed, &other.failed);
+    }
+}
+
+fn absorb_some(mine: &mut Option<Counts>, others: &Option<Counts>) {
+    match (mine, others) {
+        (Some(mine), Some(others)) => mine.absorb(others),
+        (mine @ None, Some(others)) => *mine = Some(others.clone()),
+        (_, None) => {}
     }
 }
 
@@ -137,6 +150,9 @@ mod tests {
         assert_eq!(rows.iter().map(|slice| slice.row).collect::<Vec<_>>(), [Row::Read, Row::Update]);
         assert_eq!(rows[0].outcomes, [1, 1, 0, 0]);
         assert_eq!((rows[0].service.total(), rows[0].service.max_ns()), (1, 200));
+        let failed = rows[0].failed.as_ref().unwrap();
+        assert_eq!((failed.total(), failed.max_ns()), (1, 300));
+        assert!(rows[1].failed.is_none());
         assert_eq!(rows[0].response.as_ref().unwrap().max_ns(), 2_000);
         absorb(&mut rows, &early.since(&Totals::default()));
         assert_eq!((rows[0].outcomes, rows[0].service.total()), ([2, 1, 0, 0], 2));

@@ -114,6 +114,7 @@ const REQUESTS: Kind = Kind::Choice(&[
 
 const HDR_ONLY: Effect = Effect::Without("latencies always go into HDR histograms");
 const JVM: Effect = Effect::Without("there is no JVM to track");
+const FAILED_ROWS: Effect = Effect::Without("all that failed has one row of latencies, -FAILED");
 const NO_FILES: Effect = Effect::Without("full distributions are in the file of --json");
 const OTHER_WORKLOAD: Effect = Effect::Without("only the core workload is offered");
 
@@ -265,8 +266,8 @@ pub const KNOWN: &[Known] = &[
     without("timeseries.granularity", "1000", HDR_ONLY),
     without("measurement.raw.output_file", "", HDR_ONLY),
     without("measurement.raw.no_summary", "false", HDR_ONLY),
-    without("reportlatencyforeacherror", "false", Effect::Without("failed calls are counted")),
-    without("latencytrackederrors", "", Effect::Without("failed calls are counted")),
+    without("reportlatencyforeacherror", "false", FAILED_ROWS),
+    without("latencytrackederrors", "", FAILED_ROWS),
     without("disksize", "100000000", OTHER_WORKLOAD),
     without("storageages", "10", OTHER_WORKLOAD),
     without("occupancy", "0.9", OTHER_WORKLOAD),

@@ -14,6 +14,12 @@ pub fn text(report: &PhaseReport) -> String {
     let rate = report.throughput_ops_s;
     line(&mut out, "OVERALL", "Throughput(ops/sec)", format_args!("{rate}"));
     for row in &report.operations {
+        if let Some(failed) = &row.failed {
+            // YCSB's name for what did not end as it should.
+            let (name, count) =
+                (format!("{}-FAILED", row.row), row.returns.values().sum::<u64>() - row.count);
+            write_latency(&mut out, &name, count, failed);
+        }
         // As in YCSB: what was asked for stands under the name itself, and of both the second has
         // a prefix. Without a schedule an operation is intended to start when it does.
         let response = row.response.as_ref().unwrap_or(&row.service);
@@ -57,16 +63,20 @@ fn write_engine(out: &mut String, report: &PhaseReport) {
 }
 
 fn write_row(out: &mut String, name: &str, row: &RowSummary, latency: &LatencySummary) {
-    line(out, name, "Operations", format_args!("{}", row.count));
+    write_latency(out, name, row.count, latency);
+    for (outcome, count) in &row.returns {
+        line(out, name, &format!("Return={outcome}"), format_args!("{count}"));
+    }
+}
+
+fn write_latency(out: &mut String, name: &str, count: u64, latency: &LatencySummary) {
+    line(out, name, "Operations", format_args!("{count}"));
     line(out, name, "AverageLatency(us)", format_args!("{}", latency.mean_us));
     line(out, name, "MinLatency(us)", format_args!("{}", latency.min_us));
     line(out, name, "MaxLatency(us)", format_args!("{}", latency.max_us));
     for point in &latency.chosen {
         let label = format!("{}PercentileLatency(us)", ordinal(point.percentile));
         line(out, name, &label, format_args!("{}", point.us));
-    }
-    for (outcome, count) in &row.returns {
-        line(out, name, &format!("Return={outcome}"), format_args!("{count}"));
     }
 }
 

@@ -138,6 +138,8 @@ fn records_that_are_missing_fail_the_run() {
         .run("run -p recordcount=5000 -p operationcount=1000 --engine memory --dir db")
         .expect(1, "READ: the record is not there");
     assert!(said.out.contains("[READ], Return=NOT_FOUND, "), "{}", said.out);
+    // Their latencies stand apart, under the name YCSB gives them.
+    assert!(said.out.contains("[READ-FAILED], 99thPercentileLatency(us), "), "{}", said.out);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn the_workload_files_of_this_repository_pass() {
         let size = "-p recordcount=2000 -p operationcount=4000 -p threadcount=2";
         let load =
             bench.run(&format!("load -P {file} {size} --engine memory --dir db --verify")).expect(0, "");
-        assert!(!load.err.contains("warning: "), "{name}: {}", load.err);
+        assert!(!load.err.contains("property"), "{name}: {}", load.err);
         bench
             .run(&format!("run -P {file} {size} --engine memory --dir db --verify --json x.json"))
             .expect(0, "");
