@@ -78,6 +78,15 @@ mod selector {
         FullForever: "writes do not resume when there is room again",
         WakeupLost: "writers that wait for the device are not woken",
         FileNumberReused: "an opening gives new files the numbers of old ones",
+        TableNameNotSynced: "the name of a flushed table is not made durable",
+        ManifestNameNotSynced: "the name of a new manifest is not made durable",
+        SegmentNameNotSynced: "the name of a new segment is not made durable",
+        SnapshotBoundWrong: "a version written just before a snapshot is dropped",
+        WholeMarkAhead: "the log says that half a record is durable as a whole",
+        GenerationReused: "the log goes on behind a torn tail instead of beginning anew",
+        LogStartWrong: "a flush passes for one of all frozen memtables",
+        FileLeaked: "files that nothing names any more stay",
+        ForwardBoundWrong: "a forward iteration includes its upper bound",
     }
 
     thread_local! {

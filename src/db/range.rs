@@ -68,7 +68,8 @@ impl Range {
         let Some(merge) = &mut self.front else { return Ok(None) };
         let Some((key, value)) = merge.next()? else { return Ok(None) };
         let upper = self.from_back.as_ref().or(self.bounds.upper.as_ref());
-        if upper.is_some_and(|upper| key >= *upper) {
+        let within = |upper: &Vec<u8>| key < *upper || (planted!(ForwardBoundWrong) && key == *upper);
+        if !upper.is_none_or(within) {
             return Ok(None);
         }
         self.from_front.get_or_insert_default().clone_from(&key);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
 use crate::exec::Local;
@@ -60,7 +61,8 @@ impl Engine {
             return None;
         }
         // What follows the oldest begins where it ends.
-        let next = view.frozen.iter().rev().nth(1).unwrap_or(&view.memtable);
+        let skipped = if planted!(LogStartWrong) { view.frozen.len() } else { 1 };
+        let next = view.frozen.iter().rev().nth(skipped).unwrap_or(&view.memtable);
         let (log_lsn, seqno) = (next.wal_start(), next.seqno_before());
         Some(
             async {

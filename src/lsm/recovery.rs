@@ -73,12 +73,13 @@ pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Re
     let mut replay =
         Replay { local, directory: &directory, levels: &mut levels, tables: &mut tables, options };
     let (start, replayed_bytes) = replay.run(&segments, &kinds).await?;
-    let log = LogStart { generation: local.io().random() | 1, lsn: start.next_multiple_of(SECTOR as u64) };
+    let generation = match levels.log.generation {
+        old if planted!(GenerationReused) && old != 0 => old,
+        _ => local.io().random() | 1,
+    };
+    let log = LogStart { generation, lsn: start.next_multiple_of(SECTOR as u64) };
     let (wal, first, blanks) = begin_log(local, &directory, &levels, &segments, log, options).await?;
     let needed = segments.iter().filter(|segment| is_needed(segment, &levels)).cloned().collect();
-    if planted!(SeqnoReused) {
-        levels.seqno = levels.seqno.saturating_sub(2);
-    }
     levels.log = log;
     levels.next_file = directory.next_id();
     let manifest = Manifest::create(local, &directory, number + 1, &levels).await?;
@@ -266,7 +267,8 @@ async fn begin_log(
     };
     let first = blank.begin(local, log.generation, log.lsn, log.lsn).await?;
     directory.sync(local).await?;
-    let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno));
+    let reused = u64::from(planted!(SeqnoReused)).min(levels.seqno);
+    let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno - reused));
     Ok((wal, first, blanks))
 }
 

@@ -5,6 +5,7 @@
 
 use crate::base::coverage::reached;
 use crate::base::key::SeqNo;
+use crate::base::planted::planted;
 
 /// Judges the versions of one key after another, newest first.
 pub(crate) struct Retention {
@@ -29,7 +30,8 @@ impl Retention {
     /// Whether the next version of the key is needed.
     pub(crate) fn needs(&mut self, seqno: SeqNo) -> bool {
         let Some(newer) = self.newer.replace(seqno) else { return true };
-        let first = self.snapshots.partition_point(|snapshot| *snapshot < seqno);
+        let reach = if planted!(SnapshotBoundWrong) { seqno + 1 } else { seqno };
+        let first = self.snapshots.partition_point(|snapshot| *snapshot < reach);
         let needed = self.snapshots.get(first).is_some_and(|snapshot| *snapshot < newer);
         if needed {
             reached!("retention: a snapshot keeps a version");

@@ -65,7 +65,8 @@ impl Writer {
                 reached!("log: drained in more than one piece");
             }
         }
-        self.wal.drained_whole(goal.records_end);
+        let whole = if planted!(WholeMarkAhead) { goal.end } else { goal.records_end };
+        self.wal.drained_whole(whole);
         Ok(true)
     }
 
@@ -147,7 +148,9 @@ impl Writer {
         let path = self.dir.join(format!("{SEGMENT_PREFIX}{id:08}"));
         let blank = Blank::create(local, path, self.segment_len).await?;
         let dir = local.io().open(&self.dir, crate::io::OpenMode::Directory)?;
-        local.sync(&dir).await?;
+        if !planted!(SegmentNameNotSynced) {
+            local.sync(&dir).await?;
+        }
         self.wal.segments.add(1);
         Ok(blank)
     }
