@@ -83,6 +83,7 @@ pub(crate) fn attempt(parameters: &Parameters, events: usize) -> Verdict {
 }
 
 fn play(parameters: &Parameters, events: usize) -> Verdict {
+    rabi::sim::plant(parameters.plant);
     let world = world_of(parameters);
     world.keep_trace(events);
     let scene = Scene::new(parameters, world.clone());

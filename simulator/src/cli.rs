@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Make the failing run of a seed smaller, and print the command that repeats the smallest
     #[arg(long, value_name = "N")]
     pub(crate) shrink: Option<u64>,
+    /// Plant one bug after the other in the engine; each must be found within the number of seeds
+    #[arg(long, conflicts_with_all = ["hours", "seed", "shrink"])]
+    pub(crate) planted: bool,
     /// Go on after a failure
     #[arg(long)]
     pub(crate) keep_going: bool,

@@ -2,7 +2,8 @@
 //!
 //! Everything of a run happens on one thread, in an order that its seed draws. Layers, from the top:
 //!
-//! - `cli`, `report`, `pool`, `shrink`, `attempt`: many runs, what came of them, one made smaller
+//! - `cli`, `report`, `pool`, `planted`, `shrink`, `attempt`: many runs, what came of them, bugs that
+//!   must be found, one run made smaller
 //! - `run`, `weather`, `settle`: one run: openings, crashes, trouble on the disk, the healthy end
 //! - `scene`, `caller`, `pending`, `reading`: whose turn it is, and what callers do and check
 //! - `model`, `judge`: what must be there, and which errors may be
@@ -19,6 +20,7 @@ mod model;
 mod options;
 mod parameters;
 mod pending;
+mod planted;
 mod pool;
 mod random;
 mod reading;
@@ -45,6 +47,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     catch_panics();
     let passed = match (arguments.seed, arguments.shrink) {
+        _ if arguments.planted => {
+            let (first, workers) = (arguments.first_seed, workers(&arguments));
+            planted::find_all(first, arguments.seeds, workers, &arguments.overrides)
+        }
         (Some(seed), _) => one(seed, &arguments),
         (None, Some(seed)) => smallest(seed, &arguments),
         (None, None) => many(&arguments),
@@ -80,11 +86,15 @@ fn smallest(seed: u64, arguments: &Arguments) -> io::Result<bool> {
     }
 }
 
+fn workers(arguments: &Arguments) -> usize {
+    let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    arguments.threads.unwrap_or_else(cpus).max(1)
+}
+
 fn many(arguments: &Arguments) -> io::Result<bool> {
     let first = arguments.first_seed;
     let end = if arguments.hours.is_some() { u64::MAX } else { first.saturating_add(arguments.seeds) };
-    let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = arguments.threads.unwrap_or_else(cpus).max(1);
+    let workers = workers(arguments);
     let (mut report, mut printed) = (Report::new(), Ok(()));
     run_seeds(first, end, workers, &arguments.overrides, |verdict| {
         printed = report.see(&verdict);

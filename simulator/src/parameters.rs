@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::{Args, ValueEnum};
+use rabi::sim::Bug;
 
 use crate::random::Random;
 
@@ -36,6 +37,8 @@ pub(crate) struct Parameters {
     pub(crate) weather: Weather,
     /// Whether rounds end in crashes, and openings are interrupted by them.
     pub(crate) crashes: bool,
+    /// The bug that the engine has for this run.
+    pub(crate) plant: Option<Bug>,
 }
 
 /// What of a seed's parameters is replaced.
@@ -62,6 +65,9 @@ pub(crate) struct Overrides {
     /// No crashes: rounds end in an orderly way
     #[arg(long)]
     pub(crate) no_crashes: bool,
+    /// Make the engine make a mistake that is to be found; a wrong name prints all there are
+    #[arg(long, value_name = "BUG", value_parser = crate::planted::parse_bug)]
+    pub(crate) plant: Option<Bug>,
 }
 
 impl Parameters {
@@ -79,6 +85,7 @@ impl Parameters {
             keys: random.pick(&[2, 30, 300, 300, 2000]),
             weather: weathers[random.weighted(&[45, 25, 10, 10, 10])],
             crashes: random.chance(90),
+            plant: None,
         }
     }
 
@@ -94,6 +101,7 @@ impl Parameters {
             keys: overrides.keys.unwrap_or(drawn.keys).max(1),
             weather: overrides.weather.unwrap_or(drawn.weather),
             crashes: drawn.crashes && !overrides.no_crashes,
+            plant: overrides.plant,
         }
     }
 }
@@ -121,6 +129,9 @@ impl fmt::Display for Parameters {
         }
         if self.crashes != drawn.crashes {
             write!(f, " --no-crashes")?;
+        }
+        if let Some(bug) = self.plant {
+            write!(f, " --plant {bug:?}")?;
         }
         Ok(())
     }

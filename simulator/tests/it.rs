@@ -65,6 +65,28 @@ fn seeds_that_found_something_pass_now() {
     assert!(count > 0, "seeds.txt has no seeds");
 }
 
+/// A few of the bugs that `--planted` looks for, those that few seeds find.
+#[test]
+fn a_bug_that_is_planted_is_found() {
+    let bugs = [
+        "DirectoryNotSynced",
+        "AcknowledgedEarly",
+        "NewerPastOlder",
+        "ManifestNotSynced",
+        "FilterIncomplete",
+        "StageNotReplayed",
+        "StageOverrun",
+        "SnapshotIgnored",
+    ];
+    for bug in bugs {
+        let text = passes(&["--planted", "--plant", bug, "--seeds", "20"]);
+        assert!(text.contains(&format!("(`{bug}`) | ")), "{text}");
+    }
+    let (output, text) = run(&["--seed", "1", "--plant", "AcknowledgedEarly"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("repeat: cargo run --release -p rabi-sim -- --seed 1 --plant AcknowledgedEarly"));
+}
+
 #[test]
 fn a_command_line_that_makes_no_sense_is_refused() {
     let (output, _) = run(&["--seed", "1", "--hours", "1"]);
