@@ -1,10 +1,10 @@
 //! Marks on the paths that tests should have taken: recovery, errors, compaction, waiting.
 //!
 //! `reached!("name")` counts a mark on this thread if the feature `sim` is on, and is nothing at all
-//! otherwise. The names stand in [`MARKS`], so that those never reached can be listed; a name that
+//! otherwise. The names stand in `MARKS`, so that those never reached can be listed; a name that
 //! does not stand there is an error of compilation, one that is used nowhere fails a test.
 
-/// Counts a mark of [`MARKS`](crate::base::coverage::MARKS).
+/// Counts a mark of `MARKS`.
 #[cfg(feature = "sim")]
 macro_rules! reached {
     ($name:literal) => {
