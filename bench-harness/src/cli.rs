@@ -8,6 +8,7 @@ use crate::ci::{CiArgs, StepsArgs};
 use crate::compare::{CalibrateArgs, CompareArgs, PairsArgs};
 use crate::engine::{Durability, Injection};
 use crate::report::ExportArgs;
+use crate::search::SearchArgs;
 use crate::suite::{ABOUT_THE_SUITE, SuiteArgs};
 use crate::traffic::TrafficArgs;
 
@@ -26,6 +27,16 @@ Examples:
 
 Exit status: 0 all well; 1 an operation failed, or a level of the engine was never seen filled;
 2 the command, a file, a property or the engine's directory is wrong.";
+
+const SEARCH_STATUS: &str = "\
+Each probe is an open loop of Poisson arrivals. The rate is doubled until one misses the objective, then
+the distance is halved, and the rate found must hold in all of --confirm repeats.
+
+Example:
+  rabi-bench search --slo p99=2ms -P workloads/workloadb -p recordcount=100000 --dir db --threads 16
+
+Exit status: 0 found; 2 the command, a file or the engine's directory is wrong; 3 the client was the
+limit, or no rate held.";
 
 const COMPARE_STATUS: &str = "\
 Exit status: 0 no regression beyond the minimum effect; 1 a regression; 2 the command or a file is
@@ -59,6 +70,9 @@ pub enum Command {
     Run(PhaseArgs),
     /// List the properties of workload files: default, values and what each does
     Properties,
+    /// Find the highest rate at which a latency objective is met, on a loaded data set
+    #[command(after_help = SEARCH_STATUS)]
+    Search(Box<SearchArgs>),
     /// Judge the results of one build against those of another
     #[command(after_help = COMPARE_STATUS)]
     Compare(CompareArgs),
@@ -132,6 +146,9 @@ pub struct PhaseArgs {
     /// When operations begin.
     #[command(flatten)]
     pub traffic: TrafficArgs,
+    /// Before a run, sync the database's files and drop them from the page cache
+    #[arg(long, help_heading = "Workload")]
+    pub cool_caches: bool,
     /// Show a status line while running (property status)
     #[arg(short = 's', help_heading = "Output")]
     pub status: bool,

@@ -21,6 +21,7 @@ mod properties;
 mod report;
 mod resources;
 mod runner;
+mod search;
 mod stats;
 mod suite;
 mod traffic;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Some(Command::Properties) => {
             output(&properties::table()).map(|()| Verdict::Good).map_err(anyhow::Error::from)
         }
+        Some(Command::Search(arguments)) => search::execute(*arguments),
         Some(Command::Compare(arguments)) => compare::execute(arguments),
         Some(Command::Pairs(arguments)) => compare::pairs(arguments),
         Some(Command::Calibrate(arguments)) => compare::calibrate(arguments),

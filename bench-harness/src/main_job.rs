@@ -14,7 +14,7 @@ use crate::cli::MainJobArgs;
 use crate::engine::{self, Engine};
 use crate::environment::{Environment, hostname, utc};
 use crate::levels::{self, LevelWatch, live_text};
-use crate::phase_command::{SETTLE_MAX, info, measured, settings};
+use crate::phase_command::{info, measured, settings, settled_s};
 use crate::properties::{Origin, Properties};
 use crate::report::{
     JobReport, PhaseReport, SCHEMA, Style, durability_matrix, html, readme, resources, response_table, table,
@@ -258,8 +258,9 @@ fn run_one(
     watch.live.finish();
     let result = measured(job, result?)?;
     let usage = watch.meter.stop(engine, job, &result);
-    if job.kind == PhaseKind::Load && arguments.engine.settle {
-        engine.settle(SETTLE_MAX)?;
+    let settles = job.kind == PhaseKind::Load && arguments.engine.settle;
+    let settle_s = settles.then(|| settled_s(engine)).transpose()?;
+    if settles {
         levels.sample(&engine.stats());
     }
     let mut report = PhaseReport::new(info(&arguments.engine, engine), job, result, usage, engine)?;
@@ -268,7 +269,11 @@ fn run_one(
         "{title:>10}  {} operations in {:.1} s: {:.0} ops/s",
         report.operations_total, report.elapsed_s, report.throughput_ops_s
     ));
+    report.settle_s = settle_s;
     notice(&format!("{:>10}  {}", "", report.harness.sentence()));
+    if let Some(warning) = report.steady_state.and_then(|state| state.warning()) {
+        notice(&format!("{:>10}  {warning}", ""));
+    }
     Ok(report)
 }
 

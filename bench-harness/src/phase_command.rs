@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -12,13 +12,13 @@ use crate::engine::{self, Engine, Settings};
 use crate::environment::Environment;
 use crate::properties::{Origin, Properties};
 use crate::report::{Exports, PhaseInfo, PhaseReport, text};
-use crate::resources::Meter;
+use crate::resources::{Meter, cool};
 use crate::runner::{Job, LiveStatus, Observer, PhaseKind, PhaseResult, Tick, run_phase};
 use crate::workload::Workload;
 use crate::{Verdict, notice, output};
 
 /// How long `--settle` waits.
-pub const SETTLE_MAX: Duration = Duration::from_secs(600);
+const SETTLE_MAX: Duration = Duration::from_secs(600);
 
 /// Carries out the command.
 pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
@@ -31,8 +31,7 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     prepare_directory(kind, &arguments.dir)?;
     let json = arguments.json.as_deref().map(create_json).transpose()?;
     let exports = Exports::create(&arguments.export)?;
-    let job =
-        Job { kind, workload_name: workload_name(&arguments.files), workload, seed: arguments.engine.seed };
+    let job = job(kind, &arguments, workload);
     if job.operations().is_none() && job.workload.duration_s <= 0.0 {
         bail!(
             "the run would never end: operationcount is 0, which means unbounded; \
@@ -49,8 +48,28 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     finish(&report, json)
 }
 
+fn job(kind: PhaseKind, arguments: &PhaseArgs, workload: Workload) -> Job {
+    Job { kind, workload_name: workload_name(&arguments.files), workload, seed: arguments.engine.seed }
+}
+
+/// What a run with these arguments is to do, on a data set that is there.
+pub fn run_job(arguments: &PhaseArgs) -> Result<Job> {
+    engine::check(&arguments.engine.engine)?;
+    let properties = layer(arguments)?;
+    for warning in properties.warnings() {
+        notice(&format!("warning: {warning}"));
+    }
+    let workload = Workload::from_properties(&properties)?;
+    prepare_directory(PhaseKind::Run, &arguments.dir)?;
+    Ok(job(PhaseKind::Run, arguments, workload))
+}
+
 fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
     let settings = settings(&arguments.engine);
+    let cooled_bytes = (arguments.cool_caches && job.kind == PhaseKind::Run)
+        .then(|| cool(&arguments.dir))
+        .transpose()
+        .with_context(|| format!("cannot drop the caches of {}", arguments.dir.display()))?;
     let engine = engine::open(&arguments.engine.engine, &arguments.dir, &settings)?;
     let engine = arguments.engine.injection.around(engine);
     let pool = job.pool();
@@ -72,14 +91,24 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
     }
     let result = measured(job, result?)?;
     let usage = watch.meter.stop(&*engine, job, &result);
-    if arguments.engine.settle && job.kind == PhaseKind::Load {
-        engine.settle(SETTLE_MAX)?;
-    }
+    let settle_s =
+        (arguments.engine.settle && job.kind == PhaseKind::Load).then(|| settled_s(&*engine)).transpose()?;
     let info = info(&arguments.engine, &*engine);
     let mut report = PhaseReport::new(info, job, result, usage, &*engine)?;
     report.add_audit(job.audit(&*engine, ledger.as_ref())?);
+    (report.cooled_bytes, report.settle_s) = (cooled_bytes, settle_s);
+    if let Some(warning) = report.steady_state.and_then(|state| state.warning()) {
+        notice(&format!("warning: {warning}"));
+    }
     engine.close()?;
     Ok(report)
+}
+
+/// Waits until the engine's background work is done; returns for how long.
+pub fn settled_s(engine: &dyn Engine) -> Result<f64> {
+    let start = Instant::now();
+    engine.settle(SETTLE_MAX)?;
+    Ok(start.elapsed().as_secs_f64())
 }
 
 fn finish(report: &PhaseReport, json: Option<(PathBuf, File)>) -> Result<Verdict> {

@@ -20,6 +20,7 @@ mod readme;
 mod resources;
 pub mod sampled;
 mod series;
+mod steady;
 mod table;
 mod text;
 
@@ -34,5 +35,6 @@ pub use phase::{PhaseInfo, PhaseReport, SCHEMA};
 pub use readme::readme;
 pub use resources::{RESOURCES_NOTE, resources};
 pub use series::SeriesReport;
+pub use steady::Steadiness;
 pub use table::{grouped, microseconds, response_table, table};
 pub use text::text;

@@ -10,7 +10,7 @@ use crate::resources::Usage;
 use crate::runner::{Audit, Job, PhaseResult, Series};
 use crate::workload::{Arrivals, Measured};
 
-use super::SeriesReport;
+use super::{SeriesReport, Steadiness};
 
 /// Raised when a field changes its meaning or disappears; new fields do not raise it.
 pub const SCHEMA: u32 = 2;
@@ -98,6 +98,15 @@ pub struct PhaseReport {
     /// Latencies interval by interval, for formats that carry whole histograms.
     #[serde(skip)]
     pub along: Series,
+    /// Whether it was in a steady state; none if it was too short to say.
+    pub steady_state: Option<Steadiness>,
+    /// Bytes of the database's files that were dropped from the page cache before it, if that was
+    /// asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooled_bytes: Option<u64>,
+    /// Seconds the engine took after the phase to finish its background work, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settle_s: Option<f64>,
     /// The phase along the time.
     pub series: SeriesReport,
     /// The engine's counters and gauges at the end of the phase.
@@ -145,6 +154,9 @@ impl PhaseReport {
             audit: None,
             operations: result.rows,
             measured: job.workload.measured,
+            steady_state: Steadiness::of(&result.series),
+            cooled_bytes: None,
+            settle_s: None,
             series: SeriesReport::of(&result.series),
             along: result.series,
             engine_stats: engine.stats(),

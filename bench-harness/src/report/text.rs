@@ -57,6 +57,21 @@ fn write_engine(out: &mut String, report: &PhaseReport) {
         line(out, "AUDIT", "GoodRecords", format_args!("{}", audit.good));
         line(out, "AUDIT", "BadRecords", format_args!("{}", audit.bad));
     }
+    if let Some(steadiness) = &report.steady_state {
+        let percent = |share: f64| 100.0 * share;
+        line(
+            out,
+            "STEADY",
+            "State",
+            format_args!("{}", if steadiness.steady { "steady" } else { "drifting" }),
+        );
+        let (rate, latency) = (steadiness.throughput.share, steadiness.median_latency.share);
+        line(out, "STEADY", "ThroughputDrift(%)", format_args!("{:.1}", percent(rate)));
+        line(out, "STEADY", "MedianLatencyDrift(%)", format_args!("{:.1}", percent(latency)));
+    }
+    if let Some(unstarted) = report.unstarted {
+        line(out, "SCHEDULE", "Unstarted", format_args!("{unstarted}"));
+    }
     let ns = harness.null_ns_per_operation;
     line(out, "HARNESS", "NullEngineTime(ns/op)", format_args!("{ns:.1}"));
     line(out, "HARNESS", "ClientWasBottleneck", format_args!("{}", harness.client_was_bottleneck));

@@ -5,6 +5,7 @@
 //! come from `/sys` and hold everybody's requests, and whatever the kernel wrote back late.
 //! Every amplification is of the process's counters. What cannot be read is left out.
 
+mod cool;
 mod device;
 mod directory;
 mod machine;
@@ -17,6 +18,7 @@ use std::time::Instant;
 use crate::engine::{Engine, EngineStats};
 use crate::runner::{Job, PhaseResult};
 
+pub use cool::cool;
 pub use device::{Device, DeviceUsage};
 pub use usage::{OTHERS_CORES_MAX, Usage};
 

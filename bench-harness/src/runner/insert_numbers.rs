@@ -8,7 +8,7 @@
 use std::sync::{PoisonError, RwLock};
 
 use crate::generator::Stream;
-use crate::workload::{Mix, Operation};
+use crate::workload::{Lots, Mix, Operation};
 
 const BLOCK: u64 = 64;
 
@@ -27,13 +27,14 @@ pub struct InsertNumbers {
     first: u64,
     stream: Stream,
     mix: Mix,
+    lots: Lots,
     blocks: RwLock<Vec<Block>>,
 }
 
 impl InsertNumbers {
     /// The first insert gets `first`.
     pub fn new(first: u64, stream: Stream, mix: Mix) -> InsertNumbers {
-        InsertNumbers { first, stream, mix, blocks: RwLock::default() }
+        InsertNumbers { first, stream, mix, lots: mix.lots(), blocks: RwLock::default() }
     }
 
     /// The number of the insert with this index; of another operation, the number the next insert
@@ -59,7 +60,7 @@ impl InsertNumbers {
             let first = blocks.len() as u64 * BLOCK;
             let is_insert = |index| {
                 let unit = self.stream.operation(index).unit();
-                u64::from(self.mix.choose(unit) == Operation::Insert)
+                u64::from(self.lots.choose(unit) == Operation::Insert)
             };
             let inserts = (0..BLOCK).fold(0, |bits, bit| bits | is_insert(first + bit) << bit);
             blocks.push(Block { before, inserts });
@@ -77,7 +78,7 @@ mod tests {
         let mix = Mix { read: 0.7, insert: 0.3, ..Mix::default() };
         let stream = Stream::new(5, "numbers");
         let inserts: Vec<u64> = (0..5_000)
-            .filter(|index| mix.choose(stream.operation(*index).unit()) == Operation::Insert)
+            .filter(|index| mix.lots().choose(stream.operation(*index).unit()) == Operation::Insert)
             .collect();
         let numbers = InsertNumbers::new(100, stream, mix);
         // The last one first, so that nothing is known yet.

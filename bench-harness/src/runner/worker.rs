@@ -7,7 +7,7 @@ use std::sync::Barrier;
 
 use crate::engine::{Engine, EngineResult, Session};
 use crate::measure::{Clock, Done, Latency, Moment, Outcome, Recorder, Row};
-use crate::workload::{KeyChooser, Operation, RecordBuilder};
+use crate::workload::{KeyChooser, Lots, Operation, RecordBuilder};
 
 use super::PhaseKind;
 use super::reads::Direction;
@@ -31,6 +31,7 @@ pub fn run(
         shared,
         clock: shared.clock,
         session: session?,
+        lots: shared.job.workload.mix.lots(),
         chooser,
         records,
         expected,
@@ -58,6 +59,8 @@ pub struct Worker<'a> {
     pub clock: Clock,
     /// Its way into the engine.
     pub session: Box<dyn Session + 'a>,
+    /// Chooses operations.
+    lots: Lots,
     /// Chooses records.
     pub chooser: KeyChooser<'a>,
     /// Makes the records to be written.
@@ -117,7 +120,7 @@ impl Worker<'_> {
     fn operate(&mut self, index: u64) {
         let workload = &self.shared.job.workload;
         let mut random = self.shared.stream.operation(index);
-        let operation = workload.mix.choose(random.unit());
+        let operation = self.lots.choose(random.unit());
         match operation {
             Operation::Insert => return self.insert_new(index),
             Operation::MultiRead => return self.multi_read(index, &mut random),

@@ -14,6 +14,7 @@ mod normal;
 mod rank_sums;
 mod ranks;
 mod signed_rank;
+mod trend;
 
 pub use autocorrelation::{effective_size, lag1};
 pub use bootstrap::{Interval, Resampling, block_interval, paired_interval, two_sample_interval};
@@ -21,6 +22,7 @@ pub use holm::holm;
 pub use location::{geometric_mean, median, quantile_sorted};
 pub use mann_whitney::{mann_whitney, mann_whitney_p_min};
 pub use signed_rank::{signed_rank, signed_rank_p_min};
+pub use trend::trend;
 
 #[cfg(test)]
 pub use bootstrap::tests::normal as normal_for_tests;

@@ -153,7 +153,6 @@ pub struct Arrivals {
 
 impl Arrivals {
     /// Poisson arrivals of a constant rate.
-    #[cfg(test)]
     pub fn poisson(rate_ops_s: f64) -> Arrivals {
         Arrivals { spacing: Spacing::Poisson, rate: Rate::Constant { rate_ops_s } }
     }

@@ -38,18 +38,35 @@ impl KeyFormat {
     }
 }
 
+/// 00, 01, 02 and so on to 99.
+const PAIRS: [u8; 200] = {
+    let mut pairs = [0; 200];
+    let mut number = 0;
+    while number < 100 {
+        pairs[2 * number] = b'0' + (number / 10) as u8;
+        pairs[2 * number + 1] = b'0' + (number % 10) as u8;
+        number += 1;
+    }
+    pairs
+};
+
 /// The digits of a number, written by hand because formatting costs as much as the rest of an
 /// operation of the harness.
 fn decimal(number: i64, buffer: &mut [u8; 20]) -> &[u8] {
     let mut at = buffer.len();
     let mut rest = number.unsigned_abs();
-    loop {
+    // Two digits for each division, which is what it costs.
+    while rest >= 100 {
+        at -= 2;
+        let two = 2 * (rest % 100) as usize;
+        buffer[at..at + 2].copy_from_slice(&PAIRS[two..two + 2]);
+        rest /= 100;
+    }
+    at -= 1;
+    buffer[at] = b'0' + (rest % 10) as u8;
+    if rest >= 10 {
         at -= 1;
-        buffer[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+        buffer[at] = b'0' + (rest / 10) as u8;
     }
     if number < 0 {
         at -= 1;

@@ -66,22 +66,33 @@ impl Mix {
         self.weights().iter().map(|(weight, _)| weight).sum()
     }
 
+    /// The same, made ready for drawing from it.
+    pub fn lots(&self) -> Lots {
+        let mut end = 0.0;
+        let occurring = self.weights().into_iter().filter(|(weight, _)| *weight > 0.0);
+        let lots = occurring.map(|(weight, operation)| {
+            end += weight;
+            (end, operation)
+        });
+        Lots { lots: lots.collect(), total: self.total() }
+    }
+}
+
+/// The operations that occur, each with where its share ends.
+#[derive(Debug, Clone)]
+pub struct Lots {
+    lots: Vec<(f64, Operation)>,
+    total: f64,
+}
+
+impl Lots {
     /// The operation at `unit`, a number in [0, 1).
+    #[inline]
     pub fn choose(&self, unit: f64) -> Operation {
-        let mut rest = unit * self.total();
-        let mut last = Operation::Read;
-        for (weight, operation) in self.weights() {
-            if weight <= 0.0 {
-                continue;
-            }
-            if rest < weight {
-                return operation;
-            }
-            rest -= weight;
-            last = operation;
-        }
+        let place = unit * self.total;
         // Rounding can leave a crumb; it belongs to the last operation that occurs at all.
-        last
+        let lot = self.lots.iter().find(|(end, _)| place < *end).or(self.lots.last());
+        lot.map_or(Operation::Read, |(_, operation)| *operation)
     }
 }
 
@@ -92,9 +103,10 @@ mod tests {
     #[test]
     fn shares_follow_the_weights_and_absent_operations_never_occur() {
         let mix = Mix { read: 1.0, insert: 3.0, ..Mix::default() };
-        let count = |wanted| (0..1_000).filter(|i| mix.choose(*i as f64 / 1e3) == wanted).count();
+        let lots = mix.lots();
+        let count = |wanted| (0..1_000).filter(|i| lots.choose(*i as f64 / 1e3) == wanted).count();
         assert_eq!(count(Operation::Read), 250);
         assert_eq!(count(Operation::Insert), 750);
-        assert_eq!(mix.choose(1.0), Operation::Insert);
+        assert_eq!(lots.choose(1.0), Operation::Insert);
     }
 }

@@ -19,7 +19,7 @@ pub use arrivals::Rate;
 pub use arrivals::{Arrivals, Spacing};
 pub use chooser::KeyChooser;
 pub use keys::{InsertOrder, KeyFormat};
-pub use mix::{Mix, Operation};
+pub use mix::{Lots, Mix, Operation};
 pub use record::{FieldContent, Pool, RecordBuilder, RecordShape, field, version};
 pub use request::RequestDistribution;
 pub use spec::{Measured, Workload};
