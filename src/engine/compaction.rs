@@ -14,18 +14,30 @@ use crate::lsm::plan::{FlushedShape, Goals, Plan, Shape, plan};
 use crate::lsm::ranges::KeyRange;
 use crate::lsm::view::{Files, Flushed};
 
-/// Ranges that steps are at work on.
+/// What a step at work has taken.
+struct Busy {
+    range: KeyRange,
+    /// Files of L2 it takes its range out of.
+    flushed: Vec<u64>,
+}
+
+/// Steps that are at work.
 #[derive(Default)]
 pub(crate) struct Jobs {
-    busy: Vec<KeyRange>,
+    busy: Vec<Busy>,
     /// Bytes of the inputs of the next step, while it waits for free space.
     short_of: Option<u64>,
 }
 
 impl Jobs {
-    /// Whether any step is at work.
-    pub(super) fn any(&self) -> bool {
-        !self.busy.is_empty()
+    /// How many steps are at work.
+    pub(super) fn count(&self) -> usize {
+        self.busy.len()
+    }
+
+    /// Whether a step is at work on one of these files of L2.
+    pub(super) fn take_from(&self, files: &[u64]) -> bool {
+        self.busy.iter().any(|busy| busy.flushed.iter().any(|id| files.contains(id)))
     }
 
     /// Bytes of the inputs of the next step, while it waits for free space.
@@ -62,7 +74,7 @@ fn shape_of(files: &Files, jobs: &Jobs) -> Shape {
     Shape {
         partitions: tables.clone().map(|table| table.map_or(0, |table| table.file_len())).collect(),
         divisible: tables.map(|table| table.map_or(0, |table| table.divisible_bytes())).collect(),
-        busy: ranges.iter().map(|range| jobs.busy.iter().any(|busy| busy.overlaps(range))).collect(),
+        busy: ranges.iter().map(|range| jobs.busy.iter().any(|busy| busy.range.overlaps(range))).collect(),
         flushed: files
             .flushed
             .iter()
@@ -97,9 +109,9 @@ impl Engine {
             range: range.clone(),
         };
         mark_step(&view.files, &plan, &jobs);
-        jobs.busy.push(range);
+        let consumed: Vec<u64> = step.flushed.iter().map(|(table, _)| table.id()).collect();
+        jobs.busy.push(Busy { range, flushed: consumed.clone() });
         reached!("compaction: begun");
-        let consumed = step.flushed.iter().map(|(table, _)| table.id()).collect();
         Some(Job { step, consumed, input_bytes: plan.input_bytes })
     }
 
@@ -178,7 +190,7 @@ fn mark_step(files: &Files, plan: &Plan, jobs: &Jobs) {
     if files.partitions[plan.first].table.is_none() {
         reached!("compaction: an empty partition");
     }
-    if jobs.any() {
+    if jobs.count() > 0 {
         reached!("compaction: beside another");
     }
 }
@@ -192,7 +204,7 @@ pub(super) async fn compact_forever(local: Local, engine: Arc<Engine>) {
             continue;
         };
         let result = engine.run_job(&local, &job).await;
-        lock(&engine.jobs).busy.retain(|busy| *busy != job.step.range);
+        lock(&engine.jobs).busy.retain(|busy| busy.range != job.step.range);
         engine.work.notify();
         if let Err(Error::Poisoned { .. }) = &result {
             // No edit will be committed any more: each further attempt would leave its files behind.

@@ -7,6 +7,7 @@
 mod background;
 mod commit;
 mod compaction;
+mod drain;
 mod open;
 mod read;
 mod snapshots;
@@ -56,7 +57,7 @@ pub(crate) struct Engine {
     pub(crate) jobs: Mutex<Jobs>,
     /// Something may have become possible: a memtable was frozen, the files changed, a job ended.
     pub(crate) work: Event,
-    /// Callers that want L2 empty.
+    /// Callers that want what L2 holds brought down.
     pub(crate) drains: AtomicUsize,
     /// No write for a while: L2 is brought down although it is small.
     pub(crate) idle: AtomicBool,

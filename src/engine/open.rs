@@ -200,32 +200,3 @@ fn start_jobs(engine: &Arc<Engine>) {
             .spawn(core, move |local| vital(Arc::clone(&compacting), compact_forever(local, compacting)));
     }
 }
-
-impl Engine {
-    /// Brings everything down to L3: no memtable and no L2 file is left of what is there now.
-    pub(crate) async fn compact(&self) -> Result<()> {
-        self.check_open()?;
-        self.drains.fetch_add(1, Ordering::Relaxed);
-        let result = self.drain_levels().await;
-        self.drains.fetch_sub(1, Ordering::Relaxed);
-        result
-    }
-
-    async fn drain_levels(&self) -> Result<()> {
-        self.flush_memtables().await?;
-        self.work.notify();
-        let failures = self.counters.background_failures.get();
-        loop {
-            let changed = self.work.listen();
-            let busy = crate::base::sync::lock(&self.jobs).any();
-            if self.published.get().files.flushed.is_empty() && !busy {
-                return Ok(());
-            }
-            self.wal.check_failed()?;
-            if let Some(error) = self.failure_since(failures).or_else(|| self.why_not_compacting()) {
-                return Err(error);
-            }
-            changed.await;
-        }
-    }
-}

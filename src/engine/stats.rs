@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::Engine;
-use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
+use crate::base::sync::{Arc, lock};
 use crate::table::Table;
 
 /// A table file, as [`Stats`] shows it.
@@ -130,6 +130,7 @@ impl Engine {
             ("background_failures", counters.background_failures.get()),
             ("flushes", counters.flushes.get()),
             ("flush_bytes_written", counters.flush_bytes.get()),
+            ("compactions_running", lock(&self.jobs).count() as u64),
             ("compactions", counters.compactions.get()),
             ("compaction_bytes_read", counters.compaction_read_bytes.get()),
             ("compaction_bytes_written", counters.compaction_write_bytes.get()),

@@ -1,6 +1,8 @@
 //! The four levels: how they fill, cover the key space, give back space and keep old versions.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use rabi::{Db, Options, Stats};
 
@@ -226,4 +228,42 @@ fn partitions_are_merged_again_when_most_keys_are_gone() {
     check_partitions(&db.stats());
     check(&db, &model);
     db.close().unwrap();
+}
+
+#[test]
+fn compacting_ends_although_writes_go_on() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), small()).unwrap();
+    let (stop, mut random) = (AtomicBool::new(false), Random::new("before"));
+    let mut model = BTreeMap::new();
+    load(&db, &mut model, &mut random, 1000, 500);
+    std::thread::scope(|scope| {
+        let (writing, stop) = (&db, &stop);
+        scope.spawn(move || {
+            let mut random = Random::new("meanwhile");
+            while !stop.load(Relaxed) {
+                let value = random.bytes(1000);
+                writing.put(format!("other{:05}", random.below(2000)), value).unwrap();
+            }
+        });
+        for _ in 0..3 {
+            let before: Vec<u64> = db.stats().flushed.iter().map(|file| file.id).collect();
+            let (compacting, start) = (db.clone(), Instant::now());
+            let compacting = std::thread::spawn(move || compacting.compact());
+            while !compacting.is_finished() {
+                if start.elapsed() > Duration::from_secs(20) {
+                    stop.store(true, Relaxed);
+                    panic!("compacting waits for writes to pause");
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            compacting.join().unwrap().unwrap();
+            let after = db.stats();
+            assert!(!after.flushed.iter().any(|file| before.contains(&file.id)), "a file of L2 was left");
+        }
+        stop.store(true, Relaxed);
+    });
+    for (key, value) in &model {
+        assert!(db.get(key).unwrap().as_deref() == Some(value), "get {}", key.escape_ascii());
+    }
 }
