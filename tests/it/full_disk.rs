@@ -1,10 +1,14 @@
 //! A device without space: writes say so, reads go on, and writing resumes by itself.
 //!
-//! Needs the right to mount a file system in memory; without it the tests say so and pass.
+//! On a file system in memory, and on ext4 in a file: there space runs out for direct writes, for
+//! buffered ones and for names each in its own way. Needs the right to mount; without it the tests
+//! say so and pass.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rabi::{Db, Error, Options};
@@ -15,22 +19,32 @@ use crate::scratch::{Scratch, contents, files, small, wait_until};
 /// A small file system that goes when the test ends.
 struct Device(PathBuf);
 
+/// What the device is made of.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Memory,
+    Ext4,
+}
+
 impl Device {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        fs::create_dir(at).unwrap();
-        let options = format!("size={size}");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "rabi-test"]).arg(at).output();
-        match done {
-            Ok(done) if done.status.success() => Some(Self(at.to_path_buf())),
-            Ok(done) => {
-                println!("skipped: no right to mount: {}", String::from_utf8_lossy(&done.stderr).trim());
-                None
+    fn mount(kind: Kind, scratch: &Scratch, size_mib: u64) -> Option<Self> {
+        let at = scratch.beside("device");
+        fs::create_dir(&at).unwrap();
+        let mut mount = Command::new("mount");
+        match kind {
+            Kind::Memory => mount.args(["-t", "tmpfs", "-o", &format!("size={size_mib}m"), "rabi-test"]),
+            Kind::Ext4 => {
+                let image = scratch.beside("image");
+                fs::File::create(&image).unwrap().set_len(size_mib << 20).unwrap();
+                let mut make = Command::new("mkfs.ext4");
+                // Without blocks kept for root, who runs these tests.
+                if !succeeds(make.args(["-q", "-F", "-m", "0"]).arg(&image)) {
+                    return None;
+                }
+                mount.args(["-o", "loop"]).arg(image)
             }
-            Err(error) => {
-                println!("skipped: cannot run mount: {error}");
-                None
-            }
-        }
+        };
+        succeeds(mount.arg(&at)).then_some(Self(at))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -52,6 +66,16 @@ impl Device {
         file.set_len(len.saturating_sub(left) as u64).unwrap();
         path
     }
+}
+
+/// Runs a command; if it cannot do its work here, says so and that the test is skipped.
+fn succeeds(command: &mut Command) -> bool {
+    match command.output() {
+        Ok(done) if done.status.success() => return true,
+        Ok(done) => println!("skipped: {command:?}: {}", String::from_utf8_lossy(&done.stderr).trim()),
+        Err(error) => println!("skipped: cannot run {command:?}: {error}"),
+    }
+    false
 }
 
 impl Drop for Device {
@@ -104,28 +128,76 @@ fn check_text(error: &Error, dir: &Path) {
     assert!(text.ends_with(": free some space, writing then resumes by itself"), "{text}");
 }
 
+/// Reads for as long as it lives, on a thread of its own.
+struct Reader {
+    stop: Arc<AtomicBool>,
+    reads: Arc<AtomicU64>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Reader {
+    /// Reads the first `keys` keys of a [`Writer`], which must be there.
+    fn start(db: &Db, keys: usize) -> Self {
+        let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (db, stopped, counted) = (db.clone(), Arc::clone(&stop), Arc::clone(&reads));
+        let mut random = Random::new("reader");
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Relaxed) {
+                let start = Instant::now();
+                let found = db.get(format!("key{:06}", random.below(keys))).unwrap();
+                assert_eq!(found.expect("it was acknowledged").len(), 500);
+                assert!(start.elapsed() < Duration::from_secs(5), "a read waits for the full device");
+                counted.fetch_add(1, Relaxed);
+            }
+        });
+        Self { stop, reads, thread }
+    }
+
+    fn reads(&self) -> u64 {
+        self.reads.load(Relaxed)
+    }
+
+    fn end(self) {
+        self.stop.store(true, Relaxed);
+        self.thread.join().unwrap();
+    }
+}
+
 #[test]
 fn writes_on_a_full_device_fail_clearly_and_resume_when_there_is_room() {
+    fill_and_make_room(Kind::Memory, 24);
+}
+
+#[test]
+fn writes_on_a_full_ext4_fail_clearly_and_resume_when_there_is_room() {
+    fill_and_make_room(Kind::Ext4, 32);
+}
+
+fn fill_and_make_room(kind: Kind, size_mib: u64) {
     let scratch = Scratch::new();
-    let Some(device) = Device::mount(&scratch.beside("device"), "24m") else { return };
+    let Some(device) = Device::mount(kind, &scratch, size_mib) else { return };
     let dir = device.path("db");
     let db = Db::open(&dir, options()).unwrap();
     let mut writer = Writer::new(&db);
     (0..2000).for_each(|_| writer.write().unwrap());
+    let reader = Reader::start(&db, 2000);
 
     for round in 0..3 {
         let filler = device.fill(300 << 10);
         let error = writer.write_until_full();
         check_text(&error, &dir);
         assert!(contents(&db) == writer.acknowledged, "round {round}: reads go on");
+        let reads = reader.reads();
         // Attempts meanwhile must not eat up what will be freed.
         std::thread::sleep(Duration::from_millis(700));
         check_text(&writer.write_until_full(), &dir);
+        assert!(reader.reads() > reads + 100, "round {round}: reads go on while the device is full");
         fs::remove_file(filler).unwrap();
         wait_until("writes resume", || writer.write().is_ok());
         // A flush that failed a moment ago may be told to a writer once more before it is repeated.
         (0..300).for_each(|_| wait_until("writes go on", || writer.write().is_ok()));
     }
+    reader.end();
     assert!(contents(&db) == writer.acknowledged);
     db.compact().unwrap();
     let left_over = || {
@@ -147,8 +219,17 @@ fn writes_on_a_full_device_fail_clearly_and_resume_when_there_is_room() {
 
 #[test]
 fn a_database_dropped_on_a_full_device_opens_once_there_is_room_and_has_everything() {
+    drop_and_make_room(Kind::Memory, 16);
+}
+
+#[test]
+fn a_database_dropped_on_a_full_ext4_opens_once_there_is_room_and_has_everything() {
+    drop_and_make_room(Kind::Ext4, 24);
+}
+
+fn drop_and_make_room(kind: Kind, size_mib: u64) {
     let scratch = Scratch::new();
-    let Some(device) = Device::mount(&scratch.beside("device"), "16m") else { return };
+    let Some(device) = Device::mount(kind, &scratch, size_mib) else { return };
     let dir = device.path("db");
     let db = Db::open(&dir, options()).unwrap();
     let mut writer = Writer::new(&db);
