@@ -4,6 +4,7 @@ use super::files::Directory;
 use super::levels::{Edit, FlushedRecord};
 use super::output::{Made, Output, TableWriter};
 use super::ranges::RangeSet;
+use super::replayed::Replayed;
 use super::retention::Retention;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo};
@@ -31,6 +32,47 @@ pub(crate) async fn flush(
         made.remove(local, directory).await;
     }
     written.map(Some)
+}
+
+/// Writes the newest version of each key of the log of an earlier opening; nobody has a snapshot.
+/// `None` if there is nothing. The file is synced and its name is durable.
+pub(super) async fn flush_replayed(
+    local: &Local,
+    directory: &Directory,
+    replayed: &Replayed,
+) -> Result<Option<Output>> {
+    if replayed.len() == 0 {
+        return Ok(None);
+    }
+    let mut made = Made::default();
+    let written = write_replayed(local, directory, replayed, &mut made).await;
+    if written.is_err() {
+        made.remove(local, directory).await;
+    }
+    written.map(Some)
+}
+
+async fn write_replayed(
+    local: &Local,
+    directory: &Directory,
+    replayed: &Replayed,
+    made: &mut Made,
+) -> Result<Output> {
+    let mut writer = TableWriter::create(local, directory, made)?;
+    let mut key_before = None;
+    for (number, (key, tag, value)) in replayed.iter().enumerate() {
+        // Versions of a key come newest first.
+        if key_before.replace(key) != Some(key) {
+            writer.add(key, tag, value);
+        }
+        if number % STEP == 0 {
+            writer.write_full(local).await?;
+            local.breathe().await;
+        }
+    }
+    let output = writer.finish(local, directory).await?;
+    directory.sync(local).await?;
+    Ok(output)
 }
 
 async fn write(

@@ -16,6 +16,7 @@ pub(crate) mod plan;
 pub(crate) mod published;
 pub(crate) mod ranges;
 pub(crate) mod recovery;
+mod replayed;
 pub(crate) mod retention;
 #[cfg(feature = "sim")]
 mod retired;

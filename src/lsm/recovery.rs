@@ -11,6 +11,7 @@ use super::files::{Directory, FileKind, MANIFEST_PREFIX, TABLE_PREFIX};
 use super::flush;
 use super::levels::{Levels, LogStart};
 use super::manifest::{self, Manifest};
+use super::replayed::Replayed;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
@@ -20,7 +21,7 @@ use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
 use crate::io::OpenMode;
-use crate::memtable::Memtable;
+use crate::memtable::memtable_bytes;
 use crate::table::{BlockCache, Table, TableOptions};
 use crate::wal::{
     BLANKS_MAX, Batch, Blank, Entries, LogReader, SEGMENT_PREFIX, STAGE_PREFIX, Segment, Stage, StageImage,
@@ -174,17 +175,17 @@ impl Replay<'_> {
         let stage = self.find_stage(kinds).await?;
         let mut reader =
             LogReader::new(self.directory.path(), log.generation, log.lsn, segments.to_vec(), stage)?;
-        let mut memtable = Memtable::new(0, log.lsn, 0);
+        let mut replayed = Replayed::default();
         while let Some(batch) = reader.next(self.local).await? {
-            self.insert(&memtable, &batch)?;
-            if memtable.bytes() >= self.options.memtable_size_bytes {
+            self.collect(&mut replayed, &batch)?;
+            // As much as a memtable takes, so that the files are of the usual size.
+            if memtable_bytes(replayed.len(), replayed.payload_bytes()) >= self.options.memtable_size_bytes {
                 reached!("open: the log fills more than one memtable");
-                self.flush(&memtable).await?;
-                memtable = Memtable::new(0, log.lsn, 0);
+                self.flush(std::mem::take(&mut replayed)).await?;
             }
             self.local.breathe().await;
         }
-        self.flush(&memtable).await?;
+        self.flush(replayed).await?;
         let replayed = reader.position() - log.lsn;
         if replayed > 0 {
             reached!("open: the log was replayed");
@@ -206,7 +207,7 @@ impl Replay<'_> {
         Ok(None)
     }
 
-    fn insert(&mut self, memtable: &Memtable, batch: &Batch) -> Result<()> {
+    fn collect(&mut self, replayed: &mut Replayed, batch: &Batch) -> Result<()> {
         let damage = |expected: String, found: String| {
             Error::corruption(self.directory.path(), batch.lsn, "log record", expected, found)
         };
@@ -221,7 +222,7 @@ impl Replay<'_> {
             if planted!(BatchReplayedInPart) && self.levels.seqno.is_multiple_of(11) {
                 continue;
             }
-            memtable.insert(key, Tag::new(self.levels.seqno, kind), value);
+            replayed.add(key, Tag::new(self.levels.seqno, kind), value);
         }
         if entries.is_damaged() {
             return Err(damage("whole entries".into(), "an entry that makes no sense".into()));
@@ -229,8 +230,9 @@ impl Replay<'_> {
         Ok(())
     }
 
-    async fn flush(&mut self, memtable: &Memtable) -> Result<()> {
-        let output = flush::flush(self.local, self.directory, memtable, Vec::new()).await?;
+    async fn flush(&mut self, mut replayed: Replayed) -> Result<()> {
+        replayed.sort();
+        let output = flush::flush_replayed(self.local, self.directory, &replayed).await?;
         let edit = flush::edit(output.as_ref(), self.levels.log.lsn, self.levels.seqno, self.directory);
         self.levels.apply(&edit).expect("a flush of new files is always possible");
         if let Some(output) = output {

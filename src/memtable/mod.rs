@@ -22,6 +22,11 @@ use record::{Position, Probe, Record};
 /// record and the allocator's headers.
 const ENTRY_OVERHEAD_BYTES: u64 = 96;
 
+/// What so many entries with so many bytes of keys and values count for in a memtable.
+pub(crate) fn memtable_bytes(entries: usize, payload_bytes: usize) -> u64 {
+    payload_bytes as u64 + entries as u64 * ENTRY_OVERHEAD_BYTES
+}
+
 /// Entries of a contiguous range of the log, in key order.
 pub(crate) struct Memtable {
     entries: SkipMap<Record, ()>,
@@ -82,7 +87,7 @@ impl Memtable {
 
     /// Adds an entry. Each `(key, seqno)` is inserted once.
     pub(crate) fn insert(&self, key: &[u8], tag: Tag, value: &[u8]) {
-        let size = (key.len() + value.len()) as u64 + ENTRY_OVERHEAD_BYTES;
+        let size = memtable_bytes(1, key.len() + value.len());
         self.entries.insert(Record::new(key, tag, value), ());
         self.bytes.fetch_add(size, Ordering::Relaxed);
     }
