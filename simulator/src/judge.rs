@@ -41,6 +41,18 @@ impl Judge {
         (self.errors, self.full) = (false, false);
     }
 
+    /// Whether a read may be answered with `error`: only by what hinders reading. It goes on while the
+    /// device is full, and after writes were refused for good.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(crate) fn permit_read(&mut self, what: &str, error: &Error) -> Result<(), String> {
+        match error {
+            Error::Io { .. } | Error::Corruption { .. } => self.permit(what, error),
+            _ => Err(format!("{what}: {error}; a read has nothing to do with that")),
+        }
+    }
+
     /// Whether `error` may be the answer.
     ///
     /// # Errors
@@ -78,6 +90,7 @@ mod tests {
         let mut failing = Judge::default();
         failing.open(true, false);
         assert!(failing.permit("put", &poisoned).is_ok() && failing.poisoned);
+        assert!(failing.permit_read("get", &poisoned).is_err(), "reads go on");
         failing.made_good();
         assert!(failing.permit("put", &poisoned).is_ok(), "for the life of the handle");
         failing.open(false, false);

@@ -36,7 +36,7 @@ pub(crate) fn check_get(scene: &Scene, db: &Db, key: &[u8]) {
     let to = scene.model.borrow().visible();
     match found {
         Ok(found) => compare_get(scene, key, found.as_deref(), from, to),
-        Err(error) => scene.permit("get", &error),
+        Err(error) => scene.permit_read("get", &error),
     }
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn check_get(scene: &Scene, db: &Db, key: &[u8]) {
 pub(crate) fn check_snapshot_get(scene: &Scene, held: &HeldSnapshot, key: &[u8]) {
     match held.snapshot.get(key) {
         Ok(found) => compare_get(scene, key, found.as_deref(), held.at, held.at),
-        Err(error) => scene.permit("get of a snapshot", &error),
+        Err(error) => scene.permit_read("get of a snapshot", &error),
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn read_range(scene: &Scene, held: &mut HeldRange, way: Way, count: u
         let expected = if backward { held.expected.pop_back() } else { held.expected.pop_front() };
         let found = match found {
             Some(Err(error)) => {
-                scene.permit("range", &error);
+                scene.permit_read("range", &error);
                 return Reading::Failed;
             }
             Some(Ok(found)) => Some(found),

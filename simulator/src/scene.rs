@@ -120,9 +120,20 @@ impl Scene {
 
     /// Fails the run unless the trouble there is explains the error.
     pub(crate) fn permit(&self, what: &str, error: &Error) {
+        let verdict = self.judge.borrow_mut().permit(what, error);
+        self.judged(what, error, verdict);
+    }
+
+    /// Fails the run unless the trouble there is explains that a read fails.
+    pub(crate) fn permit_read(&self, what: &str, error: &Error) {
+        let verdict = self.judge.borrow_mut().permit_read(what, error);
+        self.judged(what, error, verdict);
+    }
+
+    fn judged(&self, what: &str, error: &Error, verdict: Result<(), String>) {
         self.note(format_args!("{what}: {error}"));
         self.figures.borrow_mut().errors += 1;
-        if let Err(reason) = self.judge.borrow_mut().permit(what, error) {
+        if let Err(reason) = verdict {
             panic!("{reason}");
         }
     }
