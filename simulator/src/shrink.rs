@@ -1,31 +1,31 @@
-//! Making a failing run smaller: less of everything, as long as it still fails.
+//! Making a failing run smaller: less of everything, as long as it still fails in the same way.
+//!
+//! Less of anything is another run, which may miss the moment: each smaller run is also tried under
+//! the seeds that follow.
 
 use crate::attempt::{EVENTS, Verdict, attempt};
 use crate::parameters::{Parameters, Weather};
 
 /// Runs tried at most.
-const ATTEMPTS_MAX: usize = 200;
+const ATTEMPTS_MAX: usize = 800;
+
+/// Seeds under which each smaller run is tried.
+const SEEDS: u64 = 8;
 
 /// The smallest failing run that is found, with its verdict; `None` if this one does not fail.
 pub(crate) fn shrink(parameters: &Parameters, mut say: impl FnMut(&Verdict)) -> Option<Verdict> {
     let mut smallest = attempt(parameters, EVENTS);
-    smallest.failure.as_ref()?;
+    let wanted = kind(smallest.failure.as_deref()?).to_owned();
     say(&smallest);
     let mut attempts = 0;
     loop {
         let candidates = smaller(&smallest.parameters);
-        let mut found = None;
-        for candidate in candidates {
+        let mut runs = candidates.iter().flat_map(under_other_seeds).take(ATTEMPTS_MAX - attempts);
+        let found = runs.find_map(|candidate| {
             attempts += 1;
-            if attempts > ATTEMPTS_MAX {
-                return Some(smallest);
-            }
             let verdict = attempt(&candidate, EVENTS);
-            if verdict.failure.is_some() {
-                found = Some(verdict);
-                break;
-            }
-        }
+            verdict.failure.as_deref().is_some_and(|failure| kind(failure) == wanted).then_some(verdict)
+        });
         match found {
             Some(verdict) => {
                 say(&verdict);
@@ -34,6 +34,23 @@ pub(crate) fn shrink(parameters: &Parameters, mut say: impl FnMut(&Verdict)) -> 
             None => return Some(smallest),
         }
     }
+}
+
+/// What failures of one cause have in common: the text up to the first number.
+fn kind(failure: &str) -> &str {
+    failure.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default()
+}
+
+/// The run under its own seed and those that follow, but for seeds that draw no crashes where the run
+/// has some: a command line cannot ask for them.
+fn under_other_seeds(run: &Parameters) -> impl Iterator<Item = Parameters> + use<> {
+    let run = run.clone();
+    let seeds = run.seed..run.seed.saturating_add(SEEDS);
+    seeds.map(move |seed| Parameters { seed, ..run.clone() }).filter(is_expressible)
+}
+
+fn is_expressible(run: &Parameters) -> bool {
+    !run.crashes || Parameters::draw(run.seed).crashes
 }
 
 /// Runs with less of one thing, the greatest reduction first.
@@ -66,6 +83,15 @@ fn smaller(of: &Parameters) -> Vec<Parameters> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_seeds_keep_everything_else_and_are_expressible() {
+        let run = Parameters { operations: 7, crashes: true, ..Parameters::draw(1) };
+        let others: Vec<_> = under_other_seeds(&run).collect();
+        assert!(others.len() > 3);
+        assert!(others.iter().all(|other| other.operations == 7 && other.crashes && is_expressible(other)));
+        assert_eq!(kind("grew by 5 bytes"), kind("grew by 77 bytes"));
+    }
 
     #[test]
     fn every_candidate_is_smaller_and_the_smallest_has_none() {
