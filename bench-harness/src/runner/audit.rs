@@ -117,7 +117,8 @@ fn numbers_of(keys: &KeyFormat, count: u64) -> HashMap<u64, u64> {
 /// Visits all records; returns in words where they were out of order, which ends the scan.
 fn scan_all(engine: &dyn Engine, visit: &mut dyn FnMut(&[u8], &[u8])) -> EngineResult<Option<String>> {
     let mut session = engine.session()?;
-    let mut start = Vec::new();
+    // The smallest key there can be, not the empty one, which LMDB refuses.
+    let mut start = vec![0];
     let mut last: Option<Vec<u8>> = None;
     loop {
         let mut disorder = None;
