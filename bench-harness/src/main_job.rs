@@ -155,7 +155,8 @@ fn directory(named: Option<&Path>, loaded: bool) -> Result<(PathBuf, Option<temp
             .context("cannot create a temporary directory")?;
         return Ok((temporary.path().to_owned(), Some(temporary)));
     };
-    let context = || format!("cannot use the directory {}", dir.display());
+    let advice = "name one that can be written, with --dir";
+    let context = || format!("cannot use the directory {}; {advice}", dir.display());
     fs::create_dir_all(dir).with_context(context)?;
     let empty = fs::read_dir(dir).with_context(context)?.next().is_none();
     if loaded && empty {
@@ -175,7 +176,8 @@ fn directory(named: Option<&Path>, loaded: bool) -> Result<(PathBuf, Option<temp
 pub fn create_results(parent: &Path) -> Result<PathBuf> {
     // Without colons, which some tools and file systems do not take in names.
     let name = format!("{}-{}", utc(SystemTime::now(), '-', '-'), hostname());
-    let context = |dir: &Path| format!("cannot create the results directory {}", dir.display());
+    let advice = "name a place that can be written, with --results";
+    let context = |dir: &Path| format!("cannot create the results directory {}; {advice}", dir.display());
     fs::create_dir_all(parent).with_context(|| context(parent))?;
     let mut dir = parent.join(&name);
     for number in 2.. {

@@ -198,7 +198,9 @@ fn workload_name(files: &[PathBuf]) -> String {
 fn prepare_directory(kind: PhaseKind, dir: &Path) -> Result<()> {
     match kind {
         PhaseKind::Load => {
-            fs::create_dir_all(dir).with_context(|| format!("cannot create the directory {}", dir.display()))
+            let advice = "name a place for the database that can be written, with --dir";
+            fs::create_dir_all(dir)
+                .with_context(|| format!("cannot create the directory {}; {advice}", dir.display()))
         }
         PhaseKind::Run if dir.is_dir() => Ok(()),
         PhaseKind::Run => bail!(

@@ -19,6 +19,7 @@ mod inject;
 mod lmdb;
 mod memory;
 mod null;
+mod occupant;
 mod rabi;
 #[cfg(feature = "redb")]
 mod redb;
@@ -196,7 +197,10 @@ const PEERS: [&str; 5] = ["rocksdb", "lmdb", "fjall", "redb", "sled"];
 /// Opens an engine by name in a directory that exists.
 pub fn open(name: &str, dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     match find(name) {
-        Ok(entry) => (entry.open)(dir, settings),
+        Ok(entry) => {
+            occupant::refuse_foreign(entry.name, dir)?;
+            (entry.open)(dir, settings)
+        }
         Err(error) => Err(error),
     }
 }

@@ -29,8 +29,8 @@ pub fn behind(workloads: &[WorkloadSummary]) -> Vec<String> {
 
 fn sentence(workload: &str, ours: &Measure, better: &[(String, Measure)]) -> String {
     let others = better.iter().map(|(engine, other)| format!("{engine} {}", times(ours, other)));
-    let what = if ours.better == Better::High { "more" } else { "less" };
-    format!("{workload}, {}: {what} by {}", ours.name, others.collect::<Vec<_>>().join(", "))
+    let which = if ours.better == Better::High { "higher" } else { "lower" };
+    format!("{workload}, {}, {which} in {}", ours.name, others.collect::<Vec<_>>().join(", "))
 }
 
 /// By which factor the other one is better.
@@ -81,7 +81,7 @@ mod tests {
         };
         assert_eq!(
             behind(&[workload]),
-            ["workloadc, ops/s: more by a (2.00x)", "workloadc, READ p99 us: less by b (5.00x)"]
+            ["workloadc, ops/s, higher in a (2.00x)", "workloadc, READ p99 us, lower in b (5.00x)"]
         );
     }
 }

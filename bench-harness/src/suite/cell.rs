@@ -4,7 +4,7 @@
 //! group, and a command that anybody can repeat alone.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, bail};
 
@@ -33,6 +33,8 @@ pub enum Ended {
     WithFailures,
     /// It could not be carried out; there are no numbers.
     Refused,
+    /// The system ended it, as when memory or the device was full; there are no numbers.
+    BySystem(ExitStatus),
 }
 
 impl Recipe<'_> {
@@ -109,11 +111,7 @@ pub fn run(words: &Words, limit: Option<&MemoryLimit>, name: &str) -> Result<End
         Some(0) => Ok(Ended::Well),
         Some(1) => Ok(Ended::WithFailures),
         Some(2) => Ok(Ended::Refused),
-        // Out of memory is the likely one, and it is a result of its own for an engine.
-        _ => {
-            let limited = if limit.is_some() { "; the memory limit may be too low for it" } else { "" };
-            bail!("{} was ended by the system ({status}){limited}", shown(words))
-        }
+        _ => Ok(Ended::BySystem(status)),
     }
 }
 

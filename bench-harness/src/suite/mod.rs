@@ -101,7 +101,7 @@ fn memory_limit(arguments: &SuiteArgs) -> (Option<MemoryLimit>, String) {
     };
     match MemoryLimit::new(hierarchy, bytes) {
         Ok(limit) => (Some(limit), format!("{bytes} bytes for each run by a control group of its own")),
-        Err(why) => (None, format!("NOT limited to {bytes} bytes as asked: {why}; {otherwise}")),
+        Err(why) => (None, format!("{} to {bytes} bytes as asked: {why}; {otherwise}", report::NOT_LIMITED)),
     }
 }
 
@@ -115,7 +115,9 @@ fn databases(parent: Option<&Path>) -> Result<tempfile::TempDir> {
     };
     let place =
         parent.map_or("the directory for temporary files".to_owned(), |dir| dir.display().to_string());
-    made.with_context(|| format!("cannot make a directory for the databases in {place}"))
+    made.with_context(|| {
+        format!("cannot make a directory for the databases in {place}; name another with --dir")
+    })
 }
 
 /// A suite while it runs.
@@ -196,11 +198,16 @@ impl Suite<'_> {
             Ended::Refused => {
                 Some(format!("{engine} could not be run, and is left out: see its own message"))
             }
+            Ended::BySystem(status) => Some(format!(
+                "{engine} was ended by the system ({status}), and is left out: was memory or the device too \
+                 small for it?"
+            )),
         };
-        if ended == Ended::Refused {
+        let has_numbers = matches!(ended, Ended::Well | Ended::WithFailures);
+        if !has_numbers {
             self.out.insert(engine.to_owned());
         }
-        let file = (ended != Ended::Refused).then_some(json);
+        let file = has_numbers.then_some(json);
         self.done.push(Done { command: cell::shown(&words), file, trouble });
         Ok(())
     }

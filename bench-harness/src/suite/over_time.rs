@@ -14,8 +14,8 @@ const GAUGES: [(&str, &str, Unit); 4] = [
     ("partitions", "L3: partitions", Unit::Amount),
 ];
 
-/// The panels of a workload.
-pub fn over_time(rows: &[&EngineRow]) -> String {
+/// The panels of one class of durability of a workload.
+pub fn over_time(rows: &[EngineRow]) -> String {
     let phases: Vec<&Phase> = rows.iter().filter_map(|row| row.median_phase()).collect();
     let duration_s = phases.iter().map(|phase| phase.elapsed_s).fold(0.0, f64::max);
     let panel = |title: &str, unit, points: &dyn Fn(&Sampled) -> Points| {

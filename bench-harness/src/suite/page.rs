@@ -35,16 +35,16 @@ pub fn page(report: &SuiteReport) -> String {
     page.end()
 }
 
+/// Each class of durability by itself: engines that keep less do less work for a write.
 fn write_workload(page: &mut Document, report: &SuiteReport, workload: &WorkloadSummary) {
     for class in &workload.classes {
-        page.heading(&format!("Durability kept: {}", class.kept.name()));
+        page.heading(&format!("{}, durability kept: {}", workload.title, class.kept.name()));
         page.html(&throughput(class));
         page.html(&report.class(class).html());
+        let charts = operations(&class.rows).into_iter().map(|operation| latency(&class.rows, &operation));
+        page.beside(&charts.collect::<Vec<_>>());
+        page.html(&over_time(&class.rows));
     }
-    let rows: Vec<&EngineRow> = workload.classes.iter().flat_map(|class| &class.rows).collect();
-    let charts = operations(&rows).into_iter().map(|operation| latency(&rows, &operation));
-    page.beside(&charts.collect::<Vec<_>>());
-    page.html(&over_time(&rows));
 }
 
 /// The medians of one class, with whiskers over all repeats.
@@ -71,26 +71,18 @@ fn throughput(class: &Class) -> String {
 }
 
 /// All kinds of operations of a workload, the most frequent first.
-fn operations(rows: &[&EngineRow]) -> Vec<String> {
+fn operations(rows: &[EngineRow]) -> Vec<String> {
     let Some(phase) = rows.iter().find_map(|row| row.median_phase()) else { return Vec::new() };
     let mut kinds: Vec<_> = phase.operations.iter().collect();
     kinds.sort_by_key(|(_, operation)| std::cmp::Reverse(operation.count));
     kinds.into_iter().map(|(name, _)| name.clone()).collect()
 }
 
-/// The distributions of one kind of operation: the line of an engine that keeps less than others is
-/// dashed, because its writes do less work.
-fn latency(rows: &[&EngineRow], operation: &str) -> String {
-    let most = rows.iter().filter_map(|row| Some(row.median_phase()?.durability_kept)).max();
-    let line = |row: &&EngineRow| {
-        let phase = row.median_phase()?;
-        let weaker = Some(phase.durability_kept) != most;
-        let label = match weaker {
-            true => format!("{} (keeps: {})", row.engine, phase.durability_kept.name()),
-            false => row.engine.clone(),
-        };
-        let class = palette::class(&row.engine);
-        Some(Line { label, class, pattern: usize::from(weaker), points: points(phase, operation)? })
+/// The distributions of one kind of operation.
+fn latency(rows: &[EngineRow], operation: &str) -> String {
+    let line = |row: &EngineRow| {
+        let (label, class) = (row.engine.clone(), palette::class(&row.engine));
+        Some(Line { label, class, pattern: 0, points: points(row.median_phase()?, operation)? })
     };
     let lines = rows.iter().filter_map(line).collect();
     percentiles(&format!("{operation} latency by percentile"), lines).html()

@@ -158,3 +158,47 @@ fn a_damaged_dump_names_its_file() {
         .run("run -p recordcount=5 -p operationcount=10 --engine memory --dir db")
         .expect(2, "db/memory.dump");
 }
+
+/// Arguments, the exit code, and what is said. `db` holds data of the engine memory, `file` is a file.
+const WRONG: [(&str, &str); 12] = [
+    ("load -p recordcount=5 --engine memory --dir file", "cannot create the directory file; name a place"),
+    (
+        "load -p recordcount=5 --engine rabi --dir db",
+        "db holds the data of the engine memory; use --engine memory",
+    ),
+    (
+        "run -p recordcount=5 -p operationcount=5 --engine rabi --dir db",
+        "or name an empty or a new directory",
+    ),
+    ("--engine memory --dir file", "cannot use the directory file; name one that can be written, with --dir"),
+    ("--engine memory --results file", "cannot create the results directory file; name a place"),
+    ("--engine memory --json no/where.json", "cannot create no/where.json"),
+    ("suite --engines memory --results file", "cannot create the results directory file; name a place"),
+    ("suite --engines memory --dir file", "cannot make a directory for the databases in file; name another"),
+    ("compare file file", "file: this is not JSON; was the run that wrote it cut off?"),
+    ("compare db db", "there is no result of rabi-bench in it; give files written by --json"),
+    ("compare other.json other.json", "other.json: this is not a result of rabi-bench"),
+    (
+        "--engine rabi --engine-option cash=1 --dir new",
+        "there is no such option; the options are cache_size_bytes",
+    ),
+];
+
+#[test]
+fn wrong_places_files_and_options_are_answered_with_what_to_do() {
+    let bench = loaded();
+    bench.write("file", "text");
+    bench.write("other.json", "{\"a\": 1}");
+    for (arguments, expected) in WRONG {
+        bench.run(arguments).expect(2, expected);
+    }
+    assert_eq!(std::fs::read_dir(bench.path("db")).unwrap().count(), 1, "files were put among foreign ones");
+}
+
+#[test]
+fn a_device_that_fills_up_is_named_and_the_job_fails() {
+    // Written to, it is always full.
+    Bench::new()
+        .run("load -p recordcount=5 --engine memory --dir db --csv /dev/full")
+        .expect(2, "cannot write /dev/full: No space left on device");
+}

@@ -14,6 +14,7 @@ mod load_and_run;
 mod main_job;
 mod numbers_along_the_time;
 mod pages_in_a_browser;
+mod results_are_documented;
 mod search_finds_the_limit;
 mod suite;
 mod verify_finds_what_is_lost;

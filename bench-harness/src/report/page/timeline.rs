@@ -1,5 +1,6 @@
 //! What went on over time: panels under each other, all on one axis of time.
 
+use super::super::html::escape;
 use super::axis::{Axis, amount};
 use super::plot::{Band, Line, Plot};
 
@@ -25,11 +26,25 @@ pub struct Panel {
     pub lines: Vec<Line>,
 }
 
-/// The panels over `duration_s` seconds, as HTML. Panels without a point are left out.
+/// The panels over `duration_s` seconds, as HTML. Panels without a point are left out; those that
+/// would show nothing but zero are only named.
 pub fn timeline(panels: Vec<Panel>, duration_s: f64, bands: &[Band]) -> String {
-    let has_points = |panel: &Panel| panel.lines.iter().any(|line| !line.points.is_empty());
-    let drawn = panels.into_iter().filter(has_points);
-    drawn.map(|panel| plot(panel, duration_s, bands).html()).collect()
+    let values = |panel: &Panel| -> Vec<f64> {
+        panel.lines.iter().flat_map(|line| &line.points).map(|(_, value)| *value).collect()
+    };
+    let (mut html, mut zero) = (String::new(), Vec::new());
+    for panel in panels {
+        let values = values(&panel);
+        if values.iter().any(|value| *value > 0.0) {
+            html += &plot(panel, duration_s, bands).html();
+        } else if !values.is_empty() {
+            zero.push(panel.title);
+        }
+    }
+    if !zero.is_empty() {
+        html += &format!("<p class=\"note\">Zero all the time: {}.</p>\n", escape(&zero.join("; ")));
+    }
+    html
 }
 
 fn plot(panel: Panel, duration_s: f64, bands: &[Band]) -> Plot {
@@ -77,12 +92,14 @@ mod tests {
             vec![
                 panel(Unit::Amount, &[(1.0, 10.0), (2.0, 30.0)]),
                 panel(Unit::Latency, &[]),
+                Panel { title: "stalls".to_owned(), ..panel(Unit::Amount, &[(1.0, 0.0)]) },
                 panel(Unit::Bytes, &[(1.0, 2097152.0)]),
             ],
             4.0,
             &[],
         );
         assert_eq!(html.matches("<figure").count(), 2);
+        assert!(html.ends_with(">Zero all the time: stalls.</p>\n"), "{html}");
         assert_eq!(html.matches("<span style=\"left:50.00%\">2.00 s</span>").count(), 0);
         assert_eq!(html.matches("<span style=\"left:50.00%\">2 s</span>").count(), 2);
         assert!(html.contains("rabi: from 10 to 30, 2 points."), "{html}");
