@@ -31,7 +31,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Decodes the entry at `at`; `None` if it does not fit `entries` or its tag is unknown.
-    #[inline]
+    #[inline(always)]
     fn decode(entries: &[u8], at: usize) -> Option<Self> {
         let mut cursor = Cursor::new(entries.get(at..)?);
         let shared = cursor.varint_len()?;
@@ -170,8 +170,8 @@ impl Block {
         self.entries_len
     }
 
-    /// The entry at `at`, the end of another entry or a restart.
-    #[inline]
+    /// The entry at `at`, the end of another entry or a restart. Inlined by force, as what it reads.
+    #[inline(always)]
     pub(super) fn entry(&self, at: usize) -> Entry {
         Entry::decode(self.entries(), at).expect("parse has decoded every entry")
     }
