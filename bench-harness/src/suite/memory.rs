@@ -1,8 +1,8 @@
 //! The same memory for every engine: a control group around each run.
 //!
-//! Version 2 only. The group of a run is made fresh and removed after it, so that no engine
-//! inherits the OS cache another one filled. Where that cannot be done, the reason stands in the
-//! report, beside the limit the whole suite was started under, if there is one.
+//! Either version of control groups. The group of a run is made fresh and removed after it, with the
+//! OS cache it filled, so that no engine inherits another one's. Where that cannot be done, the
+//! reason stands in the report, beside the limit the whole suite was started under, if there is one.
 
 use std::fs;
 use std::io;
@@ -15,6 +15,7 @@ use crate::environment::Hierarchy;
 pub struct MemoryLimit {
     parent: PathBuf,
     bytes: u64,
+    unified: bool,
 }
 
 /// A group for one run; removed when dropped.
@@ -34,21 +35,18 @@ impl MemoryLimit {
                 "the suite itself runs under a limit of {own} bytes, which holds for all runs"
             ));
         }
-        if !hierarchy.unified {
-            return Err("the memory controller is in control groups of version 1, which are not set up \
-                        here; start the whole suite inside a group with a limit instead"
-                .to_owned());
-        }
         let own = hierarchy.own();
         let candidates = [Some(own.as_path()), own.parent().filter(|dir| dir.starts_with(&hierarchy.root))];
-        let Some(parent) = candidates.into_iter().flatten().find(|dir| gives_memory(dir)) else {
+        let Some(parent) =
+            candidates.into_iter().flatten().find(|dir| !hierarchy.unified || gives_memory(dir))
+        else {
             return Err(format!(
                 "no group near {} hands on the memory controller; start the suite with \
                  systemd-run --scope -p MemoryMax={bytes} instead",
                 own.display()
             ));
         };
-        let limit = MemoryLimit { parent: parent.to_owned(), bytes };
+        let limit = MemoryLimit { parent: parent.to_owned(), bytes, unified: hierarchy.unified };
         limit.group("try").map(|_| limit)
     }
 
@@ -57,7 +55,8 @@ impl MemoryLimit {
         let group = Group { dir: self.parent.join(format!("rabi-bench-{}-{name}", std::process::id())) };
         let make = || -> io::Result<()> {
             fs::create_dir(&group.dir)?;
-            fs::write(group.dir.join("memory.max"), self.bytes.to_string())
+            let file = if self.unified { "memory.max" } else { "memory.limit_in_bytes" };
+            fs::write(group.dir.join(file), self.bytes.to_string())
         };
         make().map_err(|error| {
             format!(
@@ -67,8 +66,12 @@ impl MemoryLimit {
                 self.bytes
             )
         })?;
-        // Swap would let an engine pass its limit; without swap there is no such file.
-        let _ = fs::write(group.dir.join("memory.swap.max"), "0");
+        // Swap would let an engine pass its limit; without swap there is no such file. Version 1 counts
+        // memory and swap together.
+        let _ = match self.unified {
+            true => fs::write(group.dir.join("memory.swap.max"), "0"),
+            false => fs::write(group.dir.join("memory.memsw.limit_in_bytes"), self.bytes.to_string()),
+        };
         Ok(group)
     }
 }
@@ -82,6 +85,11 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
+        // Version 1 hands the cache on to the parent unless told to drop it; version 2 has no such file.
+        let _ = fs::OpenOptions::new()
+            .write(true)
+            .open(self.dir.join("memory.force_empty"))
+            .and_then(|mut file| io::Write::write_all(&mut file, b"0"));
         // It is empty once its process has ended; if not, a stale group harms nobody.
         let _ = fs::remove_dir(&self.dir);
     }
@@ -113,7 +121,7 @@ mod tests {
     fn the_group_is_made_where_the_controller_is_handed_on() {
         let (root, hierarchy) = tree();
         fs::write(root.path().join("user/cgroup.subtree_control"), "cpu memory pids\n").unwrap();
-        let limit = MemoryLimit { parent: root.path().join("user"), bytes: 1 << 20 };
+        let limit = MemoryLimit { parent: root.path().join("user"), bytes: 1 << 20, unified: true };
         let found = MemoryLimit::new(Some(hierarchy), 1 << 20).unwrap();
         assert_eq!(found.parent, limit.parent);
         let group = limit.group("a").unwrap();
@@ -124,13 +132,21 @@ mod tests {
     }
 
     #[test]
+    fn in_version_1_the_group_is_made_within_the_own_one() {
+        let (_root, hierarchy) = tree();
+        let limit =
+            MemoryLimit::new(Some(Hierarchy { unified: false, ..hierarchy.clone() }), 1 << 20).unwrap();
+        assert_eq!(limit.parent, hierarchy.own());
+        let group = limit.group("a").unwrap();
+        assert_eq!(fs::read_to_string(group.dir().join("memory.limit_in_bytes")).unwrap(), "1048576");
+    }
+
+    #[test]
     fn where_it_cannot_be_done_the_reason_and_the_way_out_are_given() {
         let (_root, hierarchy) = tree();
         let why = |hierarchy| MemoryLimit::new(hierarchy, 1 << 20).unwrap_err();
         assert!(why(None).contains("no memory controller"));
         assert!(why(Some(hierarchy.clone())).contains("systemd-run --scope -p MemoryMax=1048576"));
-        let first = Hierarchy { unified: false, ..hierarchy.clone() };
-        assert!(why(Some(first)).contains("version 1"));
         fs::write(hierarchy.own().join("memory.max"), "4096").unwrap();
         assert!(why(Some(hierarchy)).contains("under a limit of 4096 bytes"));
     }
