@@ -2,13 +2,14 @@
 //!
 //! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
 //! `workload` turns both into keys, records and operations, `engine` hides the databases,
-//! `measure` holds histograms, `runner` puts a workload to an engine, `report` prints, and
+//! `measure` holds histograms, `dataset` clones what was loaded, `runner` puts a workload to an engine, `report` prints, and
 //! `phase_command`, `main_job` and `suite` are what a user can ask for.
 
 mod allocations;
 mod ci;
 mod cli;
 mod compare;
+mod dataset;
 mod engine;
 mod environment;
 mod generator;

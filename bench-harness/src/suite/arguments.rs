@@ -50,7 +50,7 @@ pub struct SuiteArgs {
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Workload")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeat: u32,
-    /// Load once per engine and run each repeat on a copy; otherwise each repeat loads anew
+    /// Load once per engine and run each repeat on a clone, nothing of it cached; otherwise each repeat loads anew
     #[arg(long, help_heading = "Workload")]
     pub load_once: bool,
     /// Records to load, of about 1 KB each [default: 500000]

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::arguments::SuiteArgs;
 use super::memory::MemoryLimit;
@@ -128,19 +128,6 @@ pub fn shown(words: &Words) -> String {
     format!("rabi-bench {}", quoted.collect::<Vec<_>>().join(" "))
 }
 
-/// Copies a data set, sharing its blocks where the file system can. `cp` keeps the holes of
-/// sparse files, which some engines make as large as their address space.
-pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    let done =
-        Command::new("cp").args(["-a", "--reflink=auto", "--sparse=auto", "--"]).args([from, to]).output();
-    let done = done.context("cannot start cp, which copies the loaded data set")?;
-    if !done.status.success() {
-        let said = String::from_utf8_lossy(&done.stderr);
-        bail!("cannot copy {} to {}: {}", from.display(), to.display(), said.trim());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,21 +136,5 @@ mod tests {
     fn a_command_can_be_pasted_into_a_shell() {
         let words = ["--workloads", "", "-p", "a=b c", "it's"].map(str::to_owned).to_vec();
         assert_eq!(shown(&words), "rabi-bench --workloads '' -p 'a=b c' 'it'\\''s'");
-    }
-
-    #[test]
-    fn a_copy_keeps_holes() {
-        use std::os::unix::fs::MetadataExt;
-        let dir = tempfile::tempdir().unwrap();
-        let from = dir.path().join("from");
-        std::fs::create_dir(&from).unwrap();
-        let file = std::fs::File::create(from.join("sparse")).unwrap();
-        file.set_len(1 << 32).unwrap();
-        let to = dir.path().join("to");
-        copy(&from, &to).unwrap();
-        let copied = std::fs::metadata(to.join("sparse")).unwrap();
-        assert_eq!(copied.len(), 1 << 32);
-        assert!(copied.blocks() < 1000);
-        assert!(copy(&dir.path().join("nowhere"), &to).unwrap_err().to_string().contains("nowhere"));
     }
 }

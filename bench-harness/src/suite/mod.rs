@@ -24,6 +24,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::dataset;
 use crate::engine;
 use crate::environment::{Environment, Hierarchy};
 use crate::main_job::create_results;
@@ -180,7 +181,7 @@ impl Suite<'_> {
         let json = PathBuf::from(format!("raw/{name}.json"));
         let file = self.results.join(&json);
         let words = if self.recipe.arguments.load_once {
-            cell::copy(&self.loaded(&cell.engine), &dir)?;
+            notice(&dataset::clone(&self.loaded(&cell.engine), &dir)?.sentence());
             self.recipe.on_loaded(&cell.engine, &dir, &file)
         } else {
             self.recipe.whole(&cell.engine, &dir, &file)

@@ -65,7 +65,8 @@ fn the_report_ranks_by_what_is_kept_and_names_commands_and_versions() {
 #[test]
 fn a_data_set_loaded_once_serves_all_repeats() {
     let bench = Bench::new();
-    run(&bench, "--engines rabi --workloads c --repeat 2 --load-once --verify").expect(0, "");
+    run(&bench, "--engines rabi --workloads c --repeat 2 --load-once --verify")
+        .expect(0, "cloned the data set: ");
     let dir = results(&bench);
     let load = read_json(&dir.join("raw/rabi-load.json"));
     assert_eq!(load["phases"].as_array().unwrap().len(), 1);
