@@ -13,7 +13,7 @@ use crate::{Verdict, output};
 use super::floor::Calibration;
 use super::judge::{Call, REPEATS_MIN, Strictness};
 use super::matching::match_runs;
-use super::record::{Side, record, this_program};
+use super::record::{Plan, Side, record, this_program};
 use super::{judge_all, source, table};
 
 /// The arguments of `calibrate`.
@@ -31,6 +31,9 @@ pub struct CalibrateArgs {
     /// Takes runs recorded earlier (base/ and new/ of one and the same build) in place of new ones
     #[arg(long, value_name = "DIR", conflicts_with_all = ["results", "pairs"])]
     from: Option<PathBuf>,
+    /// Load once per side and run on clones, as pairs does
+    #[arg(long, conflicts_with = "from")]
+    load_once: bool,
     /// Arguments of the main job for every run
     #[arg(last = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
@@ -47,7 +50,9 @@ pub fn execute(arguments: CalibrateArgs) -> Result<Verdict> {
             }
             let results = arguments.results.clone().unwrap_or_else(|| temporary.path().to_owned());
             let side = |name| this_program().map(|program| Side { name, program });
-            record(&[side("base")?, side("new")?], arguments.pairs, &arguments.arguments, &results)?;
+            let (pairs, load_once) = (arguments.pairs, arguments.load_once);
+            let plan = Plan { pairs, arguments: &arguments.arguments, load_once };
+            record(&[side("base")?, side("new")?], &plan, &results)?;
             results
         }
     };

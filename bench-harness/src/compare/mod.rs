@@ -2,13 +2,14 @@
 //!
 //! `source` and `run` read results, `metric` picks the numbers, `likeness` says what must be
 //! equal, `matching` brings repeats and pairs together, `judge` decides (pure), `floor` knows
-//! the machine's noise, `table` prints. `record` runs two builds in turn and `calibrate` runs
-//! one build against itself.
+//! the machine's noise, `table` prints. `record` runs two builds in turn, `load_once` spares
+//! them the loads, and `calibrate` runs one build against itself.
 
 mod calibrate;
 mod floor;
 mod judge;
 mod likeness;
+mod load_once;
 mod matching;
 mod metric;
 mod record;

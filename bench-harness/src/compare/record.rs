@@ -2,7 +2,8 @@
 //! pair, ready for `compare`.
 //!
 //! Each run is a main job of its own: a fresh data set in a temporary directory (the system's,
-//! see `TMPDIR`), then the workloads. The order is A B, B A, A B, ..., so that a machine that
+//! see `TMPDIR`), then the workloads. With `--load-once` the data set is a clone of one that the
+//! side's own program has loaded. The order is A B, B A, A B, ..., so that a machine that
 //! gets slower over time slows both sides alike.
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{Verdict, notice};
 
+use super::load_once::LoadedOnce;
 use super::source::parse;
 use super::write_json;
 
@@ -34,6 +36,9 @@ pub struct PairsArgs {
     /// Where results go: base/01.json, new/01.json and so on
     #[arg(long, value_name = "DIR")]
     results: PathBuf,
+    /// Load once per side and run on clones, nothing of them cached; otherwise each run loads
+    #[arg(long)]
+    load_once: bool,
     /// Arguments of the main job for every run
     #[arg(last = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
@@ -47,13 +52,25 @@ pub struct Side {
     pub program: PathBuf,
 }
 
+/// What both sides do.
+pub struct Plan<'a> {
+    /// How often.
+    pub pairs: u64,
+    /// The arguments of every main job.
+    pub arguments: &'a [OsString],
+    /// Whether each side loads once only.
+    pub load_once: bool,
+}
+
 /// Carries out `pairs`.
 pub fn execute(arguments: PairsArgs) -> Result<Verdict> {
     let sides = [
         Side { name: "base", program: arguments.base.clone() },
         Side { name: "new", program: arguments.new.clone().map_or_else(this_program, Ok)? },
     ];
-    record(&sides, arguments.pairs, &arguments.arguments, &arguments.results)?;
+    let plan =
+        Plan { pairs: arguments.pairs, arguments: &arguments.arguments, load_once: arguments.load_once };
+    record(&sides, &plan, &arguments.results)?;
     let dir = arguments.results.display();
     notice(&format!("judge them with: rabi-bench compare {dir}/base {dir}/new"));
     Ok(Verdict::Good)
@@ -65,8 +82,8 @@ pub fn this_program() -> Result<PathBuf> {
 }
 
 /// Runs both sides in turn.
-pub fn record(sides: &[Side; 2], pairs: u64, arguments: &[OsString], results: &Path) -> Result<()> {
-    check(pairs, arguments)?;
+pub fn record(sides: &[Side; 2], plan: &Plan<'_>, results: &Path) -> Result<()> {
+    check(plan)?;
     for side in sides {
         let dir = results.join(side.name);
         let context = || format!("cannot create the directory {}", dir.display());
@@ -75,36 +92,58 @@ pub fn record(sides: &[Side; 2], pairs: u64, arguments: &[OsString], results: &P
             bail!("{} is not empty; results of other runs would be mixed in", dir.display());
         }
     }
+    let mut loaded = Vec::new();
+    for side in sides.iter().filter(|_| plan.load_once) {
+        notice(&format!("load: {}", side.name));
+        loaded.push(LoadedOnce::load(side, plan.arguments)?);
+    }
+    let pairs = plan.pairs;
     for pair in 0..pairs {
         let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
         for index in order {
             let side = &sides[index];
             notice(&format!("pair {} of {pairs}: {}", pair + 1, side.name));
-            let mut document = run_once(&side.program, arguments)?;
-            document["pairing"] = json!({"pair": pair, "side": side.name, "order": order});
+            let mut pairing = json!({"pair": pair, "side": side.name, "order": order});
+            let mut document = match loaded.get(index) {
+                None => run_once(&side.program, plan.arguments)?,
+                Some(loaded) => {
+                    let run = |words: &[OsString]| run_once(&side.program, words);
+                    let (document, cloned) = loaded.on_clone(plan.arguments, run)?;
+                    notice(&cloned.sentence());
+                    pairing["cloned"] = json!(cloned);
+                    document
+                }
+            };
+            document["pairing"] = pairing;
             write_json(&results.join(side.name).join(format!("{:02}.json", pair + 1)), &document)?;
         }
     }
     Ok(())
 }
 
-fn check(pairs: u64, arguments: &[OsString]) -> Result<()> {
-    if pairs == 0 {
+fn check(plan: &Plan<'_>) -> Result<()> {
+    let given = |name: &str| plan.arguments.iter().any(|word| word.to_string_lossy().starts_with(name));
+    if plan.pairs == 0 {
         bail!("--pairs is 0; allowed: at least 1, and a verdict needs at least 5");
     }
     for taken in ["--results", "--dir"] {
-        if arguments.iter().any(|argument| argument.to_string_lossy().starts_with(taken)) {
+        if given(taken) {
             bail!(
                 "{taken} cannot be given to the single runs; they have directories of their own below \
                  the system's for temporary files, which TMPDIR names"
             );
         }
     }
+    if given("--loaded") {
+        bail!(
+            "--loaded cannot be given to the single runs; --load-once, before the --, spares them the loads"
+        );
+    }
     Ok(())
 }
 
 /// One main job; its results as JSON.
-fn run_once(program: &Path, arguments: &[OsString]) -> Result<Value> {
+pub fn run_once(program: &Path, arguments: &[OsString]) -> Result<Value> {
     let temporary = tempfile::tempdir().context("cannot create a temporary directory")?;
     let done = Command::new(program)
         .args(arguments)

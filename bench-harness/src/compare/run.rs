@@ -91,10 +91,15 @@ fn run_of(phase: &Value, document: &Value, before: Option<&Value>, source: &Path
         bail!("{}: a phase has no numbers; the file is damaged", source.display());
     }
     let pairing = if phase["pairing"].is_object() { phase } else { document };
+    let mut conditions = likeness::conditions(phase, environment);
+    if pairing["pairing"]["cloned"].is_object() {
+        // Nothing of it was cached when the run began, unlike after a load.
+        conditions.insert("data_set".to_owned(), "cloned".to_owned());
+    }
     Ok(Run {
         source: source.to_owned(),
         key,
-        conditions: likeness::conditions(phase, environment),
+        conditions,
         started_utc: environment["started_utc"].as_str().map(str::to_owned),
         pair: pairing["pairing"]["pair"].as_u64(),
         metrics,

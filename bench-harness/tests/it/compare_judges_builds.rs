@@ -122,3 +122,37 @@ fn two_builds_are_run_in_turn_and_compared_as_pairs() {
         .run(&format!("pairs --base {program} --results s -- --dir db"))
         .expect(2, "--dir cannot be given to the single runs");
 }
+
+#[test]
+fn pairs_loaded_once_run_on_clones_and_say_how_they_were_made() {
+    let bench = Bench::new();
+    let program = env!("CARGO_BIN_EXE_rabi-bench");
+    let pairs =
+        |job: &str| bench.run(&format!("pairs --base {program} --pairs 2 --results r --load-once -- {job}"));
+    let said = pairs("--smoke --records 5000 --operations 500 --workloads c,a --verify")
+        .expect(0, "cloned the data set: ");
+    assert_eq!(said.err.matches("load: ").count(), 2, "{}", said.err);
+    for name in ["base/01", "base/02", "new/01", "new/02"] {
+        let result = bench.json(&format!("r/{name}.json"));
+        let phases = result["phases"].as_array().unwrap();
+        let done: Vec<_> = phases.iter().map(|phase| (&phase["phase"], &phase["workload"])).collect();
+        assert_eq!(
+            done,
+            [(&json!("run"), &json!("workloadc")), (&json!("run"), &json!("workloada"))],
+            "{name}"
+        );
+        let bytes = |way: &str| result["pairing"]["cloned"][way].as_u64().unwrap();
+        // 5000 records of 1 KB, settled: their tables are never copied where links are to be had.
+        assert!(bytes("reflinked_bytes") + bytes("linked_bytes") > 5_000_000, "{}", result["pairing"]);
+    }
+    let [first, second] =
+        ["01", "02"].map(|run| bench.json(&format!("r/base/{run}.json"))["pairing"].clone());
+    assert_eq!(first["cloned"], second["cloned"], "a run changed the data set it was cloned from");
+    let mut loading = bench.json("r/new/01.json");
+    loading["pairing"].as_object_mut().unwrap().remove("cloned");
+    bench.write("loading.json", &loading.to_string());
+    bench.run("compare r/base loading.json").expect(2, "data_set: cloned / not recorded");
+    std::fs::remove_dir_all(bench.path("r")).unwrap();
+    pairs("--engine null --smoke").expect(2, "keeps nothing in its directory; leave --load-once out");
+    pairs("--loaded").expect(2, "--loaded cannot be given to the single runs; --load-once");
+}
