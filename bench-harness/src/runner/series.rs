@@ -128,6 +128,20 @@ impl Series {
         }
     }
 
+    /// Ends the series at `end`, when the last operation did. A look may have come a little later
+    /// than that, or nothing more may have happened since an earlier one: what was counted stays,
+    /// and the intervals are as long together as the phase.
+    pub fn end_at(&mut self, end: Duration) {
+        while self.intervals.len() > 1 && self.intervals.last().is_some_and(|last| last.start >= end) {
+            let late = self.intervals.pop();
+            self.intervals.last_mut().zip(late).into_iter().for_each(|(last, late)| last.absorb(late));
+        }
+        if let Some(last) = self.intervals.last_mut() {
+            last.length = end.saturating_sub(last.start);
+        }
+        self.end = end;
+    }
+
     fn join_pairs(&mut self) {
         self.length *= 2;
         let mut intervals = std::mem::take(&mut self.intervals).into_iter();
@@ -193,6 +207,33 @@ mod tests {
             assert_eq!(interval.engine, [("stall_us_total".to_owned(), 3 * at.as_millis() as u64)]);
         }
         assert_eq!(series.length(), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn the_series_ends_with_the_phase_whenever_the_last_looks_were() {
+        let ms = Duration::from_millis;
+        let done = |operations| Done { operations, ..Done::default() };
+        for (looks, end, lengths_ms, operations) in [
+            // The last look: before the end, at it, after it, twice after it.
+            (&[10, 20][..], 25, &[10, 15][..], [1, 1]),
+            (&[10, 20], 20, &[10, 10], [1, 1]),
+            (&[10, 20], 17, &[10, 7], [1, 1]),
+            (&[10, 20, 30], 15, &[10, 5], [1, 2]),
+        ] {
+            let mut series = Series::new(&EngineStats::default());
+            looks
+                .iter()
+                .for_each(|look| series.close(ms(*look), done(1), Vec::new(), &EngineStats::default()));
+            series.end_at(ms(end));
+            let lengths: Vec<_> = series.intervals().iter().map(|each| each.length).collect();
+            assert_eq!(
+                lengths,
+                lengths_ms.iter().map(|each| ms(*each)).collect::<Vec<_>>(),
+                "{looks:?} {end}"
+            );
+            let counted: Vec<_> = series.intervals().iter().map(|each| each.done.operations).collect();
+            assert_eq!(counted, operations, "{looks:?} {end}");
+        }
     }
 
     #[test]

@@ -158,10 +158,10 @@ impl<'a> Watch<'a> {
         let seen = self.see();
         let (done, rows) = match elapsed {
             Some(elapsed) => {
-                // The last interval ends with the last operation, unless there is nothing in it.
                 if seen.done != self.last.done {
                     self.close_interval(elapsed, &stats);
                 }
+                self.series.end_at(elapsed);
                 (seen.done - self.first.done, seen.totals.since(&self.first.totals))
             }
             None => (Done::default(), Vec::new()),
