@@ -23,6 +23,9 @@ pub struct Audit {
     pub good: u64,
     /// Records that are not.
     pub bad: u64,
+    /// Of those, the ones where an acknowledged write is missing; the others are what nobody wrote.
+    #[serde(skip)]
+    pub lost: u64,
     /// The first of those: key, what was expected, what was found.
     #[serde(skip)]
     pub texts: Vec<String>,
@@ -43,21 +46,26 @@ impl Audit {
     }
 }
 
-/// A ledger of what is in the database now, for record numbers below `count`. Damage is left for
+/// Notes what is in the database now, for record numbers below `count`. Damage is left for
 /// the reads to report.
-pub fn take_stock(engine: &dyn Engine, keys: &KeyFormat, count: u64) -> EngineResult<Ledger> {
-    let ledger = Ledger::new();
+pub fn take_stock(engine: &dyn Engine, keys: &KeyFormat, count: u64, ledger: &Ledger) -> EngineResult<()> {
     let numbers = numbers_of(keys, count);
     scan_all(engine, &mut |key, value| {
         if let Some(number) = numbers.get(&xxh3_64(key)) {
             ledger.found_at_start(*number, version(key, value).unwrap_or(0));
         }
     })?;
-    Ok(ledger)
+    Ok(())
 }
 
-/// Holds every record of the database against the ledger, and the ledger against the database.
-pub fn audit(engine: &dyn Engine, keys: &KeyFormat, ledger: &Ledger) -> EngineResult<Audit> {
+/// Holds every record of the database against the ledger, and the ledger against the database. Each record
+/// that has been judged is handed to `judged` with the version found; a damaged one is not.
+pub fn audit(
+    engine: &dyn Engine,
+    keys: &KeyFormat,
+    ledger: &Ledger,
+    judged: &mut dyn FnMut(u64, Option<u32>),
+) -> EngineResult<Audit> {
     let mut audit = Audit::default();
     let count = ledger.numbers();
     let numbers = numbers_of(keys, count);
@@ -66,7 +74,13 @@ pub fn audit(engine: &dyn Engine, keys: &KeyFormat, ledger: &Ledger) -> EngineRe
         let found = version(key, value);
         let number = numbers.get(&xxh3_64(key)).copied();
         let expected = match (number, found) {
-            (Some(number), Some(found)) => ledger.judge(number, ledger.floor(number), Some(found)),
+            (Some(number), Some(found)) => {
+                let floor = ledger.floor(number);
+                audit.lost += u64::from(floor.is_above(found));
+                let expected = ledger.judge(number, floor, Some(found));
+                judged(number, Some(found));
+                expected
+            }
             // A record of nobody's is judged by its checksum alone.
             (None, Some(_)) => Ok(()),
             (_, None) => Err("a record that was written under this key".to_owned()),
@@ -91,8 +105,10 @@ pub fn audit(engine: &dyn Engine, keys: &KeyFormat, ledger: &Ledger) -> EngineRe
         if let Err(expected) = ledger.judge(number, ledger.floor(number), None) {
             keys.write(number, &mut key);
             let key = key.escape_ascii();
+            audit.lost += 1;
             audit.note(false, || format!("{key}: after the run: expected {expected}, found nothing"));
         }
+        judged(number, None);
     }
     Ok(audit)
 }

@@ -14,9 +14,17 @@
 //!
 //! So no order that concurrent writers may have taken effect in raises an alarm. What the rule lets
 //! pass: within one burst, the older of two versions. Everything else that is lost or stale is found.
-//! The table takes 24 bytes for each record.
+//! The table takes 32 bytes for each record.
+//!
+//! For `crash` the ledger outlives the process: each change also goes into a file (`kept`), and who opens
+//! the database after the death judges by that. Then every record is *settled* as it was found: a write
+//! that was under way has happened or it has not, and one that has not may not come back later.
 
+use std::fs::File;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::kept::{Kept, Note};
 
 /// Locks are shared by every 1024th record.
 const STRIPES: u64 = 1024;
@@ -34,11 +42,42 @@ struct Entry {
     absent: Option<u32>,
     /// Writes under way.
     writers: u32,
+    /// Versions between the floor and this one were under way when a process died, and were not there
+    /// afterwards.
+    swallowed: u32,
+    /// Writes acknowledged.
+    acknowledged: u32,
 }
 
 impl Default for Entry {
     fn default() -> Entry {
-        Entry { floor: 0, next: 1, burst: 0, absent: Some(0), writers: 0 }
+        Entry { floor: 0, next: 1, burst: 0, absent: Some(0), writers: 0, swallowed: 0, acknowledged: 0 }
+    }
+}
+
+impl Entry {
+    /// What outlives the process; nobody is writing any more when it is read.
+    fn note(&self) -> Note {
+        Note {
+            floor: self.floor,
+            next: self.next,
+            absent: self.absent,
+            swallowed: self.swallowed,
+            acknowledged: self.acknowledged,
+        }
+    }
+
+    fn from_note(note: Note) -> Entry {
+        let Note { floor, next, absent, swallowed, acknowledged } = note;
+        Entry { floor, next, burst: floor, absent, writers: 0, swallowed, acknowledged }
+    }
+
+    fn is_there(&self) -> bool {
+        self.absent.is_none_or(|version| version < self.floor)
+    }
+
+    fn is_absent(&self) -> bool {
+        self.absent == Some(self.floor) && self.next == self.floor + 1
     }
 }
 
@@ -46,6 +85,8 @@ impl Default for Entry {
 #[derive(Debug)]
 pub struct Ledger {
     stripes: Box<[Mutex<Vec<Entry>>]>,
+    /// Where it outlives the process.
+    kept: Option<Kept>,
 }
 
 /// What a write does to its record.
@@ -61,22 +102,59 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Floor(u32);
 
+impl Floor {
+    /// Whether this version was overwritten for good.
+    pub fn is_above(self, version: u32) -> bool {
+        version < self.0
+    }
+}
+
 impl Ledger {
     /// A ledger of a database without records.
     pub fn new() -> Ledger {
-        Ledger { stripes: (0..STRIPES).map(|_| Mutex::default()).collect() }
+        Ledger { stripes: (0..STRIPES).map(|_| Mutex::default()).collect(), kept: None }
+    }
+
+    /// The ledger that a process which is dead has kept in this file, to be kept there on.
+    pub fn kept_in(file: File) -> io::Result<Ledger> {
+        let mut ledger = Ledger::new();
+        let kept = Kept::new(file);
+        kept.read(&mut |number, note| ledger.with(number, |entry| *entry = Entry::from_note(note)))?;
+        ledger.kept = Some(kept);
+        Ok(ledger)
     }
 
     /// Notes a record that is there before anything is written.
     pub fn found_at_start(&self, number: u64, version: u32) {
-        self.with(number, |entry| {
-            *entry = Entry { floor: version, next: version + 1, burst: version, absent: None, writers: 0 };
+        self.change(number, |entry| {
+            *entry = Entry { floor: version, next: version + 1, burst: version, ..Entry::default() };
+            entry.absent = None;
+        });
+    }
+
+    /// Takes for the truth what was found of a record after the process that wrote had died.
+    pub fn settle(&self, number: u64, found: Option<u32>) {
+        self.change(number, |entry| {
+            entry.writers = 0;
+            match found {
+                Some(version) => {
+                    entry.next = entry.next.max(version + 1);
+                    (entry.floor, entry.swallowed, entry.absent) = (version, entry.next, None);
+                }
+                None if entry.is_absent() => {}
+                // Absence gets a version of its own, so that whatever was begun is older.
+                None => {
+                    (entry.floor, entry.absent) = (entry.next, Some(entry.next));
+                    entry.next += 1;
+                }
+            }
+            entry.burst = entry.floor;
         });
     }
 
     /// A write begins; it gets this version.
     pub fn begin(&self, number: u64, change: Change) -> u32 {
-        self.with(number, |entry| {
+        self.change(number, |entry| {
             let version = entry.next;
             entry.next += 1;
             if entry.writers == 0 {
@@ -92,10 +170,11 @@ impl Ledger {
 
     /// A write has ended, acknowledged or not.
     pub fn end(&self, number: u64, acknowledged: bool) {
-        self.with(number, |entry| {
+        self.change(number, |entry| {
             entry.writers -= 1;
             if acknowledged {
                 entry.floor = entry.burst;
+                entry.acknowledged += 1;
             }
         });
     }
@@ -111,13 +190,14 @@ impl Ledger {
         let entry = self.with(number, |entry| *entry);
         let may_be_absent = entry.absent.is_some_and(|version| version >= floor.0);
         let fine = match found {
-            Some(version) => version >= floor.0 && version < entry.next,
+            Some(version) if version == floor.0 => version < entry.next,
+            Some(version) => version > floor.0 && version >= entry.swallowed && version < entry.next,
             None => may_be_absent,
         };
         if fine {
             return Ok(());
         }
-        let newest = entry.next - 1;
+        let newest = if entry.next == entry.swallowed { floor.0 } else { entry.next - 1 };
         Err(match (floor.0 == newest, may_be_absent) {
             (true, true) => "nothing: it was deleted".to_owned(),
             (true, false) => format!("version {newest}"),
@@ -133,6 +213,33 @@ impl Ledger {
             length => (length - 1) * STRIPES + stripe as u64 + 1,
         };
         self.stripes.iter().enumerate().map(longest).max().unwrap_or(0)
+    }
+
+    /// Writes acknowledged, of all records together.
+    pub fn acknowledged(&self) -> u64 {
+        let of_stripe = |entries: &Mutex<Vec<Entry>>| {
+            lock(entries).iter().map(|entry| u64::from(entry.acknowledged)).sum::<u64>()
+        };
+        self.stripes.iter().map(of_stripe).sum()
+    }
+
+    /// The first record of the range that is known to be there, or known not to be.
+    pub fn first(&self, range: std::ops::Range<u64>, is_there: bool) -> Option<u64> {
+        range.into_iter().find(|number| {
+            self.with(*number, |entry| if is_there { entry.is_there() } else { entry.is_absent() })
+        })
+    }
+
+    /// Changes an entry, also where it outlives the process: before the engine's call when a write begins, and
+    /// behind it when it ends. Within the lock, so that the file has changes of a record in their order.
+    fn change<T>(&self, number: u64, act: impl FnOnce(&mut Entry) -> T) -> T {
+        self.with(number, |entry| {
+            let done = act(entry);
+            if let Some(kept) = &self.kept {
+                kept.write(number, entry.note());
+            }
+            done
+        })
     }
 
     fn with<T>(&self, number: u64, act: impl FnOnce(&mut Entry) -> T) -> T {
@@ -151,91 +258,5 @@ fn lock(entries: &Mutex<Vec<Entry>>) -> MutexGuard<'_, Vec<Entry>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The answer to a read that begins and ends now.
-    fn judge(ledger: &Ledger, found: Option<u32>) -> Result<(), String> {
-        ledger.judge(5, ledger.floor(5), found)
-    }
-
-    #[test]
-    fn after_an_acknowledgement_older_versions_and_absence_are_lost_writes() {
-        let ledger = Ledger::new();
-        assert_eq!(judge(&ledger, None), Ok(()));
-        assert_eq!(ledger.begin(5, Change::Put), 1);
-        // Under way: both outcomes may be seen.
-        assert_eq!((judge(&ledger, None), judge(&ledger, Some(1))), (Ok(()), Ok(())));
-        ledger.end(5, true);
-        assert_eq!(judge(&ledger, None), Err("version 1".to_owned()));
-        assert_eq!(ledger.begin(5, Change::Put), 2);
-        ledger.end(5, true);
-        assert_eq!(judge(&ledger, Some(1)), Err("version 2".to_owned()));
-        assert_eq!(judge(&ledger, Some(3)), Err("version 2".to_owned()));
-        assert_eq!(judge(&ledger, Some(2)), Ok(()));
-    }
-
-    #[test]
-    fn a_read_that_began_before_an_acknowledgement_may_return_what_was_there() {
-        let ledger = Ledger::new();
-        ledger.found_at_start(5, 7);
-        let floor = ledger.floor(5);
-        ledger.begin(5, Change::Put);
-        ledger.end(5, true);
-        assert_eq!(ledger.judge(5, floor, Some(7)), Ok(()));
-        assert_eq!(ledger.judge(5, floor, Some(8)), Ok(()));
-        assert!(ledger.judge(5, floor, Some(6)).is_err());
-        assert!(ledger.judge(5, floor, None).is_err());
-    }
-
-    #[test]
-    fn overlapping_writes_may_take_effect_in_either_order_and_end_what_was_before() {
-        let ledger = Ledger::new();
-        ledger.found_at_start(5, 3);
-        assert_eq!((ledger.begin(5, Change::Put), ledger.begin(5, Change::Put)), (4, 5));
-        ledger.end(5, true);
-        ledger.end(5, true);
-        assert_eq!((judge(&ledger, Some(4)), judge(&ledger, Some(5))), (Ok(()), Ok(())));
-        assert_eq!(judge(&ledger, Some(3)), Err("a version from 4 to 5".to_owned()));
-        // The next write alone ends the doubt.
-        ledger.begin(5, Change::Put);
-        ledger.end(5, true);
-        assert_eq!(judge(&ledger, Some(5)), Err("version 6".to_owned()));
-    }
-
-    #[test]
-    fn a_delete_makes_absence_right_and_every_value_before_it_wrong() {
-        let ledger = Ledger::new();
-        ledger.found_at_start(5, 1);
-        assert_eq!(judge(&ledger, None), Err("version 1".to_owned()));
-        assert_eq!(ledger.begin(5, Change::Delete), 2);
-        assert_eq!((judge(&ledger, None), judge(&ledger, Some(1))), (Ok(()), Ok(())));
-        ledger.end(5, true);
-        assert_eq!(judge(&ledger, Some(1)), Err("nothing: it was deleted".to_owned()));
-        ledger.begin(5, Change::Put);
-        ledger.end(5, true);
-        assert_eq!(judge(&ledger, None), Err("version 3".to_owned()));
-    }
-
-    #[test]
-    fn a_failed_write_may_have_happened_or_not() {
-        let ledger = Ledger::new();
-        ledger.found_at_start(5, 1);
-        ledger.begin(5, Change::Put);
-        ledger.end(5, false);
-        assert_eq!((judge(&ledger, Some(1)), judge(&ledger, Some(2))), (Ok(()), Ok(())));
-        ledger.begin(5, Change::Put);
-        ledger.end(5, true);
-        assert_eq!(judge(&ledger, Some(2)), Err("version 3".to_owned()));
-    }
-
-    #[test]
-    fn the_largest_number_is_known_whichever_stripe_it_is_in() {
-        let ledger = Ledger::new();
-        assert_eq!(ledger.numbers(), 0);
-        ledger.found_at_start(3 * STRIPES + 9, 0);
-        ledger.found_at_start(12, 0);
-        assert_eq!(ledger.numbers(), 3 * STRIPES + 10);
-        assert!(size_of::<Entry>() <= 24);
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

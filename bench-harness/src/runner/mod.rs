@@ -10,6 +10,7 @@ mod agenda;
 mod audit;
 mod claim;
 mod insert_numbers;
+mod kept;
 mod ledger;
 mod live;
 mod reads;
@@ -110,13 +111,29 @@ impl Job {
             PhaseKind::Load => self.workload.insert_start + self.workload.insert_count,
             PhaseKind::Run => self.workload.record_count,
         };
-        let stock = || audit::take_stock(engine, &self.workload.keys, known);
+        let stock = || {
+            let ledger = Ledger::new();
+            audit::take_stock(engine, &self.workload.keys, known, &ledger)?;
+            Ok(ledger)
+        };
         self.workload.verify.then(stock).transpose()
+    }
+
+    /// Notes what of the data set is in the database.
+    pub fn take_stock_into(&self, engine: &dyn Engine, ledger: &Ledger) -> EngineResult<()> {
+        audit::take_stock(engine, &self.workload.keys, self.workload.record_count, ledger)
     }
 
     /// Holds the whole database against what was acknowledged, if there is a ledger of it.
     pub fn audit(&self, engine: &dyn Engine, ledger: Option<&Ledger>) -> EngineResult<Option<Audit>> {
-        ledger.map(|ledger| audit::audit(engine, &self.workload.keys, ledger)).transpose()
+        let audit = |ledger| audit::audit(engine, &self.workload.keys, ledger, &mut |_, _| {});
+        ledger.map(audit).transpose()
+    }
+
+    /// The same after the process that wrote has died: what is found counts from now on.
+    pub fn audit_and_settle(&self, engine: &dyn Engine, ledger: &Ledger) -> EngineResult<Audit> {
+        let mut settle = |number, found| ledger.settle(number, found);
+        audit::audit(engine, &self.workload.keys, ledger, &mut settle)
     }
 
     /// The mean of key and value over some records of the data set; exact where all have one size.
