@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ci::{CiArgs, StepsArgs};
 use crate::compare::{CalibrateArgs, CompareArgs, PairsArgs};
+use crate::crash::{ABOUT_CRASHES, ChildArgs, CrashArgs};
 use crate::engine::{Durability, Injection};
 use crate::report::ExportArgs;
 use crate::search::SearchArgs;
@@ -89,6 +90,12 @@ pub enum Command {
     /// Compare several engines: the same work, the same memory, side by side
     #[command(after_help = suite_help())]
     Suite(SuiteArgs),
+    /// Kill engines while they write: how long they take to open again, and whether anything is lost
+    #[command(after_help = crash_help())]
+    Crash(Box<CrashArgs>),
+    /// The processes that crash starts and kills
+    #[command(hide = true)]
+    CrashChild(Box<ChildArgs>),
 }
 
 /// What all commands have in common.
@@ -229,6 +236,10 @@ fn ci_help() -> String {
 
 fn suite_help() -> String {
     format!("{}\n\n{ABOUT_THE_SUITE}", engines_help())
+}
+
+fn crash_help() -> String {
+    format!("{}\n\n{ABOUT_CRASHES}", engines_help())
 }
 
 fn engines_help() -> String {

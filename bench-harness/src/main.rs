@@ -3,12 +3,13 @@
 //! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
 //! `workload` turns both into keys, records and operations, `engine` hides the databases,
 //! `measure` holds histograms, `dataset` clones what was loaded, `runner` puts a workload to an engine, `report` prints, and
-//! `phase_command`, `main_job` and `suite` are what a user can ask for.
+//! `phase_command`, `main_job`, `suite` and `crash` are what a user can ask for.
 
 mod allocations;
 mod ci;
 mod cli;
 mod compare;
+mod crash;
 mod dataset;
 mod engine;
 mod environment;
@@ -54,6 +55,8 @@ fn main() -> ExitCode {
         Some(Command::Ci(arguments)) => ci::execute(arguments),
         Some(Command::CiSteps(arguments)) => ci::steps(arguments),
         Some(Command::Suite(arguments)) => suite::execute(arguments),
+        Some(Command::Crash(arguments)) => crash::execute(*arguments),
+        Some(Command::CrashChild(arguments)) => crash::execute_child(*arguments),
         None => main_job::execute(cli.main_job),
     };
     match done {

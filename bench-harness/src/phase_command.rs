@@ -158,17 +158,23 @@ pub fn info(arguments: &EngineArgs, engine: &dyn Engine) -> PhaseInfo {
     }
 }
 
-fn layer(arguments: &PhaseArgs) -> Result<Properties> {
+/// The properties of files and arguments, in the order in which later ones win.
+pub fn layer_basics(files: &[PathBuf], given: &[String], threads: Option<u64>) -> Result<Properties> {
     let mut properties = Properties::default();
-    for file in &arguments.files {
+    for file in files {
         properties.add_file(file)?;
     }
-    for argument in &arguments.properties {
+    for argument in given {
         properties.add_argument(argument)?;
     }
-    if let Some(threads) = arguments.threads {
+    if let Some(threads) = threads {
         properties.set("threadcount", threads.to_string(), Origin::Flag("--threads"));
     }
+    Ok(properties)
+}
+
+fn layer(arguments: &PhaseArgs) -> Result<Properties> {
+    let mut properties = layer_basics(&arguments.files, &arguments.properties, arguments.threads)?;
     if let Some(target) = arguments.target {
         properties.set("target", target.to_string(), Origin::Flag("--target"));
     }
@@ -190,7 +196,7 @@ fn layer(arguments: &PhaseArgs) -> Result<Properties> {
 }
 
 /// The last property file names the workload.
-fn workload_name(files: &[PathBuf]) -> String {
+pub fn workload_name(files: &[PathBuf]) -> String {
     let name = files.last().and_then(|file| file.file_name());
     name.map_or_else(|| "default".to_owned(), |name| name.to_string_lossy().into_owned())
 }
@@ -212,7 +218,7 @@ fn prepare_directory(kind: PhaseKind, dir: &Path) -> Result<()> {
 }
 
 /// Created before the measurement, so that a wrong path does not cost a run.
-fn create_json(path: &Path) -> Result<(PathBuf, File)> {
+pub fn create_json(path: &Path) -> Result<(PathBuf, File)> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok((path.to_owned(), file))
 }

@@ -20,6 +20,7 @@ use crate::runner::{Job, PhaseResult};
 
 pub use cool::cool;
 pub use device::{Device, DeviceUsage};
+pub use directory::allocated_bytes;
 pub use usage::{OTHERS_CORES_MAX, Usage};
 
 use device::DeviceCounters;

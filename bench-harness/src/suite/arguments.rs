@@ -104,7 +104,8 @@ pub struct EngineOption {
     pub setting: String,
 }
 
-fn engine_option(argument: &str) -> Result<EngineOption, String> {
+/// An option of one engine from an argument `ENGINE.NAME=VALUE`.
+pub fn engine_option(argument: &str) -> Result<EngineOption, String> {
     let parts = argument.split_once('.').filter(|(engine, setting)| {
         let name = setting.split_once('=').map_or("", |(name, _)| name);
         !engine.is_empty() && !name.is_empty() && !engine.contains('=')

@@ -30,7 +30,7 @@ use crate::environment::{Environment, Hierarchy};
 use crate::main_job::create_results;
 use crate::{Verdict, notice, output};
 
-pub use arguments::{ABOUT_THE_SUITE, SuiteArgs};
+pub use arguments::{ABOUT_THE_SUITE, EngineOption, SuiteArgs, engine_option};
 pub use memory::join;
 
 use cell::{Ended, Recipe, Words};

@@ -8,6 +8,7 @@ mod harness;
 mod arrivals_on_a_schedule;
 mod ci_gates_counters;
 mod compare_judges_builds;
+mod crash_keeps_what_was_acknowledged;
 mod errors_name_what_is_wrong;
 mod exports_for_other_programs;
 mod load_and_run;

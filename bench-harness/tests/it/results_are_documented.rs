@@ -10,7 +10,10 @@ use crate::harness::{Bench, core_workload, read_json};
 type Fields = BTreeMap<String, BTreeSet<String>>;
 
 /// Which section of the page describes the value of a field: an object, or the objects of a list.
-const WITHIN: [(&str, &str, &str); 14] = [
+const WITHIN: [(&str, &str, &str); 17] = [
+    ("crash", "environment", "environment"),
+    ("crash", "engines", "crash engine"),
+    ("crash engine", "rounds", "crash round"),
     ("job", "environment", "environment"),
     ("job", "levels", "level"),
     ("job", "phases", "phase"),
@@ -96,6 +99,10 @@ fn every_field_of_a_result_is_on_the_page_and_every_field_of_the_page_in_a_resul
     bench.run(&format!("load -P {file} --engine memory --dir db --json load.json")).expect(0, "");
     let phase = bench.json("load.json");
     collect("phase", &phase, &mut written);
+    bench
+        .run(&format!("crash -P {file} --dir crashed --rounds 1 --run-s 0.1 --json crash.json"))
+        .expect(0, "");
+    collect("crash", &bench.json("crash.json"), &mut written);
     let (all, needed) = documented();
     assert!(all.len() > 10, "the page has other headings than this test knows: {all:?}");
     assert_eq!(beyond(&written, &all), Vec::<String>::new(), "docs/results-schema.md does not name these");

@@ -1,0 +1,138 @@
+//! One engine over all rounds: kill it, open it again, hold it against its ledger.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use super::arguments::{CrashArgs, Step};
+use super::child::Recovered;
+use super::plan::Kills;
+use super::report::{EngineCrashes, Round};
+use super::victim::{Stage, Victim};
+use crate::resources::allocated_bytes;
+use crate::runner::Ledger;
+use crate::stats::median;
+
+/// More than any engine that opens at all should take.
+const OPEN_MAX: Duration = Duration::from_secs(600);
+/// A load takes as long as it takes, but not for ever.
+const LOAD_MAX: Duration = Duration::from_secs(86_400);
+/// How long an opening takes before one was measured.
+const OPEN_FIRST_S: f64 = 0.05;
+
+/// One engine while it is being crashed.
+pub struct Subject<'a> {
+    arguments: &'a CrashArgs,
+    dir: PathBuf,
+    /// What was acknowledged; in memory, shared with the child processes, alive beyond them.
+    ledger: File,
+    /// Whether a child has come to the end of loading.
+    loaded: bool,
+    /// Of all children so far.
+    acknowledged: u64,
+    /// What was found.
+    pub crashes: EngineCrashes,
+}
+
+impl<'a> Subject<'a> {
+    /// An engine whose database is, or will be, in `dir`.
+    pub fn new(arguments: &'a CrashArgs, engine: &str, dir: PathBuf) -> Result<Subject<'a>> {
+        let ledger = memfd_create("rabi-bench-ledger", MemfdFlags::CLOEXEC)
+            .context("cannot make a file in memory for what is acknowledged")?;
+        let ledger = File::from(ledger);
+        let crashes = EngineCrashes::new(engine);
+        Ok(Subject { arguments, dir, ledger, loaded: false, acknowledged: 0, crashes })
+    }
+
+    /// Carries out a round; what is found of the engine is in `crashes`, also that it cannot go on.
+    pub fn round(&mut self, round: u32, kills: Kills) -> Result<()> {
+        match self.attempt(round, kills)? {
+            Ok(done) => self.crashes.rounds.push(done),
+            Err(trouble) => self.crashes.out = Some(format!("round {round}: {trouble}")),
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self, round: u32, kills: Kills) -> Result<Result<Round, String>> {
+        let seed = self.arguments.seed.wrapping_add(u64::from(round));
+        let mut writer = self.start(Step::Write, seed)?;
+        // Only the first load is killed, or a load longer than a round would never end.
+        let (stage, limit) = match (self.loaded, round) {
+            (true, _) => (Stage::Running, OPEN_MAX),
+            (false, 1) => (Stage::Loading, OPEN_MAX),
+            (false, _) => (Stage::Running, LOAD_MAX),
+        };
+        if let Err(trouble) = writer.wait_for(stage, limit) {
+            return Ok(Err(format!("the process that writes: {trouble}")));
+        }
+        let death = match writer.kill_after(Duration::from_secs_f64(kills.after_s)) {
+            Ok(death) => death,
+            Err(trouble) => return Ok(Err(format!("the process that writes: {trouble}"))),
+        };
+        self.loaded |= death.stage == Stage::Running;
+        let acknowledged = self.newly_acknowledged()?;
+        let killed_again_in = match kills.opening {
+            Some(share) => match self.kill_opening(seed, share)? {
+                Ok(stage) => Some(stage.name()),
+                Err(trouble) => return Ok(Err(format!("the first opening: {trouble}"))),
+            },
+            None => None,
+        };
+        let size_bytes = allocated_bytes(&self.dir);
+        Ok(match self.start(Step::Recover, seed)?.recovered(OPEN_MAX) {
+            Ok(recovered) => {
+                self.keep(round, &recovered);
+                Ok(Round {
+                    round,
+                    kill_after_s: kills.after_s,
+                    killed_in: death.stage.name(),
+                    killed_again_in,
+                    acknowledged,
+                    failures: death.failures,
+                    size_bytes,
+                    open_s: recovered.open_s,
+                    first_read_s: recovered.first_read_s,
+                    good: recovered.good,
+                    lost: recovered.lost,
+                    wrong: recovered.wrong,
+                })
+            }
+            Err(trouble) => Err(format!("opening after the kill: {trouble}")),
+        })
+    }
+
+    fn start(&self, step: Step, seed: u64) -> Result<Victim> {
+        let load = step == Step::Write && !self.loaded;
+        let words = self.arguments.child(&self.crashes.engine, &self.dir, step, load, seed);
+        Victim::start(&words, &self.ledger)
+    }
+
+    fn newly_acknowledged(&mut self) -> Result<u64> {
+        let file = self.ledger.try_clone().context("cannot read the ledger")?;
+        let now = Ledger::kept_in(file).context("cannot read the ledger")?.acknowledged();
+        let before = std::mem::replace(&mut self.acknowledged, now);
+        Ok(now - before)
+    }
+
+    /// Kills a process that opens the database, at a share of the time that usually takes.
+    fn kill_opening(&mut self, seed: u64, share: f64) -> Result<Result<Stage, String>> {
+        let known: Vec<f64> = self.crashes.rounds.iter().map(|round| round.open_s).collect();
+        let usual_s = if known.is_empty() { OPEN_FIRST_S } else { median(&known) };
+        let mut opener = self.start(Step::Open, seed)?;
+        if let Err(trouble) = opener.wait_for(Stage::Opening, OPEN_MAX) {
+            return Ok(Err(trouble));
+        }
+        Ok(opener.kill_after(Duration::from_secs_f64(usual_s * share)).map(|death| death.stage))
+    }
+
+    fn keep(&mut self, round: u32, recovered: &Recovered) {
+        self.crashes.durability_kept = Some(recovered.kept);
+        self.crashes.durability_how = Some(recovered.how.clone());
+        for text in &recovered.texts {
+            self.crashes.note(format!("round {round}: {text}"));
+        }
+    }
+}

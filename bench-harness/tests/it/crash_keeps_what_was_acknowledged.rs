@@ -1,0 +1,127 @@
+//! `crash`: engines that are killed lose nothing, an engine that loses something is found out, and wrong
+//! arguments are answered.
+
+use serde_json::Value;
+
+use crate::harness::{Bench, Said, core_workload, engines};
+
+/// Deletes, batches and inserts as well, few enough records that memtables are flushed and merged.
+const MIX: &str = "recordcount=3000\nfieldcount=2\nfieldlength=100\nrequestdistribution=uniform\n\
+                   readproportion=1\nupdateproportion=4\ninsertproportion=1\nreadmodifywriteproportion=1\n\
+                   rabi.deleteproportion=1\nrabi.batchproportion=1\nthreadcount=2\n";
+
+fn rounds(report: &Value, engine: usize) -> &Vec<Value> {
+    report["engines"][engine]["rounds"].as_array().unwrap()
+}
+
+fn sum(report: &Value, engine: usize, field: &str) -> u64 {
+    rounds(report, engine).iter().map(|round| round[field].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn every_engine_on_disk_keeps_what_it_has_acknowledged() {
+    let bench = Bench::new();
+    bench.write("mix", MIX);
+    let on_disk: Vec<_> = engines().into_iter().filter(|engine| *engine != "memory").collect();
+    let list = on_disk.join(",");
+    let said = bench
+        .run(&format!(
+            "crash -P mix --engines {list} --rounds 3 --run-s 0.4 --open-kill 0.5 --seed 6 \
+             --memtable-size-bytes 1048576 --dir dbs --json x.json"
+        ))
+        .expect(0, &format!("[3/3] {}: killed in ", on_disk[0]));
+    let report = bench.json("x.json");
+    for (place, engine) in on_disk.iter().enumerate() {
+        assert_eq!(report["engines"][place]["engine"], *engine);
+        assert_eq!(rounds(&report, place).len(), 3, "{engine}: {}", said.err);
+        assert!(sum(&report, place, "acknowledged") > 30, "{engine}: {}", said.out);
+        assert!(sum(&report, place, "good") > 30, "{engine}: {}", said.out);
+        assert_eq!(sum(&report, place, "lost") + sum(&report, place, "wrong"), 0, "{engine}");
+        let promised = report["engines"][place]["durability_kept"].as_str().unwrap();
+        assert!(said.out.contains(&format!("{engine}: promises {promised}: ")), "{}", said.out);
+        assert!(rounds(&report, place).iter().any(|round| round["killed_again_in"].is_string()));
+        for round in rounds(&report, place) {
+            assert!(round["open_s"].as_f64().unwrap() > 0.0);
+            assert!(round["first_read_s"].as_f64().unwrap() > round["open_s"].as_f64().unwrap());
+        }
+    }
+}
+
+/// Three rounds at a pace at which no record is written twice.
+fn spoilt(injection: &str) -> (Bench, Said) {
+    let bench = Bench::new();
+    bench.write(
+        "mix",
+        "recordcount=1000\nfieldcount=2\nfieldlength=20\nrequestdistribution=sequential\ntarget=1000\n\
+         readproportion=0\nupdateproportion=1\nthreadcount=1\n",
+    );
+    let said = bench.run(&format!(
+        "crash -P mix --dir db --rounds 3 --run-s 0.5 --open-kill 0 --json x.json {injection}"
+    ));
+    (bench, said)
+}
+
+#[test]
+fn a_lost_write_is_found_and_named() {
+    let (bench, said) = spoilt("--inject-lost-write 5");
+    let said = said.expect(1, "lost, 0 wrong");
+    let line = said.out.lines().find(|line| line.starts_with("rabi: round ")).unwrap();
+    assert!(line.contains(": user") && line.contains(": after the run: expected version "), "{line}");
+    assert!(line.contains(", found "), "{line}");
+    assert!(sum(&bench.json("x.json"), 0, "lost") > 0, "{}", said.out);
+}
+
+#[test]
+fn a_spoilt_write_is_wrong_and_not_lost() {
+    let (bench, said) = spoilt("--inject-rotten-write 5");
+    let said = said.expect(1, "0 lost, 1 wrong");
+    assert!(said.out.contains("expected a record that was written under this key, found 50 bytes"));
+    assert_eq!(sum(&bench.json("x.json"), 0, "lost"), 0, "{}", said.out);
+}
+
+#[test]
+fn a_database_that_is_there_is_used_as_it_is() {
+    let bench = Bench::new();
+    bench.write("mix", &format!("{MIX}recordcount=500\n"));
+    bench.run("load -P mix --engine rabi --dir db --verify").expect(0, "");
+    let said = bench.run("crash -P mix --dir db --rounds 1 --run-s 0.3 --open-kill 0 --json x.json");
+    said.expect(0, "killed in run, ");
+    assert!(sum(&bench.json("x.json"), 0, "good") > 100);
+}
+
+#[test]
+fn an_engine_that_does_not_open_is_given_up_with_its_own_words() {
+    let bench = Bench::new();
+    bench.write("mix", MIX);
+    std::fs::create_dir(bench.path("db")).unwrap();
+    std::fs::write(bench.path("db/data.mdb"), "").unwrap();
+    let said = bench.run("crash -P mix --dir db --rounds 3").expect(
+        1,
+        "rabi: given up in round 1: the process that writes: open ended by itself with exit status: 2: error: \
+         engine rabi: open failed: ",
+    );
+    assert!(said.err.contains("holds the data of the engine lmdb"), "{}", said.err);
+    assert!(said.out.contains("rabi: was never open again"), "{}", said.out);
+}
+
+#[test]
+fn wrong_arguments_are_answered() {
+    let bench = Bench::new();
+    let a = core_workload('a');
+    for (arguments, answer) in [
+        (format!("-P {} --dir d", core_workload('c')), "the workload workloadc writes nothing, so a crash"),
+        (format!("-P {a} --engines memory"), "--engines: memory keeps no data on disk, so nothing of it"),
+        (format!("-P {a} --engines rabi,rabi"), "--engines: rabi is named twice; use --rounds"),
+        (format!("-P {a} --engines rabbi"), "unknown engine rabbi (meant rabi?)"),
+        (
+            format!("-P {a} --engine-option lmdb.x=1"),
+            "--engine-option lmdb.x=1: lmdb is not among the engines to be crashed",
+        ),
+        (format!("-P {a} --run-s 0"), "expected seconds above 0, at most 86400"),
+        (format!("-P {a} --open-kill 2"), "expected a share from 0 to 1"),
+        ("--dir d".to_owned(), "property recordcount"),
+    ] {
+        bench.run(&format!("crash {arguments}")).expect(2, answer);
+    }
+    assert!(!bench.path("d").exists(), "made before the arguments were checked");
+}
