@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::argument::{count, number};
 use crate::ci::{CiArgs, StepsArgs};
 use crate::compare::{CalibrateArgs, CompareArgs, PairsArgs};
 use crate::crash::{ABOUT_CRASHES, ChildArgs, CrashArgs};
@@ -50,7 +51,7 @@ the time limit has passed; 3 inconclusive: unlike conditions, or counters missin
 /// YCSB-style workload runner.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = after_help(), args_conflicts_with_subcommands = true)]
-#[command(subcommand_negates_reqs = true)]
+#[command(subcommand_negates_reqs = true, allow_negative_numbers = true)]
 pub struct Cli {
     /// Load or run alone; none for the main job.
     #[command(subcommand)]
@@ -64,31 +65,33 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Insert the data set of a workload
-    #[command(after_help = engines_help())]
+    #[command(after_help = engines_help(), allow_negative_numbers = true)]
     Load(PhaseArgs),
     /// Run the operations of a workload on a loaded data set
-    #[command(after_help = engines_help())]
+    #[command(after_help = engines_help(), allow_negative_numbers = true)]
     Run(PhaseArgs),
     /// List the properties of workload files: default, values and what each does
     Properties,
     /// Find the highest rate at which a latency objective is met, on a loaded data set
-    #[command(after_help = SEARCH_STATUS)]
+    #[command(after_help = SEARCH_STATUS, allow_negative_numbers = true)]
     Search(Box<SearchArgs>),
     /// Judge the results of one build against those of another
-    #[command(after_help = COMPARE_STATUS)]
+    #[command(after_help = COMPARE_STATUS, allow_negative_numbers = true)]
     Compare(CompareArgs),
     /// Run two builds in turn, for compare
+    #[command(allow_negative_numbers = true)]
     Pairs(PairsArgs),
     /// Run this build against itself, to learn this machine's noise
+    #[command(allow_negative_numbers = true)]
     Calibrate(CalibrateArgs),
     /// Hold the counters of a short fixed run against a baseline
-    #[command(after_help = ci_help())]
+    #[command(after_help = ci_help(), allow_negative_numbers = true)]
     Ci(CiArgs),
     /// The run whose counters ci takes
     #[command(hide = true)]
     CiSteps(StepsArgs),
     /// Compare several engines: the same work, the same memory, side by side
-    #[command(after_help = suite_help())]
+    #[command(after_help = suite_help(), allow_negative_numbers = true)]
     Suite(SuiteArgs),
     /// Kill engines while they write: how long they take to open again, and whether anything is lost
     #[command(after_help = crash_help())]
@@ -114,6 +117,7 @@ pub struct EngineArgs {
     pub options: Vec<(String, String)>,
     /// The seed of everything random: equal seeds give equal operations
     #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub seed: u64,
     /// Check the content of every record read
     #[arg(long, help_heading = "Workload")]
@@ -143,12 +147,15 @@ pub struct PhaseArgs {
     pub engine: EngineArgs,
     /// Client threads (property threadcount)
     #[arg(long, value_name = "N", help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub threads: Option<u64>,
     /// Operations a second over all threads (property target)
     #[arg(long, value_name = "OPS", help_heading = "Workload")]
+    #[arg(value_parser = number)]
     pub target: Option<f64>,
     /// Seconds after which the phase ends (property maxexecutiontime)
     #[arg(long, value_name = "S", help_heading = "Workload")]
+    #[arg(value_parser = number)]
     pub duration: Option<f64>,
     /// When operations begin.
     #[command(flatten)]
@@ -172,18 +179,22 @@ pub struct PhaseArgs {
 pub struct MainJobArgs {
     /// Records to load, of about 1 KB each [default: 500000]
     #[arg(long, value_name = "N", help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub records: Option<u64>,
     /// Most operations of each workload [default: 2000000; of E, a tenth]
     #[arg(long, value_name = "N", help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub operations: Option<u64>,
     /// Most seconds of each workload [default: 10]
     #[arg(long, value_name = "S", help_heading = "Workload")]
+    #[arg(value_parser = number)]
     pub duration: Option<f64>,
     /// When operations begin.
     #[command(flatten)]
     pub traffic: TrafficArgs,
     /// Client threads
     #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub threads: u64,
     /// The workloads to run, in this order
     #[arg(long, value_name = "LIST", default_value = "a,b,c,d,f,e", value_delimiter = ',')]
@@ -200,6 +211,7 @@ pub struct MainJobArgs {
     pub dir: Option<PathBuf>,
     /// The memtable size, small enough to see all levels at work [default: 33554432]
     #[arg(long, value_name = "BYTES", help_heading = "Engine")]
+    #[arg(value_parser = count::<u64>)]
     pub memtable_size_bytes: Option<u64>,
     /// The database is there: run on it without loading; --records says how many it has
     #[arg(long, requires = "dir", help_heading = "Workload")]

@@ -6,6 +6,7 @@
 //! `phase_command`, `main_job`, `suite` and `crash` are what a user can ask for.
 
 mod allocations;
+mod argument;
 mod ci;
 mod cli;
 mod compare;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
+use crate::argument::create_file;
 use crate::cli::MainJobArgs;
 use crate::engine::{self, Engine};
 use crate::environment::{Environment, hostname, utc};
@@ -66,7 +67,10 @@ const SMOKE: Size = Size {
 /// Carries out the main job.
 pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
     if let Some(group) = &arguments.join_group {
-        join(group).with_context(|| format!("cannot join the control group {}", group.display()))?;
+        join(group).with_context(|| {
+            let advice = "--join-group takes the directory of one, below /sys/fs/cgroup";
+            format!("cannot join the control group {}; {advice}", group.display())
+        })?;
     }
     let size = size(&arguments);
     engine::check(&arguments.engine.engine)?;
@@ -79,7 +83,7 @@ pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
     let jobs = jobs(&arguments, size)?;
     let (dir, temporary) = directory(arguments.dir.as_deref(), arguments.loaded)?;
     let target = match &arguments.json {
-        Some(file) => Target::File(file.clone(), create_file(file)?),
+        Some(file) => Target::File(file.clone(), create_file("--json", file)?),
         None => Target::Directory(create_results(&arguments.results)?),
     };
     let report = run_all(jobs, &dir, &arguments, size)?;
@@ -149,10 +153,9 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
 /// The directory of the database, and what removes it at the end if it is a temporary one.
 fn directory(named: Option<&Path>, loaded: bool) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
     let Some(dir) = named else {
-        let temporary = tempfile::Builder::new()
-            .prefix("rabi-bench-")
-            .tempdir()
-            .context("cannot create a temporary directory")?;
+        let temporary = tempfile::Builder::new().prefix("rabi-bench-").tempdir().context(
+            "cannot create a temporary directory; name a place that can be written, with --dir or by TMPDIR",
+        )?;
         return Ok((temporary.path().to_owned(), Some(temporary)));
     };
     let advice = "name one that can be written, with --dir";
@@ -328,10 +331,6 @@ impl Target {
             }
         }
     }
-}
-
-fn create_file(path: &Path) -> Result<fs::File> {
-    fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))
 }
 
 fn conclude(report: &JobReport, results: &Path, levels_are_optional: bool) -> Result<Verdict> {

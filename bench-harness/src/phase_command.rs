@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::argument::create_file;
 use crate::cli::{EngineArgs, PhaseArgs};
 use crate::engine::{self, Engine, Settings};
 use crate::environment::Environment;
@@ -28,7 +29,7 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
         notice(&format!("warning: {warning}"));
     }
     let workload = Workload::from_properties(&properties)?;
-    prepare_directory(kind, &arguments.dir)?;
+    prepare_directory(kind, &arguments)?;
     let json = arguments.json.as_deref().map(create_json).transpose()?;
     let exports = Exports::create(&arguments.export)?;
     let job = job(kind, &arguments, workload);
@@ -60,7 +61,7 @@ pub fn run_job(arguments: &PhaseArgs) -> Result<Job> {
         notice(&format!("warning: {warning}"));
     }
     let workload = Workload::from_properties(&properties)?;
-    prepare_directory(PhaseKind::Run, &arguments.dir)?;
+    prepare_directory(PhaseKind::Run, arguments)?;
     Ok(job(PhaseKind::Run, arguments, workload))
 }
 
@@ -123,6 +124,11 @@ fn finish(report: &PhaseReport, json: Option<(PathBuf, File)>) -> Result<Verdict
     notice(&format!("{} operations failed; the first of them:", report.errors_total));
     for error in &report.first_errors {
         notice(&format!("  {error}"));
+    }
+    if report.first_errors.iter().any(|error| error.ends_with("the record is not there")) {
+        notice(
+            "was the data set loaded by the same engine, with the same recordcount, insertorder and zeropadding?",
+        );
     }
     Ok(Verdict::Bad)
 }
@@ -201,26 +207,34 @@ pub fn workload_name(files: &[PathBuf]) -> String {
     name.map_or_else(|| "default".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-fn prepare_directory(kind: PhaseKind, dir: &Path) -> Result<()> {
+fn prepare_directory(kind: PhaseKind, arguments: &PhaseArgs) -> Result<()> {
+    let dir = arguments.dir.as_path();
+    let load = || format!("load the data set first, with: rabi-bench load --dir {}", dir.display());
     match kind {
         PhaseKind::Load => {
             let advice = "name a place for the database that can be written, with --dir";
             fs::create_dir_all(dir)
                 .with_context(|| format!("cannot create the directory {}; {advice}", dir.display()))
         }
-        PhaseKind::Run if dir.is_dir() => Ok(()),
-        PhaseKind::Run => bail!(
-            "there is no directory {}; load the data set first, with: rabi-bench load --dir {}",
-            dir.display(),
-            dir.display()
-        ),
+        PhaseKind::Run if dir.is_file() => {
+            bail!("{} is a file; --dir takes the directory of a database", dir.display())
+        }
+        PhaseKind::Run if !dir.is_dir() => bail!("there is no directory {}; {}", dir.display(), load()),
+        PhaseKind::Run if engine::keeps_files(&arguments.engine.engine) && is_empty(dir) => {
+            bail!("the directory {} is empty; {}", dir.display(), load())
+        }
+        PhaseKind::Run => Ok(()),
     }
 }
 
 /// Created before the measurement, so that a wrong path does not cost a run.
 pub fn create_json(path: &Path) -> Result<(PathBuf, File)> {
-    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    Ok((path.to_owned(), file))
+    Ok((path.to_owned(), create_file("--json", path)?))
+}
+
+/// Whether nothing is in a directory. One that cannot be read is for the engine to name.
+fn is_empty(dir: &Path) -> bool {
+    fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 struct Watch<'a> {

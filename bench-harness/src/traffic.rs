@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::argument::{count, number};
 use crate::properties::{Origin, Properties};
 
 /// When operations begin, and from when they count.
@@ -13,22 +14,32 @@ pub struct TrafficArgs {
     arrivals: Option<String>,
     /// Operations a second over all threads; of a sine, the mean (rabi.rate)
     #[arg(long, value_name = "OPS", help_heading = "Arrivals", requires = "arrivals")]
+    #[arg(value_parser = number)]
     rate: Option<f64>,
     /// The rate a ramp or the steps end at, or the peak of a sine (rabi.rate.to)
     #[arg(long, value_name = "OPS", help_heading = "Arrivals", requires = "arrivals")]
+    #[arg(value_parser = number)]
     rate_to: Option<f64>,
     /// Seconds of a ramp, of each step, or from peak to peak [default: fits the duration] (rabi.period)
     #[arg(long, value_name = "S", help_heading = "Arrivals", requires = "arrivals")]
+    #[arg(value_parser = number)]
     period: Option<f64>,
     /// Steps from one rate to the other [default: 5] (rabi.steps)
     #[arg(long, value_name = "N", help_heading = "Arrivals", requires = "arrivals")]
+    #[arg(value_parser = count::<u64>)]
     steps: Option<u64>,
     /// Seconds a run lasts before anything counts; not part of the duration (rabi.warmup)
     #[arg(long, value_name = "S", help_heading = "Arrivals")]
+    #[arg(value_parser = number)]
     warmup: Option<f64>,
 }
 
 impl TrafficArgs {
+    /// The argument that chose when operations begin, if one did.
+    pub fn chosen(&self) -> Option<&'static str> {
+        self.arrivals.is_some().then_some("--arrivals")
+    }
+
     /// Sets the properties that were given as arguments.
     pub fn set(&self, properties: &mut Properties) {
         let numbers = [

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::argument::count;
 use crate::cli::name_value;
 use crate::compare::differences;
 use crate::engine::{self, Injection};
@@ -55,9 +56,11 @@ pub struct CiArgs {
     update_baseline: bool,
     /// Operations of most steps
     #[arg(long, value_name = "N", default_value_t = 4_000)]
+    #[arg(value_parser = count::<usize>)]
     operations: usize,
     /// Seconds after which the gate gives up
     #[arg(long, value_name = "S", default_value_t = 120)]
+    #[arg(value_parser = count::<u64>)]
     time_limit: u64,
     /// Where the databases are put, on a disk [default: the system's directory for temporary files]
     #[arg(long, value_name = "DIR")]
@@ -99,10 +102,13 @@ pub fn execute(arguments: CiArgs) -> Result<Verdict> {
 fn count_all(arguments: &CiArgs, counter: &Counter) -> Result<(Counters, Option<String>)> {
     let children = children(arguments)?;
     let parent = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let scratch = tempfile::Builder::new()
-        .prefix("rabi-bench-ci-")
-        .tempdir_in(&parent)
-        .with_context(|| format!("cannot create a directory in {}", parent.display()))?;
+    let scratch =
+        tempfile::Builder::new().prefix("rabi-bench-ci-").tempdir_in(&parent).with_context(|| {
+            format!(
+                "cannot create a directory in {}; name a place that can be written, with --dir",
+                parent.display()
+            )
+        })?;
     let operations = arguments.operations.to_string();
     let process = ["--durability", "process", "--operations", operations.as_str()];
     let mut counters = Counters::new();

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::argument::{check_file, count};
 use crate::stats::Resampling;
 use crate::{Verdict, output};
 
 use super::floor::Calibration;
 use super::judge::{Call, REPEATS_MIN, Strictness};
 use super::matching::match_runs;
-use super::record::{Plan, Side, record, this_program};
+use super::record::{NO_TEMPORARY, Plan, Side, record, this_program};
 use super::{judge_all, source, table};
 
 /// The arguments of `calibrate`.
@@ -24,6 +25,7 @@ pub struct CalibrateArgs {
     out: PathBuf,
     /// Pairs of runs
     #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(value_parser = count::<u64>)]
     pairs: u64,
     /// Keeps the results of all runs here [default: they are thrown away]
     #[arg(long, value_name = "DIR")]
@@ -41,13 +43,14 @@ pub struct CalibrateArgs {
 
 /// Carries out `calibrate`.
 pub fn execute(arguments: CalibrateArgs) -> Result<Verdict> {
-    let temporary = tempfile::tempdir().context("cannot create a temporary directory")?;
+    let temporary = tempfile::tempdir().context(NO_TEMPORARY)?;
     let results = match &arguments.from {
         Some(from) => from.clone(),
         None => {
             if arguments.pairs < REPEATS_MIN as u64 {
                 bail!("--pairs is {}; a noise floor needs at least {REPEATS_MIN}", arguments.pairs);
             }
+            check_file("--out", &arguments.out)?;
             let results = arguments.results.clone().unwrap_or_else(|| temporary.path().to_owned());
             let side = |name| this_program().map(|program| Side { name, program });
             let (pairs, load_once) = (arguments.pairs, arguments.load_once);

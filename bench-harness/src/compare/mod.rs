@@ -24,6 +24,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
 
+use crate::argument::{check_file, count, number};
 use crate::stats::{Resampling, geometric_mean};
 use crate::{Verdict, notice, output};
 
@@ -52,15 +53,18 @@ pub struct CompareArgs {
     metrics: Vec<String>,
     /// The smallest relative change that matters, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 2.0)]
+    #[arg(value_parser = number)]
     min_effect: f64,
     /// A calibration of this machine; where its noise floor is higher it is the minimum effect
     #[arg(long, value_name = "FILE")]
     noise: Option<PathBuf>,
     /// The chance of one false regression among all metrics
     #[arg(long, value_name = "P", default_value_t = 0.05)]
+    #[arg(value_parser = number)]
     alpha: f64,
     /// The seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 42)]
+    #[arg(value_parser = count::<u64>)]
     seed: u64,
     /// Compare also what was measured under unlike conditions, or with failed operations
     #[arg(long)]
@@ -113,6 +117,7 @@ pub fn execute(arguments: CompareArgs) -> Result<Verdict> {
     let comparison = compare(&base, &new, unlike, noise.as_ref(), &arguments)?;
     output(&table::text(&comparison, arguments.alpha))?;
     if let Some(path) = &arguments.json {
+        check_file("--json", path)?;
         write_json(path, &comparison)?;
     }
     Ok(verdict(&comparison.lines))

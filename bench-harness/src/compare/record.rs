@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::argument::count;
 use crate::{Verdict, notice};
 
 use super::load_once::LoadedOnce;
@@ -32,6 +33,7 @@ pub struct PairsArgs {
     new: Option<PathBuf>,
     /// How often each side runs
     #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(value_parser = count::<u64>)]
     pairs: u64,
     /// Where results go: base/01.json, new/01.json and so on
     #[arg(long, value_name = "DIR")]
@@ -43,6 +45,10 @@ pub struct PairsArgs {
     #[arg(last = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
 }
+
+/// What to do about a missing place for temporary files.
+pub const NO_TEMPORARY: &str =
+    "cannot create a temporary directory; name a place that can be written by TMPDIR";
 
 /// One side of all pairs.
 pub struct Side {
@@ -64,9 +70,10 @@ pub struct Plan<'a> {
 
 /// Carries out `pairs`.
 pub fn execute(arguments: PairsArgs) -> Result<Verdict> {
+    let new = arguments.new.as_deref().map_or_else(this_program, |named| program("--new", named))?;
     let sides = [
-        Side { name: "base", program: arguments.base.clone() },
-        Side { name: "new", program: arguments.new.clone().map_or_else(this_program, Ok)? },
+        Side { name: "base", program: program("--base", &arguments.base)? },
+        Side { name: "new", program: new },
     ];
     let plan =
         Plan { pairs: arguments.pairs, arguments: &arguments.arguments, load_once: arguments.load_once };
@@ -74,6 +81,17 @@ pub fn execute(arguments: PairsArgs) -> Result<Verdict> {
     let dir = arguments.results.display();
     notice(&format!("judge them with: rabi-bench compare {dir}/base {dir}/new"));
     Ok(Verdict::Good)
+}
+
+/// The program that an argument names, by a path that is not looked up elsewhere.
+fn program(argument: &str, named: &Path) -> Result<PathBuf> {
+    let advice = format!("{argument} takes the path of a rabi-bench");
+    let found = fs::canonicalize(named)
+        .with_context(|| format!("there is no program {}; {advice}", named.display()))?;
+    if !found.is_file() {
+        bail!("{} is no program; {advice}", named.display());
+    }
+    Ok(found)
 }
 
 /// The program that is running.
@@ -86,10 +104,18 @@ pub fn record(sides: &[Side; 2], plan: &Plan<'_>, results: &Path) -> Result<()> 
     check(plan)?;
     for side in sides {
         let dir = results.join(side.name);
-        let context = || format!("cannot create the directory {}", dir.display());
+        let context = || {
+            format!(
+                "cannot use the directory {}; name a place that can be written, with --results",
+                dir.display()
+            )
+        };
         fs::create_dir_all(&dir).with_context(context)?;
         if fs::read_dir(&dir).with_context(context)?.next().is_some() {
-            bail!("{} is not empty; results of other runs would be mixed in", dir.display());
+            bail!(
+                "{} is not empty; results of other runs would be mixed in: name another with --results",
+                dir.display()
+            );
         }
     }
     let mut loaded = Vec::new();
@@ -134,6 +160,11 @@ fn check(plan: &Plan<'_>) -> Result<()> {
             );
         }
     }
+    if given("--json") {
+        bail!(
+            "--json cannot be given to the single runs; --results, before the --, says where all results go"
+        );
+    }
     if given("--loaded") {
         bail!(
             "--loaded cannot be given to the single runs; --load-once, before the --, spares them the loads"
@@ -144,7 +175,7 @@ fn check(plan: &Plan<'_>) -> Result<()> {
 
 /// One main job; its results as JSON.
 pub fn run_once(program: &Path, arguments: &[OsString]) -> Result<Value> {
-    let temporary = tempfile::tempdir().context("cannot create a temporary directory")?;
+    let temporary = tempfile::tempdir().context(NO_TEMPORARY)?;
     let done = Command::new(program)
         .args(arguments)
         .arg("--results")
@@ -152,7 +183,10 @@ pub fn run_once(program: &Path, arguments: &[OsString]) -> Result<Value> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", program.display()))?;
-    let said = || String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    let said = || match String::from_utf8_lossy(&done.stderr).trim() {
+        "" => "it said nothing; is it a rabi-bench?".to_owned(),
+        text => text.to_owned(),
+    };
     let Some(path) = only_result(temporary.path()) else {
         bail!("{} ended with {} and left no results: {}", program.display(), done.status, said());
     };

@@ -15,7 +15,9 @@ use super::run::{Run, is_result, runs_of};
 
 /// All runs of one side.
 pub fn read(path: &Path) -> Result<Vec<Run>> {
-    let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let metadata = fs::metadata(path).with_context(|| {
+        format!("cannot read {}; give a file written by --json, or a directory of them", path.display())
+    })?;
     let mut runs = if metadata.is_dir() { read_dir(path)? } else { runs_of(&parse(path)?, path)? };
     drop_repeated(&mut runs);
     if runs.is_empty() {

@@ -36,6 +36,7 @@ use crate::properties::nearest;
 pub use durability::{Durability, Keeps, Kept};
 pub use inject::Injection;
 pub use null::new as null_engine;
+pub use occupant::keeps_files;
 
 /// How an engine is to be opened.
 #[derive(Debug, Clone)]

@@ -18,6 +18,11 @@ const SIGNS: [(&str, &str); 7] = [
     ("memory", "memory.dump"),
 ];
 
+/// Whether an engine keeps its data set in files, so that an empty directory holds none.
+pub fn keeps_files(engine: &str) -> bool {
+    SIGNS.iter().any(|(name, _)| *name == engine)
+}
+
 /// Refuses a directory with the data of another engine. An engine without files may be anywhere.
 pub fn refuse_foreign(engine: &'static str, dir: &Path) -> EngineResult<()> {
     let Some((_, own)) = SIGNS.iter().find(|(name, _)| *name == engine) else { return Ok(()) };

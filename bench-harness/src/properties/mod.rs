@@ -62,22 +62,22 @@ impl fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum PropertyError {
     /// The file could not be read.
-    #[error("cannot read the property file {}: {source}; -P takes the path of a file, for example \
+    #[error("cannot read the property file {}: {cause}; -P takes the path of a file, for example \
              workloads/workloada", path.display())]
     Read {
         /// The file as it was named by the user.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. As a source it would be printed a second time.
+        cause: std::io::Error,
     },
     /// The file of a length histogram could not be read.
-    #[error("cannot read {}: {source}; property fieldlengthhistogram names the file of \
+    #[error("cannot read {}: {cause}; property fieldlengthhistogram names the file of \
              fieldlengthdistribution=histogram", path.display())]
     Histogram {
         /// The file as it was named by the user.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A line of a file does not follow its syntax.
     #[error("{origin}: {what}")]
@@ -94,7 +94,7 @@ pub enum PropertyError {
         argument: String,
     },
     /// A known property has a value it cannot have.
-    #[error("{origin}: property {name} is '{value}'; allowed: {allowed}")]
+    #[error("{}; allowed: {allowed}{}", subject(origin, name, value), advice(origin, name))]
     Value {
         /// Where the value was written.
         origin: Origin,
@@ -105,6 +105,22 @@ pub enum PropertyError {
         /// What would be accepted.
         allowed: String,
     },
+}
+
+/// What is wrong with a value, also if it is one that nobody chose.
+fn subject(origin: &Origin, name: &str, value: &str) -> String {
+    match origin {
+        Origin::Default => format!("property {name} is not set"),
+        origin => format!("{origin}: property {name} is '{value}'"),
+    }
+}
+
+/// How to set what nobody has set.
+fn advice(origin: &Origin, name: &str) -> String {
+    match origin {
+        Origin::Default => format!("; set it with -p {name}=..., or in a file for -P"),
+        _ => String::new(),
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -123,7 +139,7 @@ impl Properties {
     /// Layers a property file over what is there.
     pub fn add_file(&mut self, path: &Path) -> Result<(), PropertyError> {
         let bytes =
-            std::fs::read(path).map_err(|source| PropertyError::Read { path: path.to_owned(), source })?;
+            std::fs::read(path).map_err(|cause| PropertyError::Read { path: path.to_owned(), cause })?;
         self.add_text(path, &String::from_utf8_lossy(&bytes))
     }
 

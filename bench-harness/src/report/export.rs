@@ -4,10 +4,12 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+
+use crate::argument::create_file;
 
 use super::{PhaseReport, csv, gobench, hdrlog, openmetrics};
 
@@ -28,6 +30,13 @@ pub struct ExportArgs {
     hdr_log: Option<PathBuf>,
 }
 
+impl ExportArgs {
+    /// Whether any file was asked for.
+    pub fn is_given(&self) -> bool {
+        [&self.csv, &self.go_bench, &self.openmetrics, &self.hdr_log].into_iter().any(Option::is_some)
+    }
+}
+
 type Format = fn(&PhaseReport) -> Result<Vec<u8>>;
 
 /// Files that were created and wait for their content.
@@ -39,16 +48,18 @@ pub struct Exports {
 impl Exports {
     /// Creates the files.
     pub fn create(arguments: &ExportArgs) -> Result<Exports> {
-        let wanted: [(&Option<PathBuf>, Format); 4] = [
-            (&arguments.csv, |report| Ok(csv::csv(report).into_bytes())),
-            (&arguments.go_bench, |report| Ok(gobench::go_bench(report).into_bytes())),
-            (&arguments.openmetrics, |report| Ok(openmetrics::openmetrics(report).into_bytes())),
-            (&arguments.hdr_log, hdrlog::hdr_log),
+        let wanted: [(&str, &Option<PathBuf>, Format); 4] = [
+            ("--csv", &arguments.csv, |report| Ok(csv::csv(report).into_bytes())),
+            ("--go-bench", &arguments.go_bench, |report| Ok(gobench::go_bench(report).into_bytes())),
+            ("--openmetrics", &arguments.openmetrics, |report| {
+                Ok(openmetrics::openmetrics(report).into_bytes())
+            }),
+            ("--hdr-log", &arguments.hdr_log, hdrlog::hdr_log),
         ];
         let mut files = Vec::new();
-        for (path, format) in wanted {
+        for (argument, path, format) in wanted {
             if let Some(path) = path {
-                files.push((path.clone(), create(path)?, format));
+                files.push((path.clone(), create_file(argument, path)?, format));
             }
         }
         Ok(Exports { files })
@@ -62,8 +73,4 @@ impl Exports {
         }
         Ok(())
     }
-}
-
-fn create(path: &Path) -> Result<File> {
-    File::create(path).with_context(|| format!("cannot create {}", path.display()))
 }

@@ -9,10 +9,13 @@ mod bracket;
 mod objective;
 mod probe;
 
+use std::io::Write;
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
 
+use crate::argument::{count, create_file, number};
 use crate::cli::PhaseArgs;
 use crate::engine;
 use crate::environment::Environment;
@@ -42,15 +45,19 @@ pub struct SearchArgs {
     service: bool,
     /// Seconds of each probe
     #[arg(long, value_name = "S", default_value_t = 5.0, help_heading = "Search")]
+    #[arg(value_parser = number)]
     probe_seconds: f64,
     /// The rate of the first probe
     #[arg(long, value_name = "OPS", default_value_t = 1000.0, help_heading = "Search")]
+    #[arg(value_parser = number)]
     start_rate: f64,
     /// How near to the limit the search ends, as a share
     #[arg(long, value_name = "SHARE", default_value_t = 0.03, help_heading = "Search")]
+    #[arg(value_parser = number)]
     precision: f64,
     /// Repeats that must all meet the objective at the rate found
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Search")]
+    #[arg(value_parser = count::<usize>)]
     confirm: usize,
     /// Workload, engine and output.
     #[command(flatten)]
@@ -96,7 +103,7 @@ pub fn execute(mut arguments: SearchArgs) -> Result<Verdict> {
     let mut job = run_job(&arguments.phase)?;
     // A probe ends by its time; its operations are those its rate brings.
     job.workload.operation_count = 0;
-    let json = arguments.phase.json.clone();
+    let json = arguments.phase.json.as_deref().map(|path| create_file("--json", path)).transpose()?;
     let environment = Environment::gather(&arguments.phase.dir);
     let engine_args = &arguments.phase.engine;
     let engine = engine::open(&engine_args.engine, &arguments.phase.dir, &settings(engine_args))?;
@@ -124,9 +131,9 @@ pub fn execute(mut arguments: SearchArgs) -> Result<Verdict> {
         environment,
     };
     engine.close()?;
-    if let Some(path) = json {
+    if let Some(mut file) = json {
         let text = serde_json::to_string_pretty(&report)? + "\n";
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        file.write_all(text.as_bytes()).context("cannot write the file of --json")?;
     }
     output(&format!("{}\n{}\n", table(&report).text(Style::Plain), sentence(&report)))?;
     Ok(if report.limit == Limit::Engine { Verdict::Good } else { Verdict::Inconclusive })
@@ -141,6 +148,22 @@ fn check(arguments: &SearchArgs) -> Result<()> {
         if !(value.is_finite() && value > 0.0) {
             bail!("{name} is {value}; allowed: a number above 0");
         }
+    }
+    if arguments.confirm == 0 {
+        bail!("--confirm is 0; allowed: at least 1");
+    }
+    let phase = &arguments.phase;
+    let without_effect = [
+        ("--duration", phase.duration.is_some()),
+        ("--target", phase.target.is_some()),
+        ("--arrivals", phase.traffic.chosen().is_some()),
+        ("--csv, --go-bench, --openmetrics and --hdr-log", phase.export.is_given()),
+    ];
+    if let Some((name, _)) = without_effect.into_iter().find(|(_, given)| *given) {
+        bail!(
+            "{name} cannot be given to a search: each probe is an open loop of Poisson arrivals for \
+             --probe-seconds, and --json has all of them"
+        );
     }
     Ok(())
 }
@@ -181,9 +204,11 @@ fn tell(probe: Probe) -> Probe {
         "{:>12} ops/s: {}",
         grouped(probe.rate_ops_s.round() as u64),
         match (probe.met, probe.client_bound) {
-            (true, _) => "met",
-            (false, true) => "missed, for want of client threads",
-            (false, false) => "missed",
+            (true, _) => "met".to_owned(),
+            (false, true) => "missed, for want of client threads".to_owned(),
+            (false, false) if probe.errors > 0 =>
+                format!("missed, {} operations failed", grouped(probe.errors)),
+            (false, false) => "missed".to_owned(),
         }
     ));
     probe
@@ -247,12 +272,18 @@ fn sentence(report: &SearchReport) -> String {
         }
     );
     let rate = grouped(report.found_ops_s.unwrap_or(0.0).round() as u64);
+    let failed = report.probes.iter().filter(|probe| probe.errors > 0).count();
     match report.limit {
         Limit::Engine => format!("{rate} operations a second meet {asked}"),
         Limit::Client => format!(
             "{rate} operations a second meet {asked}, and THE CLIENT IS THE LIMIT above: its {} threads have \
              no time left while calls are fast enough; try more --threads, or more cores for them",
             report.threads
+        ),
+        Limit::NotFound if report.probes.iter().all(|probe| !probe.met) && failed > 0 => format!(
+            "no rate met {asked}: operations failed in {failed} of {} probes; was the data set loaded by the same \
+             engine, with the same recordcount?",
+            report.probes.len()
         ),
         Limit::NotFound => format!(
             "no rate met {asked} in all repeats; the machine may be noisy: try longer probes \

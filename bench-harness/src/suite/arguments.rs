@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::argument::{count, number};
 use crate::engine::Durability;
 
 /// What the help says after the options.
@@ -36,12 +37,15 @@ pub struct SuiteArgs {
     pub options: Vec<EngineOption>,
     /// What each engine may cache
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 20, help_heading = "Engines")]
+    #[arg(value_parser = count::<u64>)]
     pub cache_size_bytes: u64,
     /// One memtable; each engine may have four, or their sum as cache [default: 67108864]
     #[arg(long, value_name = "BYTES", help_heading = "Engines")]
+    #[arg(value_parser = count::<u64>)]
     pub memtable_size_bytes: Option<u64>,
     /// The most memory of a whole run, the OS cache it fills included, by control group
     #[arg(long, value_name = "BYTES", help_heading = "Engines")]
+    #[arg(value_parser = count::<u64>)]
     pub memory_limit_bytes: Option<u64>,
     /// Letters, ranges or both: a-f is a,b,c,d,f,e, because e is best run last
     #[arg(long, value_name = "LIST", default_value = "a-f", help_heading = "Workload")]
@@ -55,21 +59,26 @@ pub struct SuiteArgs {
     pub load_once: bool,
     /// Records to load, of about 1 KB each [default: 500000]
     #[arg(long, value_name = "N", help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub records: Option<u64>,
     /// Most operations of each workload [default: 2000000; of E, a tenth]
     #[arg(long, value_name = "N", help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub operations: Option<u64>,
     /// Most seconds of each workload [default: 10]
     #[arg(long, value_name = "S", help_heading = "Workload")]
+    #[arg(value_parser = number)]
     pub duration: Option<f64>,
     /// Client threads
     #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub threads: u64,
     /// A property for all phases, as in YCSB; may be repeated
     #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
     pub properties: Vec<String>,
     /// The seed of everything random: equal seeds give equal operations
     #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub seed: u64,
     /// Check the content of every record read
     #[arg(long, help_heading = "Workload")]

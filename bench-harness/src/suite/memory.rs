@@ -5,7 +5,7 @@
 //! reason stands in the report, beside the limit the whole suite was started under, if there is one.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::environment::Hierarchy;
@@ -97,7 +97,9 @@ impl Drop for Group {
 
 /// Moves this process into a group, before it has used any memory to speak of.
 pub fn join(group: &Path) -> io::Result<()> {
-    fs::write(group.join("cgroup.procs"), "0")
+    // Only the system makes this file: elsewhere it would be created, and nothing joined.
+    let mut processes = fs::File::options().write(true).open(group.join("cgroup.procs"))?;
+    processes.write_all(b"0")
 }
 
 fn gives_memory(dir: &Path) -> bool {
@@ -127,6 +129,8 @@ mod tests {
         let group = limit.group("a").unwrap();
         assert!(group.dir().starts_with(root.path().join("user")));
         assert_eq!(fs::read_to_string(group.dir().join("memory.max")).unwrap(), "1048576");
+        assert!(join(group.dir()).is_err(), "no process is listed where no control group is");
+        fs::write(group.dir().join("cgroup.procs"), "").unwrap();
         join(group.dir()).unwrap();
         assert_eq!(fs::read_to_string(group.dir().join("cgroup.procs")).unwrap(), "0");
     }

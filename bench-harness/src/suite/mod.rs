@@ -19,6 +19,7 @@ mod summary;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -188,7 +189,11 @@ impl Suite<'_> {
         };
         self.carry_out(&cell.engine, words, json, &name)?;
         // The next run needs the room, and must not find this one's pages in memory.
-        fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))
+        match fs::remove_dir_all(&dir) {
+            // A run that was refused, or ended early, has made none.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            done => done.with_context(|| format!("cannot remove {}", dir.display())),
+        }
     }
 
     fn carry_out(&mut self, engine: &str, words: Words, json: PathBuf, name: &str) -> Result<()> {

@@ -24,9 +24,9 @@ impl Outlook {
             false => ("", ", and one load for each engine"),
         };
         format!(
-            "{} runs, each of {what}{} workloads of at most {} s: at most {}{more}",
-            self.runs,
-            self.workloads,
+            "{}, each of {what}{} of at most {} s: at most {}{more}",
+            counted(self.runs, "run"),
+            counted(self.workloads, "workload"),
             self.workload_s_max,
             rough(Duration::from_secs_f64(all_s))
         )
@@ -42,6 +42,10 @@ impl Outlook {
             _ => format!("took {}; about {} left", rough(*last), rough(mean * left as u32)),
         }
     }
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A duration for people.

@@ -296,10 +296,10 @@ mod tests {
     fn what_is_missing_or_contradicts_is_named() {
         for (text, expected) in [
             ("rabi.rate=5", "mix:1: property rabi.rate is '5'; allowed: 0 without rabi.arrivals"),
-            ("rabi.arrivals=fixed", "default: property rabi.rate is '0'; allowed: a number above 0"),
+            ("rabi.arrivals=fixed", "property rabi.rate is not set; allowed: a number above 0"),
             (
                 "rabi.arrivals=ramp\nrabi.rate=5",
-                "default: property rabi.rate.to is '0'; allowed: a number above 0",
+                "property rabi.rate.to is not set; allowed: a number above 0",
             ),
             (
                 "rabi.arrivals=sine\nrabi.rate=5\nrabi.rate.to=11\nrabi.period=1",
@@ -307,7 +307,7 @@ mod tests {
             ),
             (
                 "rabi.arrivals=ramp\nrabi.rate=5\nrabi.rate.to=11",
-                "default: property rabi.period is '0'; allowed: a number of seconds above 0",
+                "property rabi.period is not set; allowed: a number of seconds above 0",
             ),
             (
                 "rabi.arrivals=fixed\nrabi.rate=5\ntarget=7",

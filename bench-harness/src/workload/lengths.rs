@@ -128,7 +128,7 @@ fn histogram(properties: &Properties) -> Result<LengthHistogram, PropertyError> 
     let (name, _) = properties.text("fieldlengthhistogram");
     let path = Path::new(name);
     let text = std::fs::read_to_string(path)
-        .map_err(|source| PropertyError::Histogram { path: path.to_owned(), source })?;
+        .map_err(|cause| PropertyError::Histogram { path: path.to_owned(), cause })?;
     LengthHistogram::parse(&text).map_err(|(line, what)| PropertyError::Syntax {
         origin: crate::properties::Origin::File { path: std::sync::Arc::new(path.to_owned()), line },
         what,

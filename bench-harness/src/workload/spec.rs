@@ -241,7 +241,11 @@ mod tests {
     #[test]
     fn contradictions_name_the_property_and_the_bound() {
         for (text, expected) in [
-            ("", "default: property recordcount is '0'; allowed: a whole number of at least 1"),
+            (
+                "",
+                "property recordcount is not set; allowed: a whole number of at least 1; set it with \
+                 -p recordcount=..., or in a file for -P",
+            ),
             (
                 "recordcount=10\ninsertstart=10",
                 "mix:2: property insertstart is '10'; allowed: a whole number below recordcount, \

@@ -82,7 +82,7 @@ fn metrics_can_be_chosen_and_a_wrong_choice_is_answered() {
     let said = bench.run("compare base new --metrics throughput").expect(1, "");
     assert!(said.out.contains("REGRESSION in 1 of 1 metrics"), "{}", said.out);
     bench.run("compare base new --metrics no").expect(2, "that --metrics names");
-    bench.run("compare base none").expect(2, "cannot read none: No such file");
+    bench.run("compare base none").expect(2, "cannot read none; give a file written by --json");
     bench.run("compare base new --alpha 2").expect(2, "--alpha is 2; allowed: between 0 and 1");
 }
 

@@ -23,7 +23,8 @@ fn a_property_file_that_is_a_directory_or_has_a_bad_line() {
     std::fs::create_dir(bench.path("dir")).unwrap();
     bench
         .run("load -P dir --engine memory --dir db")
-        .expect(2, "cannot read the property file dir: Is a directory");
+        .expect(2, "cannot read the property file dir: Is a directory (os error 21); -P takes")
+        .expect(2, "for example workloads/workloada\n");
     bench.write("mix", "recordcount=5\n\nlabel=\\u00zz\n");
     bench
         .run("load -P mix --engine memory --dir db")
@@ -105,7 +106,7 @@ fn a_run_without_its_directory_and_a_directory_that_is_a_file() {
     let bench = Bench::new();
     bench
         .run("run -p recordcount=5 -p operationcount=5 --engine memory --dir db")
-        .expect(2, "there is no directory db; load the data set first");
+        .expect(2, "there is no directory db; load the data set first, with: rabi-bench load --dir db");
     bench.write("file", "");
     bench
         .run("load -p recordcount=5 --engine memory --dir file")
@@ -136,10 +137,39 @@ fn an_unknown_workload_of_the_main_job() {
 fn records_that_are_missing_fail_the_run() {
     let said = loaded()
         .run("run -p recordcount=5000 -p operationcount=1000 --engine memory --dir db")
-        .expect(1, "READ: the record is not there");
+        .expect(1, "READ: the record is not there")
+        .expect(1, "was the data set loaded by the same engine, with the same recordcount, insertorder");
     assert!(said.out.contains("[READ], Return=NOT_FOUND, "), "{}", said.out);
     // Their latencies stand apart, under the name YCSB gives them.
     assert!(said.out.contains("[READ-FAILED], 99thPercentileLatency(us), "), "{}", said.out);
+}
+
+#[test]
+fn a_search_whose_operations_fail_says_so_and_does_not_blame_noise() {
+    let search = "search --slo p99=1s -p recordcount=900000 --probe-seconds 0.05 --start-rate 200";
+    let said = loaded().run(&format!("{search} --engine memory --dir db")).expect(3, " operations failed\n");
+    let expected = " probes; was the data set loaded by the same engine, with the same recordcount?";
+    assert!(said.out.contains(expected), "{}", said.out);
+}
+
+#[test]
+fn an_engine_that_is_refused_by_its_own_run_still_leaves_a_report() {
+    let said = Bench::new()
+        .run("suite --smoke --engines memory --repeat 1 --threads 0")
+        .expect(1, "property threadcount is '0'; allowed: a whole number from 1 to 4096");
+    said.expect(1, "memory could not be run, and is left out: see its own message");
+}
+
+#[test]
+fn a_database_in_use_says_by_whom() {
+    let bench = Bench::new();
+    bench.run("load -p recordcount=5 --dir db").expect(0, "");
+    let lock = std::fs::File::options().write(true).open(bench.path("db/LOCK")).unwrap();
+    lock.lock().unwrap();
+    bench
+        .run("run -p recordcount=5 -p operationcount=5 --dir db")
+        .expect(2, "db is in use by process ")
+        .expect(2, "close it there first");
 }
 
 #[test]
@@ -160,7 +190,73 @@ fn a_damaged_dump_names_its_file() {
 }
 
 /// Arguments, the exit code, and what is said. `db` holds data of the engine memory, `file` is a file.
-const WRONG: [(&str, &str); 12] = [
+const WRONG: &[(&str, &str)] = &[
+    ("run -p recordcount=5 --dir file", "error: file is a file; --dir takes the directory of a database"),
+    (
+        "run -p recordcount=5 -p operationcount=5 --dir empty",
+        "the directory empty is empty; load the data set first",
+    ),
+    (
+        "run --dir db",
+        "error: property recordcount is not set; allowed: a whole number of at least 1; set it with -p",
+    ),
+    (
+        "load -p recordcount=5 --threads ten --dir new",
+        "expected a whole number in digits alone, such as 1000",
+    ),
+    ("load -p recordcount=5 --threads -1 --dir new", "expected a whole number in digits alone, such as 1000"),
+    ("load -p recordcount=5 --duration 10s --dir new", "expected a number without a unit, such as 10 or 0.5"),
+    (
+        "load -p recordcount=5 --duration -1 --dir new",
+        "(--duration): property maxexecutiontime is '-1'; allowed: a n",
+    ),
+    (
+        "load -p recordcount=5 --dir new --csv no/x",
+        "--csv takes a file in a directory that is there and can be writ",
+    ),
+    (
+        "--smoke --json empty",
+        "--json takes a file in a directory that is there and can be written: Is a directory",
+    ),
+    (
+        "--smoke --join-group empty",
+        "cannot join the control group empty; --join-group takes the directory of one",
+    ),
+    (
+        "ci --update-baseline --dir nowhere",
+        "cannot create a directory in nowhere; name a place that can be written",
+    ),
+    (
+        "compare nowhere db",
+        "cannot read nowhere; give a file written by --json, or a directory of them: No such file",
+    ),
+    (
+        "pairs --base nowhere --results new",
+        "there is no program nowhere; --base takes the path of a rabi-bench: No",
+    ),
+    ("pairs --base db --results new", "db is no program; --base takes the path of a rabi-bench"),
+    (
+        "pairs --base file --results file",
+        "cannot use the directory file/base; name a place that can be written",
+    ),
+    ("pairs --base /bin/true --results r", "and left no results: it said nothing; is it a rabi-bench?"),
+    (
+        "pairs --base file --results new -- --json x",
+        "--json cannot be given to the single runs; --results, before",
+    ),
+    (
+        "calibrate --out no/x -- --smoke",
+        "cannot create no/x; --out takes a file in a directory that is there",
+    ),
+    (
+        "search --slo p99=1ms -p recordcount=5 --engine memory --dir db --json no/x",
+        "cannot create no/x; --json takes",
+    ),
+    (
+        "search --slo p99=1ms -p recordcount=5 --dir db --duration 5",
+        "--duration cannot be given to a search: each",
+    ),
+    ("search --slo p99=1ms -p recordcount=5 --dir db --confirm 0", "--confirm is 0; allowed: at least 1"),
     ("load -p recordcount=5 --engine memory --dir file", "cannot create the directory file; name a place"),
     (
         "load -p recordcount=5 --engine rabi --dir db",
@@ -189,9 +285,15 @@ fn wrong_places_files_and_options_are_answered_with_what_to_do() {
     let bench = loaded();
     bench.write("file", "text");
     bench.write("other.json", "{\"a\": 1}");
+    std::fs::create_dir(bench.path("empty")).unwrap();
     for (arguments, expected) in WRONG {
         bench.run(arguments).expect(2, expected);
     }
+    assert_eq!(
+        std::fs::read_dir(bench.path("empty")).unwrap().count(),
+        0,
+        "a file was put where nothing was asked"
+    );
     assert_eq!(std::fs::read_dir(bench.path("db")).unwrap().count(), 1, "files were put among foreign ones");
 }
 

@@ -43,7 +43,7 @@ fn the_report_ranks_by_what_is_kept_and_names_commands_and_versions() {
     assert!(said.out.contains("workloada, durability kept: nothing"), "{}", said.out);
     assert!(!said.out.contains(" *\n"), "a best of one engine: {}", said.out);
     assert!(said.out.contains("No other engine kept the durability that rabi kept"), "{}", said.out);
-    assert!(said.err.contains("2 runs, each of a load and 1 workloads of at most 5 s"), "{}", said.err);
+    assert!(said.err.contains("2 runs, each of a load and 1 workload of at most 5 s"), "{}", said.err);
     assert!(said.err.contains("[1/2] took ") && said.err.contains(" left\n"), "{}", said.err);
     let dir = results(&bench);
     let readme = std::fs::read_to_string(dir.join("README.md")).unwrap();
