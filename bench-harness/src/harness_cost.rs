@@ -12,7 +12,7 @@ use crate::engine::{EngineResult, null_engine};
 use crate::runner::{Job, Observer, PhaseResult, Tick, run_phase};
 
 /// Long enough for a steady figure, short enough to go with every phase.
-const OPERATIONS_MAX: u64 = 300_000;
+const OPERATIONS_MAX: u64 = 1_000_000;
 const DURATION_S: f64 = 0.2;
 const RUNS: usize = 3;
 /// Where there are more, they would only take each other's time.

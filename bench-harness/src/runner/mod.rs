@@ -7,6 +7,7 @@
 //! schedule of `agenda`.
 
 mod agenda;
+mod ahead;
 mod audit;
 mod claim;
 mod insert_numbers;
@@ -14,6 +15,7 @@ mod kept;
 mod ledger;
 mod live;
 mod reads;
+mod rows;
 mod series;
 mod shared;
 #[cfg(test)]

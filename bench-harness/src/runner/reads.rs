@@ -24,7 +24,9 @@ impl Worker<'_> {
     pub fn read_and_check(&mut self, random: &mut OpRandom) {
         let floor = self.floor(self.number);
         let (_, outcome) = self.read(random);
-        self.check(self.number, floor, outcome);
+        if self.checks {
+            self.check(self.number, floor, outcome);
+        }
     }
 
     /// What the ledger expects of a read that begins now.
@@ -35,7 +37,7 @@ impl Worker<'_> {
     /// Reads the record of the current key; returns when the call began and how it ended.
     pub fn read(&mut self, random: &mut OpRandom) -> (Moment, Outcome) {
         let workload = &self.shared.job.workload;
-        let whole = workload.read_all_fields || workload.verify || workload.integrity;
+        let whole = workload.read_all_fields || self.checks;
         let one = (!whole).then(|| random.below(workload.records.fields));
         let value = &mut self.value;
         let start = self.clock.before();
@@ -61,8 +63,7 @@ impl Worker<'_> {
 
     /// Holds what a read of the current key found against what it may find, if that is asked for.
     pub fn check(&mut self, number: u64, floor: Option<Floor>, outcome: Outcome) {
-        let workload = &self.shared.job.workload;
-        if !(workload.verify || workload.integrity) || outcome == Outcome::Error {
+        if !self.checks || outcome == Outcome::Error {
             return;
         }
         let (end, start) = (self.end, self.clock.before());
@@ -153,8 +154,7 @@ impl Worker<'_> {
     }
 
     fn check_each(&mut self, floors: &[Option<Floor>]) {
-        let workload = &self.shared.job.workload;
-        if !(workload.verify || workload.integrity) {
+        if !self.checks {
             return;
         }
         let (all, ends) = (std::mem::take(&mut self.value), std::mem::take(&mut self.ends));
@@ -176,7 +176,7 @@ impl Worker<'_> {
     pub fn scan(&mut self, direction: Direction, random: &mut OpRandom) {
         let workload = &self.shared.job.workload;
         let length = workload.scan_length.draw(random);
-        let check = workload.verify || workload.integrity;
+        let check = self.checks;
         let (start_key, value) = (&self.key, &mut self.value);
         let mut last: Option<Vec<u8>> = None;
         let mut problem = None;

@@ -76,6 +76,11 @@ impl<'a> Shared<'a> {
         }
     }
 
+    /// Whether operations have an intended start.
+    pub fn is_scheduled(&self) -> bool {
+        self.pace.is_scheduled()
+    }
+
     /// When the first thread could begin; the first to ask is that thread.
     pub fn origin(&self) -> Moment {
         *self.origin.get_or_init(|| self.clock.before())

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Job, Observer, PhaseKind, Tick, run_phase};
+use super::{Job, Observer, PhaseKind, PhaseResult, Tick, run_phase};
 use crate::engine::{Engine, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, ScanVisitor, Session};
+use crate::measure::Row;
 use crate::properties::Properties;
 use crate::workload::{Pool, Workload};
 
@@ -18,6 +19,8 @@ type Call = (&'static str, Vec<u8>, u64);
 #[derive(Default)]
 struct Remembering {
     calls: Mutex<Vec<Call>>,
+    /// Whether reads of every seventh key, by its hash, find nothing.
+    lacks_some: bool,
 }
 
 impl Remembering {
@@ -55,7 +58,10 @@ impl Engine for Remembering {
 impl Session for &Remembering {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
         self.note("read", key, 0);
-        visit(&[]);
+        if self.lacks_some && is_lacking(key) {
+            return Ok(false);
+        }
+        visit(b"what is there");
         Ok(true)
     }
 
@@ -100,6 +106,10 @@ impl Session for &Remembering {
     }
 }
 
+fn is_lacking(key: &[u8]) -> bool {
+    xxh3_64(key).is_multiple_of(7)
+}
+
 struct Unwatched;
 
 impl Observer for Unwatched {
@@ -112,18 +122,23 @@ impl Observer for Unwatched {
 
 /// All calls of a run, sorted.
 fn calls(mix: &str, seed: u64, threads: usize) -> Vec<Call> {
+    run(Remembering::default(), mix, seed, threads).1
+}
+
+/// The result of a run and its calls, sorted.
+fn run(engine: Remembering, mix: &str, seed: u64, threads: usize) -> (PhaseResult, Vec<Call>) {
     let mut properties = Properties::default();
     let common = "recordcount=20000\noperationcount=20000\nfieldcount=2\nfieldlength=30\nmaxscanlength=50";
     properties.add_text(Path::new("mix"), &format!("{common}\nthreadcount={threads}\n{mix}")).unwrap();
     let workload = Workload::from_properties(&properties).unwrap();
     let job = Job { kind: PhaseKind::Run, workload_name: "mix".to_owned(), workload, seed };
-    let engine = Remembering::default();
     // Making it takes longer than the run; that it is of another seed changes no choice.
     static POOL: OnceLock<Pool> = OnceLock::new();
-    run_phase(&engine, &job, POOL.get_or_init(|| job.pool()), None, &mut Unwatched).unwrap();
+    let pool = POOL.get_or_init(|| job.pool());
+    let result = run_phase(&engine, &job, pool, None, &mut Unwatched).unwrap();
     let mut calls = engine.calls.into_inner().unwrap();
     calls.sort_unstable();
-    calls
+    (result, calls)
 }
 
 /// Every operation, a fifth of them inserts.
@@ -173,4 +188,34 @@ fn requests_that_reach_inserts_leave_inserts_and_kinds_the_same() {
             assert!(kinds(&one) == kinds(&several), "{request} with {threads} threads: kinds differ");
         }
     }
+}
+
+/// With a target rate operations are made one at a time, without one several ahead, and reads in rows.
+#[test]
+fn operations_made_ahead_are_those_made_one_at_a_time() {
+    for request in ["zipfian", "uniform", "latest"] {
+        for mix in
+            ["readproportion=1", "readproportion=0.8\nscanproportion=0.1\nreadmodifywriteproportion=0.1"]
+        {
+            let mix = format!("{mix}\nupdateproportion=0.1\nrequestdistribution={request}");
+            let ahead = calls(&mix, 7, 2);
+            assert!(ahead == calls(&format!("{mix}\ntarget=100000000"), 7, 2), "{mix}");
+        }
+    }
+}
+
+#[test]
+fn reads_in_rows_are_counted_with_those_that_find_nothing() {
+    let lacking = || Remembering { lacks_some: true, ..Remembering::default() };
+    let (result, calls) = run(lacking(), "readproportion=0.9\nupdateproportion=0.1", 7, 2);
+    assert_eq!((result.operations, calls.len()), (20_000, 20_000));
+    let reads: Vec<&Call> = calls.iter().filter(|call| call.0 == "read").collect();
+    let missing = reads.iter().filter(|call| is_lacking(&call.1)).count() as u64;
+    assert!(missing > 1_000, "{missing}");
+    let row = result.rows.iter().find(|row| row.row == Row::Read.name()).unwrap();
+    assert_eq!((row.count, row.errors), (reads.len() as u64 - missing, missing));
+    let found_bytes: u64 =
+        reads.iter().filter(|call| !is_lacking(&call.1)).map(|call| call.1.len() as u64 + 13).sum();
+    assert_eq!(result.read_bytes, found_bytes);
+    assert!(result.first_errors[0].ends_with("READ: the record is not there"), "{:?}", result.first_errors);
 }

@@ -108,6 +108,25 @@ impl<'a> Turns<'a> {
         }
     }
 
+    /// Takes up to `count` more operations, whose indices follow the one last taken; returns how many.
+    /// In a closed loop without a rate only, where nothing has to be waited for.
+    pub fn take_more(&mut self, count: usize) -> usize {
+        debug_assert!(matches!(self.pace, Pace::Free(_)));
+        let more = count.min((self.claimed.end - self.claimed.start) as usize);
+        self.claimed.start += more as u64;
+        more
+    }
+
+    /// Gives the last `count` operations back that were taken and not begun.
+    pub fn give_back(&mut self, count: usize) {
+        self.claimed.start -= count as u64;
+    }
+
+    /// When no operation begins any more.
+    pub fn deadline(&self) -> Option<Moment> {
+        self.deadline
+    }
+
     #[inline]
     fn claim(&mut self, claims: &Claims) -> Option<u64> {
         if self.claimed.is_empty() {

@@ -10,8 +10,10 @@ use crate::measure::{Clock, Done, Latency, Moment, Outcome, Recorder, Row};
 use crate::workload::{KeyChooser, Lots, Operation, RecordBuilder};
 
 use super::PhaseKind;
+use super::ahead::Ahead;
 use super::reads::Direction;
 use super::shared::Shared;
+use super::turns::Turns;
 
 /// The life of a client thread. Returns when its last operation ended.
 pub fn run(
@@ -27,11 +29,15 @@ pub fn run(
     // Reached also after an error, or the other threads would wait for ever.
     barrier.wait();
     let start = shared.origin();
+    let checks = shared.job.workload.verify || shared.job.workload.integrity;
     let mut worker = Worker {
         shared,
         clock: shared.clock,
+        checks,
+        in_rows: !checks && !shared.is_scheduled() && shared.job.workload.read_all_fields,
         session: session?,
         lots: shared.job.workload.mix.lots(),
+        ahead: Ahead::new(shared),
         chooser,
         records,
         expected,
@@ -57,10 +63,16 @@ pub struct Worker<'a> {
     pub shared: &'a Shared<'a>,
     /// What operations are timed with.
     pub clock: Clock,
+    /// Whether what is read is checked.
+    pub checks: bool,
+    /// Whether reads that follow each other are made as a row.
+    in_rows: bool,
     /// Its way into the engine.
     pub session: Box<dyn Session + 'a>,
     /// Chooses operations.
-    lots: Lots,
+    pub lots: Lots,
+    /// The next operations.
+    pub ahead: Ahead,
     /// Chooses records.
     pub chooser: KeyChooser<'a>,
     /// Makes the records to be written.
@@ -102,9 +114,9 @@ impl Worker<'_> {
             self.due = turn.due;
             match shared.job.kind {
                 PhaseKind::Load => self.load(turn.index),
+                PhaseKind::Run if self.in_rows => self.operate_in_rows(turn.index, &mut turns),
                 PhaseKind::Run => self.operate(turn.index),
             }
-            self.done.operations += 1;
             shared.progress.store(thread, &self.done);
         }
     }
@@ -115,30 +127,34 @@ impl Worker<'_> {
         if !inserted && !workload.retry.keep_going {
             self.shared.stop();
         }
+        self.done.operations += 1;
+    }
+
+    /// The operation with this index; if it is a read, also the reads behind it.
+    fn operate_in_rows(&mut self, index: u64, turns: &mut Turns<'_>) {
+        let place = self.place(index);
+        let reads = self.reads_from(place);
+        if reads < 2 {
+            return self.operate(index);
+        }
+        let count = 1 + turns.take_more(reads - 1);
+        let done = self.read_row(place, count, turns.deadline());
+        turns.give_back(count - done);
     }
 
     fn operate(&mut self, index: u64) {
-        let workload = &self.shared.job.workload;
-        let mut random = self.shared.stream.operation(index);
-        let operation = self.lots.choose(random.unit());
+        self.done.operations += 1;
+        let (operation, mut random) = self.take(index);
         match operation {
-            Operation::Insert => return self.insert_new(index),
-            Operation::MultiRead => return self.multi_read(index, &mut random),
-            Operation::Batch => return self.batch(index, &mut random),
-            _ => {}
-        }
-        self.number = self.choose(index, index, &mut random);
-        workload.keys.write(self.number, &mut self.key);
-        match operation {
+            Operation::Insert => self.insert_new(index),
+            Operation::MultiRead => self.multi_read(index, &mut random),
+            Operation::Batch => self.batch(index, &mut random),
             Operation::Read => self.read_and_check(&mut random),
             Operation::Update => self.update(&mut random),
             Operation::Scan => self.scan(Direction::Forward, &mut random),
             Operation::ReverseScan => self.scan(Direction::Back, &mut random),
             Operation::ReadModifyWrite => self.read_modify_write(&mut random),
             Operation::Delete => self.delete(),
-            Operation::Insert | Operation::MultiRead | Operation::Batch => {
-                unreachable!("done above, with records of their own")
-            }
         }
     }
 
@@ -149,7 +165,7 @@ impl Worker<'_> {
         self.shared.inserts.acknowledge(number);
     }
 
-    /// The record of the operation with this index, or of its part number `turn` counted over all.
+    /// The record of a part of the operation with this index: of part number `turn`, counted over all.
     pub fn choose(&mut self, index: u64, turn: u64, random: &mut crate::generator::OpRandom) -> u64 {
         self.chooser.choose(turn, self.shared.insert_numbers.at(index), random)
     }
@@ -174,9 +190,17 @@ impl Worker<'_> {
     }
 
     /// Records a call of the engine, and counts it as failed if it did not end as it should.
+    #[inline]
     pub fn finish(&mut self, row: Row, outcome: Outcome, start: Moment) {
         self.record(row, outcome, start);
-        if outcome == Outcome::Ok || (outcome == Outcome::NotFound && self.missing_is_fine()) {
+        if outcome != Outcome::Ok {
+            self.count_failure(row, outcome);
+        }
+    }
+
+    #[cold]
+    fn count_failure(&mut self, row: Row, outcome: Outcome) {
+        if outcome == Outcome::NotFound && self.missing_is_fine() {
             return;
         }
         self.done.failures += 1;

@@ -23,6 +23,13 @@ pub enum Operation {
     ReverseScan,
 }
 
+impl Operation {
+    /// Whether it is on one record that is there; others have records of their own.
+    pub fn is_on_a_record(self) -> bool {
+        !matches!(self, Operation::Insert | Operation::MultiRead | Operation::Batch)
+    }
+}
+
 /// The shares of the operations. They need not add up to one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mix {

@@ -94,6 +94,6 @@ fn a_schedule_that_makes_no_sense_is_refused() {
     };
     refused("--arrivals fixed", "--rate <OPS>");
     refused("--arrivals tide --rate 5", "property rabi.arrivals is 'tide'; allowed: none, fixed, poisson");
-    refused("--arrivals ramp --rate 5", "property rabi.rate.to is '0'; allowed: a number above 0");
+    refused("--arrivals ramp --rate 5", "property rabi.rate.to is not set; allowed: a number above 0");
     refused("--arrivals fixed --rate 5 --target 5", "target paces a closed loop, rabi.rate an open one");
 }
