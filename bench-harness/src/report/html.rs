@@ -27,6 +27,7 @@ pub fn html(report: &JobReport) -> String {
         "Service times: latency counts from the call. In a closed loop a thread begins an operation when its \
          previous one has ended. A read-modify-write is counted as READ, as UPDATE and as a whole.",
     );
+    report.phases.iter().flat_map(PhaseReport::remarks).for_each(|remark| page.note(&remark));
     if let Some(responses) = response_table(&report.phases) {
         page.section("Response times");
         page.html(&responses.html());

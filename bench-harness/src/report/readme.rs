@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{JobReport, RESOURCES_NOTE, Style, durability_matrix, harness_table, resources, table};
+use super::{
+    JobReport, PhaseReport, RESOURCES_NOTE, Style, durability_matrix, harness_table, resources, table,
+};
 
 /// The whole file.
 pub fn readme(report: &JobReport) -> String {
@@ -24,8 +26,11 @@ fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
          ops/s counts it once. Records are those of YCSB, 10 fields of 100 bytes unless the \
          command says otherwise.\n"
     )?;
+    for remark in report.phases.iter().flat_map(PhaseReport::remarks) {
+        writeln!(out, "- {remark}")?;
+    }
     let matrix = durability_matrix(&report.durability_rows()).text(Style::Markdown);
-    writeln!(out, "## Durability\n\n{matrix}")?;
+    writeln!(out, "\n## Durability\n\n{matrix}")?;
     writeln!(out, "## Resources\n\n{}", resources(&report.phases).text(Style::Markdown))?;
     writeln!(out, "{RESOURCES_NOTE}\n")?;
     writeln!(out, "## What the harness cost\n\n{}", harness_table(&report.phases).text(Style::Markdown))?;

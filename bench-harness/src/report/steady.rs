@@ -1,7 +1,7 @@
 //! Whether a phase was in a steady state: no drift of throughput or of the median latency over its
 //! intervals. A mean over a drifting run is a number of no state the engine was ever in.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::runner::Series;
 use crate::stats::{median, trend};
@@ -14,7 +14,7 @@ const DRIFT_MAX: f64 = 0.1;
 const ALPHA: f64 = 0.01;
 
 /// The drift of a phase.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Steadiness {
     /// Whether neither of the two drifts.
     pub steady: bool,
@@ -25,7 +25,7 @@ pub struct Steadiness {
 }
 
 /// How far something went from the start of a phase to its end.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Drift {
     /// As a share of its median.
     pub share: f64,
@@ -68,14 +68,15 @@ impl Steadiness {
 
     /// A sentence for people, if there is a reason for one.
     pub fn warning(&self) -> Option<String> {
-        (!self.steady).then(|| {
-            format!(
-                "NOT STEADY: over the phase throughput went by {:+.0} % and the median latency by {:+.0} %; \
-                 consider a longer run or --warmup",
-                100.0 * self.throughput.share,
-                100.0 * self.median_latency.share
-            )
-        })
+        let drift = self.drift()?;
+        Some(format!("NOT STEADY: over the phase {drift}; consider a longer run or --warmup"))
+    }
+
+    /// How far it drifted, if it did.
+    pub fn drift(&self) -> Option<String> {
+        let percent = |drift: &Drift| format!("{:+.0} %", 100.0 * drift.share);
+        let (throughput, latency) = (percent(&self.throughput), percent(&self.median_latency));
+        (!self.steady).then(|| format!("throughput went by {throughput} and the median latency by {latency}"))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `plan` says what is run in which order, `cell` runs one engine in a process of its own,
 //! `memory` bounds it, `pace` says how long it will be, `sample` reads its numbers back, `summary` sums them up,
-//! `behind` says where Rabi is behind, and `report`, `readme` and `page` show it all.
+//! `behind` says where Rabi is behind, `remarks` what has to be known beside a table, and `report`, `readme` and `page` show it all.
 
 mod arguments;
 mod behind;
@@ -13,6 +13,7 @@ mod pace;
 mod page;
 mod plan;
 mod readme;
+mod remarks;
 mod report;
 mod sample;
 mod summary;
@@ -252,8 +253,11 @@ fn conclude(report: &SuiteReport, results: &Path) -> Result<Verdict> {
             kept.name()
         );
     }
-    for sentence in report.behind() {
-        out += &format!("{sentence}\n");
+    if let Some((summary, workloads)) = report.behind() {
+        out += &format!("\n{summary}\n");
+        for behind in workloads {
+            out += &format!("  {}\n", behind.headline());
+        }
     }
     out += &format!("\n{}\n", report.durability().text(crate::report::Style::Plain));
     out += &format!("{}\n", report.harness().text(crate::report::Style::Plain));

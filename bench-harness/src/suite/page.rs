@@ -4,6 +4,7 @@ use crate::report::page::{Bar, Document, Line, bars, facts, palette, percentiles
 use crate::report::{escape, grouped};
 
 use super::over_time::over_time;
+use super::remarks::remarks;
 use super::report::{READING, SUMMARY_NOTE, SuiteReport};
 use super::sample::Phase;
 use super::summary::{Class, EngineRow, WorkloadSummary};
@@ -19,8 +20,7 @@ pub fn page(report: &SuiteReport) -> String {
         page.html(&grid.html());
     }
     page.note(SUMMARY_NOTE);
-    let behind = report.behind().into_iter().map(|text| format!("<li>{}</li>", escape(&text)));
-    page.html(&format!("<ul>{}</ul>\n", behind.collect::<String>()));
+    write_behind(&mut page, report);
     page.section("Durability");
     page.html(&report.durability().html());
     for workload in &report.workloads {
@@ -35,12 +35,28 @@ pub fn page(report: &SuiteReport) -> String {
     page.end()
 }
 
+/// What every reader should know, and behind each workload's line what few will read.
+fn write_behind(page: &mut Document, report: &SuiteReport) {
+    let Some((summary, workloads)) = report.behind() else { return };
+    page.html(&format!("<p><strong>{}</strong></p>\n", escape(&summary)));
+    for behind in workloads {
+        let lines: String =
+            behind.lines.iter().map(|line| format!("<li>{}</li>", escape(&line.text))).collect();
+        if lines.is_empty() {
+            page.html(&format!("<p>{}</p>\n", escape(&behind.headline())));
+        } else {
+            page.folded(&behind.headline(), &format!("<ul>{lines}</ul>\n"));
+        }
+    }
+}
+
 /// Each class of durability by itself: engines that keep less do less work for a write.
 fn write_workload(page: &mut Document, report: &SuiteReport, workload: &WorkloadSummary) {
     for class in &workload.classes {
         page.heading(&format!("{}, durability kept: {}", workload.title, class.kept.name()));
         page.html(&throughput(class));
         page.html(&report.class(class).html());
+        remarks(&class.rows).iter().for_each(|remark| page.note(remark));
         let charts = operations(&class.rows).into_iter().map(|operation| latency(&class.rows, &operation));
         page.beside(&charts.collect::<Vec<_>>());
         page.html(&over_time(&class.rows));

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::report::Style;
 
+use super::remarks::remarks;
 use super::report::{READING, SUMMARY_NOTE, SuiteReport};
 
 /// The whole file.
@@ -31,8 +32,12 @@ fn write(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
         writeln!(out, "Durability kept: {}\n\n{}", kept.name(), grid.text(Style::Markdown))?;
     }
     writeln!(out, "{SUMMARY_NOTE}\n")?;
-    for sentence in report.behind() {
-        writeln!(out, "- {sentence}")?;
+    if let Some((summary, workloads)) = report.behind() {
+        writeln!(out, "{summary}\n")?;
+        for behind in workloads {
+            writeln!(out, "- {}", behind.headline())?;
+            behind.lines.iter().try_for_each(|line| writeln!(out, "  - {}", line.text))?;
+        }
     }
     writeln!(out, "\n## Durability\n\n{}", report.durability().text(Style::Markdown))?;
     for workload in &report.workloads {
@@ -40,6 +45,9 @@ fn write(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
         for class in &workload.classes {
             writeln!(out, "Durability kept: {}\n", class.kept.name())?;
             writeln!(out, "{}", report.class(class).text(Style::Markdown))?;
+            for remark in remarks(&class.rows) {
+                writeln!(out, "{remark}\n")?;
+            }
         }
     }
     writeln!(out, "{READING}\n\n## The harness itself\n")?;

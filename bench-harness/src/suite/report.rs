@@ -7,7 +7,7 @@ use crate::environment::Environment;
 use crate::report::{DurabilityRow, Grid, durability_matrix, grouped, microseconds};
 use crate::resources::OTHERS_CORES_MAX;
 
-use super::behind::behind;
+use super::behind::{Behind, behind, summary};
 use super::sample::Phase;
 use super::summary::{Better, Class, EngineRow, Measure, REPEATS_MIN, WorkloadSummary};
 
@@ -103,27 +103,22 @@ impl SuiteReport {
         grid
     }
 
-    /// Where Rabi is behind, or that it is nowhere, or why that cannot be said; nothing without Rabi.
-    pub fn behind(&self) -> Vec<String> {
+    /// Where Rabi is behind, workload by workload, and a summary: that it is nowhere, or why that cannot be said.
+    /// Nothing without Rabi.
+    pub fn behind(&self) -> Option<(String, Vec<Behind>)> {
         let ran = |class: &&Class| class.rows.iter().any(|row| row.engine == "rabi");
         let mut classes = self.workloads.iter().flat_map(|workload| &workload.classes).filter(ran).peekable();
-        if classes.peek().is_none() {
-            return Vec::new();
-        }
+        classes.peek()?;
         if classes.all(|class| class.rows.len() == 1) {
-            return vec![
-                "No other engine kept the durability that rabi kept: there is nothing to rank.".to_owned(),
-            ];
+            let why = "No other engine kept the durability that rabi kept: there is nothing to rank.";
+            return Some((why.to_owned(), Vec::new()));
         }
         if (self.repeats as usize) < REPEATS_MIN {
-            return vec![format!("Where rabi is behind cannot be told from {} repeats.", self.repeats)];
+            let why = format!("Where rabi is behind cannot be told from {} repeats.", self.repeats);
+            return Some((why, Vec::new()));
         }
-        let sentences = behind(&self.workloads);
-        if sentences.is_empty() {
-            return vec!["Rabi is behind nowhere by more than noise.".to_owned()];
-        }
-        let behind = sentences.into_iter().map(|sentence| format!("rabi is behind: {sentence}"));
-        behind.collect()
+        let found = behind(&self.workloads);
+        Some((summary(&found), found))
     }
 
     /// One row per engine that ran.

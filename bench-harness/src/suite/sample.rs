@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::engine::Kept;
+use crate::report::Steadiness;
 use crate::report::sampled::Sampled;
 
 /// A run's JSON, as far as the suite's report uses it.
@@ -47,6 +48,15 @@ pub struct Phase {
     pub resources: Resources,
     /// What the harness cost.
     pub harness: Harness,
+    /// Whether it was in a steady state; none if it was too short to say.
+    #[serde(default)]
+    pub steady_state: Option<Steadiness>,
+    /// Bytes that were dropped from the page cache before it.
+    #[serde(default)]
+    pub cooled_bytes: Option<u64>,
+    /// Seconds of background work after it.
+    #[serde(default)]
+    pub settle_s: Option<f64>,
     /// The phase along the time.
     pub series: Sampled,
 }
