@@ -93,9 +93,13 @@ fn add_errors(faults: &mut Faults, fate: &mut Random) {
         &mut faults.list_error,
         &mut faults.remove_error,
         &mut faults.allocate_error,
+        &mut faults.stat_error,
+        &mut faults.map_error,
+        &mut faults.create_dir_error,
+        &mut faults.lock_error,
     ];
     if fate.chance(50) {
-        *errors[fate.below(7)] = rate;
+        *errors[fate.below(errors.len())] = rate;
     } else {
         errors.iter_mut().for_each(|error| **error = if fate.chance(60) { rate } else { 0.0 });
     }

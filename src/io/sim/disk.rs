@@ -168,6 +168,14 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes a name, durably, with all that waits to become durable in its directory.
+    pub(super) fn remove_for_good(&mut self, path: &Path) -> Result<(), Errno> {
+        let directory = self.find(path.parent().unwrap_or(path))?;
+        self.remove(path)?;
+        self.sync(directory, self.order);
+        Ok(())
+    }
+
     fn name(&mut self, path: &Path, order: u64, to: Option<Inode>) -> Result<(), Errno> {
         let (parent, name) = (path.parent().unwrap_or(path), path.file_name().and_then(|name| name.to_str()));
         let (directory, name) = (self.find(parent)?, name.ok_or(Errno::INVAL)?);

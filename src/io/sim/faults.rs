@@ -24,6 +24,14 @@ pub struct Faults {
     pub open_error: f64,
     /// Listing a directory fails with `EIO`.
     pub list_error: f64,
+    /// Asking for the length of a file or for free space fails with `EIO`.
+    pub stat_error: f64,
+    /// Mapping a file fails with `EIO` or `ENOMEM`.
+    pub map_error: f64,
+    /// Making a directory fails with `EIO` or `ENOSPC`; it may be there all the same.
+    pub create_dir_error: f64,
+    /// Opening the lock file fails with `EIO` or `EMFILE`; it may be there all the same, and nobody has it.
+    pub lock_error: f64,
     /// Removing a file fails with `EIO`; its name may be gone all the same.
     pub remove_error: f64,
     /// Reserving space fails with `EIO` or `ENOSPC`; the file may have its new length all the same.

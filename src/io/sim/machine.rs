@@ -81,7 +81,8 @@ impl Io for Machine {
     }
 
     fn file_len(&self, file: &File) -> Result<u64> {
-        let len = self.world.state().file_len(self.process, file.simulated().inode);
+        let place = (file.simulated().inode, file.path());
+        let len = self.world.state().file_len(self.process, place);
         len.map_err(|e| failed("find the length of", file.path(), e))
     }
 
@@ -96,12 +97,15 @@ impl Io for Machine {
         }
     }
 
-    fn space(&self, _dir: &Path) -> Result<Space> {
-        Ok(Space { free_bytes: self.world.state().free(), free_files: 1 << 20 })
+    fn space(&self, dir: &Path) -> Result<Space> {
+        let free = self.world.state().free(self.process, dir);
+        let free_bytes = free.map_err(|e| failed("find the free space of", dir, e))?;
+        Ok(Space { free_bytes, free_files: 1 << 20 })
     }
 
     fn map(&self, file: &File, len: usize) -> Result<SharedMap> {
-        let map = self.world.state().map(self.process, file.simulated().inode, len);
+        let place = (file.simulated().inode, file.path());
+        let map = self.world.state().map(self.process, place, len);
         map.map_err(|e| Error::io("map", file.path(), None, e))
     }
 

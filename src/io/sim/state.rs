@@ -213,7 +213,17 @@ impl State {
     /// Makes a directory and its parents, durable.
     pub(super) fn create_dir(&mut self, process: u64, dir: &Path) -> Result<(), Errno> {
         self.check_alive(process)?;
-        let made = self.disk.create_dir(dir);
+        let fault = self.fault(self.faults.create_dir_error, dir, &[Errno::IO, Errno::NOSPC]);
+        let made = match fault {
+            Ok(()) => self.disk.create_dir(dir),
+            Err(e) => {
+                if self.random.coin() {
+                    // Made all the same; if that fails too, it was not.
+                    let _made = self.disk.create_dir(dir);
+                }
+                Err(e)
+            }
+        };
         self.note("create directory", dir, made)
     }
 
@@ -268,14 +278,25 @@ impl State {
     }
 
     /// Length of an open file.
-    pub(super) fn file_len(&mut self, process: u64, inode: Inode) -> Result<u64, Errno> {
+    pub(super) fn file_len(&mut self, process: u64, (inode, path): (Inode, &Path)) -> Result<u64, Errno> {
         self.check_alive(process)?;
-        self.disk.file(inode).map(|contents| contents.len()).ok_or(Errno::ISDIR)
+        let fault = self.fault(self.faults.stat_error, path, &[Errno::IO]);
+        let len =
+            fault.and_then(|()| self.disk.file(inode).map(|contents| contents.len()).ok_or(Errno::ISDIR));
+        self.note("length", path, len)
     }
 
     /// Takes the lock of a file, making the file if need be.
     pub(super) fn lock(&mut self, process: u64, path: &Path) -> Result<Inode, Errno> {
         self.check_alive(process)?;
+        let fault = self.fault(self.faults.lock_error, path, &[Errno::IO, Errno::MFILE]);
+        if let Err(e) = fault {
+            if self.disk.find(path).is_err() && self.random.coin() {
+                // Made all the same; if that fails too, it was not.
+                let _made = self.disk.create(path);
+            }
+            return self.note("lock", path, Err(e));
+        }
         let inode = match self.disk.find(path) {
             Ok(inode) => inode,
             Err(_) => self.disk.create(path)?,
@@ -287,14 +308,23 @@ impl State {
         self.note("lock", path, Ok(inode))
     }
 
-    /// Bytes left on the disk.
-    pub(super) fn free(&self) -> u64 {
-        self.disk.free()
+    /// Bytes left on the disk that has `dir`.
+    pub(super) fn free(&mut self, process: u64, dir: &Path) -> Result<u64, Errno> {
+        self.check_alive(process)?;
+        self.fault(self.faults.stat_error, dir, &[Errno::IO])?;
+        Ok(self.disk.free())
     }
 
     /// Maps a file.
-    pub(super) fn map(&mut self, process: u64, inode: Inode, len: usize) -> io::Result<SharedMap> {
+    pub(super) fn map(
+        &mut self,
+        process: u64,
+        (inode, path): (Inode, &Path),
+        len: usize,
+    ) -> io::Result<SharedMap> {
         self.check_alive(process)?;
+        let fault = self.fault(self.faults.map_error, path, &[Errno::IO, Errno::NOMEM]);
+        self.note("map", path, fault)?;
         self.disk.file(inode).ok_or(Errno::ISDIR)?.map(len)
     }
 

@@ -38,14 +38,18 @@ fn run<F: Future>(world: &World, stepper: &mut Stepper, future: F) -> F::Output 
     }
 }
 
-fn open(world: &World) -> (Stepper, Db) {
-    let (mut stepper, mut opening) = Db::open_simulated(world, DIR, options()).unwrap();
+fn try_open(world: &World) -> crate::Result<(Stepper, Db)> {
+    let (mut stepper, mut opening) = Db::open_simulated(world, DIR, options())?;
     loop {
         if let Some(opened) = opening.poll() {
-            return (stepper, opened.unwrap());
+            return opened.map(|db| (stepper, db));
         }
         step(world, &mut stepper);
     }
+}
+
+fn open(world: &World) -> (Stepper, Db) {
+    try_open(world).unwrap()
 }
 
 fn fill(world: &World, stepper: &mut Stepper, db: &Db, count: usize) {
@@ -91,4 +95,44 @@ fn what_a_process_has_written_outlives_it() {
     let after: Vec<_> = db.range::<&[u8]>(..).map(Result::unwrap).collect();
     assert_eq!(before.len(), after.len());
     assert!(before == after);
+}
+
+#[test]
+fn an_opening_whose_calls_fail_says_which_and_succeeds_when_they_do() {
+    let always = |fault: fn(&mut Faults) -> &mut f64| {
+        let mut faults = Faults::default();
+        *fault(&mut faults) = 1.0;
+        faults
+    };
+    let check = |world: &World, faults: Faults, expected: &str| {
+        world.set_faults(faults);
+        let Err(error) = try_open(world) else { panic!("opened, though it cannot {expected}") };
+        assert!(error.to_string().contains(expected), "{error}");
+        world.heal();
+    };
+    let world = World::new(4, Faults::default());
+    check(&world, always(|faults| &mut faults.create_dir_error), " create directory db: ");
+    check(&world, always(|faults| &mut faults.lock_error), "cannot open db/LOCK: ");
+    check(&world, always(|faults| &mut faults.map_error), "cannot map db/stage-");
+    let (mut stepper, db) = open(&world);
+    fill(&world, &mut stepper, &db, 10);
+    drop((db, stepper));
+    check(&world, always(|faults| &mut faults.stat_error), "cannot find the length of db/");
+    let (_stepper, db) = open(&world);
+    assert_eq!(db.range::<&[u8]>(..).count(), 10);
+}
+
+#[test]
+fn files_can_be_taken_away_and_cut_off_for_good() {
+    let world = World::new(5, Faults::default());
+    let (mut stepper, db) = open(&world);
+    fill(&world, &mut stepper, &db, 10);
+    drop((db, stepper));
+    let (name, len) = world.files(DIR).into_iter().find(|(name, _)| name.starts_with("wal-")).unwrap();
+    let path = format!("{DIR}/{name}");
+    assert!(world.shorten(&path, len / 2) && !world.shorten(&path, len / 2));
+    assert!(world.remove(format!("{DIR}/LOCK")) && !world.remove(format!("{DIR}/LOCK")));
+    world.crash_power(Survival::Any);
+    assert!(world.files(DIR).contains(&(name, len / 2)));
+    assert!(!world.files(DIR).iter().any(|(name, _)| name == "LOCK"));
 }

@@ -133,6 +133,28 @@ impl World {
         state.disk.file(inode).is_some_and(|contents| contents.flip(offset, bit))
     }
 
+    /// Takes a file away for good, as a hand or another program does; returns whether there was one.
+    pub fn remove(&self, path: impl AsRef<Path>) -> bool {
+        let mut state = self.state();
+        let path = path.as_ref();
+        state.disk.find(path).is_ok() && state.disk.remove_for_good(path).is_ok()
+    }
+
+    /// Cuts a file off at `len` bytes for good; returns whether there is a longer one.
+    pub fn shorten(&self, path: impl AsRef<Path>, len: u64) -> bool {
+        let mut state = self.state();
+        let Ok(inode) = state.disk.find(path.as_ref()) else { return false };
+        let order = state.disk.next_order();
+        match state.disk.file(inode) {
+            Some(contents) if contents.len() > len => {
+                contents.set_len(order, len);
+                contents.sync(order);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The names in a directory with the lengths of the files, sorted; empty if there is none.
     #[must_use]
     pub fn files(&self, dir: impl AsRef<Path>) -> Vec<(String, u64)> {
