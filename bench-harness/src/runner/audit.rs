@@ -34,6 +34,19 @@ pub struct Audit {
 impl Audit {
     const TEXTS_MAX: usize = 5;
 
+    /// Counts a batch that is in one record and not in another.
+    pub fn note_torn_batch(&mut self, keys: &KeyFormat, there: u64, missing: u64) {
+        self.note(false, || {
+            let (mut has, mut has_not) = (Vec::new(), Vec::new());
+            keys.write(there, &mut has);
+            keys.write(missing, &mut has_not);
+            let (has, has_not) = (has.escape_ascii(), has_not.escape_ascii());
+            format!(
+                "{has_not}: after the run: expected what a batch wrote here, as it is in {has}, found older"
+            )
+        });
+    }
+
     fn note(&mut self, fine: bool, text: impl FnOnce() -> String) {
         if fine {
             self.good += 1;

@@ -1,7 +1,7 @@
 //! The file in which a ledger outlives its process, for `crash`.
 //!
 //! ```text
-//! slot of record number n, at 32 n: next | floor | absent | swallowed | acknowledged | 12 bytes unused
+//! slot of record number n, at 32 n: next | floor | absent | swallowed | acknowledged | burst | batch | 0
 //! ```
 //! Numbers are little-endian, of four bytes. `absent` is 2^32 - 1 for none. A slot that was never written has
 //! zeros, and `next` is never 0 in one that was.
@@ -19,7 +19,7 @@ use crate::notice;
 
 /// Divides a page, so that no slot lies on two.
 const SLOT_BYTES: u64 = 32;
-const NOTE_BYTES: usize = 20;
+const NOTE_BYTES: usize = 28;
 const NEVER: u32 = u32::MAX;
 /// Slots read at once.
 const PIECE: usize = 32_768;
@@ -37,6 +37,10 @@ pub struct Note {
     pub swallowed: u32,
     /// Writes acknowledged.
     pub acknowledged: u32,
+    /// The first version of the last burst.
+    pub burst: u32,
+    /// The batch that the newest version belongs to; 0 for none.
+    pub batch: u32,
 }
 
 /// The file.
@@ -89,7 +93,8 @@ impl Kept {
 }
 
 fn encode(note: Note) -> [u8; NOTE_BYTES] {
-    let words = [note.next, note.floor, note.absent.unwrap_or(NEVER), note.swallowed, note.acknowledged];
+    let absent = note.absent.unwrap_or(NEVER);
+    let words = [note.next, note.floor, absent, note.swallowed, note.acknowledged, note.burst, note.batch];
     let mut bytes = [0; NOTE_BYTES];
     for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
         place.copy_from_slice(&word.to_le_bytes());
@@ -108,6 +113,8 @@ fn decode(slot: &[u8]) -> Option<Note> {
         absent: word(2).filter(|version| *version != NEVER),
         swallowed: word(3)?,
         acknowledged: word(4)?,
+        burst: word(5)?,
+        batch: word(6)?,
     };
     (note.next > 0).then_some(note)
 }
@@ -119,7 +126,15 @@ mod tests {
     #[test]
     fn slots_are_found_again_also_in_a_second_piece_and_between_holes() {
         let kept = Kept::new(tempfile::tempfile().unwrap());
-        let note = |next| Note { floor: 3, next, absent: Some(7), swallowed: 9, acknowledged: 11 };
+        let note = |next| Note {
+            floor: 3,
+            next,
+            absent: Some(7),
+            swallowed: 9,
+            acknowledged: 11,
+            burst: 13,
+            batch: 15,
+        };
         let written =
             [(0, note(1)), (PIECE as u64 - 1, note(2)), (PIECE as u64 + 5, Note { absent: None, ..note(3) })];
         written.iter().for_each(|(number, note)| kept.write(*number, *note));

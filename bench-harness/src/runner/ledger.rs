@@ -14,7 +14,7 @@
 //!
 //! So no order that concurrent writers may have taken effect in raises an alarm. What the rule lets
 //! pass: within one burst, the older of two versions. Everything else that is lost or stale is found.
-//! The table takes 32 bytes for each record.
+//! The table takes 36 bytes for each record.
 //!
 //! For `crash` the ledger outlives the process: each change also goes into a file (`kept`), and who opens
 //! the database after the death judges by that. Then every record is *settled* as it was found: a write
@@ -22,6 +22,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::kept::{Kept, Note};
@@ -47,11 +48,14 @@ struct Entry {
     swallowed: u32,
     /// Writes acknowledged.
     acknowledged: u32,
+    /// The batch that the newest version belongs to; 0 for none.
+    batch: u32,
 }
 
 impl Default for Entry {
     fn default() -> Entry {
-        Entry { floor: 0, next: 1, burst: 0, absent: Some(0), writers: 0, swallowed: 0, acknowledged: 0 }
+        let (floor, next, burst, absent) = (0, 1, 0, Some(0));
+        Entry { floor, next, burst, absent, writers: 0, swallowed: 0, acknowledged: 0, batch: 0 }
     }
 }
 
@@ -64,12 +68,14 @@ impl Entry {
             absent: self.absent,
             swallowed: self.swallowed,
             acknowledged: self.acknowledged,
+            burst: self.burst,
+            batch: self.batch,
         }
     }
 
     fn from_note(note: Note) -> Entry {
-        let Note { floor, next, absent, swallowed, acknowledged } = note;
-        Entry { floor, next, burst: floor, absent, writers: 0, swallowed, acknowledged }
+        let Note { floor, next, absent, swallowed, acknowledged, burst, batch } = note;
+        Entry { floor, next, burst, absent, writers: 0, swallowed, acknowledged, batch }
     }
 
     fn is_there(&self) -> bool {
@@ -85,9 +91,15 @@ impl Entry {
 #[derive(Debug)]
 pub struct Ledger {
     stripes: Box<[Mutex<Vec<Entry>>]>,
+    /// The number of the next batch.
+    next_batch: AtomicU32,
     /// Where it outlives the process.
     kept: Option<Kept>,
 }
+
+/// The number of a batch, within one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Batch(u32);
 
 /// What a write does to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +124,8 @@ impl Floor {
 impl Ledger {
     /// A ledger of a database without records.
     pub fn new() -> Ledger {
-        Ledger { stripes: (0..STRIPES).map(|_| Mutex::default()).collect(), kept: None }
+        let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
+        Ledger { stripes, next_batch: AtomicU32::new(1), kept: None }
     }
 
     /// The ledger that a process which is dead has kept in this file, to be kept there on.
@@ -135,7 +148,7 @@ impl Ledger {
     /// Takes for the truth what was found of a record after the process that wrote had died.
     pub fn settle(&self, number: u64, found: Option<u32>) {
         self.change(number, |entry| {
-            entry.writers = 0;
+            (entry.writers, entry.batch) = (0, 0);
             match found {
                 Some(version) => {
                     entry.next = entry.next.max(version + 1);
@@ -152,8 +165,19 @@ impl Ledger {
         });
     }
 
+    /// A number for a batch that is about to begin.
+    pub fn new_batch(&self) -> Batch {
+        // Only uniqueness counts.
+        Batch(self.next_batch.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// A write begins; it gets this version.
     pub fn begin(&self, number: u64, change: Change) -> u32 {
+        self.begin_in(number, change, Batch(0))
+    }
+
+    /// A write of a batch begins.
+    pub fn begin_in(&self, number: u64, change: Change, batch: Batch) -> u32 {
         self.change(number, |entry| {
             let version = entry.next;
             entry.next += 1;
@@ -161,6 +185,7 @@ impl Ledger {
                 entry.burst = version;
             }
             entry.writers += 1;
+            entry.batch = batch.0;
             if change == Change::Delete {
                 entry.absent = Some(version);
             }
@@ -204,6 +229,21 @@ impl Ledger {
             (false, true) => format!("a version from {} to {newest}, or nothing", floor.0),
             (false, false) => format!("a version from {} to {newest}", floor.0),
         })
+    }
+
+    /// What the version found, or its absence, says of the batch that wrote the record last, if one did and it says
+    /// anything: whether the batch took effect. A version from before the batch's burst would have been overwritten
+    /// by it; one from within the burst may have come later.
+    pub fn fate_of_batch(&self, number: u64, found: Option<u32>) -> Option<(Batch, bool)> {
+        let entry = self.with(number, |entry| *entry);
+        let took_effect = match found {
+            _ if entry.batch == 0 => return None,
+            Some(version) if version + 1 == entry.next => true,
+            Some(version) if version < entry.burst => false,
+            None if entry.absent.is_none_or(|version| version < entry.burst) => false,
+            _ => return None,
+        };
+        Some((Batch(entry.batch), took_effect))
     }
 
     /// One more than the largest record number that was ever written or found.

@@ -128,5 +128,37 @@ fn the_largest_number_is_known_whichever_stripe_it_is_in() {
     ledger.found_at_start(3 * STRIPES + 9, 0);
     ledger.found_at_start(12, 0);
     assert_eq!(ledger.numbers(), 3 * STRIPES + 10);
-    assert!(size_of::<Entry>() <= 32);
+    assert!(size_of::<Entry>() <= 36);
+}
+
+#[test]
+fn a_record_says_of_its_batch_what_can_be_known() {
+    let file = tempfile::tempfile().unwrap();
+    let ledger = Ledger::kept_in(file.try_clone().unwrap()).unwrap();
+    ledger.found_at_start(5, 7);
+    let batch = ledger.new_batch();
+    assert_eq!(ledger.begin_in(5, Change::Put, batch), 8);
+    drop(ledger);
+    let ledger = Ledger::kept_in(file).unwrap();
+    assert_eq!(ledger.fate_of_batch(5, Some(8)), Some((batch, true)));
+    assert_eq!(ledger.fate_of_batch(5, Some(7)), Some((batch, false)));
+    assert_eq!(ledger.fate_of_batch(5, None), Some((batch, false)));
+    // The next process counts its batches from the beginning.
+    ledger.settle(5, Some(8));
+    assert_eq!(ledger.fate_of_batch(5, Some(8)), None);
+}
+
+#[test]
+fn what_overlaps_a_batch_may_have_come_after_it_and_says_nothing() {
+    let ledger = Ledger::new();
+    ledger.found_at_start(5, 7);
+    ledger.begin(5, Change::Put);
+    ledger.begin(5, Change::Delete);
+    let batch = ledger.new_batch();
+    assert_eq!(ledger.begin_in(5, Change::Put, batch), 10);
+    assert_eq!((ledger.fate_of_batch(5, Some(8)), ledger.fate_of_batch(5, None)), (None, None));
+    assert_eq!(ledger.fate_of_batch(5, Some(7)), Some((batch, false)));
+    // A later write hides what the batch did.
+    ledger.begin(5, Change::Put);
+    assert_eq!(ledger.fate_of_batch(5, Some(7)), None);
 }

@@ -9,6 +9,7 @@
 mod agenda;
 mod ahead;
 mod audit;
+mod batches;
 mod claim;
 mod insert_numbers;
 mod kept;
@@ -37,7 +38,8 @@ use crate::workload::{Arrivals, Pool, RecordBuilder, Workload};
 
 pub use agenda::Backlog;
 pub use audit::Audit;
-pub use ledger::Ledger;
+use batches::Batches;
+pub use ledger::{Change, Ledger};
 pub use live::LiveStatus;
 pub use series::{Interval, Series};
 use shared::Shared;
@@ -134,8 +136,16 @@ impl Job {
 
     /// The same after the process that wrote has died: what is found counts from now on.
     pub fn audit_and_settle(&self, engine: &dyn Engine, ledger: &Ledger) -> EngineResult<Audit> {
-        let mut settle = |number, found| ledger.settle(number, found);
-        audit::audit(engine, &self.workload.keys, ledger, &mut settle)
+        let mut batches = Batches::default();
+        let mut settle = |number, found| {
+            batches.note(ledger, number, found);
+            ledger.settle(number, found);
+        };
+        let mut audit = audit::audit(engine, &self.workload.keys, ledger, &mut settle)?;
+        for (there, missing) in batches.torn() {
+            audit.note_torn_batch(&self.workload.keys, there, missing);
+        }
+        Ok(audit)
     }
 
     /// The mean of key and value over some records of the data set; exact where all have one size.

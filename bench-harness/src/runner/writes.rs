@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::ledger::Change;
+use super::ledger::{Change, Ledger};
 use super::worker::Worker;
 use crate::engine::EngineResult;
 use crate::generator::OpRandom;
@@ -85,6 +85,7 @@ impl Worker<'_> {
     /// Overwrites several records at once, all or none.
     pub fn batch(&mut self, index: u64, random: &mut OpRandom) {
         let size = self.shared.job.workload.batch_size;
+        let batch = self.shared.ledger.map(Ledger::new_batch);
         self.numbers.clear();
         self.batch.resize_with(size as usize, Default::default);
         for place in 0..size {
@@ -92,7 +93,10 @@ impl Worker<'_> {
             self.numbers.push(self.number);
             self.shared.job.workload.keys.write(self.number, &mut self.key);
             self.records.fill(&self.key, random);
-            self.begin_write(Change::Put);
+            if let (Some(ledger), Some(batch)) = (self.shared.ledger, batch) {
+                let version = ledger.begin_in(self.number, Change::Put, batch);
+                self.records.set_version(&self.key, version);
+            }
             let (key, value) = &mut self.batch[place as usize];
             key.clone_from(&self.key);
             value.clear();
