@@ -21,6 +21,10 @@ Examples:
   rabi-bench crash -P workloads/workloada -p recordcount=100000 --dir db --rounds 100
   rabi-bench crash -P workloads/workloada --engines rabi,fjall,lmdb --dir dbs --json crash.json
 
+With --full there is one round and no kill while writing: a process inserts records until the device is full, reads some
+back, waits for room and writes again; then it is killed, and all is checked. Give it a small file system:
+  mount -t tmpfs -o size=256m none small; rabi-bench crash -P workloads/workloada --full --dir small
+
 Exit status: 0 nothing was lost; 1 an engine lost what it had promised to keep, had what nobody wrote, or did
 not open again; 2 the command, a file or a directory is wrong.";
 
@@ -67,6 +71,13 @@ pub struct CrashArgs {
     /// One memtable: the more it may hold, the more log there is to read after a crash
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, help_heading = "Engine")]
     pub memtable_size_bytes: u64,
+    /// Fill the file system of --dir instead, make room again, and see what each engine makes of it
+    #[arg(long, requires = "dir", help_heading = "Crashes")]
+    pub full: bool,
+    /// Under --full, the share of the free space that is given back once the device is full
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = inner_share)]
+    #[arg(help_heading = "Crashes", requires = "full")]
+    pub room: f64,
     /// The directory of the database, or of several engines' databases, by name [default: a temporary one]
     #[arg(long, value_name = "DIR", help_heading = "Engine")]
     pub dir: Option<PathBuf>,
@@ -87,6 +98,8 @@ pub enum Step {
     Open,
     /// Opens the database, is timed, and checks it.
     Recover,
+    /// Writes until the device is full, reads, and waits for room.
+    Fill,
 }
 
 /// The arguments of a child process. Its standard input is the file of the ledger.
@@ -124,6 +137,7 @@ impl CrashArgs {
             Step::Write => "write",
             Step::Open => "open",
             Step::Recover => "recover",
+            Step::Fill => "fill",
         };
         flag("--step", name.into());
         flag("--engine", engine.into());
@@ -150,6 +164,13 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
         _ => Err("expected seconds above 0, at most 86400".to_owned()),
+    }
+}
+
+fn inner_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.01..=0.9).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0.01 to 0.9".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A child process of `crash`: what it says on standard output tells its parent how far it is.
 //!
 //! `opening`, `opened`, `loading`, `running`: from then on it is there. `failed N`: so many of its
-//! operations have failed. `recovered {...}`: what a recovery has found, see `Recovered`.
+//! operations have failed. `recovered {...}`: what a recovery has found, see `Recovered`. `fill` has words of its own.
 //! Its standard input is the ledger's file, in memory and shared with the parent, which keeps it over
 //! the death. It dies with its parent.
 
@@ -15,12 +15,16 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{ChildArgs, Step};
+use super::fill::fill;
 use super::workload::writes_only;
 use crate::engine::{self, Engine, Kept};
 use crate::generator::Stream;
 use crate::phase_command::settings;
 use crate::runner::{Job, Ledger, Observer, PhaseKind, Tick, run_phase};
 use crate::{Verdict, output};
+
+/// The first word of the line with what a recovery has found.
+pub const RECOVERED: &str = "recovered";
 
 /// What a recovery has found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,10 +63,12 @@ pub fn execute(arguments: ChildArgs) -> Result<Verdict> {
             }
         }
         Step::Recover => recover(&arguments, &job, &ledger),
+        Step::Fill => fill(&*open(&arguments)?, &job, &ledger),
     }
 }
 
-fn say(line: &str) -> Result<()> {
+/// Tells the parent.
+pub fn say(line: &str) -> Result<()> {
     output(&format!("{line}\n")).context("cannot tell the parent")
 }
 
@@ -127,7 +133,7 @@ fn recover(arguments: &ChildArgs, job: &Job, ledger: &Ledger) -> Result<Verdict>
         kept: keeps.kept,
         how: keeps.how.to_owned(),
     };
-    say(&format!("recovered {}", serde_json::to_string(&recovered)?))?;
+    say(&format!("{RECOVERED} {}", serde_json::to_string(&recovered)?))?;
     Ok(Verdict::Good)
 }
 

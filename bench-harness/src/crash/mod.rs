@@ -1,15 +1,21 @@
 //! `rabi-bench crash`: kill -9 while an engine writes, then how long it takes to open again, and whether
 //! everything acknowledged is there.
 //!
-//! `plan` says when to kill, `round` carries a round out, `victim` holds the child processes and `child` is
-//! what they do, `workload` takes the writes out of a workload, `report` shows what was found. The oracle
-//! is the ledger of `--verify`, kept in a file in memory that no child takes along when it dies.
+//! `plan` says when to kill, `round` carries a round out, `victim` holds the child processes, whose `stage` they
+//! say, and `child` is what they do; `full` and `fill` are both sides of a full device. `workload` takes the writes
+//! out of a workload; `crashes`, `full_device` and `report` show what was found. The oracle is the ledger of
+//! `--verify`, kept in a file in memory that no child takes along when it dies.
 
 mod arguments;
 mod child;
+mod crashes;
+mod fill;
+mod full;
+mod full_device;
 mod plan;
 mod report;
 mod round;
+mod stage;
 mod victim;
 mod workload;
 
@@ -28,6 +34,7 @@ use crate::{Verdict, notice, output};
 pub use arguments::{ABOUT_CRASHES, ChildArgs, CrashArgs};
 pub use child::execute as execute_child;
 
+use crashes::EngineCrashes;
 use report::CrashReport;
 use round::Subject;
 
@@ -45,11 +52,7 @@ pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
     for doubt in environment.doubts() {
         notice(&format!("warning: {doubt}"));
     }
-    let mut subjects = subjects(&arguments, parent)?;
-    for round in 1..=arguments.rounds {
-        crash_all(&mut subjects, round, &arguments)?;
-    }
-    let report = CrashReport {
+    let mut report = CrashReport {
         schema: SCHEMA,
         environment,
         workload: job.workload_name,
@@ -59,14 +62,30 @@ pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
         open_kill: arguments.open_kill,
         seed: arguments.seed,
         durability: arguments.durability.name(),
-        engines: subjects.into_iter().map(|subject| subject.crashes).collect(),
+        engines: Vec::new(),
+        full: Vec::new(),
     };
+    if arguments.full {
+        for engine in &arguments.engines {
+            report.full.push(full::fill(&arguments, engine, &parent)?);
+        }
+    } else {
+        report.engines = crash(&arguments, parent)?;
+    }
     output(&report.text())?;
     if let Some((path, mut file)) = json {
         let encoded = serde_json::to_string_pretty(&report)?;
         writeln!(file, "{encoded}").with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(if report.is_good() { Verdict::Good } else { Verdict::Bad })
+}
+
+fn crash(arguments: &CrashArgs, parent: PathBuf) -> Result<Vec<EngineCrashes>> {
+    let mut subjects = subjects(arguments, parent)?;
+    for round in 1..=arguments.rounds {
+        crash_all(&mut subjects, round, arguments)?;
+    }
+    Ok(subjects.into_iter().map(|subject| subject.crashes).collect())
 }
 
 /// One round of every engine that is still in; every other round backwards, so that a drift of the

@@ -9,19 +9,27 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::arguments::{CrashArgs, Step};
 use super::child::Recovered;
+use super::crashes::{EngineCrashes, Round};
 use super::plan::Kills;
-use super::report::{EngineCrashes, Round};
-use super::victim::{Stage, Victim};
+use super::stage::Stage;
+use super::victim::Victim;
 use crate::resources::allocated_bytes;
 use crate::runner::Ledger;
 use crate::stats::median;
 
 /// More than any engine that opens at all should take.
-const OPEN_MAX: Duration = Duration::from_secs(600);
+pub const OPEN_MAX: Duration = Duration::from_secs(600);
 /// A load takes as long as it takes, but not for ever.
 const LOAD_MAX: Duration = Duration::from_secs(86_400);
 /// How long an opening takes before one was measured.
 const OPEN_FIRST_S: f64 = 0.05;
+
+/// A file in memory for what is acknowledged.
+pub fn new_ledger() -> Result<File> {
+    let ledger = memfd_create("rabi-bench-ledger", MemfdFlags::CLOEXEC)
+        .context("cannot make a file in memory for what is acknowledged")?;
+    Ok(File::from(ledger))
+}
 
 /// One engine while it is being crashed.
 pub struct Subject<'a> {
@@ -40,9 +48,7 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// An engine whose database is, or will be, in `dir`.
     pub fn new(arguments: &'a CrashArgs, engine: &str, dir: PathBuf) -> Result<Subject<'a>> {
-        let ledger = memfd_create("rabi-bench-ledger", MemfdFlags::CLOEXEC)
-            .context("cannot make a file in memory for what is acknowledged")?;
-        let ledger = File::from(ledger);
+        let ledger = new_ledger()?;
         let crashes = EngineCrashes::new(engine);
         Ok(Subject { arguments, dir, ledger, loaded: false, acknowledged: 0, crashes })
     }

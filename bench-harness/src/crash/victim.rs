@@ -1,5 +1,6 @@
 //! The parent's hold on a child process: hears how far it is, kills it, and says how it ended.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -10,37 +11,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::child::Recovered;
+use super::child::{RECOVERED, Recovered};
+use super::stage::Stage;
 
 const SIGKILL: i32 = 9;
-
-/// How far a child has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// It has said nothing yet.
-    Starting,
-    /// It opens the database.
-    Opening,
-    /// The database is open.
-    Opened,
-    /// It loads the data set.
-    Loading,
-    /// It writes the workload.
-    Running,
-}
-
-impl Stage {
-    /// What is under way, for reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Starting => "start",
-            Stage::Opening => "open",
-            Stage::Opened => "opened",
-            Stage::Loading => "load",
-            Stage::Running => "run",
-        }
-    }
-}
 
 /// What was heard of a child.
 enum Heard {
@@ -55,8 +29,8 @@ pub struct Victim {
     lines: Receiver<String>,
     errors: File,
     stage: Stage,
-    failures: u64,
-    recovered: Option<String>,
+    /// The first word of each line it has said, and the rest of the last line with that word.
+    said: BTreeMap<String, String>,
 }
 
 /// How a child died by the hand of its parent.
@@ -89,13 +63,23 @@ impl Victim {
                 }
             }
         });
-        Ok(Victim { child, lines, errors, stage: Stage::Starting, failures: 0, recovered: None })
+        Ok(Victim { child, lines, errors, stage: Stage::Starting, said: BTreeMap::new() })
     }
 
     /// Waits until it has come so far; an error says why it never will.
     pub fn wait_for(&mut self, stage: Stage, limit: Duration) -> Result<(), String> {
+        self.wait_until(limit, |victim| victim.stage >= stage)
+    }
+
+    /// Waits until it says a line with this first word; returns the rest of the line.
+    pub fn wait_for_word(&mut self, word: &str, limit: Duration) -> Result<String, String> {
+        self.wait_until(limit, |victim| victim.said.contains_key(word))?;
+        Ok(self.said[word].clone())
+    }
+
+    fn wait_until(&mut self, limit: Duration, is_there: impl Fn(&Victim) -> bool) -> Result<(), String> {
         let deadline = Instant::now() + limit;
-        while self.stage < stage {
+        while !is_there(self) {
             match self.hear(deadline) {
                 Heard::Line => {}
                 Heard::Nothing => return Err(format!("{} was not over within {limit:?}", self.stage.name())),
@@ -122,7 +106,8 @@ impl Victim {
         }
         match self.child.wait() {
             Ok(status) if status.signal() == Some(SIGKILL) => {
-                Ok(Death { stage: self.stage, failures: self.failures })
+                let failures = self.said.get("failed").and_then(|count| count.parse().ok());
+                Ok(Death { stage: self.stage, failures: failures.unwrap_or(0) })
             }
             _ => Err(self.own_end()),
         }
@@ -138,7 +123,7 @@ impl Victim {
                 Heard::End => break,
             }
         }
-        match (self.recovered.take(), self.child.wait()) {
+        match (self.said.remove(RECOVERED), self.child.wait()) {
             (Some(json), Ok(status)) if status.success() => {
                 serde_json::from_str(&json).map_err(|error| format!("said {json}: {error}"))
             }
@@ -158,16 +143,15 @@ impl Victim {
     }
 
     fn take(&mut self, line: &str) {
-        match line.split_once(' ').unwrap_or((line, "")) {
-            ("opening", _) => self.stage = Stage::Opening,
-            ("opened", _) => self.stage = Stage::Opened,
-            ("loading", _) => self.stage = Stage::Loading,
-            ("running", _) => self.stage = Stage::Running,
-            ("failed", count) => self.failures = count.parse().unwrap_or(self.failures),
-            ("recovered", json) => self.recovered = Some(json.to_owned()),
-            // Some engines print things of their own.
-            _ => {}
-        }
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        self.stage = match word {
+            "opening" => Stage::Opening,
+            "opened" => Stage::Opened,
+            "loading" => Stage::Loading,
+            "running" => Stage::Running,
+            _ => self.stage,
+        };
+        self.said.insert(word.to_owned(), rest.to_owned());
     }
 
     /// How it has ended by itself, or is about to, with the last lines it said.

@@ -1,6 +1,8 @@
 //! `crash`: engines that are killed lose nothing, an engine that loses something is found out, and wrong
 //! arguments are answered.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::harness::{Bench, Said, core_workload, engines};
@@ -104,6 +106,46 @@ fn an_engine_that_does_not_open_is_given_up_with_its_own_words() {
     assert!(said.out.contains("rabi: was never open again"), "{}", said.out);
 }
 
+/// A small file system in memory that goes when the test ends; none without the right to mount.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(at: std::path::PathBuf) -> Option<Small> {
+        std::fs::create_dir(&at).unwrap();
+        let mut mount = Command::new("mount");
+        let done = mount.args(["-t", "tmpfs", "-o", "size=160m", "rabi-bench-test"]).arg(&at).output();
+        if done.is_ok_and(|done| done.status.success()) {
+            return Some(Small(at));
+        }
+        eprintln!("skipped: cannot mount a tmpfs at {}", at.display());
+        None
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let done = Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(done.is_ok_and(|status| status.success()), "cannot unmount {}", self.0.display());
+    }
+}
+
+#[test]
+fn a_full_device_refuses_writes_serves_reads_and_loses_nothing() {
+    let bench = Bench::new();
+    let Some(_small) = Small::mount(bench.path("small")) else { return };
+    bench.write("mix", MIX);
+    let said = bench
+        .run("crash -P mix --full --dir small --memtable-size-bytes 1048576 --json x.json")
+        .expect(0, "rabi: writes again, and all was checked");
+    assert!(said.out.contains("no space left to "), "{}", said.out);
+    let full = &bench.json("x.json")["full"][0];
+    assert!(full["acknowledged"].as_u64().unwrap() > 10_000, "{full}");
+    assert_eq!((&full["reads_good"], &full["reads_bad"]), (&1000.into(), &0.into()), "{full}");
+    assert_eq!((&full["lost"], &full["wrong"]), (&0.into(), &0.into()), "{full}");
+    assert!(full["resumed_s"].is_number() && full["open_s"].is_number(), "{full}");
+    assert!(!bench.path("small/rabi").exists() && !bench.path("small/filler").exists());
+}
+
 #[test]
 fn wrong_arguments_are_answered() {
     let bench = Bench::new();
@@ -120,8 +162,13 @@ fn wrong_arguments_are_answered() {
         (format!("-P {a} --run-s 0"), "expected seconds above 0, at most 86400"),
         (format!("-P {a} --open-kill 2"), "expected a share from 0 to 1"),
         ("--dir d".to_owned(), "property recordcount"),
+        (format!("-P {a} --full"), "--dir <DIR>"),
+        (format!("-P {a} --full --dir d --room 1"), "expected a share from 0.01 to 0.9"),
     ] {
         bench.run(&format!("crash {arguments}")).expect(2, answer);
     }
     assert!(!bench.path("d").exists(), "made before the arguments were checked");
+    bench
+        .run(&format!("crash -P {a} --full --dir d"))
+        .expect(2, "--full fills a whole file system, and d is not the root of one; mount a small one");
 }
