@@ -34,6 +34,16 @@ pub struct Question {
     pub min_effect: f64,
 }
 
+impl Question {
+    /// Whether there are two different values. Where all are equal, as with a counter that stays zero, no
+    /// test can give an alarm, and the question need not be corrected for (Tarone, Biometrics 46, 1990).
+    fn varies(&self) -> bool {
+        let mut all = self.base.iter().chain(&self.new);
+        let first = all.next();
+        all.any(|value| Some(value) != first)
+    }
+}
+
 /// How strict the verdicts are.
 #[derive(Debug, Clone, Copy)]
 pub struct Strictness {
@@ -88,13 +98,13 @@ pub struct Judged {
 
 /// Judges all metrics of a comparison together.
 pub fn judge(questions: &[Question], strictness: Strictness) -> Vec<Judged> {
-    let family = questions.len();
+    let family = questions.iter().filter(|question| question.varies()).count();
     let tests: Vec<Test> =
         questions.iter().map(|question| Test::choose(question, family, strictness.alpha)).collect();
     let p: Vec<f64> =
         questions.iter().zip(&tests).map(|(question, test)| test.probability(question)).collect();
-    let corrected = holm(&p);
-    (0..family)
+    let corrected = correct(questions, &p);
+    (0..questions.len())
         .map(|i| {
             let (change, interval) = change_of(&questions[i], strictness.resampling);
             let mut judged = Judged {
@@ -110,11 +120,20 @@ pub fn judge(questions: &[Question], strictness: Strictness) -> Vec<Judged> {
                 call: Call::Inconclusive,
                 reason: None,
             };
-            let p_holm_min = tests[i].p_min(&questions[i]) * family as f64;
+            let p_holm_min = tests[i].p_min(&questions[i]) * family.max(1) as f64;
             decide(&mut judged, &questions[i], p_holm_min, strictness.alpha);
             judged
         })
         .collect()
+}
+
+/// The probabilities after Holm's correction over the questions that can give an alarm at all.
+fn correct(questions: &[Question], p: &[f64]) -> Vec<f64> {
+    let varying: Vec<usize> = (0..questions.len()).filter(|i| questions[*i].varies()).collect();
+    let holm = holm(&varying.iter().map(|i| p[*i]).collect::<Vec<f64>>());
+    let mut corrected = vec![1.0; questions.len()];
+    varying.into_iter().zip(holm).for_each(|(i, p)| corrected[i] = p);
+    corrected
 }
 
 /// Which test answers a question. It is chosen by the sizes of the samples, never by its outcome.

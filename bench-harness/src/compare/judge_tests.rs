@@ -85,7 +85,8 @@ fn what_cannot_be_known_is_never_called_the_same() {
     assert_eq!(calls(&few), [Call::Inconclusive]);
     assert_eq!(few[0].reason.as_deref(), Some("3 repeats; at least 5 a side are needed"));
     // 5 against 5 reach p = 2/252 = 0.008 at best: not enough for ten metrics.
-    let many = vec![question(flat(5), flat(5), Better::Lower, false); 10];
+    let rising = |from: f64| (0..5).map(|i| from + f64::from(i)).collect::<Vec<f64>>();
+    let many = vec![question(rising(1_000.0), rising(1_000.5), Better::Lower, false); 10];
     let many = judge(&many, STRICT);
     assert!(many.iter().all(|judged| judged.call == Call::Inconclusive));
     assert!(many[0].reason.as_deref().unwrap().starts_with("too few repeats for so many metrics"));
@@ -95,6 +96,19 @@ fn what_cannot_be_known_is_never_called_the_same() {
     let noisy = judge(&[question(base, new, Better::Lower, false)], STRICT);
     assert_eq!(calls(&noisy), [Call::Inconclusive]);
     assert!(noisy[0].reason.as_deref().unwrap().contains("cannot be excluded"));
+}
+
+#[test]
+fn what_never_varies_costs_the_others_nothing() {
+    // Five against five, completely apart: 2/252, times two metrics that vary, times ten in all.
+    let apart =
+        || question(vec![1.0, 2.0, 3.0, 4.0, 5.0], vec![6.0, 7.0, 8.0, 9.0, 10.0], Better::Lower, false);
+    let constant = || question(vec![7.0; 5], vec![7.0; 5], Better::Lower, false);
+    let questions: Vec<Question> = [apart(), apart()].into_iter().chain((0..8).map(|_| constant())).collect();
+    let judged = judge(&questions, STRICT);
+    assert!((judged[0].p_holm - 2.0 * 2.0 / 252.0).abs() < 1e-12, "{}", judged[0].p_holm);
+    assert_eq!(calls(&judged)[..3], [Call::Regression, Call::Regression, Call::Same]);
+    assert_eq!(judged[2].p_holm, 1.0);
 }
 
 #[test]

@@ -51,6 +51,9 @@ pub struct CompareArgs {
     /// Only metrics whose name contains one of these, such as throughput,p99_us
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     metrics: Vec<String>,
+    /// Only these workloads, by name, such as workloadc; the load of a data set is named load
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    workloads: Vec<String>,
     /// The smallest relative change that matters, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 2.0)]
     #[arg(value_parser = number)]
@@ -190,7 +193,13 @@ fn compare(
     noise: Option<&Calibration>,
     arguments: &CompareArgs,
 ) -> Result<Comparison> {
-    let (matched, unmatched) = match_runs(base, new);
+    let (mut matched, unmatched) = match_runs(base, new);
+    let both_have = matched.iter().map(|group| group.key.name().to_owned()).collect::<Vec<_>>().join(", ");
+    let named = |group: &Matched<'_>| arguments.workloads.iter().any(|name| name == group.key.name());
+    matched.retain(|group| arguments.workloads.is_empty() || named(group));
+    if matched.is_empty() && !both_have.is_empty() {
+        bail!("--workloads names none that both sides have; allowed: {both_have}");
+    }
     let resampling = Resampling { confidence: 0.95, resamples: 4_000, seed: arguments.seed };
     let strictness = Strictness { alpha: arguments.alpha, resampling };
     let wanted = |metric: &str| {

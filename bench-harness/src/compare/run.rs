@@ -25,6 +25,13 @@ pub struct Key {
     pub workload: String,
 }
 
+impl Key {
+    /// What a table calls it: the workload, but a load by that name.
+    pub fn name(&self) -> &str {
+        if self.phase == "load" { "load" } else { &self.workload }
+    }
+}
+
 /// One measured phase.
 #[derive(Debug, Clone)]
 pub struct Run {

@@ -79,7 +79,7 @@ fn write_lines(out: &mut String, lines: &[Line]) -> std::fmt::Result {
 
 fn row(line: &Line) -> [String; 9] {
     let judged = &line.judged;
-    let workload = if line.key.phase == "load" { "load" } else { &line.key.workload };
+    let workload = line.key.name();
     let call = match judged.call {
         Call::Regression => "REGRESSION".to_owned(),
         Call::Improvement => "improvement".to_owned(),
