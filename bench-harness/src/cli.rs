@@ -12,6 +12,7 @@ use crate::engine::{Durability, Injection};
 use crate::report::ExportArgs;
 use crate::search::SearchArgs;
 use crate::suite::{ABOUT_THE_SUITE, SuiteArgs};
+use crate::trace_arguments::TraceArgs;
 use crate::traffic::TrafficArgs;
 
 const ABOUT_THE_MAIN_JOB: &str = "\
@@ -160,6 +161,9 @@ pub struct PhaseArgs {
     /// When operations begin.
     #[command(flatten)]
     pub traffic: TrafficArgs,
+    /// Traces.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// Before a run, sync the database's files and drop them from the page cache
     #[arg(long, help_heading = "Workload")]
     pub cool_caches: bool,

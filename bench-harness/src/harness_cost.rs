@@ -78,6 +78,10 @@ pub fn null_ns_per_operation(job: &Job) -> EngineResult<f64> {
     job.workload.verify = false;
     job.workload.integrity = false;
     job.workload.operation_count = OPERATIONS_MAX;
+    if let Some(replay) = &mut job.replay {
+        replay.speed = None;
+    }
+    job.recording = None;
     job.workload.insert_count = job.workload.insert_count.min(OPERATIONS_MAX);
     let pool = job.pool();
     let mut runs = Vec::with_capacity(RUNS);
@@ -114,7 +118,14 @@ mod tests {
         let text = format!("recordcount=1000\noperationcount=1000\nthreadcount={threads}\n");
         properties.add_text(Path::new("mix"), &text).unwrap();
         let workload = Workload::from_properties(&properties).unwrap();
-        Job { kind: PhaseKind::Run, workload_name: "mix".to_owned(), workload, seed: 1 }
+        Job {
+            kind: PhaseKind::Run,
+            workload_name: "mix".to_owned(),
+            workload,
+            seed: 1,
+            replay: None,
+            recording: None,
+        }
     }
 
     fn result(operations: u64, elapsed: Duration) -> PhaseResult {
@@ -129,6 +140,7 @@ mod tests {
             seconds: Vec::new(),
             series: Series::new(&EngineStats::default()),
             backlog: None,
+            trace: None,
             clock: "monotonic",
             first_errors: Vec::new(),
         }

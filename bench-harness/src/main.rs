@@ -1,7 +1,7 @@
 //! `rabi-bench`: a workload runner that speaks YCSB.
 //!
 //! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
-//! `workload` turns both into keys, records and operations, `engine` hides the databases,
+//! `workload` turns both into keys, records and operations, `trace` reads and writes operations in files, `engine` hides the databases,
 //! `measure` holds histograms, `dataset` clones what was loaded, `runner` puts a workload to an engine, `report` prints, and
 //! `phase_command`, `main_job`, `suite` and `crash` are what a user can ask for.
 
@@ -27,6 +27,8 @@ mod runner;
 mod search;
 mod stats;
 mod suite;
+mod trace;
+mod trace_arguments;
 mod traffic;
 mod workload;
 

@@ -143,7 +143,8 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
         }
     }
     let workload = Workload::from_properties(&properties)?;
-    let job = Job { kind, workload_name: name, workload, seed: arguments.engine.seed };
+    let seed = arguments.engine.seed;
+    let job = Job { kind, workload_name: name, workload, seed, replay: None, recording: None };
     if job.operations().is_none() && job.workload.duration_s <= 0.0 {
         bail!("{} would never end: set --operations or --duration", job.workload_name);
     }

@@ -32,8 +32,9 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     prepare_directory(kind, &arguments)?;
     let json = arguments.json.as_deref().map(create_json).transpose()?;
     let exports = Exports::create(&arguments.export)?;
-    let job = job(kind, &arguments, workload);
-    if job.operations().is_none() && job.workload.duration_s <= 0.0 {
+    let mut job = job(kind, &arguments, workload);
+    arguments.trace.add_to(&mut job)?;
+    if job.operations().is_none() && job.workload.duration_s <= 0.0 && job.replay.is_none() {
         bail!(
             "the run would never end: operationcount is 0, which means unbounded; \
              set operationcount or --duration"
@@ -46,11 +47,16 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     let mut report = measure(&job, &arguments)?;
     report.environment = Some(environment);
     exports.write(&report)?;
-    finish(&report, json)
+    let verdict = finish(&report, json)?;
+    // Last, so that a file that cannot be written does not cost the results.
+    finish_recording(&job)?;
+    Ok(verdict)
 }
 
 fn job(kind: PhaseKind, arguments: &PhaseArgs, workload: Workload) -> Job {
-    Job { kind, workload_name: workload_name(&arguments.files), workload, seed: arguments.engine.seed }
+    let named_by = arguments.trace.trace.as_ref().or(arguments.files.last());
+    let workload_name = workload_name(named_by.map(PathBuf::as_path));
+    Job { kind, workload_name, workload, seed: arguments.engine.seed, replay: None, recording: None }
 }
 
 /// What a run with these arguments is to do, on a data set that is there.
@@ -110,6 +116,14 @@ pub fn settled_s(engine: &dyn Engine) -> Result<f64> {
     let start = Instant::now();
     engine.settle(SETTLE_MAX)?;
     Ok(start.elapsed().as_secs_f64())
+}
+
+fn finish_recording(job: &Job) -> Result<()> {
+    if let Some(recording) = &job.recording {
+        let total = recording.finish()?;
+        notice(&format!("recorded {total} operations in {}", recording.path().display()));
+    }
+    Ok(())
 }
 
 fn finish(report: &PhaseReport, json: Option<(PathBuf, File)>) -> Result<Verdict> {
@@ -187,6 +201,10 @@ fn layer(arguments: &PhaseArgs) -> Result<Properties> {
     if let Some(seconds) = arguments.duration {
         properties.set("maxexecutiontime", seconds.to_string(), Origin::Flag("--duration"));
     }
+    if arguments.trace.trace.is_some() && !properties.is_set("recordcount") {
+        // The trace has its own keys; the number must be given, and decides nothing.
+        properties.set("recordcount", "1", Origin::Flag("--trace"));
+    }
     arguments.traffic.set(&mut properties);
     if arguments.status {
         properties.set("status", "true", Origin::Flag("-s"));
@@ -201,9 +219,9 @@ fn layer(arguments: &PhaseArgs) -> Result<Properties> {
     Ok(properties)
 }
 
-/// The last property file names the workload.
-pub fn workload_name(files: &[PathBuf]) -> String {
-    let name = files.last().and_then(|file| file.file_name());
+/// The trace names the workload, or the last property file.
+pub fn workload_name(file: Option<&Path>) -> String {
+    let name = file.and_then(Path::file_name);
     name.map_or_else(|| "default".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 

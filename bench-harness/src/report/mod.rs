@@ -24,6 +24,7 @@ mod series;
 mod steady;
 mod table;
 mod text;
+mod trace;
 
 pub use durability::{DurabilityRow, durability_matrix};
 pub use export::{ExportArgs, Exports};

@@ -10,6 +10,7 @@ use crate::resources::Usage;
 use crate::runner::{Audit, Job, PhaseResult, Series};
 use crate::workload::{Arrivals, Measured};
 
+use super::trace::TraceReport;
 use super::{SeriesReport, Steadiness};
 
 /// Raised when a field changes its meaning or disappears; new fields do not raise it.
@@ -56,6 +57,9 @@ pub struct PhaseReport {
     pub target_ops_s: f64,
     /// The schedule of an open loop.
     pub arrivals: Option<Arrivals>,
+    /// The trace that was replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceReport>,
     /// Seconds before the measured part, which no number is of.
     pub warmup_s: f64,
     /// The seed.
@@ -127,6 +131,10 @@ impl PhaseReport {
         engine: &dyn Engine,
     ) -> EngineResult<PhaseReport> {
         let harness = HarnessCost::of(job, &result)?;
+        let trace = job.replay.as_ref().zip(result.trace.as_ref());
+        let trace = trace.map(|(replay, ending)| TraceReport::new(replay, ending));
+        let problem = result.trace.as_ref().and_then(|ending| ending.problem.clone());
+        let errors_total = result.errors() + u64::from(problem.is_some());
         Ok(PhaseReport {
             schema: SCHEMA,
             info,
@@ -136,6 +144,7 @@ impl PhaseReport {
             mode: mode(job),
             target_ops_s: job.workload.target_ops_s,
             arrivals: job.arrivals(),
+            trace,
             warmup_s: job.warmup_s(),
             seed: job.seed,
             verify: job.workload.verify,
@@ -143,14 +152,15 @@ impl PhaseReport {
             elapsed_s: result.elapsed.as_secs_f64(),
             operations_total: result.operations,
             throughput_ops_s: result.throughput_ops_s(),
-            errors_total: result.errors(),
+            errors_total,
             operations_by_second: result.seconds,
             unstarted: result.backlog.map(|backlog| backlog.operations),
             unstarted_wait_us: result.backlog.map(|backlog| backlog.oldest_wait_ns / 1_000),
             clock: result.clock,
             resources,
             harness,
-            first_errors: result.first_errors,
+            // What ended the trace comes first: it is why there are no more operations.
+            first_errors: problem.into_iter().chain(result.first_errors).collect(),
             audit: None,
             operations: result.rows,
             measured: job.workload.measured,
@@ -185,6 +195,7 @@ impl PhaseReport {
 fn mode(job: &Job) -> &'static str {
     match job.arrivals() {
         Some(_) => "open",
+        None if job.trace_speed().is_some() => "open",
         None if job.is_scheduled() => "target",
         None => "closed",
     }

@@ -69,6 +69,9 @@ fn write_engine(out: &mut String, report: &PhaseReport) {
         line(out, "STEADY", "ThroughputDrift(%)", format_args!("{:.1}", percent(rate)));
         line(out, "STEADY", "MedianLatencyDrift(%)", format_args!("{:.1}", percent(latency)));
     }
+    for (kind, count) in report.trace.iter().flat_map(|trace| &trace.skipped) {
+        line(out, "TRACE", &format!("Skipped={kind}"), format_args!("{count}"));
+    }
     if let Some(unstarted) = report.unstarted {
         line(out, "SCHEDULE", "Unstarted", format_args!("{unstarted}"));
     }

@@ -16,6 +16,9 @@ mod kept;
 mod ledger;
 mod live;
 mod reads;
+mod replay;
+#[cfg(test)]
+mod replay_tests;
 mod rows;
 mod series;
 mod shared;
@@ -27,13 +30,14 @@ mod watch;
 mod worker;
 mod writes;
 
-use std::sync::Barrier;
 use std::sync::mpsc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use crate::engine::{Engine, EngineResult, EngineStats};
 use crate::generator::{AcknowledgedCounter, Stream};
 use crate::measure::{Row, RowSummary, summarize};
+use crate::trace::{Ending, Feed, Recording, Replay};
 use crate::workload::{Arrivals, Pool, RecordBuilder, Workload};
 
 pub use agenda::Backlog;
@@ -78,12 +82,18 @@ pub struct Job {
     pub workload: Workload,
     /// The seed of everything random.
     pub seed: u64,
+    /// Operations of a trace instead of those of the workload.
+    pub replay: Option<Replay>,
+    /// Where what the clients do is written down.
+    pub recording: Option<Arc<Recording>>,
 }
 
 impl Job {
     /// How many operations the phase has; without a bound it ends by time.
     pub fn operations(&self) -> Option<u64> {
         match self.kind {
+            // It ends with the trace.
+            PhaseKind::Load if self.replay.is_some() => None,
             PhaseKind::Load => Some(self.workload.insert_count),
             PhaseKind::Run => Some(self.workload.operation_count).filter(|count| *count > 0),
         }
@@ -96,7 +106,17 @@ impl Job {
 
     /// Whether operations have an intended start, and so a response time.
     pub fn is_scheduled(&self) -> bool {
-        self.arrivals().is_some() || self.workload.target_ops_s > 0.0
+        self.arrivals().is_some() || self.workload.target_ops_s > 0.0 || self.trace_speed().is_some()
+    }
+
+    /// How many times as fast as recorded a trace is replayed, if its times count.
+    pub fn trace_speed(&self) -> Option<f64> {
+        self.replay.as_ref().and_then(|replay| replay.speed)
+    }
+
+    /// Whether a record that is not there is no error.
+    pub fn missing_is_fine(&self) -> bool {
+        self.workload.mix.delete > 0.0 || self.replay.is_some()
     }
 
     /// Seconds at the start of a run that are no part of its figures.
@@ -120,7 +140,8 @@ impl Job {
             audit::take_stock(engine, &self.workload.keys, known, &ledger)?;
             Ok(ledger)
         };
-        self.workload.verify.then(stock).transpose()
+        // The ledger knows records by their numbers, which the keys of a trace do not have.
+        (self.workload.verify && self.replay.is_none()).then(stock).transpose()
     }
 
     /// Notes what of the data set is in the database.
@@ -148,8 +169,21 @@ impl Job {
         Ok(audit)
     }
 
-    /// The mean of key and value over some records of the data set; exact where all have one size.
+    /// The mean of key and value over some records of the data set; exact where all have one size,
+    /// and zero for those of a trace, which are not known.
     pub fn record_bytes_mean(&self) -> u64 {
+        if self.replay.is_some() {
+            return 0;
+        }
+        self.sampled_mean(|key, value| key.len() + value.len())
+    }
+
+    /// The mean of the value alone.
+    pub fn value_bytes_mean(&self) -> u64 {
+        self.sampled_mean(|_, value| value.len())
+    }
+
+    fn sampled_mean(&self, size: impl Fn(&[u8], &[u8]) -> usize) -> u64 {
         const SAMPLES: u64 = 200;
         let pool = Pool::of_zeros(&self.workload.records);
         let mut records = RecordBuilder::new(&pool, self.workload.records.clone());
@@ -158,7 +192,7 @@ impl Job {
         let sizes = (0..SAMPLES).map(|number| {
             self.workload.keys.write(number, &mut key);
             let value = records.fill(&key, &mut stream.operation(number));
-            (key.len() + value.len()) as u64
+            size(&key, value) as u64
         });
         sizes.sum::<u64>().div_ceil(SAMPLES)
     }
@@ -214,6 +248,8 @@ pub struct PhaseResult {
     pub series: Series,
     /// What an open loop had due and never began.
     pub backlog: Option<Backlog>,
+    /// How the trace that was replayed ended.
+    pub trace: Option<Ending>,
     /// What operations were timed with.
     pub clock: &'static str,
     /// The first few errors in words.
@@ -268,8 +304,7 @@ pub fn run_phase(
 }
 
 fn collect(job: &Job, shared: &Shared<'_>, watched: Watched) -> PhaseResult {
-    let missing_is_fine = job.workload.mix.delete > 0.0;
-    let rows = summarize(&watched.rows, &job.workload.percentiles, missing_is_fine);
+    let rows = summarize(&watched.rows, &job.workload.percentiles, job.missing_is_fine());
     let inserted = rows.iter().find(|row| row.row == Row::Insert.name()).map_or(0, |row| row.count);
     PhaseResult {
         elapsed: watched.elapsed.unwrap_or_default(),
@@ -278,13 +313,17 @@ fn collect(job: &Job, shared: &Shared<'_>, watched: Watched) -> PhaseResult {
         rows,
         records: match job.kind {
             PhaseKind::Load => job.workload.insert_start + inserted,
+            // How many there were is not known, and how many of the writes were new neither.
+            PhaseKind::Run if job.replay.is_some() => 0,
             PhaseKind::Run => shared.inserts.finished(),
         },
         written_bytes: watched.done.written_bytes,
         read_bytes: watched.done.read_bytes,
         seconds: watched.seconds,
         series: watched.series,
+        // First what is left of the trace, then its end.
         backlog: shared.backlog(),
+        trace: shared.feed.as_ref().map(Feed::end),
         clock: shared.clock.name(),
         first_errors: shared.first_errors(),
     }

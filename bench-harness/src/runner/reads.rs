@@ -118,6 +118,11 @@ impl Worker<'_> {
             self.numbers.push(number);
             self.shared.job.workload.keys.write(number, &mut self.keys[place as usize]);
         }
+        self.read_keys();
+    }
+
+    /// Reads the current keys, of these numbers, with one call.
+    pub fn read_keys(&mut self) {
         let floors: Vec<Option<Floor>> = match self.shared.ledger {
             Some(_) => self.numbers.iter().map(|number| self.floor(*number)).collect(),
             None => Vec::new(),
@@ -132,7 +137,7 @@ impl Worker<'_> {
         });
         self.end = self.clock.after();
         let outcome = match called {
-            Ok(()) => self.outcome_of_multi_read(size as usize),
+            Ok(()) => self.outcome_of_multi_read(self.keys.len()),
             Err(error) => self.failed(&error.to_string()),
         };
         self.finish(Row::MultiRead, outcome, start);
@@ -174,8 +179,13 @@ impl Worker<'_> {
 
     /// Reads consecutive records from the current key on.
     pub fn scan(&mut self, direction: Direction, random: &mut OpRandom) {
-        let workload = &self.shared.job.workload;
-        let length = workload.scan_length.draw(random);
+        self.scan_limit = self.shared.job.workload.scan_length.draw(random);
+        self.scan_to_limit(direction);
+    }
+
+    /// Reads as many of them as is set.
+    pub fn scan_to_limit(&mut self, direction: Direction) {
+        let length = self.scan_limit;
         let check = self.checks;
         let (start_key, value) = (&self.key, &mut self.value);
         let mut last: Option<Vec<u8>> = None;

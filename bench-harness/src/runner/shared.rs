@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::generator::{AcknowledgedCounter, Stream};
 use crate::measure::{Clock, Moment, Progress, Recorder};
+use crate::trace::Feed;
 use crate::workload::Pool;
 
 use super::agenda::{Agenda, Backlog};
@@ -33,6 +34,8 @@ pub struct Shared<'a> {
     pub insert_numbers: InsertNumbers,
     /// What was acknowledged, under `--verify`.
     pub ledger: Option<&'a Ledger>,
+    /// The operations of a trace, if they are to be replayed.
+    pub feed: Option<Feed>,
     /// What operations are timed with.
     pub clock: Clock,
     /// For whoever watches; one thread, one place.
@@ -63,6 +66,7 @@ impl<'a> Shared<'a> {
             stream,
             insert_numbers: InsertNumbers::new(inserts.finished(), stream, job.workload.mix),
             ledger,
+            feed: job.replay.as_ref().map(Feed::start),
             record_stream: Stream::new(job.seed, RECORD_STREAM),
             pool,
             inserts,
@@ -109,11 +113,17 @@ impl<'a> Shared<'a> {
     /// What an open loop had due by the end of the phase and nobody began.
     pub fn backlog(&self) -> Option<Backlog> {
         let length_s = self.job.workload.duration_s;
+        let end_ns = ((self.job.warmup_s() + length_s) * 1e9) as u64;
         match &self.pace {
-            Pace::Open(agenda) if length_s > 0.0 => {
-                Some(agenda.backlog(((self.job.warmup_s() + length_s) * 1e9) as u64))
+            Pace::Open(agenda) if length_s > 0.0 => Some(agenda.backlog(end_ns)),
+            Pace::Recorded { speed, .. } if length_s > 0.0 => {
+                let feed = self.feed.as_ref()?;
+                let (operations, first_ns) = feed.take_until((end_ns as f64 * speed) as u64);
+                let oldest_wait_ns =
+                    first_ns.map_or(0, |ns| end_ns.saturating_sub((ns as f64 / speed) as u64));
+                Some(Backlog { operations, oldest_wait_ns })
             }
-            Pace::Open(_) => Some(Backlog::default()),
+            Pace::Open(_) | Pace::Recorded { .. } => Some(Backlog::default()),
             _ => None,
         }
     }
@@ -142,7 +152,9 @@ fn pace(job: &Job, phase: &str) -> Pace {
     // Inserts become visible in the order of their numbers: nobody should hold many of them back.
     let inserts = job.kind == PhaseKind::Run && workload.mix.insert > 0.0;
     let claims = Claims::new(total, workload.threads, paced || inserts);
-    if paced {
+    if let Some(speed) = job.trace_speed() {
+        Pace::Recorded { claims, speed }
+    } else if paced {
         Pace::Target { claims, interval_ns: 1e9 * workload.threads as f64 / workload.target_ops_s }
     } else {
         Pace::Free(claims)

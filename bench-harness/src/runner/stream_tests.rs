@@ -131,7 +131,9 @@ fn run(engine: Remembering, mix: &str, seed: u64, threads: usize) -> (PhaseResul
     let common = "recordcount=20000\noperationcount=20000\nfieldcount=2\nfieldlength=30\nmaxscanlength=50";
     properties.add_text(Path::new("mix"), &format!("{common}\nthreadcount={threads}\n{mix}")).unwrap();
     let workload = Workload::from_properties(&properties).unwrap();
-    let job = Job { kind: PhaseKind::Run, workload_name: "mix".to_owned(), workload, seed };
+    let name = "mix".to_owned();
+    let job =
+        Job { kind: PhaseKind::Run, workload_name: name, workload, seed, replay: None, recording: None };
     // Making it takes longer than the run; that it is of another seed changes no choice.
     static POOL: OnceLock<Pool> = OnceLock::new();
     let pool = POOL.get_or_init(|| job.pool());

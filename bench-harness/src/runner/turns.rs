@@ -31,6 +31,13 @@ pub enum Pace {
     },
     /// Open loop.
     Open(Agenda),
+    /// Open loop at the times of a trace, which says when; here operations are only counted.
+    Recorded {
+        /// The operations.
+        claims: Claims,
+        /// How many times as fast as recorded.
+        speed: f64,
+    },
 }
 
 impl Pace {
@@ -89,7 +96,9 @@ impl<'a> Turns<'a> {
             return None;
         }
         match self.pace {
-            Pace::Free(claims) => Some(Turn { index: self.claim(claims)?, due: self.origin }),
+            Pace::Free(claims) | Pace::Recorded { claims, .. } => {
+                Some(Turn { index: self.claim(claims)?, due: self.origin })
+            }
             Pace::Target { claims, interval_ns } => {
                 let turn = Turn {
                     index: self.claim(claims)?,
@@ -136,7 +145,7 @@ impl<'a> Turns<'a> {
     }
 
     /// False if the deadline comes first.
-    fn wait_until(&self, due: Moment) -> bool {
+    pub fn wait_until(&self, due: Moment) -> bool {
         let until = self.deadline.map_or(due, |deadline| deadline.min(due));
         let mut left_ns = until.ns_since(self.clock.before());
         if !self.spin && left_ns > SPIN_NS {

@@ -7,6 +7,7 @@ use std::sync::Barrier;
 
 use crate::engine::{Engine, EngineResult, Session};
 use crate::measure::{Clock, Done, Latency, Moment, Outcome, Recorder, Row};
+use crate::trace::ThreadLog;
 use crate::workload::{KeyChooser, Lots, Operation, RecordBuilder};
 
 use super::PhaseKind;
@@ -52,8 +53,11 @@ pub fn run(
         due: start,
         end: start,
         done: Done::default(),
+        scan_limit: 0,
+        log: shared.job.recording.as_ref().and_then(|recording| recording.take(thread)),
     };
     worker.run(thread);
+    worker.bring_back_log(thread);
     Ok(worker.end)
 }
 
@@ -101,11 +105,18 @@ pub struct Worker<'a> {
     pub end: Moment,
     /// What it has done.
     pub done: Done,
+    /// The most records of the last scan.
+    pub scan_limit: usize,
+    /// Where its operations are written down, if they are.
+    pub log: Option<ThreadLog>,
 }
 
 impl Worker<'_> {
     fn run(&mut self, thread: usize) {
         let shared = self.shared;
+        if let Some(feed) = &shared.feed {
+            return self.replay(thread, feed);
+        }
         let mut turns = shared.turns();
         while !shared.is_stopped() {
             let Some(turn) = turns.next(self.end) else {
@@ -113,15 +124,19 @@ impl Worker<'_> {
             };
             self.due = turn.due;
             match shared.job.kind {
+                _ if self.log.is_some() => self.perform_and_log(turn.index),
                 PhaseKind::Load => self.load(turn.index),
                 PhaseKind::Run if self.in_rows => self.operate_in_rows(turn.index, &mut turns),
-                PhaseKind::Run => self.operate(turn.index),
+                PhaseKind::Run => {
+                    self.operate(turn.index);
+                }
             }
             shared.progress.store(thread, &self.done);
         }
     }
 
-    fn load(&mut self, index: u64) {
+    /// The insert with this index.
+    pub fn load(&mut self, index: u64) {
         let workload = &self.shared.job.workload;
         let inserted = self.insert(workload.insert_start + index);
         if !inserted && !workload.retry.keep_going {
@@ -135,14 +150,16 @@ impl Worker<'_> {
         let place = self.place(index);
         let reads = self.reads_from(place);
         if reads < 2 {
-            return self.operate(index);
+            self.operate(index);
+            return;
         }
         let count = 1 + turns.take_more(reads - 1);
         let done = self.read_row(place, count, turns.deadline());
         turns.give_back(count - done);
     }
 
-    fn operate(&mut self, index: u64) {
+    /// The operation with this index; returns which it was.
+    pub fn operate(&mut self, index: u64) -> Operation {
         self.done.operations += 1;
         let (operation, mut random) = self.take(index);
         match operation {
@@ -156,6 +173,7 @@ impl Worker<'_> {
             Operation::ReadModifyWrite => self.read_modify_write(&mut random),
             Operation::Delete => self.delete(),
         }
+        operation
     }
 
     fn insert_new(&mut self, index: u64) {
@@ -172,7 +190,7 @@ impl Worker<'_> {
 
     /// Whether a record that is not there is no error.
     pub fn missing_is_fine(&self) -> bool {
-        self.shared.job.workload.mix.delete > 0.0
+        self.shared.job.missing_is_fine()
     }
 
     /// Keeps an error of the engine in words.

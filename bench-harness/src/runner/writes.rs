@@ -14,6 +14,11 @@ impl Worker<'_> {
     /// Overwrites the record of the current key.
     pub fn update(&mut self, random: &mut OpRandom) {
         self.records.fill(&self.key, random);
+        self.put();
+    }
+
+    /// Overwrites the record of the current key with the one made last.
+    pub fn put(&mut self) {
         self.begin_write(Change::Put);
         self.write_over();
     }
@@ -21,6 +26,11 @@ impl Worker<'_> {
     /// Reads the record of the current key and writes it back changed.
     pub fn read_modify_write(&mut self, random: &mut OpRandom) {
         self.records.fill(&self.key, random);
+        self.read_and_put(random);
+    }
+
+    /// Reads the record of the current key and overwrites it with the one made last.
+    pub fn read_and_put(&mut self, random: &mut OpRandom) {
         let floor = self.floor(self.number);
         let (start, read) = self.read(random);
         if read != Outcome::Ok {
@@ -58,11 +68,16 @@ impl Worker<'_> {
 
     /// Inserts a record, again if allowed; only the last attempt is measured and counted.
     pub fn insert(&mut self, number: u64) -> bool {
-        let workload = &self.shared.job.workload;
         let mut random = self.shared.record_stream.operation(number);
         self.number = number;
-        workload.keys.write(number, &mut self.key);
+        self.shared.job.workload.keys.write(number, &mut self.key);
         self.records.fill(&self.key, &mut random);
+        self.insert_made(&mut random)
+    }
+
+    /// Inserts the record made last under the current key.
+    pub fn insert_made(&mut self, random: &mut OpRandom) -> bool {
+        let workload = &self.shared.job.workload;
         self.begin_write(Change::Put);
         let mut attempts_left = workload.retry.limit;
         loop {
@@ -97,15 +112,25 @@ impl Worker<'_> {
                 let version = ledger.begin_in(self.number, Change::Put, batch);
                 self.records.set_version(&self.key, version);
             }
-            let (key, value) = &mut self.batch[place as usize];
-            key.clone_from(&self.key);
-            value.clear();
-            value.extend_from_slice(self.records.bytes());
+            self.put_into_batch(place as usize);
         }
+        self.write_batch();
+    }
+
+    /// Makes the record made last, under the current key, the one at this place of the batch.
+    pub fn put_into_batch(&mut self, place: usize) {
+        let (key, value) = &mut self.batch[place];
+        key.clone_from(&self.key);
+        value.clear();
+        value.extend_from_slice(self.records.bytes());
+    }
+
+    /// Writes the batch, whose writes have begun.
+    pub fn write_batch(&mut self) {
         let start = self.clock.before();
         let written = self.session.write_batch(&self.batch);
         self.end = self.clock.after();
-        for place in 0..size as usize {
+        for place in 0..self.batch.len() {
             self.number = self.numbers[place];
             self.end_write(written.is_ok());
         }

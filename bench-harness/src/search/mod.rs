@@ -165,6 +165,9 @@ fn check(arguments: &SearchArgs) -> Result<()> {
              --probe-seconds, and --json has all of them"
         );
     }
+    if arguments.phase.trace.is_used() {
+        bail!("search has rates of its own, and neither replays nor records traces; use run for them");
+    }
     Ok(())
 }
 

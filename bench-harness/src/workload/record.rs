@@ -9,6 +9,9 @@
 //! follow in order without names; each length is a LEB128 varint. Ten fields of 100 bytes make
 //! 1018 bytes.
 //!
+//! Records of a trace have the length it states, and random bytes in place of fields; those of fewer than eight
+//! bytes are the first of XXH3-64 of the key.
+//!
 //! An update writes the whole record with fresh field values, also under
 //! `writeallfields=false`: a plain key-value store can replace a value only as a whole, and a
 //! hidden read would make an update cost what YCSB calls a read-modify-write. With
@@ -140,6 +143,30 @@ impl<'a> RecordBuilder<'a> {
         &self.buffer
     }
 
+    /// Fills the buffer with a record of this length for `key`, in version 0 and without fields. What is
+    /// too short for a check of its own consists of it; of no bytes nothing could be told, so that it
+    /// gets one.
+    pub fn fill_to_length(&mut self, key: &[u8], length: usize, random: &mut OpRandom) -> &[u8] {
+        self.buffer.clear();
+        if length < HEAD_BYTES {
+            self.buffer.extend_from_slice(&short_record(key)[..length.max(1)]);
+            return &self.buffer;
+        }
+        let compressibility = match self.shape.content {
+            FieldContent::Random { compressibility } => compressibility,
+            FieldContent::Deterministic { .. } => 0.0,
+        };
+        let filler = ((length - HEAD_BYTES) as f64 * compressibility) as usize;
+        self.buffer.extend_from_slice(&[0; HEAD_BYTES]);
+        while self.buffer.len() < length - filler {
+            let piece = (length - filler - self.buffer.len()).min(POOL_BYTES / 4);
+            self.buffer.extend_from_slice(self.pool.slice(piece, random));
+        }
+        self.buffer.resize(length, FILLER);
+        self.seal(key);
+        &self.buffer
+    }
+
     /// Gives the record made last another version.
     pub fn set_version(&mut self, key: &[u8], version: u32) {
         self.buffer[CHECK_BYTES..HEAD_BYTES].copy_from_slice(&version.to_le_bytes());
@@ -170,8 +197,17 @@ fn check_of(key: &[u8], body: &[u8]) -> u32 {
     xxh3_64_with_seed(body, xxh3_64(key)) as u32
 }
 
+/// What a record of fewer than eight bytes is the beginning of.
+fn short_record(key: &[u8]) -> [u8; HEAD_BYTES] {
+    xxh3_64(key).to_le_bytes()
+}
+
 /// The version of a record, if it is what was once written under `key`.
 pub fn version(key: &[u8], record: &[u8]) -> Option<u32> {
+    if record.len() < HEAD_BYTES {
+        let written = !record.is_empty() && short_record(key).starts_with(record);
+        return written.then_some(0);
+    }
     let (check, rest) = record.split_first_chunk::<CHECK_BYTES>()?;
     let (version, _) = rest.split_first_chunk::<4>()?;
     (u32::from_le_bytes(*check) == check_of(key, rest)).then_some(u32::from_le_bytes(*version))

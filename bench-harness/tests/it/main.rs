@@ -18,4 +18,5 @@ mod pages_in_a_browser;
 mod results_are_documented;
 mod search_finds_the_limit;
 mod suite;
+mod traces;
 mod verify_finds_what_is_lost;

@@ -10,7 +10,7 @@ use crate::harness::{Bench, core_workload, read_json};
 type Fields = BTreeMap<String, BTreeSet<String>>;
 
 /// Which section of the page describes the value of a field: an object, or the objects of a list.
-const WITHIN: [(&str, &str, &str); 17] = [
+const WITHIN: [(&str, &str, &str); 18] = [
     ("crash", "environment", "environment"),
     ("crash", "engines", "crash engine"),
     ("crash engine", "rounds", "crash round"),
@@ -22,6 +22,7 @@ const WITHIN: [(&str, &str, &str); 17] = [
     ("phase", "harness", "harness"),
     ("phase", "resources", "resources"),
     ("phase", "series", "series"),
+    ("phase", "trace", "trace"),
     ("resources", "device", "device"),
     ("series", "intervals", "interval"),
     ("interval", "service_us", "quantiles"),
@@ -104,6 +105,9 @@ fn every_field_of_a_result_is_on_the_page_and_every_field_of_the_page_in_a_resul
         .run(&format!("crash -P {file} --dir crashed --rounds 1 --run-s 0.1 --json crash.json"))
         .expect(0, "");
     collect("crash", &bench.json("crash.json"), &mut written);
+    bench.write("cluster.csv", "0,k,1,5,1,set,0\n");
+    bench.run("run --trace cluster.csv --engine memory --dir db --json run.json").expect(0, "");
+    collect("phase", &bench.json("run.json"), &mut written);
     let (all, needed) = documented();
     assert!(all.len() > 10, "the page has other headings than this test knows: {all:?}");
     assert_eq!(beyond(&written, &all), Vec::<String>::new(), "docs/results-schema.md does not name these");
