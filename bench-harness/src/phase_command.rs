@@ -228,21 +228,22 @@ pub fn workload_name(file: Option<&Path>) -> String {
 fn prepare_directory(kind: PhaseKind, arguments: &PhaseArgs) -> Result<()> {
     let dir = arguments.dir.as_path();
     let load = || format!("load the data set first, with: rabi-bench load --dir {}", dir.display());
-    match kind {
-        PhaseKind::Load => {
-            let advice = "name a place for the database that can be written, with --dir";
-            fs::create_dir_all(dir)
-                .with_context(|| format!("cannot create the directory {}; {advice}", dir.display()))
-        }
-        PhaseKind::Run if dir.is_file() => {
-            bail!("{} is a file; --dir takes the directory of a database", dir.display())
-        }
-        PhaseKind::Run if !dir.is_dir() => bail!("there is no directory {}; {}", dir.display(), load()),
-        PhaseKind::Run if engine::keeps_files(&arguments.engine.engine) && is_empty(dir) => {
-            bail!("the directory {} is empty; {}", dir.display(), load())
-        }
-        PhaseKind::Run => Ok(()),
+    // A replay may begin with nothing.
+    if kind == PhaseKind::Load || arguments.trace.trace.is_some() {
+        let advice = "name a place for the database that can be written, with --dir";
+        return fs::create_dir_all(dir)
+            .with_context(|| format!("cannot create the directory {}; {advice}", dir.display()));
     }
+    if dir.is_file() {
+        bail!("{} is a file; --dir takes the directory of a database", dir.display());
+    }
+    if !dir.is_dir() {
+        bail!("there is no directory {}; {}", dir.display(), load());
+    }
+    if engine::keeps_files(&arguments.engine.engine) && is_empty(dir) {
+        bail!("the directory {} is empty; {}", dir.display(), load());
+    }
+    Ok(())
 }
 
 /// Created before the measurement, so that a wrong path does not cost a run.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::argument::number;
 use crate::notice;
 use crate::runner::{Job, PhaseKind};
 use crate::trace::{Format, Recording, Replay, recognise};
@@ -33,12 +34,14 @@ pub struct TraceArgs {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse::<f64>().ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    let share = number(text)?;
+    let share = Some(share).filter(|share| *share > 0.0 && *share <= 1.0);
     share.ok_or_else(|| "expected a number above 0 and at most 1, for example 0.01".to_owned())
 }
 
 fn factor(text: &str) -> Result<f64, String> {
-    let factor = text.parse::<f64>().ok().filter(|factor| *factor > 0.0 && factor.is_finite());
+    let factor = number(text)?;
+    let factor = Some(factor).filter(|factor| *factor > 0.0 && factor.is_finite());
     factor.ok_or_else(|| "expected a number above 0; 1 is as fast as recorded".to_owned())
 }
 

@@ -13,6 +13,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
+use crate::argument::create_file;
+
 use super::reader::Reader;
 use super::step::{Action, Source, Step};
 use super::writer::Writer;
@@ -44,15 +46,15 @@ impl ThreadLog {
 impl Recording {
     /// Makes the files, so that a wrong path does not cost a run.
     pub fn create(path: &Path, threads: usize) -> Result<Recording> {
-        let create = || format!("cannot create the trace {}", path.display());
-        let file = File::create(path).with_context(create)?;
+        let file = create_file("--record-trace", path)?;
         let beside = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let log = || {
             let writer = Writer::new(tempfile::tempfile_in(beside)?)?;
             Ok(Mutex::new(Some(ThreadLog { writer, failure: None })))
         };
         let logs: io::Result<Vec<_>> = (0..threads).map(|_| log()).collect();
-        let logs = logs.with_context(create)?;
+        let logs = logs
+            .with_context(|| format!("cannot create files beside {}, one for each thread", path.display()))?;
         Ok(Recording { path: path.to_owned(), file, logs })
     }
 
@@ -147,7 +149,10 @@ mod tests {
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let error = Recording::create(Path::new("no/where.trace"), 1).unwrap_err();
-        assert!(format!("{error:#}").starts_with("cannot create the trace no/where.trace: No such file"));
+        assert!(
+            format!("{error:#}")
+                .starts_with("cannot create no/where.trace; --record-trace takes a file in a directory")
+        );
         let full = Path::new("/dev/full");
         let Ok(recording) = Recording::create(full, 1) else { return };
         let error = recording.finish().unwrap_err();
