@@ -21,6 +21,8 @@ pub(crate) struct Judge {
     /// Some of that in files where damage at the very end cannot be told from a torn end, so that
     /// acknowledged writes may be gone without an error.
     pub(crate) may_lose: bool,
+    /// Files that were harmed since the last opening that succeeded.
+    pub(crate) harmed: Vec<String>,
     /// This handle has said that it refuses writes for good.
     pub(crate) poisoned: bool,
     /// This handle is being closed.
@@ -30,8 +32,8 @@ pub(crate) struct Judge {
 impl Judge {
     /// A new opening, on a disk that may still be `failing` or `full`.
     pub(crate) fn open(&mut self, failing: bool, full: bool) {
-        let (damaged, may_lose) = (self.damaged, self.may_lose);
-        *self = Self { errors: failing, full, damaged, may_lose, ..Self::default() };
+        let (damaged, may_lose, harmed) = (self.damaged, self.may_lose, std::mem::take(&mut self.harmed));
+        *self = Self { errors: failing, full, damaged, may_lose, harmed, ..Self::default() };
     }
 
     /// A background task may have met trouble before it ended and not have made it good yet; after

@@ -15,6 +15,7 @@ mod attempt;
 mod caller;
 mod cli;
 mod figures;
+mod harm;
 mod judge;
 mod model;
 mod options;

@@ -36,6 +36,8 @@ struct Version {
 pub(crate) struct Model {
     /// Versions of each key, oldest first.
     history: BTreeMap<Vec<u8>, Vec<Version>>,
+    /// All values that a key ever got, also those that a crash took back.
+    ever: BTreeMap<Vec<u8>, Vec<Bytes>>,
     /// Where batches end, ascending; the first is where this opening began.
     borders: Vec<u64>,
     /// What the death of the process must leave.
@@ -62,6 +64,7 @@ impl Model {
             seqno += 1;
             let versions = self.history.entry(key.clone()).or_default();
             versions.push(Version { seqno, value: value.clone() });
+            self.ever.entry(key.clone()).or_default().extend(value.clone());
         }
         self.borders.push(seqno);
         seqno
@@ -170,6 +173,16 @@ impl Model {
             .collect()
     }
 
+    /// Whether `key` was given this value at any time.
+    pub(crate) fn was_written(&self, key: &[u8], value: &[u8]) -> bool {
+        self.ever.get(key).is_some_and(|values| values.iter().any(|written| written[..] == *value))
+    }
+
+    /// All keys that were ever written.
+    pub(crate) fn keys_ever(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.ever.keys()
+    }
+
     /// All keys that ever had a value, deleted ones included, since the opening.
     pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
         self.history.keys().cloned().collect()
@@ -211,6 +224,18 @@ mod tests {
         assert_eq!(seen, ["", "a=1 ", "a=1 b=1 ", "a=2 b=1 ", "b=1 "]);
         assert!(model.allows(b"a", None, 3, 4) && model.allows(b"a", Some(b"2"), 3, 4));
         assert!(!model.allows(b"a", Some(b"1"), 3, 4) && !model.allows(b"a", Some(b"2"), 4, 4));
+    }
+
+    #[test]
+    fn what_was_written_at_some_time_is_told_from_what_never_was() {
+        let mut model = Model::new();
+        let first = put(&mut model, "a=1");
+        put(&mut model, "a=2 b=1");
+        put(&mut model, "a");
+        model.recover(first, true).unwrap();
+        assert!(model.was_written(b"a", b"1") && model.was_written(b"a", b"2"));
+        assert!(!model.was_written(b"b", b"2") && !model.was_written(b"c", b"1"));
+        assert_eq!(model.keys_ever().count(), 2);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) enum Weather {
     Damage,
     /// Errors and a full device.
     Storm,
+    /// Files are removed, cut off and overwritten while nothing is open.
+    Harm,
 }
 
 /// Everything that defines a run. The same parameters are the same run, to the byte.
@@ -73,9 +75,9 @@ pub(crate) struct Overrides {
 impl Parameters {
     /// What the seed says.
     pub(crate) fn draw(seed: u64) -> Self {
-        use Weather::{Calm, Damage, Errors, Full, Storm};
+        use Weather::{Calm, Damage, Errors, Full, Harm, Storm};
         let mut random = Random::new(seed, "parameters");
-        let weathers = [Calm, Errors, Full, Damage, Storm];
+        let weathers = [Calm, Errors, Full, Damage, Storm, Harm];
         Self {
             seed,
             operations: random.between(200, 2000),
@@ -83,7 +85,7 @@ impl Parameters {
             callers: random.between(3, 6),
             cores: random.pick(&[1, 2, 2, 3, 4]),
             keys: random.pick(&[2, 30, 300, 300, 2000]),
-            weather: weathers[random.weighted(&[45, 25, 10, 10, 10])],
+            weather: weathers[random.weighted(&[45, 25, 10, 10, 5, 5])],
             crashes: random.chance(90),
             plant: None,
         }

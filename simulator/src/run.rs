@@ -18,7 +18,7 @@ use crate::scene::{Cores, DIR, Scene};
 const ATTEMPTS_MAX: usize = 6;
 
 /// What an attempt to open came to.
-enum Opened {
+pub(crate) enum Opened {
     Ready(Db),
     Interrupted,
     Refused(Error),
@@ -35,7 +35,7 @@ pub(crate) fn run(scene: &Rc<Scene>) -> Figures {
     figures.unreadable = u64::from(!ended);
     figures.process_crashes = counts.process_crashes;
     figures.power_losses = counts.power_losses;
-    figures.faults = counts.faults;
+    figures.faults += counts.faults;
     figures.simulated = scene.world.now();
     figures
 }
@@ -98,12 +98,18 @@ impl Scene {
             } else if self.changes_weather() && self.fate.borrow_mut().chance(30) {
                 self.change_weather();
             }
+            if self.is_harmful() && attempt == 1 && self.fate.borrow_mut().chance(40) {
+                self.harm_files();
+            }
             match self.try_open(attempt <= ATTEMPTS_MAX && !self.is_ending.get()) {
-                Opened::Ready(db) => {
-                    self.opened(db);
-                    return true;
-                }
+                Opened::Ready(db) => return self.opened(db),
                 Opened::Interrupted => {}
+                Opened::Refused(error) if !self.judge.borrow().harmed.is_empty() => {
+                    self.note(format_args!("opening: {error}"));
+                    self.figures.borrow_mut().errors += 1;
+                    self.refused_for_harm(&error);
+                    return false;
+                }
                 Opened::Refused(error) => {
                     self.permit("opening", &error);
                     if matches!(error, Error::Corruption { .. }) {
@@ -118,7 +124,12 @@ impl Scene {
         self.parameters.weather != Weather::Calm && !self.is_ending.get()
     }
 
-    fn try_open(&self, may_crash: bool) -> Opened {
+    /// Whether files may be harmed now: there must be some, and nothing may hold them.
+    fn is_harmful(&self) -> bool {
+        self.parameters.weather == Weather::Harm && self.is_made.get() && !self.is_ending.get()
+    }
+
+    pub(crate) fn try_open(&self, may_crash: bool) -> Opened {
         let (failing, full) = self.troubles();
         self.judge.borrow_mut().open(failing, full);
         self.figures.borrow_mut().openings += 1;
@@ -159,18 +170,31 @@ impl Scene {
         unreachable!("a scene does not take turns for ever")
     }
 
-    /// The order of writes ends where the opening says it does, or the run fails.
-    fn opened(&self, db: Db) {
+    /// The order of writes ends where the opening says it does, or the run fails. False if harm to the manifest
+    /// has led to a place from which the run cannot go on.
+    fn opened(&self, db: Db) -> bool {
         let seqno = db.last_seqno();
         self.note(format_args!("open at seqno {seqno}, floor {}", self.model.borrow().floor()));
         let may_lose = self.judge.borrow().may_lose;
         let mut model = self.model.borrow_mut();
         self.figures.borrow_mut().taken_by_damage += model.floor().saturating_sub(seqno);
+        let harmed = std::mem::take(&mut self.judge.borrow_mut().harmed);
         if let Err(reason) = model.recover(seqno, may_lose) {
-            panic!("{reason}");
+            assert!(harmed.iter().any(|name| name.starts_with("MANIFEST-")), "{reason}");
+            self.note(format_args!("{reason}: the manifest was harmed"));
+            drop(model);
+            self.check_nothing_is_invented(&db);
+            drop(db);
+            self.drop_all();
+            return false;
+        }
+        drop(model);
+        if !harmed.is_empty() {
+            self.check_nothing_is_invented(&db);
         }
         self.is_made.set(true);
         *self.db.borrow_mut() = Some(db);
+        true
     }
 
     /// Lets callers work until they have used up their operations; true if a crash came first.

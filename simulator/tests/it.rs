@@ -39,6 +39,16 @@ fn some_seeds_pass_and_meet_crashes_faults_and_all_levels() {
 }
 
 #[test]
+fn openings_after_harm_are_refused_or_invent_nothing() {
+    let text = passes(&["--seeds", "30", "--weather", "harm", "--coverage"]);
+    assert!(number_before(&text, " runs unreadable") > 5, "harm is too seldom noticed:\n{text}");
+    for mark in ["open: the stage is gone", "replay: a segment is short"] {
+        let reached = text.lines().any(|line| line.ends_with(mark) && !line.contains("never"));
+        assert!(reached, "{mark} is not reached:\n{text}");
+    }
+}
+
+#[test]
 fn the_same_seed_is_the_same_run_on_any_thread() {
     let digest = |threads| {
         let text = passes(&["--first-seed", "1000", "--seeds", "6", "--threads", threads]);

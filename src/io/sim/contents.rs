@@ -148,6 +148,13 @@ impl Contents {
         self.pending.push(Change { order, what: What::Length(len) });
     }
 
+    /// The file gets this smaller length for sure, with all that was not sure before; it is mapped no more.
+    pub(super) fn cut_off(&mut self, order: u64, len: u64) {
+        self.lose_process(order);
+        self.set_len(order, len);
+        self.sync(order);
+    }
+
     /// Makes all changes up to `order` sure.
     pub(super) fn sync(&mut self, order: u64) {
         let later = self.pending.partition_point(|change| change.order <= order);

@@ -140,15 +140,14 @@ impl World {
         state.disk.find(path).is_ok() && state.disk.remove_for_good(path).is_ok()
     }
 
-    /// Cuts a file off at `len` bytes for good; returns whether there is a longer one.
+    /// Cuts a file off at `len` bytes for good, and ends its mapping: nobody may use that any more. Returns whether there is a longer one.
     pub fn shorten(&self, path: impl AsRef<Path>, len: u64) -> bool {
         let mut state = self.state();
         let Ok(inode) = state.disk.find(path.as_ref()) else { return false };
         let order = state.disk.next_order();
         match state.disk.file(inode) {
             Some(contents) if contents.len() > len => {
-                contents.set_len(order, len);
-                contents.sync(order);
+                contents.cut_off(order, len);
                 true
             }
             _ => false,

@@ -1,0 +1,120 @@
+//! Files removed, cut off or overwritten between the end of a process and the next opening, as hands, backups and
+//! broken devices do.
+//!
+//! The opening must refuse and name the place, and refuse again in the same words, for it changes nothing; or
+//! it serves what was written and nothing else. Which prefix of the order is left nobody can say: what only
+//! the stage, the end of the log or the end of the manifest had may be gone without a trace.
+
+use rabi::{Db, Error};
+
+use crate::run::Opened;
+use crate::scene::{DIR, Scene};
+use crate::workload::show_key;
+
+/// Beginnings of the names of files that are harmed, the more often the more often they stand here.
+const VICTIMS: [&str; 8] = ["wal-", "wal-", "wal-", "stage-", "stage-", "MANIFEST-", "table-", ""];
+
+impl Scene {
+    /// Harms up to three files. Nothing may be open.
+    pub(crate) fn harm_files(&self) {
+        let count = self.fate.borrow_mut().magnitude(3);
+        for _ in 0..count {
+            self.harm_file();
+        }
+    }
+
+    fn harm_file(&self) {
+        let mut fate = self.fate.borrow_mut();
+        let beginning = fate.pick(&VICTIMS);
+        let mut files = self.world.files(DIR);
+        files.retain(|(name, _)| name.starts_with(beginning) && name != "LOCK");
+        if files.is_empty() {
+            return;
+        }
+        let (name, len) = files[fate.below(files.len())].clone();
+        let path = format!("{DIR}/{name}");
+        let what = match fate.below(3) {
+            0 => {
+                self.world.remove(&path);
+                "is removed".to_owned()
+            }
+            1 => {
+                let left = if fate.chance(30) { 0 } else { fate.below(len as usize + 1) as u64 };
+                self.world.shorten(&path, left);
+                format!("is cut off at {left} of {len} bytes")
+            }
+            _ => {
+                let offset = fate.below(len as usize + 1) as u64;
+                let end = len.min(offset + fate.magnitude(8192) as u64);
+                for at in offset..end {
+                    self.world.rot(&path, at, fate.below(8) as u8);
+                }
+                format!("rots from {offset} to {end} of {len}")
+            }
+        };
+        drop(fate);
+        self.note(format_args!("harm: {name} {what}"));
+        self.figures.borrow_mut().faults += 1;
+        let mut judge = self.judge.borrow_mut();
+        (judge.damaged, judge.may_lose) = (true, true);
+        judge.harmed.push(name);
+    }
+
+    /// An opening after harm was refused. It has to say where, and has to have left all as it was.
+    pub(crate) fn refused_for_harm(&self, error: &Error) {
+        let harmed = self.judge.borrow().harmed.clone();
+        let is_a_kind_of_harm = matches!(
+            error,
+            Error::Corruption { .. }
+                | Error::Io { .. }
+                | Error::NotADatabase { .. }
+                | Error::NewerFormat { .. }
+        );
+        assert!(is_a_kind_of_harm, "opening: {error}; that is not what was done to {}", harmed.join(" "));
+        let text = error.to_string();
+        // What is missing of the log, or what the manifest does not tell any more, has no file of its own.
+        let only_tables = harmed.iter().all(|name| name.starts_with("table-"));
+        let names_one = harmed.iter().any(|name| text.contains(&format!("{DIR}/{name}")));
+        let names_the_place = names_one || (!only_tables && text.contains(DIR));
+        assert!(names_the_place, "opening: {text}; that names none of {}", harmed.join(" "));
+        for _ in 0..2 {
+            match self.try_open(false) {
+                Opened::Refused(again) => assert_eq!(again.to_string(), text, "refused again in other words"),
+                Opened::Ready(_) => panic!("opened after it was refused: {text}"),
+                Opened::Interrupted => unreachable!("it may not crash here"),
+            }
+        }
+    }
+
+    /// Everything that is served was written at some time, in order, each key once, by both ways of reading.
+    pub(crate) fn check_nothing_is_invented(&self, db: &Db) {
+        let model = self.model.borrow();
+        let mut last: Option<Vec<u8>> = None;
+        for entry in db.prefix(b"") {
+            let (key, value) = match entry {
+                Ok(entry) => entry,
+                Err(error @ (Error::Corruption { .. } | Error::Io { .. })) => {
+                    self.note(format_args!("range: {error}"));
+                    break;
+                }
+                Err(error) => panic!("range: {error}; that is no damage"),
+            };
+            assert!(last.as_ref().is_none_or(|last| *last < key), "{} is out of order", show_key(&key));
+            assert!(model.was_written(&key, &value), "{} has a value that was never written", show_key(&key));
+            last = Some(key);
+        }
+        for key in model.keys_ever() {
+            match db.get(key) {
+                Ok(None) | Err(Error::Corruption { .. } | Error::Io { .. }) => {}
+                Ok(Some(value)) => {
+                    assert!(
+                        model.was_written(key, &value),
+                        "{} has a value that was never written",
+                        show_key(key)
+                    );
+                }
+                Err(error) => panic!("get: {error}; that is no damage"),
+            }
+        }
+    }
+}
