@@ -28,7 +28,7 @@ use anyhow::{Context, Result, bail};
 use crate::engine;
 use crate::environment::Environment;
 use crate::phase_command::{create_json, layer_basics};
-use crate::report::SCHEMA;
+use crate::report::{SCHEMA, microseconds};
 use crate::{Verdict, notice, output};
 
 pub use arguments::{ABOUT_CRASHES, ChildArgs, CrashArgs};
@@ -104,8 +104,12 @@ fn crash_all(subjects: &mut [Subject<'_>], round: u32, arguments: &CrashArgs) ->
         match (&crashes.out, rounds.last()) {
             (Some(out), _) => notice(&format!("{engine}: given up in {out}")),
             (None, Some(last)) => notice(&format!(
-                "{round}: killed in {}, {} acknowledged, open after {:.3} s, {} lost, {} wrong",
-                last.killed_in, last.acknowledged, last.open_s, last.lost, last.wrong
+                "{round}: killed in {}, {} acknowledged, open after {} ms, {} lost, {} wrong",
+                last.killed_in,
+                last.acknowledged,
+                microseconds(1e3 * last.open_s),
+                last.lost,
+                last.wrong
             )),
             (None, None) => {}
         }
