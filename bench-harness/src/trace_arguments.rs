@@ -90,7 +90,9 @@ impl TraceArgs {
         };
         let prefill_bytes = (kind == PhaseKind::Load).then(|| job.value_bytes_mean());
         let sample = self.trace_sample.unwrap_or(1.0);
-        let replay = Replay { file: file.clone(), format, sample, speed: self.trace_speed, prefill_bytes };
+        let file_bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        let replay =
+            Replay { file: file.clone(), file_bytes, format, sample, speed: self.trace_speed, prefill_bytes };
         replay.source(&Arc::default())?;
         Ok(Some(replay))
     }

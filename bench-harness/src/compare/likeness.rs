@@ -22,6 +22,9 @@ const PHASE_FIELDS: [&str; 9] = [
     "mode",
 ];
 
+/// Those of the trace that was replayed; where its file is and what it could not replay are none.
+const TRACE_FIELDS: [&str; 4] = ["file_bytes", "format", "sample", "speed"];
+
 /// Memory is what the firmware left of it; two boots of one machine differ by some pages.
 const MEMORY_FIELD: &str = "memory_bytes";
 const MEMORY_TOLERANCE: f64 = 0.01;
@@ -31,6 +34,9 @@ pub fn conditions(phase: &Value, environment: &Value) -> BTreeMap<String, String
     let mut all = BTreeMap::new();
     for field in PHASE_FIELDS {
         flatten(field, &phase[field], &mut all);
+    }
+    for field in TRACE_FIELDS {
+        flatten(&format!("trace.{field}"), &phase["trace"][field], &mut all);
     }
     if let Some(records) = records_at_start(phase) {
         all.insert("records".to_owned(), records.to_string());
@@ -112,6 +118,21 @@ mod tests {
         assert!(differences(&base, &of("6.1", "def", 1_000_400, 2)).is_empty());
         let found = differences(&base, &of("6.2", "abc", 2_000_000, 4));
         assert_eq!(found, ["kernel: 6.1 / 6.2", "memory_bytes: 1000000 / 2000000", "threads: 2 / 4"]);
+    }
+
+    #[test]
+    fn a_trace_may_have_moved_and_not_changed() {
+        let of = |file: &str, bytes: u64, speed: Option<f64>| {
+            let trace =
+                json!({"file": file, "file_bytes": bytes, "sample": 1.0, "speed": speed, "skipped": {}});
+            conditions(&json!({"phase": "run", "trace": trace}), &json!({}))
+        };
+        let base = of("a/t.trace", 100, None);
+        assert!(differences(&base, &of("b/t.trace", 100, None)).is_empty());
+        assert_eq!(
+            differences(&base, &of("a/t.trace", 101, Some(2.0))),
+            ["trace.file_bytes: 100 / 101", "trace.speed: not recorded / 2.0"]
+        );
     }
 
     #[test]

@@ -188,6 +188,7 @@ mod tests {
         std::fs::write(file.path(), text + more).unwrap();
         let replay = Replay {
             file: file.path().to_owned(),
+            file_bytes: 0,
             format: Format::Twitter,
             sample: 1.0,
             speed: None,

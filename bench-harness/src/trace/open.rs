@@ -34,6 +34,8 @@ pub enum Format {
 pub struct Replay {
     /// The trace.
     pub file: PathBuf,
+    /// Its length: traces of one name may differ.
+    pub file_bytes: u64,
     /// What it is written in.
     pub format: Format,
     /// The share of its keys that is replayed.
