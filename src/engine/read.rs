@@ -68,21 +68,30 @@ fn lookup(view: &View, key: &[u8], seqno: SeqNo, fetched: &Fetched, guard: &Guar
             reached!("read: a filter spared a block");
             continue;
         }
-        let Some(number) = table.find_block(key) else { continue };
-        let held = fetched.iter().find(|(id, block, _)| *id == table.id() && *block == number);
-        let block = match held {
-            Some((_, _, block)) => block,
-            None => match table.cached_block(number, guard) {
-                Some(block) => block,
-                None => return Ok(Step::Read(Arc::clone(table), number)),
-            },
-        };
-        if let Some((tag, range)) = block.get(key, seqno) {
-            reached!("read: found in a file");
-            return Ok(Step::Done(copy(tag.kind(), block.slice(range))));
+        if let Some(step) = look_in(table, key, seqno, fetched, guard) {
+            return Ok(step);
         }
     }
     Ok(Step::Done(None))
+}
+
+/// Looks into the block of a table that may hold `key`; nothing if it does not. A function of its own, so that a
+/// lookup that filters spare all blocks does not pay for the registers that decoding takes.
+#[inline(never)]
+fn look_in(table: &Arc<Table>, key: &[u8], seqno: SeqNo, fetched: &Fetched, guard: &Guard) -> Option<Step> {
+    let number = table.find_block(key)?;
+    let held = fetched.iter().find(|(id, block, _)| *id == table.id() && *block == number);
+    let block = match held {
+        Some((_, _, block)) => block,
+        None => match table.cached_block(number, guard) {
+            Some(block) => block,
+            None => return Some(Step::Read(Arc::clone(table), number)),
+        },
+    };
+    let (tag, range) = block.get(key, seqno)?;
+    reached!("read: found in a file");
+    let value = block.slice(range);
+    Some(Step::Done((tag.kind() == Kind::Put).then(|| Value::copy_of(value))))
 }
 
 /// The files that may hold `key`, newest first. Their filters' lines are all on their way when the
