@@ -92,3 +92,31 @@ fn values_of_dataintegrity_are_compared_field_by_field_whatever_the_version() {
     written[20] ^= 1;
     assert!(!builder.has_fields_of(b"user1", &written));
 }
+
+#[test]
+fn records_of_a_stated_length_have_it_and_are_recognised() {
+    let shape = RecordShape {
+        fields: 1,
+        lengths: LengthDistribution::Constant(1),
+        content: FieldContent::Random { compressibility: 0.5 },
+    };
+    let pool = Pool::new(1, &shape);
+    let mut records = RecordBuilder::new(&pool, shape);
+    let mut random = Stream::new(1, "x").operation(0);
+    for length in [1, 4, 7, 8, 9, 500, 3 << 20, 9 << 20] {
+        let record = records.fill_to_length(b"key", length, &mut random).to_vec();
+        assert_eq!((record.len(), version(b"key", &record)), (length, Some(0)));
+        assert_eq!(version(b"other", &record), None, "{length} bytes under another key");
+        for at in [0, length / 2, length - 1] {
+            let mut damaged = record.clone();
+            damaged[at] ^= 1;
+            assert_eq!(version(b"key", &damaged), None, "byte {at} of {length}");
+        }
+        if length >= 500 {
+            let filler = record.iter().filter(|byte| **byte == FILLER).count();
+            assert!(filler >= (length - HEAD_BYTES) / 2, "{filler} of {length}");
+        }
+    }
+    assert_eq!(records.fill_to_length(b"key", 0, &mut random).len(), 1);
+    assert_eq!(version(b"key", b""), None);
+}
