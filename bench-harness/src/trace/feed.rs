@@ -178,7 +178,7 @@ mod tests {
     use crate::trace::step::Action;
     use std::fmt::Write;
 
-    /// A trace of so many lines; every tenth key is k0.
+    /// A trace of so many lines, a hundred a second, each of a key of its own; and what stands behind them.
     fn feed(lines: usize, more: &str) -> (tempfile::NamedTempFile, Replay) {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut text = String::new();
@@ -227,6 +227,15 @@ mod tests {
         all.sort_unstable();
         assert!(all.iter().copied().eq(0..10_000));
         assert!(feed.end().problem.is_none());
+    }
+
+    #[test]
+    fn whoever_comes_to_a_used_up_batch_late_goes_on_in_the_one_after_it() {
+        let (_file, replay) = feed(3 * BATCH_STEPS, "");
+        let feed = Feed::start(&replay);
+        let (mut early, mut late) = (feed.taker(), feed.taker());
+        assert_eq!(key(early.next(|| false).unwrap()), "key0");
+        assert_eq!(key(late.next(|| false).unwrap()), "key1");
     }
 
     #[test]
