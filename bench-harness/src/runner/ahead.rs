@@ -99,11 +99,10 @@ impl Worker<'_> {
             ready.random = shared.stream.operation(index);
             ready.operation = self.lots.choose(ready.random.unit());
         }
-        for (ready, index) in ahead.ready.iter_mut().zip(first..) {
-            if ready.operation.is_on_a_record() {
-                ready.number = self.chooser.choose(index, limit, &mut ready.random);
-            }
-        }
+        let on_records =
+            ahead.ready.iter_mut().zip(first..).filter(|(ready, _)| ready.operation.is_on_a_record());
+        let places = on_records.map(|(ready, index)| (index, &mut ready.random, &mut ready.number));
+        self.chooser.choose_each(limit, places);
         for ready in &mut ahead.ready {
             shared.job.workload.keys.write(ready.number, &mut ready.key);
         }

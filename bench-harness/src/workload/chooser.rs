@@ -62,6 +62,29 @@ impl<'a> KeyChooser<'a> {
         KeyChooser { distribution, inserts }
     }
 
+    /// The same for several operations, each with its index, its random numbers and the place for the
+    /// record number; none of them has an insert before it that others have not.
+    pub fn choose_each<'r>(
+        &mut self,
+        limit: u64,
+        operations: impl Iterator<Item = (u64, &'r mut OpRandom, &'r mut u64)>,
+    ) {
+        // What most runs ask for is decided once, not for each.
+        if let Distribution::Zipfian(records) = &self.distribution {
+            let limit = limit.min(self.inserts.finished());
+            for (_, random, number) in operations {
+                *number = records.next(random);
+                while *number >= limit {
+                    *number = records.next(random);
+                }
+            }
+            return;
+        }
+        for (index, random, number) in operations {
+            *number = self.choose(index, limit, random);
+        }
+    }
+
     /// The record number for the operation with this index, before which the inserts up to `limit`
     /// began.
     pub fn choose(&mut self, index: u64, limit: u64, random: &mut OpRandom) -> u64 {

@@ -23,7 +23,7 @@ pub struct KeyFormat {
 
 impl KeyFormat {
     /// Writes the key of a record into `key`, replacing what it held.
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, number: u64, key: &mut Vec<u8>) {
         let number = match self.order {
             // Like Java's Long: the absolute value of the smallest number stays negative.
@@ -36,6 +36,7 @@ impl KeyFormat {
         }
     }
 
+    #[inline(never)]
     fn write_any(&self, number: i64, key: &mut Vec<u8>) {
         key.clear();
         let mut digits = [0_u8; 20];
