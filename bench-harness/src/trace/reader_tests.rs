@@ -1,3 +1,5 @@
+//! Our own traces come back as they were written, and damage anywhere in them is an error.
+
 use std::path::Path;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! RocksDB's traces: one that it wrote itself, and bytes made by hand after its source.
+
 use std::path::Path;
 
 use super::*;
