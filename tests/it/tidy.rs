@@ -243,11 +243,7 @@ fn functions_stay_short() {
 #[test]
 fn each_file_begins_by_saying_what_it_is() {
     let mut findings = String::new();
-    // Beside the engine, a file of unit tests is named after the file it tests, which says what that is.
-    let is_held = |source: &&Source| source.path.starts_with("src/") || !source.is_test();
-    for source in
-        sources_of_workspace().iter().filter(is_held).filter(|source| !source.text.starts_with("//! "))
-    {
+    for source in sources_of_workspace().iter().filter(|source| !source.text.starts_with("//! ")) {
         writeln!(findings, "{}:1 does not begin with `//! `", source.path).unwrap();
     }
     none(&findings, "begin with a few lines of `//!`: what it is, what always holds, who may call it.");

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::Kept;
+use crate::measure::Row;
 
 use super::sample::Phase;
 
@@ -104,7 +105,9 @@ fn measures(repeats: &[Phase]) -> Vec<Measure> {
     add("ops/s".to_owned(), Better::High, &|phase| Some(phase.throughput_ops_s));
     let whole = |number: Option<u64>| number.map(|number| number as f64);
     add("worst second".to_owned(), Better::High, &|phase| whole(phase.resources.worst_second_ops));
-    for operation in repeats.first().map(|phase| phase.operations.keys()).into_iter().flatten() {
+    let operations = repeats.first().map(|phase| phase.operations.keys()).into_iter().flatten();
+    // Checks call no engine.
+    for operation in operations.filter(|operation| *operation != Row::Verify.name()) {
         let of = |phase: &Phase| phase.operations.get(operation).cloned();
         let name = short(operation);
         add(format!("{name} p50 us"), Better::Low, &|phase| Some(of(phase)?.service.p50_us));
