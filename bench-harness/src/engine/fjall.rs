@@ -21,7 +21,7 @@ use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use super::budget::Budget;
 use super::{
     Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, READS_IN_TURN, ReadVisitor,
-    ScanVisitor, Session, Settings, read_in_turn,
+    ScanVisitor, Session, Settings, read_in_turn, visit_entries,
 };
 
 /// The name on the command line.
@@ -160,23 +160,13 @@ impl Session for FjallSession<'_> {
     }
 
     fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut count = 0;
-        for entry in self.engine.keyspace.range(start..).take(limit) {
-            let (key, value) = entry.into_inner().map_err(|error| failed("scan", &error))?;
-            visit(&key, &value);
-            count += 1;
-        }
-        Ok(count)
+        let entries = self.engine.keyspace.range(start..).map(|entry| entry.into_inner());
+        visit_entries(entries, limit, visit).map_err(|error| failed("scan", &error))
     }
 
     fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut count = 0;
-        for entry in self.engine.keyspace.range(..=start).rev().take(limit) {
-            let (key, value) = entry.into_inner().map_err(|error| failed("scan", &error))?;
-            visit(&key, &value);
-            count += 1;
-        }
-        Ok(count)
+        let entries = self.engine.keyspace.range(..=start).rev().map(|entry| entry.into_inner());
+        visit_entries(entries, limit, visit).map_err(|error| failed("scan", &error))
     }
 
     fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {

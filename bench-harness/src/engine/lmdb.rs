@@ -26,7 +26,7 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions};
 use super::budget::{Budget, bytes};
 use super::{
     Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ReadVisitor, ScanVisitor, Session,
-    Settings,
+    Settings, visit_entries,
 };
 
 /// The name on the command line.
@@ -182,13 +182,7 @@ impl Session for LmdbSession<'_> {
         let mut scan = || {
             let transaction = self.env.read_txn()?;
             let bounds = (Bound::Included(start), Bound::Unbounded);
-            let mut count = 0;
-            for entry in self.database.range(&transaction, &bounds)?.take(limit) {
-                let (key, value) = entry?;
-                visit(key, value);
-                count += 1;
-            }
-            Ok(count)
+            visit_entries(self.database.range(&transaction, &bounds)?, limit, visit)
         };
         scan().map_err(|error| failed("scan", &error))
     }
@@ -197,13 +191,7 @@ impl Session for LmdbSession<'_> {
         let mut scan = || {
             let transaction = self.env.read_txn()?;
             let bounds = (Bound::Unbounded, Bound::Included(start));
-            let mut count = 0;
-            for entry in self.database.rev_range(&transaction, &bounds)?.take(limit) {
-                let (key, value) = entry?;
-                visit(key, value);
-                count += 1;
-            }
-            Ok(count)
+            visit_entries(self.database.rev_range(&transaction, &bounds)?, limit, visit)
         };
         scan().map_err(|error| failed("scan", &error))
     }

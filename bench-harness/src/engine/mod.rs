@@ -167,6 +167,21 @@ fn read_in_turn(session: &mut dyn Session, keys: &[Vec<u8>], visit: ReadVisitor<
     Ok(())
 }
 
+/// A scan over the entries of an engine whose iterators hand them out as results: the first `limit`.
+fn visit_entries<K: AsRef<[u8]>, V: AsRef<[u8]>, E>(
+    entries: impl Iterator<Item = Result<(K, V), E>>,
+    limit: usize,
+    visit: ScanVisitor<'_>,
+) -> Result<usize, E> {
+    let mut count = 0;
+    for entry in entries.take(limit) {
+        let (key, value) = entry?;
+        visit(key.as_ref(), value.as_ref());
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// One row of the table of engines.
 struct Entry {
     name: &'static str,

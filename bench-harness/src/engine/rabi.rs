@@ -15,7 +15,7 @@ use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
 use super::budget::{Budget, refused};
 use super::{
     Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, READS_IN_TURN, ReadVisitor,
-    ScanVisitor, Session, Settings, read_in_turn,
+    ScanVisitor, Session, Settings, read_in_turn, visit_entries,
 };
 
 /// The name on the command line.
@@ -155,23 +155,11 @@ impl Session for RabiSession {
     }
 
     fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut count = 0;
-        for entry in self.db.range(start..).take(limit) {
-            let (key, value) = entry.map_err(|error| failed("scan", &error))?;
-            visit(&key, &value);
-            count += 1;
-        }
-        Ok(count)
+        visit_entries(self.db.range(start..), limit, visit).map_err(|error| failed("scan", &error))
     }
 
     fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut count = 0;
-        for entry in self.db.range(..=start).rev().take(limit) {
-            let (key, value) = entry.map_err(|error| failed("scan", &error))?;
-            visit(&key, &value);
-            count += 1;
-        }
-        Ok(count)
+        visit_entries(self.db.range(..=start).rev(), limit, visit).map_err(|error| failed("scan", &error))
     }
 
     fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
