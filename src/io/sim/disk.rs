@@ -221,10 +221,12 @@ impl Disk {
     pub(super) fn sync(&mut self, inode: Inode, order: u64) {
         match self.nodes.get_mut(&inode) {
             Some(Node::File(contents)) => contents.sync(order),
-            Some(Node::Directory(names)) => names.sync(order),
+            Some(Node::Directory(names)) => {
+                names.sync(order);
+                self.collect();
+            }
             None => {}
         }
-        self.collect();
     }
 
     /// A handle was opened.
