@@ -1,7 +1,7 @@
 //! `rabi-bench`: a workload runner that speaks YCSB.
 //!
 //! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
-//! `workload` turns both into keys, records and operations, `trace` reads and writes operations in files, `engine` hides the databases,
+//! `workload` turns both into keys, records and operations, `ycsb` knows its names of other things, `trace` reads and writes operations in files, `engine` hides the databases,
 //! `measure` holds histograms, `dataset` clones what was loaded, `runner` puts a workload to an engine, `report` prints, and
 //! `phase_command`, `main_job`, `suite` and `crash` are what a user can ask for.
 
@@ -31,6 +31,7 @@ mod trace;
 mod trace_arguments;
 mod traffic;
 mod workload;
+mod ycsb;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -44,7 +45,10 @@ fn main() -> ExitCode {
     // What engines warn of, rings denied above all, belongs on the screen.
     let messages = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
     messages.with_max_level(tracing_subscriber::filter::LevelFilter::WARN).init();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => return explain(&refused),
+    };
     let done = match cli.command {
         Some(Command::Load(arguments)) => phase_command::execute(PhaseKind::Load, arguments),
         Some(Command::Run(arguments)) => phase_command::execute(PhaseKind::Run, arguments),
@@ -71,6 +75,17 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Says what is wrong with the command line, or shows the help that was asked for.
+fn explain(refused: &clap::Error) -> ExitCode {
+    // Without the stream there is nobody left to tell.
+    let _ = refused.print();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(hint) = refused.use_stderr().then(|| ycsb::hint(&arguments)).flatten() {
+        notice(&format!("hint: {hint}"));
+    }
+    u8::try_from(refused.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// How a command that could be carried out has ended.

@@ -24,6 +24,7 @@ use crate::resources::Meter;
 use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
 use crate::suite::join;
 use crate::workload::Workload;
+use crate::ycsb::check_database;
 use crate::{Verdict, notice, output};
 
 /// YCSB's core workloads as this repository has them.
@@ -142,6 +143,7 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
             notice(&format!("warning: {warning}"));
         }
     }
+    check_database(&properties, &arguments.engine.engine)?;
     let workload = Workload::from_properties(&properties)?;
     let seed = arguments.engine.seed;
     let job = Job { kind, workload_name: name, workload, seed, replay: None, recording: None };

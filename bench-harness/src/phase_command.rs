@@ -16,6 +16,7 @@ use crate::report::{Exports, PhaseInfo, PhaseReport, text};
 use crate::resources::{Meter, cool};
 use crate::runner::{Job, LiveStatus, Observer, PhaseKind, PhaseResult, Tick, run_phase};
 use crate::workload::Workload;
+use crate::ycsb::check_database;
 use crate::{Verdict, notice, output};
 
 /// How long `--settle` waits.
@@ -25,10 +26,7 @@ const SETTLE_MAX: Duration = Duration::from_secs(600);
 pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     engine::check(&arguments.engine.engine)?;
     let properties = layer(&arguments)?;
-    for warning in properties.warnings() {
-        notice(&format!("warning: {warning}"));
-    }
-    let workload = Workload::from_properties(&properties)?;
+    let workload = workload(&properties, &arguments.engine.engine)?;
     prepare_directory(kind, &arguments)?;
     let json = arguments.json.as_deref().map(create_json).transpose()?;
     let exports = Exports::create(&arguments.export)?;
@@ -63,12 +61,18 @@ fn job(kind: PhaseKind, arguments: &PhaseArgs, workload: Workload) -> Job {
 pub fn run_job(arguments: &PhaseArgs) -> Result<Job> {
     engine::check(&arguments.engine.engine)?;
     let properties = layer(arguments)?;
+    let workload = workload(&properties, &arguments.engine.engine)?;
+    prepare_directory(PhaseKind::Run, arguments)?;
+    Ok(job(PhaseKind::Run, arguments, workload))
+}
+
+/// The workload that is asked for, of this engine. What has no effect is said.
+pub fn workload(properties: &Properties, engine: &str) -> Result<Workload> {
     for warning in properties.warnings() {
         notice(&format!("warning: {warning}"));
     }
-    let workload = Workload::from_properties(&properties)?;
-    prepare_directory(PhaseKind::Run, arguments)?;
-    Ok(job(PhaseKind::Run, arguments, workload))
+    check_database(properties, engine)?;
+    Ok(Workload::from_properties(properties)?)
 }
 
 fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {

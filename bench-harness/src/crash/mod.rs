@@ -29,6 +29,7 @@ use crate::engine;
 use crate::environment::Environment;
 use crate::phase_command::{create_json, layer_basics};
 use crate::report::{SCHEMA, microseconds};
+use crate::ycsb::check_database;
 use crate::{Verdict, notice, output};
 
 pub use arguments::{ABOUT_CRASHES, ChildArgs, CrashArgs};
@@ -41,9 +42,11 @@ use round::Subject;
 /// Carries out the command.
 pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
     check_engines(&arguments)?;
-    for warning in layer_basics(&arguments.files, &arguments.properties, arguments.threads)?.warnings() {
+    let properties = layer_basics(&arguments.files, &arguments.properties, arguments.threads)?;
+    for warning in properties.warnings() {
         notice(&format!("warning: {warning}"));
     }
+    arguments.engines.iter().try_for_each(|engine| check_database(&properties, engine))?;
     let job =
         workload::writes_only(&arguments.files, &arguments.properties, arguments.threads, arguments.seed)?;
     let (parent, _temporary) = parent_directory(&arguments)?;

@@ -226,6 +226,16 @@ pub fn check(name: &str) -> EngineResult<()> {
     find(name).map(|_| ())
 }
 
+/// Whether a name is that of an engine, also of one that is not in this build.
+pub fn is_known(name: &str) -> bool {
+    PEERS.contains(&name) || find(name).is_ok()
+}
+
+/// The names of all engines in this build.
+pub fn names() -> String {
+    ENGINES.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+}
+
 /// The names of the engines that keep their data on disk.
 pub fn on_disk() -> Vec<String> {
     ENGINES.iter().filter(|entry| entry.budgeted).map(|entry| entry.name.to_owned()).collect()
@@ -244,15 +254,14 @@ pub fn list() -> String {
 }
 
 fn find(name: &str) -> EngineResult<&'static Entry> {
-    let names = || ENGINES.iter().map(|entry| entry.name);
     ENGINES.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let hint = if PEERS.contains(&name) {
             format!(" (not in this build; build with --features {name}, or peers for all)")
         } else {
-            nearest(name, names()).map_or(String::new(), |near| format!(" (meant {near}?)"))
+            let all = ENGINES.iter().map(|entry| entry.name);
+            nearest(name, all).map_or(String::new(), |near| format!(" (meant {near}?)"))
         };
-        let available = names().collect::<Vec<_>>().join(", ");
-        EngineError::Unknown { name: name.to_owned(), hint, available }
+        EngineError::Unknown { name: name.to_owned(), hint, available: names() }
     })
 }
 

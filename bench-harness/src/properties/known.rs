@@ -112,6 +112,10 @@ const REQUESTS: Kind = Kind::Choice(&[
     "rabi.keyranges",
 ]);
 
+/// The class under its name of today and under that of YCSB before 0.16.
+const CORE_WORKLOAD: Kind =
+    Kind::Choice(&["site.ycsb.workloads.CoreWorkload", "com.yahoo.ycsb.workloads.CoreWorkload"]);
+
 const HDR_ONLY: Effect = Effect::Without("latencies always go into HDR histograms");
 const JVM: Effect = Effect::Without("there is no JVM to track");
 const FAILED_ROWS: Effect = Effect::Without("all that failed has one row of latencies, -FAILED");
@@ -248,8 +252,14 @@ pub const KNOWN: &[Known] = &[
     used("rabi.compressibility", "0", SHARE, "share of each field that is one repeated character"),
     used("rabi.verify", "false", Kind::Flag, "the same as --verify"),
     // Fixed here.
-    accepted("workload", "", "the core workload is the only one"),
-    accepted("db", "", "--engine names the engine"),
+    Known {
+        name: "workload",
+        default: "",
+        kind: CORE_WORKLOAD,
+        effect: Effect::Accepted,
+        about: "the core workload is the only one; another is an error",
+    },
+    accepted("db", "", "must name the engine of --engine; another is an error"),
     accepted("table", "usertable", "a database holds one data set"),
     accepted("readallfieldsbyname", "false", "fields have no names in a record"),
     accepted("writeallfields", "false", "a value is always replaced as a whole"),

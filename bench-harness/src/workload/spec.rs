@@ -91,6 +91,9 @@ pub struct Workload {
 impl Workload {
     /// Reads a workload from its properties.
     pub fn from_properties(properties: &Properties) -> Result<Workload, PropertyError> {
+        if properties.is_set("workload") {
+            properties.choice("workload")?;
+        }
         let record_count = properties.count("recordcount")?;
         let insert_start = properties.count("insertstart")?;
         let insert_count = insert_count(properties, record_count, insert_start)?;

@@ -20,3 +20,4 @@ mod search_finds_the_limit;
 mod suite;
 mod traces;
 mod verify_finds_what_is_lost;
+mod what_ycsb_calls_otherwise;
