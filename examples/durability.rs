@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};
+use rabi::{Db, Durability, Options, WriteOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // A temporary directory in memory (tmpfs) would make `Power` look free; the current directory
@@ -21,12 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure(db: &Db, durability: Durability, writes: u32, what: &str) -> Result<(), Box<dyn Error>> {
+    let options = WriteOptions::new().durability(durability);
     let mut times = Vec::new();
     for number in 0..writes {
-        let mut batch = WriteBatch::new();
-        batch.put(number.to_be_bytes(), [b'x'; 100]);
         let start = Instant::now();
-        db.write(batch, WriteOptions { durability })?;
+        db.put_with(number.to_be_bytes(), [b'x'; 100], options)?;
         times.push(start.elapsed());
     }
     times.sort_unstable();

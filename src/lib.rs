@@ -16,7 +16,7 @@
 //! let mut batch = WriteBatch::new();
 //! batch.put("banana", "yellow");
 //! batch.delete("apple");
-//! db.write(batch, WriteOptions { durability: Durability::Power })?; // survives loss of power
+//! db.write(batch, WriteOptions::new().durability(Durability::Power))?; // survives loss of power
 //!
 //! for entry in db.range("a".."c").rev() {
 //!     let (key, value) = entry?;

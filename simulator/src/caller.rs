@@ -91,11 +91,16 @@ impl Caller {
         self.pending = Some(pending);
     }
 
-    /// Begins a write of the kind that the mix favours.
+    /// Begins a write of the kind that the mix favours, or of the kind that the options of the opening say.
     pub(crate) fn write(&mut self, scene: &Scene, db: &Db, entries: Vec<Entry>) {
         let power = self.random.chance(self.mix.power);
-        let durability = if power { Durability::Power } else { Durability::Process };
-        let future = db.write_async(batch_of(&entries), WriteOptions { durability });
+        let (durability, options) = if self.random.chance(25) {
+            (scene.durability.get(), WriteOptions::new())
+        } else {
+            let durability = if power { Durability::Power } else { Durability::Process };
+            (durability, WriteOptions::new().durability(durability))
+        };
+        let future = db.write_async(batch_of(&entries), options);
         self.begin(scene, What::Write { entries, durability, last: None }, future);
     }
 

@@ -5,13 +5,14 @@ use rabi::{Durability, Options};
 
 use crate::random::Random;
 
-/// Options for one opening. `is_made` says that the database exists, so that an opening which
-/// cannot find it is a loss.
-pub(crate) fn draw(random: &mut Random, cores: usize, is_made: bool) -> Options {
-    Options::new()
+/// Options for one opening, and the durability among them. `is_made` says that the database exists, so
+/// that an opening which cannot find it is a loss.
+pub(crate) fn draw(random: &mut Random, cores: usize, is_made: bool) -> (Options, Durability) {
+    let durability = random.pick(&[Durability::Process, Durability::Power]);
+    let options = Options::new()
         .create_if_missing(!is_made || random.chance(50))
         .cores(cores)
-        .durability(random.pick(&[Durability::Process, Durability::Power]))
+        .durability(durability)
         .memtable_size_bytes(random.pick(&[4 << 10, 8 << 10, 16 << 10, 64 << 10]))
         .max_frozen_memtables(random.pick(&[1, 2, 3, 8]))
         .max_flushed_files(random.pick(&[2, 3, 4, 6, 12]))
@@ -20,7 +21,8 @@ pub(crate) fn draw(random: &mut Random, cores: usize, is_made: bool) -> Options 
         .filter_bits_per_key(random.pick(&[0, 1, 10, 10, 32]))
         .cache_size_bytes(random.pick(&[0, 4 << 10, 64 << 10, 1 << 20]))
         .wal_segment_size_bytes(random.pick(&[64 << 10, 64 << 10, 68 << 10, 256 << 10]))
-        .stage_size_bytes(random.pick(&[64 << 10, 64 << 10, 128 << 10, 256 << 10]))
+        .stage_size_bytes(random.pick(&[64 << 10, 64 << 10, 128 << 10, 256 << 10]));
+    (options, durability)
 }
 
 /// The options as text, for the record of a run: only what was drawn.

@@ -135,7 +135,8 @@ impl Scene {
         self.figures.borrow_mut().openings += 1;
         let (options, crash_after) = {
             let mut fate = self.fate.borrow_mut();
-            let options = options::draw(&mut fate, self.parameters.cores, self.is_made.get());
+            let (options, durability) = options::draw(&mut fate, self.parameters.cores, self.is_made.get());
+            self.durability.set(durability);
             let crashes = may_crash && self.parameters.crashes && fate.chance(35);
             (options, crashes.then(|| fate.magnitude(400)))
         };

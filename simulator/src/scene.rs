@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rabi::sim::World;
-use rabi::{Db, Error, Stats, Stepper};
+use rabi::{Db, Durability, Error, Stats, Stepper};
 
 use crate::caller::Caller;
 use crate::figures::Figures;
@@ -65,6 +65,8 @@ pub(crate) struct Scene {
     pub(crate) figures: RefCell<Figures>,
     pub(crate) cores: RefCell<Cores>,
     pub(crate) db: RefCell<Option<Db>>,
+    /// What writes promise that name no durability.
+    pub(crate) durability: Cell<Durability>,
     pub(crate) callers: Vec<RefCell<Caller>>,
     /// Decides whose turn it is.
     pub(crate) order: RefCell<Random>,
@@ -95,6 +97,7 @@ impl Scene {
             figures: RefCell::default(),
             cores: RefCell::default(),
             db: RefCell::default(),
+            durability: Cell::default(),
             callers: callers.collect(),
             order: RefCell::new(Random::new(seed, "order")),
             fate: RefCell::new(fate),

@@ -31,11 +31,38 @@ pub enum IoBackend {
     Blocking,
 }
 
-/// Options of one write.
+/// Options of one write. What they leave open, [`Options`] says for the whole database.
+///
+/// ```
+/// use rabi::{Durability, WriteOptions};
+/// const POWER: WriteOptions = WriteOptions::new().durability(Durability::Power);
+/// # let dir = tempfile::tempdir()?;
+/// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+/// db.put_with("paid:17", "120", POWER)?; // survives loss of power
+/// db.put_with("seen:17", "1", WriteOptions::new())?; // as `Options::durability` says
+/// # db.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WriteOptions {
-    /// When the write is acknowledged.
-    pub durability: Durability,
+    /// When the write is acknowledged; `None`, the default, for what [`Options::durability`] says.
+    pub durability: Option<Durability>,
+}
+
+impl WriteOptions {
+    /// The defaults: everything as the [`Options`] of the database say.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { durability: None }
+    }
+
+    /// When the write is acknowledged, whatever the database's [`Options::durability`]. Default: that.
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
 }
 
 /// How to open a database. Every setting may differ from one opening to the next.
@@ -117,8 +144,8 @@ impl Options {
         self
     }
 
-    /// Durability of [`Db::put`](crate::Db::put) and [`Db::delete`](crate::Db::delete).
-    /// Default: [`Durability::Process`]. `Power` costs one device flush per write, shared by
+    /// Durability of all writes whose [`WriteOptions`] name none, [`Db::put`](crate::Db::put) and
+    /// [`Db::delete`](crate::Db::delete) among them. Default: [`Durability::Process`]. `Power` costs one device flush per write, shared by
     /// concurrent writers.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {

@@ -87,6 +87,7 @@ mod selector {
         LogStartWrong: "a flush passes for one of all frozen memtables",
         FileLeaked: "files that nothing names any more stay",
         ForwardBoundWrong: "a forward iteration includes its upper bound",
+        DurabilityIgnored: "a write that names no durability is Process, whatever the options say",
     }
 
     thread_local! {

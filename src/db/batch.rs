@@ -15,7 +15,7 @@ use crate::wal::BatchBuffer;
 /// batch.put("from", "90");
 /// batch.put("to", "110");
 /// batch.delete("pending");
-/// db.write(batch, WriteOptions { durability: Durability::Power })?;
+/// db.write(batch, WriteOptions::new().durability(Durability::Power))?;
 /// # db.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -19,6 +19,7 @@ pub use stepper::{OpeningDb, Stepper};
 
 use crate::base::error::Result;
 use crate::base::options::{Durability, Options, WriteOptions};
+use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::value::Value;
 use crate::engine::{Handle, Stats};
@@ -95,41 +96,74 @@ impl Db {
     /// [`Error::DiskFull`](crate::Error::DiskFull), [`Error::Poisoned`](crate::Error::Poisoned),
     /// [`Error::Closed`](crate::Error::Closed).
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-        self.write_single(|batch| batch.try_put(key.as_ref(), value.as_ref()))
+        self.put_with(key, value, WriteOptions::new())
     }
 
-    /// Removes a key; no error if it has no value. Durability and errors as [`put`](Self::put).
+    /// Sets the value of a key, with the durability of `options`.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_with(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        options: WriteOptions,
+    ) -> Result<()> {
+        self.write_single(options, |batch| batch.try_put(key.as_ref(), value.as_ref()))
+    }
+
+    /// Removes a key; no error if it has no value. Durability as for [`put`](Self::put).
     ///
     /// # Errors
     /// As [`put`](Self::put).
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<()> {
-        self.write_single(|batch| batch.try_delete(key.as_ref()))
+        self.delete_with(key, WriteOptions::new())
     }
 
-    fn write_single(&self, fill: impl FnOnce(&mut WriteBatch) -> Result<()>) -> Result<()> {
-        let durability = self.handle.0.options.durability;
+    /// Removes a key, with the durability of `options`; no error if it has no value.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn delete_with(&self, key: impl AsRef<[u8]>, options: WriteOptions) -> Result<()> {
+        self.write_single(options, |batch| batch.try_delete(key.as_ref()))
+    }
+
+    fn write_single(
+        &self,
+        options: WriteOptions,
+        fill: impl FnOnce(&mut WriteBatch) -> Result<()>,
+    ) -> Result<()> {
         // Taken out while in use: a write may block, and a waker's code may write as well.
         let mut batch = SINGLE.take();
         batch.clear();
-        let result = fill(&mut batch).and_then(|()| self.write_with(&mut batch, durability));
+        let result = fill(&mut batch).and_then(|()| self.apply(&mut batch, options));
         if batch.len_bytes() <= SINGLE_KEPT_BYTES {
             SINGLE.set(batch);
         }
         result
     }
 
-    /// Applies a batch: readers, snapshots and recovery see all of it or nothing.
+    /// Applies a batch, with the durability of `options`: readers, snapshots and recovery see all of
+    /// it or nothing.
     ///
     /// # Errors
     /// As [`put`](Self::put), and [`Error::BatchTooLarge`](crate::Error::BatchTooLarge). An error of
     /// an entry (too large) comes out here, and nothing of the batch is applied.
     pub fn write(&self, mut batch: WriteBatch, options: WriteOptions) -> Result<()> {
         batch.check()?;
-        self.write_with(&mut batch, options.durability)
+        self.apply(&mut batch, options)
     }
 
-    fn write_with(&self, batch: &mut WriteBatch, durability: Durability) -> Result<()> {
-        block_on(self.handle.0.write(batch.buffer(), durability))
+    fn apply(&self, batch: &mut WriteBatch, options: WriteOptions) -> Result<()> {
+        block_on(self.handle.0.write(batch.buffer(), self.durability(options)))
+    }
+
+    /// What the options of a write come to.
+    fn durability(&self, options: WriteOptions) -> Durability {
+        match options.durability {
+            None if planted!(DurabilityIgnored) => Durability::Process,
+            named => named.unwrap_or(self.handle.0.options.durability),
+        }
     }
 
     /// The keys of a range with their values, in order, from either end, as of now.

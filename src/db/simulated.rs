@@ -32,8 +32,7 @@ impl Db {
     pub fn put_async(&self, key: &[u8], value: &[u8]) -> impl Future<Output = Result<()>> + use<> + 'static {
         let mut batch = WriteBatch::new();
         batch.put(key, value);
-        let durability = self.handle.0.options.durability;
-        self.write_async(batch, WriteOptions { durability })
+        self.write_async(batch, WriteOptions::new())
     }
 
     /// [`write`](Self::write), as a future; see [`put_async`](Self::put_async).
@@ -42,10 +41,10 @@ impl Db {
         mut batch: WriteBatch,
         options: WriteOptions,
     ) -> impl Future<Output = Result<()>> + use<> + 'static {
-        let handle = Arc::clone(&self.handle);
+        let (handle, durability) = (Arc::clone(&self.handle), self.durability(options));
         async move {
             batch.check()?;
-            handle.0.write(batch.buffer(), options.durability).await
+            handle.0.write(batch.buffer(), durability).await
         }
     }
 

@@ -107,7 +107,7 @@ fn write_for_ever(db: &Db, thread: usize, start: u64) {
                     None => batch.delete(key),
                 }
             }
-            db.write(batch, WriteOptions { durability }).unwrap();
+            db.write(batch, WriteOptions::new().durability(durability)).unwrap();
         }
         say(&format!("written {thread} {number}\n"));
     }

@@ -6,7 +6,7 @@ use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};
 
 use crate::scratch::{Scratch, contents, number, small};
 
-const POWER: WriteOptions = WriteOptions { durability: Durability::Power };
+const POWER: WriteOptions = WriteOptions::new().durability(Durability::Power);
 
 fn batch(key: &str, value: &str) -> WriteBatch {
     let mut batch = WriteBatch::new();
@@ -29,6 +29,47 @@ fn a_power_write_returns_with_its_record_on_the_device() {
     let stats = db.stats();
     assert!(number(&stats, "wal_durable_lsn") > before);
     assert!(number(&stats, "syncs") >= 22, "{stats}");
+    db.close().unwrap();
+}
+
+/// A batch that names no durability has the database's, as a put has.
+#[test]
+fn the_durability_of_the_database_counts_for_batches_too() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), small().durability(Durability::Power)).unwrap();
+    for round in 0..20 {
+        db.write(batch(&format!("key{round}"), "value"), WriteOptions::default()).unwrap();
+        let stats = db.stats();
+        assert_eq!(number(&stats, "wal_durable_lsn"), number(&stats, "wal_head_lsn"), "after batch {round}");
+    }
+    db.close().unwrap();
+}
+
+/// A write that names its durability has that one, whatever the options say.
+#[test]
+fn a_single_write_may_name_its_durability() {
+    let scratch = Scratch::new();
+    let process = WriteOptions::new().durability(Durability::Process);
+    assert_eq!(process.durability, Some(Durability::Process));
+    let db = Db::open(scratch.dir(), small()).unwrap();
+    let is_durable = || {
+        let stats = db.stats();
+        number(&stats, "wal_durable_lsn") == number(&stats, "wal_head_lsn")
+    };
+    for round in 0..20 {
+        db.put_with(format!("key{round}"), "value", POWER).unwrap();
+        assert!(is_durable(), "after put {round}");
+        db.delete_with(format!("key{round}"), POWER).unwrap();
+        assert!(is_durable(), "after delete {round}");
+    }
+    db.close().unwrap();
+
+    let db = Db::open(scratch.dir(), small().durability(Durability::Power)).unwrap();
+    let syncs = number(&db.stats(), "wal_groups");
+    (0..50).for_each(|key| db.put_with([key], "value", process).unwrap());
+    (0..50).for_each(|key| db.delete_with([key], process).unwrap());
+    let shared = number(&db.stats(), "wal_groups") - syncs;
+    assert!(shared < 50, "{shared} groups for 100 writes that wait for none");
     db.close().unwrap();
 }
 

@@ -20,7 +20,7 @@ fn writes_that_wait_for_cores_that_end_are_refused() {
     let durable = std::thread::spawn(move || {
         let mut batch = WriteBatch::new();
         batch.put("key", "value");
-        durable.write(batch, WriteOptions { durability: Durability::Power })
+        durable.write(batch, WriteOptions::new().durability(Durability::Power))
     });
     let crowded = db.clone();
     let crowded = std::thread::spawn(move || {

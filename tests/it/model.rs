@@ -56,6 +56,7 @@ fn options(random: &mut Random) -> Options {
     Options::new()
         .cores(random.between(1, 3))
         .io_backend(*random.pick(&[IoBackend::Uring, IoBackend::Blocking]))
+        .durability(*random.pick(&[Durability::Process, Durability::Process, Durability::Power]))
         .memtable_size_bytes(*random.pick(&[4 << 10, 8 << 10, 16 << 10, 64 << 10]))
         .max_frozen_memtables(random.between(1, 3))
         .max_flushed_files(random.between(2, 6))
@@ -221,7 +222,7 @@ impl Case<'_> {
             }
         }
         let durability = *self.random.pick(&[Durability::Process, Durability::Process, Durability::Power]);
-        self.db().write(batch, WriteOptions { durability }).unwrap();
+        self.db().write(batch, WriteOptions::new().durability(durability)).unwrap();
     }
 
     /// Larger than half the stage, at times than all of it: it enters the log in pieces.

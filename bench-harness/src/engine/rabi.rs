@@ -85,8 +85,7 @@ fn failed(operation: &'static str, error: &rabi::Error) -> EngineError {
 
 impl Engine for Rabi {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
-        let write = WriteOptions { durability: durability(self.durability) };
-        Ok(Box::new(RabiSession { db: self.db.clone(), write }))
+        Ok(Box::new(RabiSession { db: self.db.clone() }))
     }
 
     fn stats(&self) -> EngineStats {
@@ -129,8 +128,6 @@ impl Engine for Rabi {
 
 struct RabiSession {
     db: Db,
-    /// A batch names its durability; the other writes take the database's.
-    write: WriteOptions,
 }
 
 impl Session for RabiSession {
@@ -169,6 +166,6 @@ impl Session for RabiSession {
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
         let mut batch = WriteBatch::new();
         records.iter().for_each(|(key, value)| batch.put(key, value));
-        self.db.write(batch, self.write).map_err(|error| failed("write", &error))
+        self.db.write(batch, WriteOptions::new()).map_err(|error| failed("write", &error))
     }
 }

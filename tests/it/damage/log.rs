@@ -98,7 +98,7 @@ fn long_log() -> (Scratch, Vec<PathBuf>) {
     (0..IN_TABLES + IN_LOG).for_each(|number| db.put(key(number), value(number)).unwrap());
     let mut padding = WriteBatch::new();
     padding.delete("no such key");
-    db.write(padding, WriteOptions { durability: Durability::Power }).unwrap();
+    db.write(padding, WriteOptions::new().durability(Durability::Power)).unwrap();
     drop(db);
     let segments = segments_of(&scratch.dir());
     assert!(segments.len() >= 3, "{} segments", segments.len());

@@ -76,7 +76,7 @@ fn original() -> &'static Original {
         let mut last = WriteBatch::new();
         let number = IN_TABLES + POWER_SAFE - 1;
         last.put(key(number), value(number));
-        db.write(last, WriteOptions { durability: Durability::Power }).unwrap();
+        db.write(last, WriteOptions::new().durability(Durability::Power)).unwrap();
         put(IN_TABLES + POWER_SAFE..IN_TABLES + IN_LOG);
         let stats = db.stats();
         let path = |id: u64| scratch.dir().join(format!("table-{id:08}"));
