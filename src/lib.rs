@@ -31,6 +31,7 @@ mod cache;
 mod db;
 mod engine;
 mod exec;
+mod files;
 mod io;
 mod iter;
 mod lsm;

@@ -60,7 +60,8 @@ impl Db {
     /// Opens the database in a directory, making it if need be.
     ///
     /// Replays what the log holds of earlier openings: after this, everything acknowledged with the
-    /// crash's kind of durability is there.
+    /// crash's kind of durability is there. The path is used here and never again: the directory may
+    /// be renamed while it is open, and messages go on to show the path that was given.
     ///
     /// # Errors
     /// [`Error::InvalidOption`](crate::Error::InvalidOption), [`Error::Locked`](crate::Error::Locked)

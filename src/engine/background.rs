@@ -66,8 +66,8 @@ impl Engine {
         let (log_lsn, seqno) = (next.wal_start(), next.seqno_before());
         Some(
             async {
-                let output = flush::flush(local, &self.directory, oldest, self.snapshots.list()).await?;
-                let edit = flush::edit(output.as_ref(), log_lsn, seqno, &self.directory);
+                let output = flush::flush(local, &self.table_files, oldest, self.snapshots.list()).await?;
+                let edit = flush::edit(output.as_ref(), log_lsn, seqno, &self.table_files);
                 let bytes = output.as_ref().map_or(0, |output| output.record.len);
                 let tables = output.into_iter().map(|output| output.table).collect();
                 self.commit(edit, tables, Some(oldest.number())).await?;

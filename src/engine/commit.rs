@@ -12,7 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::base::planted::planted;
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::exec::{Event, Local, Promise, reply};
-use crate::lsm::files::TABLE_PREFIX;
+use crate::files::FileKind;
 use crate::lsm::levels::{Edit, Levels};
 use crate::lsm::manifest::Manifest;
 use crate::lsm::view::{Files, Flushed, Partition, View};
@@ -124,7 +124,7 @@ impl Committer {
         let next = Manifest::create(local, &engine.directory, number, levels).await?;
         reached!("commit: the manifest was rotated");
         let old = std::mem::replace(&mut self.manifest, next);
-        local.remove(old.path()).await
+        engine.directory.remove(local, FileKind::Manifest(old.number())).await
     }
 
     fn publish(&mut self, engine: &Engine, flushed: Option<u64>) {
@@ -168,14 +168,14 @@ impl Committer {
             }
         }
         for table in take_unread(&mut self.retired_tables) {
-            let path = engine.directory.path_of(TABLE_PREFIX, table.id());
+            let kind = FileKind::Table(table.id());
             reached!("commit: a table that nobody reads is removed");
             drop(table);
             local.breathe().await;
             if planted!(FileLeaked) {
                 continue;
             }
-            if let Err(error) = local.remove(path).await {
+            if let Err(error) = engine.directory.remove(local, kind).await {
                 reached!("commit: a file could not be removed");
                 tracing::warn!(%error, "a file that is not needed stays until the next opening");
             }

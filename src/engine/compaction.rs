@@ -127,7 +127,7 @@ impl Engine {
     }
 
     fn is_space_for(&self, input_bytes: u64) -> bool {
-        match self.io.space(self.directory.path()) {
+        match self.directory.space(&*self.io) {
             Ok(space) => space.free_bytes / 11 * 10 > input_bytes && space.free_files > 16,
             // Not knowing is no reason to wait: the step itself will say what is wrong.
             Err(_) => true,
@@ -154,7 +154,7 @@ impl Engine {
     }
 
     async fn run_job(&self, local: &Local, job: &Job) -> Result<()> {
-        let pieces = compact(local, &self.directory, &job.step, self.snapshots_to_keep()).await?;
+        let pieces = compact(local, &self.table_files, &job.step, self.snapshots_to_keep()).await?;
         let written =
             pieces.iter().filter_map(|piece| piece.output.as_ref()).map(|output| output.record.len).sum();
         if pieces.len() > 1 {

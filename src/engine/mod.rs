@@ -26,9 +26,10 @@ use crate::base::options::Options;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::exec::{Cores, Event};
+use crate::files::Directory;
 use crate::io::Io;
-use crate::lsm::files::Directory;
 use crate::lsm::published::Published;
+use crate::lsm::table_files::TableFiles;
 use crate::lsm::view::View;
 use crate::lsm::visible::Visible;
 use crate::wal::Wal;
@@ -44,6 +45,7 @@ pub(crate) struct Engine {
     pub(crate) io: Arc<dyn Io>,
     pub(crate) cores: Arc<Cores>,
     pub(crate) directory: Directory,
+    pub(crate) table_files: TableFiles,
     pub(crate) wal: Arc<Wal>,
     pub(crate) blocks: Arc<BlockReader>,
 

@@ -15,8 +15,8 @@ use crate::base::options::Options;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, Mutex};
 use crate::exec::{Cores, Event, Local, Reply, Stepped, block_on};
-use crate::io::{Io, Lock, probe};
-use crate::lsm::files::{FileKind, LOCK_NAME};
+use crate::files::FileKind;
+use crate::io::{Dir, Io, Lock, probe};
 use crate::lsm::published::Published;
 use crate::lsm::recovery::recover;
 use crate::lsm::view::View;
@@ -60,7 +60,7 @@ impl Handle {
 /// Opens a database on cores with threads of their own.
 pub(crate) fn open(dir: &Path, options: Options) -> Result<Handle> {
     let io = probe_for(&options)?;
-    let (lock, count) = prepare(&io, dir, &options)?;
+    let (dir, lock, count) = prepare(&io, dir, &options)?;
     let cores = Arc::new(Cores::start(&io, count, &lock)?);
     drop(lock);
     block_on(start(&cores, dir, options))?
@@ -91,44 +91,46 @@ fn probe_for(options: &Options) -> Result<Arc<dyn Io>> {
 }
 
 fn step_in(io: &Arc<dyn Io>, dir: &Path, options: Options) -> Result<(Stepped, Reply<Result<Handle>>)> {
-    let (lock, count) = prepare(io, dir, &options)?;
+    let (dir, lock, count) = prepare(io, dir, &options)?;
     let (cores, stepped) = Cores::stepped(io, count, &lock)?;
     drop(lock);
     let opening = start(&Arc::new(cores), dir, options);
     Ok((stepped, opening))
 }
 
-/// Checks the options and the directory, and takes the lock; returns the number of cores with it.
-fn prepare(io: &Arc<dyn Io>, dir: &Path, options: &Options) -> Result<(Lock, usize)> {
+/// Checks the options and the directory, and takes the lock; returns the directory, which is named
+/// by its path here and never again, the lock, and the number of cores.
+fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Result<(Dir, Lock, usize)> {
     options.validate()?;
-    let names = io.list(dir)?;
-    let is_ours =
-        |name: &String| FileKind::of(name).is_some_and(|kind| matches!(kind, FileKind::Manifest(_)));
-    match &names {
-        None if !options.create_if_missing => return Err(Error::Missing { dir: dir.to_path_buf() }),
-        None => io.create_dir(dir)?,
-        Some(names) if names.iter().any(is_ours) => {}
-        Some(names) => {
-            if let Some(found) = names.iter().find(|name| *name != LOCK_NAME) {
-                return Err(Error::NotADatabase { dir: dir.to_path_buf(), found: found.clone() });
-            }
-            if !options.create_if_missing {
-                return Err(Error::Missing { dir: dir.to_path_buf() });
-            }
+    let missing = || Error::Missing { dir: path.to_path_buf() };
+    let dir = match io.open_dir(path)? {
+        Some(dir) => dir,
+        None if !options.create_if_missing => return Err(missing()),
+        None => io.create_dir(path)?,
+    };
+    let names = io.list(&dir)?;
+    let is_ours = |name: &String| matches!(FileKind::of(name), Some(FileKind::Manifest(_)));
+    if !names.iter().any(is_ours) {
+        let is_foreign = |name: &&String| FileKind::of(name) != Some(FileKind::Lock);
+        if let Some(found) = names.iter().find(is_foreign) {
+            return Err(Error::NotADatabase { dir: path.to_path_buf(), found: found.clone() });
+        }
+        if !options.create_if_missing {
+            return Err(missing());
         }
     }
-    let lock = io.lock(&dir.join(LOCK_NAME))?;
+    let lock = io.lock(&dir, &FileKind::Lock.name())?;
     let count = if options.cores == 0 { io.parallelism().min(4) } else { options.cores };
-    Ok((lock, count))
+    Ok((dir, lock, count))
 }
 
-fn start(cores: &Arc<Cores>, dir: &Path, options: Options) -> Reply<Result<Handle>> {
-    let (shared, dir) = (Arc::clone(cores), dir.to_path_buf());
+fn start(cores: &Arc<Cores>, dir: Dir, options: Options) -> Reply<Result<Handle>> {
+    let shared = Arc::clone(cores);
     cores.run(0, move |local| async move { assemble(local, shared, &dir, options).await })
 }
 
 /// Recovers, and starts the tasks.
-async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options) -> Result<Handle> {
+async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) -> Result<Handle> {
     let recovered = recover(&local, dir, &options).await?;
     let (log, seqno) = (recovered.levels.log, recovered.levels.seqno);
     let view = View {
@@ -143,6 +145,7 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Path, options: Options)
         io: Arc::clone(&io),
         cores,
         directory: recovered.directory,
+        table_files: recovered.table_files,
         wal: recovered.wal,
         published: publish_first(&io, view),
         visible: Visible::new(seqno),

@@ -114,7 +114,7 @@ impl Engine {
 
     fn add_counters(&self, values: &mut Vec<(&'static str, u64)>) {
         let (counters, io, wal) = (&self.counters, self.io.counters(), &self.wal);
-        let cache = self.directory.cache().stats();
+        let cache = self.table_files.cache().stats();
         values.extend([
             ("cache_used_bytes", cache.used_bytes as u64),
             ("cache_capacity_bytes", cache.capacity_bytes as u64),

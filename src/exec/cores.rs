@@ -124,7 +124,8 @@ mod tests {
 
     fn start(root: &tempfile::TempDir) -> Cores {
         let io = probe::choose(IoBackend::Auto).unwrap();
-        let lock = io.lock(&root.path().join("LOCK")).unwrap();
+        let dir = io.open_dir(root.path()).unwrap().unwrap();
+        let lock = io.lock(&dir, "LOCK").unwrap();
         Cores::start(&io, 1, &lock).unwrap()
     }
 

@@ -12,7 +12,7 @@ use super::timers::Timers;
 use crate::base::error::{Error, Result};
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
-use crate::io::{Buffer, Completion, Data, File, Io, Op, Queue};
+use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue};
 
 /// How long a task may compute before it should yield: a WAL write or another task that became
 /// ready on this core waits no longer than this.
@@ -96,10 +96,10 @@ impl Local {
     }
 
     /// Removes a file.
-    pub(crate) async fn remove(&self, path: std::path::PathBuf) -> Result<()> {
-        let done = self.submit(Op::Remove { path }).await;
-        let Op::Remove { path } = done.op else { unreachable!("a removal completes as one") };
-        done.result.map_err(|e| Error::io("remove", &path, None, e))?;
+    pub(crate) async fn remove(&self, dir: &Dir, name: String) -> Result<()> {
+        let done = self.submit(Op::Remove { dir: dir.clone(), name }).await;
+        let Op::Remove { dir, name } = done.op else { unreachable!("a removal completes as one") };
+        done.result.map_err(|e| Error::io("remove", &dir.path_of(&name), None, e))?;
         Ok(())
     }
 

@@ -105,12 +105,10 @@ fn perform(op: &mut Op) -> io::Result<usize> {
             let whole = || rustix::fs::fallocate(&*file, FallocateFlags::empty(), 0, *len);
             Ok(rustix::io::retry_on_intr(whole).map(|()| 0)?)
         }
-        Op::Remove { path } => {
-            match rustix::fs::unlinkat(rustix::fs::CWD, path.as_path(), AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => Ok(0),
-                Err(e) => Err(e.into()),
-            }
-        }
+        Op::Remove { dir, name } => match rustix::fs::unlinkat(dir.file(), name.as_str(), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(0),
+            Err(e) => Err(e.into()),
+        },
     }
 }
 

@@ -9,7 +9,9 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{File, Io, Lock, Op, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names, uring};
+use super::{
+    Dir, File, Io, Lock, Op, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names, uring,
+};
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
@@ -53,27 +55,31 @@ impl Io for Host {
         &self.counters
     }
 
-    fn create_dir(&self, dir: &Path) -> Result<()> {
-        names::create_dir(dir)
+    fn open_dir(&self, path: &Path) -> Result<Option<Dir>> {
+        names::open_dir(path)
     }
 
-    fn list(&self, dir: &Path) -> Result<Option<Vec<String>>> {
+    fn create_dir(&self, path: &Path) -> Result<Dir> {
+        names::create_dir(path)
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Vec<String>> {
         names::list(dir)
     }
 
-    fn open(&self, path: &Path, mode: OpenMode) -> Result<File> {
-        names::open(path, mode)
+    fn open(&self, dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
+        names::open(dir, name, mode)
     }
 
     fn file_len(&self, file: &File) -> Result<u64> {
         names::file_len(file)
     }
 
-    fn lock(&self, path: &Path) -> Result<Lock> {
-        lock::take(path)
+    fn lock(&self, dir: &Dir, name: &str) -> Result<Lock> {
+        lock::take(dir, name)
     }
 
-    fn space(&self, dir: &Path) -> Result<Space> {
+    fn space(&self, dir: &Dir) -> Result<Space> {
         names::space(dir)
     }
 

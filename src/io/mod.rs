@@ -10,6 +10,7 @@
 
 mod blocking;
 pub(crate) mod buffer;
+pub(crate) mod dir;
 pub(crate) mod file;
 mod host;
 mod lock;
@@ -24,7 +25,7 @@ mod uring;
 mod tests;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::base::error::Result;
@@ -32,6 +33,7 @@ use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
 
 pub(crate) use buffer::Buffer;
+pub(crate) use dir::Dir;
 pub(crate) use file::{File, Lock};
 pub(crate) use map::SharedMap;
 
@@ -46,8 +48,6 @@ pub(crate) enum OpenMode {
     /// multiples of [`SECTOR`](crate::base::limits::SECTOR). Falls back to the page cache where
     /// the file system has no direct I/O (tmpfs).
     Direct,
-    /// A directory, to sync it.
-    Directory,
 }
 
 /// Bytes lent to a write until it completes.
@@ -121,8 +121,10 @@ pub(crate) enum Op {
     },
     /// Removes a name. A missing one is not an error.
     Remove {
-        /// The file's path.
-        path: PathBuf,
+        /// The directory.
+        dir: Dir,
+        /// The name in it.
+        name: String,
     },
 }
 
@@ -195,24 +197,28 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// What has been done so far.
     fn counters(&self) -> &IoCounters;
 
-    /// Makes a directory and its parents, and makes their names durable.
-    fn create_dir(&self, dir: &Path) -> Result<()>;
+    /// Opens the directory that `path` leads to now; `None` if there is none. Everything else goes
+    /// through the handle.
+    fn open_dir(&self, path: &Path) -> Result<Option<Dir>>;
 
-    /// File names in a directory, sorted; `None` if there is no such directory.
-    fn list(&self, dir: &Path) -> Result<Option<Vec<String>>>;
+    /// Makes a directory and its parents, makes their names durable, and opens it.
+    fn create_dir(&self, path: &Path) -> Result<Dir>;
 
-    /// Opens a file.
-    fn open(&self, path: &Path, mode: OpenMode) -> Result<File>;
+    /// Names in a directory, sorted.
+    fn list(&self, dir: &Dir) -> Result<Vec<String>>;
+
+    /// Opens a file of a directory.
+    fn open(&self, dir: &Dir, name: &str, mode: OpenMode) -> Result<File>;
 
     /// Length of a file in bytes.
     fn file_len(&self, file: &File) -> Result<u64>;
 
-    /// Takes the directory's lock through the file at `path`, for as long as the value lives and
-    /// until the last operation in flight has ended, even if the process is killed before.
-    fn lock(&self, path: &Path) -> Result<Lock>;
+    /// Takes a directory's lock through its file `name`, for as long as the value lives and until
+    /// the last operation in flight has ended, even if the process is killed before.
+    fn lock(&self, dir: &Dir, name: &str) -> Result<Lock>;
 
     /// Free space of the file system that holds `dir`.
-    fn space(&self, dir: &Path) -> Result<Space>;
+    fn space(&self, dir: &Dir) -> Result<Space>;
 
     /// Maps the first `len` bytes of a file, shared with the kernel: what is stored there survives
     /// the death of the process.

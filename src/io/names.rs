@@ -10,27 +10,39 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{File, OpenMode, Space};
+use super::{Dir, File, OpenMode, Space};
 use crate::base::error::{Error, Result};
 
 /// Rights of new files, before the process' umask: everybody may read, the owner may write.
 const FILE_RIGHTS: Mode = Mode::from_raw_mode(0o644);
 
-/// Makes `dir` and its missing parents. Each name made is durable before the call returns: a
-/// directory that a crash unlinks takes a whole database with it.
-pub(super) fn create_dir(dir: &Path) -> Result<()> {
-    match fs::create_dir(dir) {
-        Ok(()) => sync_parent(dir),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+/// Opens the directory that `path` leads to now; `None` if there is none.
+pub(super) fn open_dir(path: &Path) -> Result<Option<Dir>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+        Ok(descriptor) => Ok(Some(Dir::new(File::new(path.to_path_buf(), descriptor)))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(e) => Err(Error::io("open directory", path, None, e.into())),
+    }
+}
+
+/// Makes the directory `path` and its missing parents, and opens it. Each name made is durable
+/// before the call returns: a directory that a crash unlinks takes a whole database with it.
+pub(super) fn create_dir(path: &Path) -> Result<Dir> {
+    let failed = |e| Error::io("create directory", path, None, e);
+    match fs::create_dir(path) {
+        Ok(()) => sync_parent(path)?,
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let Some(parent) = parent(dir).filter(|parent| !parent.exists()) else {
-                return Err(Error::io("create directory", dir, None, e));
+            let Some(parent) = parent(path).filter(|parent| !parent.exists()) else {
+                return Err(failed(e));
             };
             create_dir(parent)?;
-            create_dir(dir)
+            return create_dir(path);
         }
-        Err(e) => Err(Error::io("create directory", dir, None, e)),
+        Err(e) => return Err(failed(e)),
     }
+    open_dir(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
 }
 
 /// The directory that holds the name `path`; `None` for the root.
@@ -41,37 +53,38 @@ fn parent(path: &Path) -> Option<&Path> {
 
 fn sync_parent(path: &Path) -> Result<()> {
     let Some(parent) = parent(path) else { return Ok(()) };
-    let directory = open(parent, OpenMode::Directory)?;
-    rustix::fs::fsync(&directory).map_err(|e| Error::io("sync directory", parent, None, e.into()))
+    let failed = |e| Error::io("sync directory", parent, None, e);
+    let directory = open_dir(parent)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    rustix::fs::fsync(directory.file()).map_err(|e| failed(e.into()))
 }
 
-/// Names in `dir`, sorted; `None` if there is no such directory. A name that is not UTF-8 is none
-/// of ours and comes back with its odd bytes replaced.
-pub(super) fn list(dir: &Path) -> Result<Option<Vec<String>>> {
-    let failed = |e| Error::io("list directory", dir, None, e);
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed(e)),
-    };
+/// Names in `dir`, sorted. A name that is not UTF-8 is none of ours and comes back with its odd
+/// bytes replaced.
+pub(super) fn list(dir: &Dir) -> Result<Vec<String>> {
+    let failed = |e: Errno| Error::io("list directory", dir.path(), None, e.into());
+    // Reads through a descriptor of its own: that of `dir` has no position of use to anyone.
+    let entries = rustix::fs::Dir::read_from(dir.file()).map_err(failed)?;
     let mut names = Vec::new();
     for entry in entries {
-        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
     }
     names.sort_unstable();
-    Ok(Some(names))
+    Ok(names)
 }
 
-/// Opens a file or directory. The descriptor is not passed on to programs this process starts.
-pub(super) fn open(path: &Path, mode: OpenMode) -> Result<File> {
+/// Opens a file of `dir`. The descriptor is not passed on to programs this process starts.
+pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
     let (operation, flags) = match mode {
         OpenMode::Read => ("open", OFlags::RDONLY),
         OpenMode::Create => ("create", OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC),
         OpenMode::Direct => ("open for direct writing", OFlags::RDWR | OFlags::DIRECT),
-        OpenMode::Directory => ("open directory", OFlags::RDONLY | OFlags::DIRECTORY),
     };
     let call = |flags: OFlags| {
-        rustix::io::retry_on_intr(|| rustix::fs::open(path, flags | OFlags::CLOEXEC, FILE_RIGHTS))
+        let flags = flags | OFlags::CLOEXEC;
+        rustix::io::retry_on_intr(|| rustix::fs::openat(dir.file(), name, flags, FILE_RIGHTS))
     };
     let descriptor = match call(flags) {
         // The file system has no direct I/O: alignment is harmless there, so go on without.
@@ -79,8 +92,8 @@ pub(super) fn open(path: &Path, mode: OpenMode) -> Result<File> {
         other => other,
     };
     match descriptor {
-        Ok(descriptor) => Ok(File::new(path.to_path_buf(), descriptor)),
-        Err(e) => Err(Error::io(operation, path, None, e.into())),
+        Ok(descriptor) => Ok(File::new(dir.path_of(name), descriptor)),
+        Err(e) => Err(Error::io(operation, &dir.path_of(name), None, e.into())),
     }
 }
 
@@ -99,9 +112,9 @@ pub(super) fn is_directory(file: &File) -> bool {
 }
 
 /// Free space of the file system that holds `dir`.
-pub(super) fn space(dir: &Path) -> Result<Space> {
-    let stat =
-        rustix::fs::statvfs(dir).map_err(|e| Error::io("find the free space of", dir, None, e.into()))?;
+pub(super) fn space(dir: &Dir) -> Result<Space> {
+    let failed = |e: Errno| Error::io("find the free space of", dir.path(), None, e.into());
+    let stat = rustix::fs::fstatvfs(dir.file()).map_err(failed)?;
     Ok(Space {
         free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
         // File systems that make inodes as they go (btrfs) report none at all.
@@ -116,26 +129,28 @@ mod tests {
     #[test]
     fn nested_directories_are_made_once_and_found_again() {
         let root = tempfile::tempdir().unwrap();
-        let dir = root.path().join("a/b/c");
-        assert_eq!(list(&dir).unwrap(), None);
-        create_dir(&dir).unwrap();
-        create_dir(&dir).unwrap();
-        assert_eq!(list(&dir).unwrap(), Some(Vec::new()));
+        let path = root.path().join("a/b/c");
+        assert!(open_dir(&path).unwrap().is_none());
+        create_dir(&path).unwrap();
+        let dir = create_dir(&path).unwrap();
+        assert!(list(&dir).unwrap().is_empty());
         for name in ["2.log", "10.log", "1.log"] {
-            open(&dir.join(name), OpenMode::Create).unwrap();
+            open(&dir, name, OpenMode::Create).unwrap();
         }
-        assert_eq!(list(&dir).unwrap().unwrap(), ["1.log", "10.log", "2.log"]);
+        for _ in 0..2 {
+            assert_eq!(list(&dir).unwrap(), ["1.log", "10.log", "2.log"]);
+        }
     }
 
     #[test]
     fn a_file_in_the_place_of_a_directory_is_reported_by_its_path() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("taken");
-        open(&path, OpenMode::Create).unwrap();
+        fs::write(&path, "").unwrap();
         let text = create_dir(&path).unwrap_err().to_string();
         assert!(text.starts_with("cannot create directory /"), "{text}");
         assert!(text.contains("/taken: File exists"), "{text}");
-        let text = list(&path).unwrap_err().to_string();
+        let text = open_dir(&path).unwrap_err().to_string();
         assert!(text.contains("/taken: Not a directory"), "{text}");
         assert!(create_dir(&path.join("below")).is_err());
     }
@@ -143,21 +158,21 @@ mod tests {
     #[test]
     fn a_missing_file_is_not_made_by_any_mode_but_create() {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("absent");
-        for mode in [OpenMode::Read, OpenMode::Direct, OpenMode::Directory] {
-            let text = open(&path, mode).unwrap_err().to_string();
+        let dir = open_dir(root.path()).unwrap().unwrap();
+        for mode in [OpenMode::Read, OpenMode::Direct] {
+            let text = open(&dir, "absent", mode).unwrap_err().to_string();
             assert!(text.contains("absent: No such file"), "{text}");
         }
-        let file = open(&path, OpenMode::Create).unwrap();
+        let file = open(&dir, "absent", OpenMode::Create).unwrap();
         assert_eq!(file_len(&file).unwrap(), 0);
         assert!(!is_directory(&file));
-        assert!(is_directory(&open(root.path(), OpenMode::Directory).unwrap()));
+        assert!(is_directory(dir.file()));
     }
 
     #[test]
     fn space_is_counted() {
         let root = tempfile::tempdir().unwrap();
-        let space = space(root.path()).unwrap();
+        let space = space(&open_dir(root.path()).unwrap().unwrap()).unwrap();
         assert!(space.free_bytes > 0);
         assert!(space.free_files > 0);
     }

@@ -10,7 +10,8 @@ use crate::base::sync::atomic;
 
 /// A world with a directory, its lock and a queue.
 struct Bench {
-    root: tempfile::TempDir,
+    _root: tempfile::TempDir,
+    dir: Dir,
     io: Arc<dyn Io>,
     lock: Lock,
     queue: Box<dyn Queue>,
@@ -27,19 +28,20 @@ fn check(body: impl Fn(&mut Bench)) {
             io => io.unwrap(),
         };
         let root = tempfile::tempdir().unwrap();
-        let lock = io.lock(&root.path().join("LOCK")).unwrap();
+        let dir = io.open_dir(root.path()).unwrap().unwrap();
+        let lock = io.lock(&dir, "LOCK").unwrap();
         let queue = io.queue(0, &lock).unwrap();
-        body(&mut Bench { root, io, lock, queue });
+        body(&mut Bench { _root: root, dir, io, lock, queue });
     }
 }
 
 impl Bench {
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
+    fn open(&self, name: &str, mode: OpenMode) -> File {
+        self.io.open(&self.dir, name, mode).unwrap()
     }
 
-    fn open(&self, name: &str, mode: OpenMode) -> File {
-        self.io.open(&self.path(name), mode).unwrap()
+    fn remove(&self, name: &str) -> Op {
+        Op::Remove { dir: self.dir.clone(), name: name.to_owned() }
     }
 
     /// Executes operations together; their completions in the order of submission.
@@ -104,14 +106,14 @@ fn what_is_written_is_read_synced_and_removed() {
         assert_eq!(bench.io.file_len(&file).unwrap(), 10_003);
         assert_eq!(bench.read(&file, 0, 2 * SECTOR), bytes[..2 * SECTOR]);
 
-        let directory = bench.io.open(bench.root.path(), OpenMode::Directory).unwrap();
-        assert_eq!(bench.io.list(bench.root.path()).unwrap().unwrap(), ["LOCK", "a"]);
+        assert_eq!(bench.io.list(&bench.dir).unwrap(), ["LOCK", "a"]);
         for _ in 0..2 {
-            let path = bench.path("a");
-            assert_eq!(bench.moved(Op::Remove { path }), 0);
+            let remove = bench.remove("a");
+            assert_eq!(bench.moved(remove), 0);
         }
-        assert_eq!(bench.moved(Op::Sync { file: directory }), 0);
-        assert_eq!(bench.io.list(bench.root.path()).unwrap().unwrap(), ["LOCK"]);
+        let names = bench.dir.file().clone();
+        assert_eq!(bench.moved(Op::Sync { file: names }), 0);
+        assert_eq!(bench.io.list(&bench.dir).unwrap(), ["LOCK"]);
         // The name is gone, the open file is not.
         assert_eq!(bench.read(&file, 10_000, SECTOR), b"end");
 
@@ -229,7 +231,8 @@ fn a_mapped_range_beyond_its_mapping_is_refused() {
     let io = probe::choose(IoBackend::Blocking).unwrap();
     let root = tempfile::tempdir().unwrap();
     std::fs::write(root.path().join("stage"), [0; SECTOR]).unwrap();
-    let stage = io.open(&root.path().join("stage"), OpenMode::Direct).unwrap();
+    let dir = io.open_dir(root.path()).unwrap().unwrap();
+    let stage = io.open(&dir, "stage", OpenMode::Direct).unwrap();
     let map = io.map(&stage, SECTOR).unwrap();
     Data::Mapped { map, offset: 1, len: SECTOR }.pointer();
 }
@@ -244,10 +247,9 @@ fn errors_come_back_with_the_operation() {
         assert_eq!(completion.result.unwrap_err().raw_os_error(), Some(9));
         let Op::Write { data: Data::Owned(buffer), .. } = completion.op else { panic!() };
         assert_eq!(&buffer[..], b"refused");
-        let path = bench.path("a/b");
-        assert!(bench.run_one(Op::Remove { path }).result.is_err());
-        let directory = bench.io.open(bench.root.path(), OpenMode::Directory).unwrap();
-        let error = bench.io.read_at(&directory, 0, &mut [0; 8]).unwrap_err();
+        let remove = bench.remove("a/b");
+        assert!(bench.run_one(remove).result.is_err());
+        let error = bench.io.read_at(bench.dir.file(), 0, &mut [0; 8]).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory);
         assert_eq!(bench.io.counters().writes.get(), 0);
     });
@@ -345,13 +347,15 @@ fn a_dropped_queue_waits_for_what_is_in_flight() {
 #[test]
 fn the_lock_is_free_once_handle_and_queues_are_gone() {
     check(|bench| {
-        let path = bench.path("OTHER");
-        let lock = bench.io.lock(&path).unwrap();
+        let lock = bench.io.lock(&bench.dir, "OTHER").unwrap();
         let queue = bench.io.queue(1, &lock).unwrap();
         drop(lock);
-        assert!(matches!(bench.io.lock(&path), Err(Error::Locked { .. })), "the queue holds it");
+        assert!(
+            matches!(bench.io.lock(&bench.dir, "OTHER"), Err(Error::Locked { .. })),
+            "the queue holds it"
+        );
         drop(queue);
-        bench.io.lock(&path).unwrap();
+        bench.io.lock(&bench.dir, "OTHER").unwrap();
     });
 }
 
@@ -387,7 +391,6 @@ fn threads_run_are_waited_for_and_may_wait_for_themselves() {
 fn random_numbers_differ_and_space_is_known() {
     check(|bench| {
         assert_ne!(bench.io.random(), bench.io.random());
-        assert!(bench.io.space(bench.root.path()).unwrap().free_bytes > 0);
-        assert!(bench.io.space(Path::new("/no/such/place")).is_err());
+        assert!(bench.io.space(&bench.dir).unwrap().free_bytes > 0);
     });
 }

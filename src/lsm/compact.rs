@@ -6,11 +6,11 @@
 //! both). It takes *all* L2 files older than its plan, so nothing older than its inputs lies
 //! elsewhere, and a tombstone with nothing older behind it in the merge can go.
 
-use super::files::Directory;
 use super::output::{Made, Output, TableWriter};
 use super::ranges::{KeyRange, RangeSet};
 use super::retention::Retention;
 use super::scan::Scan;
+use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, Tag, compare};
@@ -44,16 +44,16 @@ pub(crate) struct Piece {
 /// Runs a step. The files are synced and their names durable; the manifest does not name them yet.
 pub(crate) async fn compact(
     local: &Local,
-    directory: &Directory,
+    files: &TableFiles,
     step: &Step,
     snapshots: Vec<SeqNo>,
 ) -> Result<Vec<Piece>> {
-    let mut pieces = Pieces::new(local, directory, step);
+    let mut pieces = Pieces::new(local, files, step);
     let written = write(local, step, &mut pieces, snapshots).await;
     match written {
         Ok(()) => Ok(pieces.done),
         Err(error) => {
-            pieces.made.remove(local, directory).await;
+            pieces.made.remove(local, files.directory()).await;
             Err(error)
         }
     }
@@ -74,7 +74,7 @@ async fn write(local: &Local, step: &Step, pieces: &mut Pieces<'_>, snapshots: V
     }
     merge(local, &mut sources, pieces, Retention::new(snapshots)).await?;
     pieces.end_piece().await?;
-    pieces.directory.sync(local).await
+    pieces.files.directory().sync(local).await
 }
 
 fn less(sources: &[Scan], a: usize, b: usize) -> bool {
@@ -129,7 +129,7 @@ async fn merge(
 /// The output of a step.
 struct Pieces<'a> {
     local: &'a Local,
-    directory: &'a Directory,
+    files: &'a TableFiles,
     piece_len: u64,
     done: Vec<Piece>,
     made: Made,
@@ -141,10 +141,10 @@ struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    fn new(local: &'a Local, directory: &'a Directory, step: &Step) -> Self {
+    fn new(local: &'a Local, files: &'a TableFiles, step: &Step) -> Self {
         let (piece_len, lower) = (step.piece_len, step.range.lower.clone());
         let (done, made, writer, tombstones) = (Vec::new(), Made::default(), None, Vec::new());
-        Self { local, directory, piece_len, done, made, lower, writer, tombstones }
+        Self { local, files, piece_len, done, made, lower, writer, tombstones }
     }
 
     /// Entries of another key follow: the place to cut.
@@ -170,7 +170,7 @@ impl<'a> Pieces<'a> {
         }
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            none => none.insert(TableWriter::create(self.local, self.directory, &mut self.made)?),
+            none => none.insert(TableWriter::create(self.local, self.files, &mut self.made)?),
         };
         for tombstone in self.tombstones.drain(..) {
             reached!("compaction: a tombstone was kept for a snapshot");
@@ -189,7 +189,7 @@ impl<'a> Pieces<'a> {
 
     async fn end_piece(&mut self) -> Result<()> {
         let output = match self.writer.take() {
-            Some(writer) => Some(writer.finish(self.local, self.directory).await?),
+            Some(writer) => Some(writer.finish(self.local, self.files).await?),
             None => None,
         };
         self.done.push(Piece { lower: std::mem::take(&mut self.lower), output });

@@ -1,11 +1,11 @@
 //! Flush: one frozen memtable (L1) becomes one file (L2).
 
-use super::files::Directory;
 use super::levels::{Edit, FlushedRecord};
 use super::output::{Made, Output, TableWriter};
 use super::ranges::RangeSet;
 use super::replayed::Replayed;
 use super::retention::Retention;
+use super::table_files::TableFiles;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo};
 use crate::base::planted::planted;
@@ -19,7 +19,7 @@ const STEP: usize = 64;
 /// its name is durable.
 pub(crate) async fn flush(
     local: &Local,
-    directory: &Directory,
+    files: &TableFiles,
     memtable: &Memtable,
     snapshots: Vec<SeqNo>,
 ) -> Result<Option<Output>> {
@@ -27,9 +27,9 @@ pub(crate) async fn flush(
         return Ok(None);
     }
     let mut made = Made::default();
-    let written = write(local, directory, memtable, snapshots, &mut made).await;
+    let written = write(local, files, memtable, snapshots, &mut made).await;
     if written.is_err() {
-        made.remove(local, directory).await;
+        made.remove(local, files.directory()).await;
     }
     written.map(Some)
 }
@@ -38,27 +38,27 @@ pub(crate) async fn flush(
 /// `None` if there is nothing. The file is synced and its name is durable.
 pub(super) async fn flush_replayed(
     local: &Local,
-    directory: &Directory,
+    files: &TableFiles,
     replayed: &Replayed,
 ) -> Result<Option<Output>> {
     if replayed.len() == 0 {
         return Ok(None);
     }
     let mut made = Made::default();
-    let written = write_replayed(local, directory, replayed, &mut made).await;
+    let written = write_replayed(local, files, replayed, &mut made).await;
     if written.is_err() {
-        made.remove(local, directory).await;
+        made.remove(local, files.directory()).await;
     }
     written.map(Some)
 }
 
 async fn write_replayed(
     local: &Local,
-    directory: &Directory,
+    files: &TableFiles,
     replayed: &Replayed,
     made: &mut Made,
 ) -> Result<Output> {
-    let mut writer = TableWriter::create(local, directory, made)?;
+    let mut writer = TableWriter::create(local, files, made)?;
     let mut key_before = None;
     for (number, (key, tag, value)) in replayed.iter().enumerate() {
         // Versions of a key come newest first.
@@ -70,20 +70,20 @@ async fn write_replayed(
             local.breathe().await;
         }
     }
-    let output = writer.finish(local, directory).await?;
-    directory.sync(local).await?;
+    let output = writer.finish(local, files).await?;
+    files.directory().sync(local).await?;
     Ok(output)
 }
 
 async fn write(
     local: &Local,
-    directory: &Directory,
+    files: &TableFiles,
     memtable: &Memtable,
     snapshots: Vec<SeqNo>,
     made: &mut Made,
 ) -> Result<Output> {
     let mut retention = Retention::new(snapshots);
-    let mut writer = TableWriter::create(local, directory, made)?;
+    let mut writer = TableWriter::create(local, files, made)?;
     let mut last: Option<(Vec<u8>, SeqNo)> = None;
     loop {
         let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
@@ -109,20 +109,20 @@ async fn write(
         writer.write_full(local).await?;
         local.breathe().await;
     }
-    let output = writer.finish(local, directory).await?;
+    let output = writer.finish(local, files).await?;
     if !planted!(TableNameNotSynced) {
-        directory.sync(local).await?;
+        files.directory().sync(local).await?;
     }
     Ok(output)
 }
 
 /// The edit that commits a flush.
-pub(crate) fn edit(output: Option<&Output>, log_lsn: u64, seqno: SeqNo, directory: &Directory) -> Edit {
+pub(crate) fn edit(output: Option<&Output>, log_lsn: u64, seqno: SeqNo, files: &TableFiles) -> Edit {
     let file = output.map(|output| FlushedRecord {
         table: output.record,
         min: output.table.min_key().to_vec(),
         max: output.table.max_key().to_vec(),
         consumed: RangeSet::default(),
     });
-    Edit::Flush { file, log_lsn, seqno, next_file: directory.next_id() }
+    Edit::Flush { file, log_lsn, seqno, next_file: files.directory().next_id() }
 }

@@ -11,17 +11,15 @@
 //! record is valid; the one with the highest number counts. An invalid record ends the file if
 //! nothing valid follows (its commit never completed); otherwise the file is damaged.
 
-use std::path::PathBuf;
-
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::files::{Directory, MANIFEST_PREFIX};
 use super::levels::{Edit, Levels};
 use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::planted::planted;
 use crate::exec::Local;
+use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
 
 const MAGIC: &[u8; 8] = b"RABIMAN1";
@@ -52,8 +50,7 @@ impl Manifest {
         number: u64,
         levels: &Levels,
     ) -> Result<Self> {
-        let path = directory.path_of(MANIFEST_PREFIX, number);
-        let file = local.io().open(&path, OpenMode::Create)?;
+        let file = directory.open(local, FileKind::Manifest(number), OpenMode::Create)?;
         let mut bytes = header(number);
         let mut payload = Vec::new();
         levels.encode(&mut payload);
@@ -71,11 +68,6 @@ impl Manifest {
     /// Its number.
     pub(crate) fn number(&self) -> u64 {
         self.number
-    }
-
-    /// Its path.
-    pub(crate) fn path(&self) -> PathBuf {
-        self.file.path().to_path_buf()
     }
 
     /// Whether it is time to begin a new one.
@@ -158,11 +150,10 @@ fn record_at(number: u64, bytes: &[u8], offset: usize) -> Option<&[u8]> {
 
 /// Reads the manifest `number`; `None` if its first record was never completed.
 pub(crate) async fn read(local: &Local, directory: &Directory, number: u64) -> Result<Option<Levels>> {
-    let path = directory.path_of(MANIFEST_PREFIX, number);
-    let file = local.io().open(&path, OpenMode::Read)?;
+    let file = directory.open(local, FileKind::Manifest(number), OpenMode::Read)?;
     let len = local.io().file_len(&file)? as usize;
     let bytes = local.read(&file, 0, len).await?;
-    parse(&path, number, &bytes)
+    parse(file.path(), number, &bytes)
 }
 
 fn parse(path: &std::path::Path, number: u64, bytes: &[u8]) -> Result<Option<Levels>> {

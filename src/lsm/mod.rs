@@ -6,7 +6,6 @@
 //! [`flush`] and [`compact`] do the work; [`recovery`] puts everything together at open.
 
 pub(crate) mod compact;
-pub(crate) mod files;
 pub(crate) mod flush;
 pub(crate) mod levels;
 pub(crate) mod manifest;
@@ -21,6 +20,7 @@ pub(crate) mod retention;
 #[cfg(feature = "sim")]
 mod retired;
 pub(crate) mod scan;
+pub(crate) mod table_files;
 pub(crate) mod view;
 pub(crate) mod visible;
 

@@ -6,14 +6,15 @@
 
 use std::collections::VecDeque;
 
-use super::files::{Directory, TABLE_PREFIX};
 use super::levels::TableRecord;
+use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
+use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, Op, OpenMode};
 use crate::table::{Builder, Table};
 
@@ -36,7 +37,7 @@ impl Made {
     pub(crate) async fn remove(self, local: &Local, directory: &Directory) {
         for id in self.0 {
             reached!("job: what it made is removed");
-            if let Err(error) = local.remove(directory.path_of(TABLE_PREFIX, id)).await {
+            if let Err(error) = directory.remove(local, FileKind::Table(id)).await {
                 tracing::warn!(%error, "an unfinished file stays until the next opening");
             }
         }
@@ -54,11 +55,12 @@ pub(crate) struct TableWriter {
 
 impl TableWriter {
     /// Begins a new file and notes it in `made`.
-    pub(crate) fn create(local: &Local, directory: &Directory, made: &mut Made) -> Result<Self> {
+    pub(crate) fn create(local: &Local, files: &TableFiles, made: &mut Made) -> Result<Self> {
+        let directory = files.directory();
         let id = directory.take_id();
         made.0.push(id);
-        let file = local.io().open(&directory.path_of(TABLE_PREFIX, id), OpenMode::Create)?;
-        let builder = Builder::new(id, directory.table_options());
+        let file = directory.open(local, FileKind::Table(id), OpenMode::Create)?;
+        let builder = Builder::new(id, files.options());
         Ok(Self { file, id, builder, offset: 0, in_flight: VecDeque::new() })
     }
 
@@ -101,8 +103,8 @@ impl TableWriter {
     }
 
     /// Completes, syncs and opens the file.
-    pub(crate) async fn finish(mut self, local: &Local, directory: &Directory) -> Result<Output> {
-        let builder = std::mem::replace(&mut self.builder, Builder::new(self.id, directory.table_options()));
+    pub(crate) async fn finish(mut self, local: &Local, files: &TableFiles) -> Result<Output> {
+        let builder = std::mem::replace(&mut self.builder, Builder::new(self.id, files.options()));
         let finished = builder.finish();
         for piece in finished.rest {
             self.submit(local, piece).await?;
@@ -113,7 +115,7 @@ impl TableWriter {
         assert_eq!(self.offset, finished.meta.file_len);
         local.sync(&self.file).await?;
         let record = TableRecord { id: self.id, len: self.offset };
-        let table = directory.open_table(local, record).await?;
+        let table = files.open(local, record).await?;
         Ok(Output { table, record })
     }
 }

@@ -5,13 +5,12 @@
 //! needs is touched, so an interrupted opening is simply repeated.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 
-use super::files::{Directory, FileKind, MANIFEST_PREFIX, TABLE_PREFIX};
 use super::flush;
 use super::levels::{Levels, LogStart};
 use super::manifest::{self, Manifest};
 use super::replayed::Replayed;
+use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
@@ -20,17 +19,16 @@ use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
-use crate::io::OpenMode;
+use crate::files::{Directory, FileKind};
+use crate::io::Dir;
 use crate::memtable::memtable_bytes;
 use crate::table::{BlockCache, Table, TableOptions};
-use crate::wal::{
-    BLANKS_MAX, Batch, Blank, Entries, LogReader, SEGMENT_PREFIX, STAGE_PREFIX, Segment, Stage, StageImage,
-    Wal, Writer,
-};
+use crate::wal::{BLANKS_MAX, Batch, Blank, Entries, LogReader, Segment, Stage, StageImage, Wal, Writer};
 
 /// A database ready to serve.
 pub(crate) struct Recovered {
     pub(crate) directory: Directory,
+    pub(crate) table_files: TableFiles,
     pub(crate) levels: Levels,
     pub(crate) manifest: Manifest,
     pub(crate) tables: BTreeMap<u64, Arc<Table>>,
@@ -40,10 +38,10 @@ pub(crate) struct Recovered {
     pub(crate) replayed_bytes: u64,
 }
 
-/// Opens the database in `path`, whose lock is held.
-pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Result<Recovered> {
-    let names = local.io().list(path)?.unwrap_or_default();
-    let (number, mut levels) = find_state(local, path, &names, options).await?;
+/// Opens the database in `dir`, whose lock is held.
+pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Result<Recovered> {
+    let names = local.io().list(dir)?;
+    let (number, mut levels) = find_state(local, dir, &names, options).await?;
     let mut kinds: Vec<FileKind> = names.iter().filter_map(|name| FileKind::of(name)).collect();
     if !kinds.contains(&FileKind::Manifest(number)) {
         // Just made, to mark the directory: it goes with the others, or it would pass for the state
@@ -59,10 +57,11 @@ pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Re
         block_size_bytes: options.block_size_bytes,
         filter_bits_per_key: options.filter_bits_per_key as usize,
     };
-    let directory = Directory::new(path.to_path_buf(), levels.next_file, cache, table_options);
+    let directory = Directory::new(dir.clone(), levels.next_file);
+    let table_files = TableFiles::new(directory.clone(), cache, table_options);
     let mut tables = BTreeMap::new();
     for record in levels.tables().collect::<Vec<_>>() {
-        let table = directory.open_table(local, record).await?;
+        let table = table_files.open(local, record).await?;
         let (_, newest) = table.seqno_range();
         if newest > levels.seqno {
             let (path, expected) = (table.file().path(), format!("at most {}", levels.seqno));
@@ -71,8 +70,7 @@ pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Re
         tables.insert(record.id, table);
     }
     let segments = read_segments(local, &directory, &kinds).await?;
-    let mut replay =
-        Replay { local, directory: &directory, levels: &mut levels, tables: &mut tables, options };
+    let mut replay = Replay { local, files: &table_files, levels: &mut levels, tables: &mut tables, options };
     let (start, replayed_bytes) = replay.run(&segments, &kinds).await?;
     let generation = match levels.log.generation {
         old if planted!(GenerationReused) && old != 0 => old,
@@ -85,24 +83,19 @@ pub(crate) async fn recover(local: &Local, path: &Path, options: &Options) -> Re
     levels.next_file = directory.next_id();
     let manifest = Manifest::create(local, &directory, number + 1, &levels).await?;
     let segment_len = options.wal_segment_size_bytes;
-    let blanks = keep_blanks(local, blanks, needed, segment_len)?;
-    let kept: HashSet<&Path> = blanks.iter().map(Blank::path).chain([first.file.path()]).collect();
+    let blanks = keep_blanks(local, &directory, blanks, needed, segment_len)?;
+    let kept: HashSet<FileKind> =
+        blanks.iter().map(Blank::kind).chain([FileKind::Segment(first.id)]).collect();
     remove_leftovers(local, &directory, &kinds, &levels, &kept).await?;
-    let ids = Arc::clone(directory.ids());
-    let writer = Writer::new(Arc::clone(&wal), path.to_path_buf(), segment_len, ids, first, blanks);
-    Ok(Recovered { directory, levels, manifest, tables, wal, writer, replayed_bytes })
+    let writer = Writer::new(Arc::clone(&wal), directory.clone(), segment_len, first, blanks);
+    Ok(Recovered { directory, table_files, levels, manifest, tables, wal, writer, replayed_bytes })
 }
 
 /// The state of the newest whole manifest, and the highest number that any manifest has: one that an
 /// interrupted opening left unfinished must not lend its name to the next. Makes the first one in an
 /// empty directory.
-async fn find_state(
-    local: &Local,
-    path: &Path,
-    names: &[String],
-    options: &Options,
-) -> Result<(u64, Levels)> {
-    let none = Directory::new(path.to_path_buf(), 0, Arc::new(BlockCache::new(0)), TableOptions::default());
+async fn find_state(local: &Local, dir: &Dir, names: &[String], options: &Options) -> Result<(u64, Levels)> {
+    let none = Directory::new(dir.clone(), 0);
     let kinds: Vec<Option<FileKind>> = names.iter().map(|name| FileKind::of(name)).collect();
     let mut numbers: Vec<u64> = kinds
         .iter()
@@ -124,16 +117,16 @@ async fn find_state(
     match (other, numbers.first()) {
         (Some(_), Some(newest)) => {
             reached!("open: no manifest is whole");
-            let path = none.path_of(MANIFEST_PREFIX, *newest);
+            let path = none.path_of(FileKind::Manifest(*newest));
             return Err(Error::corruption(&path, 0, "manifest", "a whole first record", "none"));
         }
         (Some((name, _)), None) => {
-            return Err(Error::NotADatabase { dir: path.to_path_buf(), found: name.clone() });
+            return Err(Error::NotADatabase { dir: dir.path().to_path_buf(), found: name.clone() });
         }
         (None, _) => {}
     }
     if !options.create_if_missing {
-        return Err(Error::Missing { dir: path.to_path_buf() });
+        return Err(Error::Missing { dir: dir.path().to_path_buf() });
     }
     reached!("open: a new database");
     let number = numbers.first().map_or(1, |newest| newest + 1);
@@ -148,9 +141,7 @@ async fn read_segments(local: &Local, directory: &Directory, kinds: &[FileKind])
     let mut segments = Vec::new();
     for kind in kinds {
         let FileKind::Segment(number) = kind else { continue };
-        let path = directory.path_of(SEGMENT_PREFIX, *number);
-        let file = local.io().open(&path, OpenMode::Read)?;
-        segments.extend(Segment::read(local, file).await?);
+        segments.extend(Segment::open(local, directory, *number).await?);
     }
     Ok(segments)
 }
@@ -158,7 +149,7 @@ async fn read_segments(local: &Local, directory: &Directory, kinds: &[FileKind])
 /// Turning the log into L2 files.
 struct Replay<'a> {
     local: &'a Local,
-    directory: &'a Directory,
+    files: &'a TableFiles,
     levels: &'a mut Levels,
     tables: &'a mut BTreeMap<u64, Arc<Table>>,
     options: &'a Options,
@@ -174,7 +165,7 @@ impl Replay<'_> {
         }
         let stage = self.find_stage(kinds).await?;
         let mut reader =
-            LogReader::new(self.directory.path(), log.generation, log.lsn, segments.to_vec(), stage)?;
+            LogReader::new(self.files.directory().path(), log.generation, log.lsn, segments.to_vec(), stage)?;
         let mut replayed = Replayed::default();
         while let Some(batch) = reader.next(self.local).await? {
             self.collect(&mut replayed, &batch)?;
@@ -197,8 +188,8 @@ impl Replay<'_> {
     async fn find_stage(&self, kinds: &[FileKind]) -> Result<Option<StageImage>> {
         for kind in kinds {
             let FileKind::Stage(number) = kind else { continue };
-            let path = self.directory.path_of(STAGE_PREFIX, *number);
-            let image = StageImage::read(self.local, &path, self.levels.log.generation).await?;
+            let (directory, generation) = (self.files.directory(), self.levels.log.generation);
+            let image = StageImage::read(self.local, directory, *number, generation).await?;
             if image.is_some() && !planted!(StageNotReplayed) {
                 return Ok(image);
             }
@@ -209,7 +200,7 @@ impl Replay<'_> {
 
     fn collect(&mut self, replayed: &mut Replayed, batch: &Batch) -> Result<()> {
         let damage = |expected: String, found: String| {
-            Error::corruption(self.directory.path(), batch.lsn, "log record", expected, found)
+            Error::corruption(self.files.directory().path(), batch.lsn, "log record", expected, found)
         };
         if batch.seqno != self.levels.seqno + 1 {
             reached!("open: a batch with a wrong seqno");
@@ -232,8 +223,8 @@ impl Replay<'_> {
 
     async fn flush(&mut self, mut replayed: Replayed) -> Result<()> {
         replayed.sort();
-        let output = flush::flush_replayed(self.local, self.directory, &replayed).await?;
-        let edit = flush::edit(output.as_ref(), self.levels.log.lsn, self.levels.seqno, self.directory);
+        let output = flush::flush_replayed(self.local, self.files, &replayed).await?;
+        let edit = flush::edit(output.as_ref(), self.levels.log.lsn, self.levels.seqno, self.files);
         self.levels.apply(&edit).expect("a flush of new files is always possible");
         if let Some(output) = output {
             self.tables.insert(output.record.id, output.table);
@@ -251,21 +242,17 @@ async fn begin_log(
     log: LogStart,
     options: &Options,
 ) -> Result<(Arc<Wal>, Segment, Vec<Blank>)> {
-    let stage_path = directory.path_of(STAGE_PREFIX, directory.take_id());
-    let stage = Stage::create(local, &stage_path, options.stage_size_bytes, log.generation, log.lsn).await?;
+    let stage = Stage::create(local, directory, options.stage_size_bytes, log.generation, log.lsn).await?;
     let segment_len = options.wal_segment_size_bytes;
     let mut blanks = Vec::new();
     for segment in segments {
         if !is_needed(segment, levels) {
-            blanks.extend(reuse(local, segment, segment_len)?);
+            blanks.extend(Blank::leftover(local, directory, segment, segment_len)?);
         }
     }
     let blank = match blanks.pop() {
         Some(blank) => blank,
-        None => {
-            let path = directory.path_of(SEGMENT_PREFIX, directory.take_id());
-            Blank::create(local, path, segment_len).await?
-        }
+        None => Blank::create(local, directory, segment_len).await?,
     };
     let first = blank.begin(local, log.generation, log.lsn, log.lsn).await?;
     directory.sync(local).await?;
@@ -280,27 +267,17 @@ fn is_needed(segment: &Segment, levels: &Levels) -> bool {
     segment.header.generation == levels.log.generation
 }
 
-/// The segment's file for another use, if it has the length segments have now.
-fn reuse(local: &Local, segment: &Segment, segment_len: u64) -> Result<Option<Blank>> {
-    if local.io().file_len(&segment.file)? != segment_len {
-        reached!("open: a segment of another length");
-        return Ok(None);
-    }
-    let file = local.io().open(segment.file.path(), OpenMode::Direct)?;
-    reached!("open: a segment serves again");
-    Ok(Some(Blank::leftover(file, segment_len)))
-}
-
 /// After the commit the old log's segments serve again, as far as spares are kept.
 fn keep_blanks(
     local: &Local,
+    directory: &Directory,
     mut blanks: Vec<Blank>,
     old: Vec<Segment>,
     segment_len: u64,
 ) -> Result<Vec<Blank>> {
     for segment in old {
         if blanks.len() < BLANKS_MAX {
-            blanks.extend(reuse(local, &segment, segment_len)?);
+            blanks.extend(Blank::leftover(local, directory, &segment, segment_len)?);
         }
     }
     blanks.truncate(BLANKS_MAX);
@@ -314,24 +291,21 @@ async fn remove_leftovers(
     directory: &Directory,
     kinds: &[FileKind],
     levels: &Levels,
-    kept_segments: &HashSet<&Path>,
+    kept_segments: &HashSet<FileKind>,
 ) -> Result<()> {
     let live: HashSet<u64> = levels.tables().map(|table| table.id).collect();
     for kind in kinds {
-        let path = match *kind {
-            FileKind::Manifest(number) => directory.path_of(MANIFEST_PREFIX, number),
-            FileKind::Stage(number) => directory.path_of(STAGE_PREFIX, number),
-            FileKind::Segment(number) => directory.path_of(SEGMENT_PREFIX, number),
-            FileKind::Table(number)
-                if !live.contains(&number) || (planted!(LiveFileRemoved) && number.is_multiple_of(5)) =>
-            {
-                directory.path_of(TABLE_PREFIX, number)
+        let is_kept = match kind {
+            FileKind::Lock => true,
+            FileKind::Manifest(_) | FileKind::Stage(_) => false,
+            FileKind::Segment(_) => kept_segments.contains(kind),
+            FileKind::Table(number) => {
+                live.contains(number) && !(planted!(LiveFileRemoved) && number.is_multiple_of(5))
             }
-            FileKind::Table(_) | FileKind::Lock => continue,
         };
-        if !kept_segments.contains(path.as_path()) {
+        if !is_kept {
             mark_leftover(kind);
-            local.remove(path).await?;
+            directory.remove(local, *kind).await?;
         }
     }
     directory.sync(local).await

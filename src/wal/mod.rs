@@ -19,7 +19,7 @@ mod writer;
 
 pub(crate) use batch::{BatchBuffer, Entries};
 pub(crate) use reader::{Batch, LogReader};
-pub(crate) use segment::{Blank, SEGMENT_PREFIX, Segment};
+pub(crate) use segment::{Blank, Segment};
 pub(crate) use stage::{Stage, StageImage};
 pub(crate) use writer::{BLANKS_MAX, Writer, write_log};
 
@@ -34,9 +34,6 @@ use crate::base::sync::{Mutex, MutexGuard, lock};
 use crate::exec::Event;
 use format::{Place, RECORD_HEADER_LEN, RecordKind};
 use marks::Marks;
-
-/// Prefix of stage file names.
-pub(crate) const STAGE_PREFIX: &str = "stage-";
 
 /// State of the ordered section.
 pub(crate) struct Tail {

@@ -4,30 +4,30 @@
 //! bare device flush. A segment in use is only ever written at the end of the stream; one whose
 //! stream is no longer needed gets a new header and serves again, under its old name.
 
-use std::path::{Path, PathBuf};
-
 use super::format::{SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::exec::Local;
+use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
-
-/// Prefix of segment file names.
-pub(crate) const SEGMENT_PREFIX: &str = "wal-";
 
 /// A segment in use.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
+    /// Its file number.
+    pub(crate) id: u64,
     pub(crate) file: File,
     pub(crate) header: SegmentHeader,
 }
 
 impl Segment {
-    /// Reads the header of a file; `None` if it is no segment of any log.
-    pub(crate) async fn read(local: &Local, file: File) -> Result<Option<Self>> {
+    /// Opens a file and reads its header; `None` if it is no segment of any log.
+    pub(crate) async fn open(local: &Local, directory: &Directory, id: u64) -> Result<Option<Self>> {
+        let file = directory.open(local, FileKind::Segment(id), OpenMode::Read)?;
         let sectors = local.read(&file, 0, SEGMENT_HEADER_LEN).await?;
         let header = SegmentHeader::decode(file.path(), &sectors)?;
-        Ok(header.map(|header| Self { file, header }))
+        Ok(header.map(|header| Self { id, file, header }))
     }
 
     /// LSN behind its last byte.
@@ -49,24 +49,27 @@ impl Segment {
 /// A segment file ready to be given a header: all its blocks are written.
 #[derive(Clone, Debug)]
 pub(crate) struct Blank {
+    id: u64,
     file: File,
     capacity: u64,
 }
 
 impl Blank {
     /// Makes a file of zeros. On failure nothing is left behind.
-    pub(crate) async fn create(local: &Local, path: PathBuf, segment_len: u64) -> Result<Self> {
-        let made = Self::fill(local, &path, segment_len).await;
+    pub(crate) async fn create(local: &Local, directory: &Directory, segment_len: u64) -> Result<Self> {
+        let id = directory.take_id();
+        let made = Self::fill(local, directory, id, segment_len).await;
         if made.is_err() {
             // The first error is the one to report; a file left over is removed at the next open.
-            let _removed = local.remove(path).await;
+            let _removed = directory.remove(local, FileKind::Segment(id)).await;
         }
         made
     }
 
-    async fn fill(local: &Local, path: &Path, segment_len: u64) -> Result<Self> {
-        drop(local.io().open(path, OpenMode::Create)?);
-        let file = local.io().open(path, OpenMode::Direct)?;
+    async fn fill(local: &Local, directory: &Directory, id: u64, segment_len: u64) -> Result<Self> {
+        let kind = FileKind::Segment(id);
+        drop(directory.open(local, kind, OpenMode::Create)?);
+        let file = directory.open(local, kind, OpenMode::Direct)?;
         local.allocate(&file, segment_len).await?;
         let mut offset = 0;
         while offset < segment_len {
@@ -77,22 +80,35 @@ impl Blank {
             offset += len as u64;
         }
         local.sync(&file).await?;
-        Ok(Self { file, capacity: segment_len - SEGMENT_HEADER_LEN as u64 })
+        Ok(Self { id, file, capacity: segment_len - SEGMENT_HEADER_LEN as u64 })
     }
 
     /// A file that was a segment and is needed no more.
     pub(crate) fn recycled(segment: Segment) -> Self {
-        Self { file: segment.file, capacity: segment.header.capacity }
+        Self { id: segment.id, file: segment.file, capacity: segment.header.capacity }
     }
 
-    /// A file of an earlier log that is as long as segments are now and needed no more.
-    pub(crate) fn leftover(file: File, segment_len: u64) -> Self {
-        Self { file, capacity: segment_len - SEGMENT_HEADER_LEN as u64 }
+    /// The file of a segment of an earlier log, needed no more; `None` unless it is as long as
+    /// segments are now.
+    pub(crate) fn leftover(
+        local: &Local,
+        directory: &Directory,
+        segment: &Segment,
+        segment_len: u64,
+    ) -> Result<Option<Self>> {
+        if local.io().file_len(&segment.file)? != segment_len {
+            reached!("open: a segment of another length");
+            return Ok(None);
+        }
+        let file = directory.open(local, FileKind::Segment(segment.id), OpenMode::Direct)?;
+        reached!("open: a segment serves again");
+        let capacity = segment_len - SEGMENT_HEADER_LEN as u64;
+        Ok(Some(Self { id: segment.id, file, capacity }))
     }
 
-    /// Its path.
-    pub(crate) fn path(&self) -> &Path {
-        self.file.path()
+    /// Its name.
+    pub(crate) fn kind(&self) -> FileKind {
+        FileKind::Segment(self.id)
     }
 
     /// Makes it the segment of the log `generation` that begins at `start`, whole records being
@@ -108,6 +124,6 @@ impl Blank {
         let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);
         sectors.extend_from_slice(&header.encode());
         local.write(&self.file, 0, Data::Owned(sectors), true).await?;
-        Ok(Segment { file: self.file, header })
+        Ok(Segment { id: self.id, file: self.file, header })
     }
 }

@@ -5,12 +5,11 @@
 //! overwritten once the segments hold it. It is never synced: against loss of power only the
 //! segments count.
 
-use std::path::Path;
-
 use super::format::{STAGE_DRAINED_OFFSET, STAGE_HEADER_LEN, STAGE_WHOLE_OFFSET, StageHeader};
 use crate::base::error::Result;
 use crate::base::limits::SECTOR;
 use crate::exec::Local;
+use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, OpenMode, SharedMap};
 
 /// The mapped ring.
@@ -23,13 +22,13 @@ impl Stage {
     /// Makes the file, empty, for the log that starts at `start`.
     pub(crate) async fn create(
         local: &Local,
-        path: &Path,
+        directory: &Directory,
         size: u64,
         generation: u64,
         start: u64,
     ) -> Result<Self> {
         assert!(size.is_power_of_two());
-        let file = local.io().open(path, OpenMode::Create)?;
+        let file = directory.open(local, FileKind::Stage(directory.take_id()), OpenMode::Create)?;
         let file_len = STAGE_HEADER_LEN as u64 + size;
         local.allocate(&file, file_len).await?;
         let mut sector = Buffer::with_capacity(SECTOR);
@@ -99,11 +98,16 @@ pub(crate) struct StageImage {
 
 impl StageImage {
     /// Reads the file; `None` if it is no stage of the log `generation`.
-    pub(crate) async fn read(local: &Local, path: &Path, generation: u64) -> Result<Option<Self>> {
-        let file = local.io().open(path, OpenMode::Read)?;
+    pub(crate) async fn read(
+        local: &Local,
+        directory: &Directory,
+        number: u64,
+        generation: u64,
+    ) -> Result<Option<Self>> {
+        let file = directory.open(local, FileKind::Stage(number), OpenMode::Read)?;
         let file_len = local.io().file_len(&file)?;
         let sector = local.read(&file, 0, STAGE_HEADER_LEN).await?;
-        let Some(header) = StageHeader::decode(path, &sector)? else { return Ok(None) };
+        let Some(header) = StageHeader::decode(file.path(), &sector)? else { return Ok(None) };
         if header.generation != generation || file_len != STAGE_HEADER_LEN as u64 + header.size {
             return Ok(None);
         }

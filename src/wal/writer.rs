@@ -6,17 +6,17 @@
 //! there is room again.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Wal;
-use super::segment::{Blank, SEGMENT_PREFIX, Segment};
+use super::segment::{Blank, Segment};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::atomic::Ordering;
 use crate::exec::Local;
+use crate::files::Directory;
 
 /// Released segments kept for reuse; more than these are removed.
 pub(crate) const BLANKS_MAX: usize = 4;
@@ -28,10 +28,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct Writer {
     /// The log.
     wal: Arc<Wal>,
-    dir: PathBuf,
+    directory: Directory,
     segment_len: u64,
-    /// Gives each new file a name of its own.
-    file_ids: Arc<AtomicU64>,
     /// Segments in use, oldest first; the stream's end is in the last.
     segments: VecDeque<Segment>,
     blanks: Vec<Blank>,
@@ -41,13 +39,12 @@ impl Writer {
     /// A writer whose stream goes on at the start of `first`.
     pub(crate) fn new(
         wal: Arc<Wal>,
-        dir: PathBuf,
+        directory: Directory,
         segment_len: u64,
-        file_ids: Arc<AtomicU64>,
         first: Segment,
         blanks: Vec<Blank>,
     ) -> Self {
-        Self { wal, dir, segment_len, file_ids, segments: VecDeque::from([first]), blanks }
+        Self { wal, directory, segment_len, segments: VecDeque::from([first]), blanks }
     }
 
     /// Drains what there is to drain; returns whether there was anything.
@@ -115,9 +112,9 @@ impl Writer {
             self.blanks.push(Blank::recycled(segment));
         }
         while self.blanks.len() > BLANKS_MAX {
-            let path = self.blanks.swap_remove(0).path().to_path_buf();
+            let kind = self.blanks.swap_remove(0).kind();
             reached!("log: a spare too many was removed");
-            local.remove(path).await?;
+            self.directory.remove(local, kind).await?;
         }
         if self.blanks.is_empty() {
             match self.create_blank(local).await {
@@ -144,12 +141,9 @@ impl Writer {
     }
 
     async fn create_blank(&self, local: &Local) -> Result<Blank> {
-        let id = self.file_ids.fetch_add(1, Ordering::Relaxed);
-        let path = self.dir.join(format!("{SEGMENT_PREFIX}{id:08}"));
-        let blank = Blank::create(local, path, self.segment_len).await?;
-        let dir = local.io().open(&self.dir, crate::io::OpenMode::Directory)?;
+        let blank = Blank::create(local, &self.directory, self.segment_len).await?;
         if !planted!(SegmentNameNotSynced) {
-            local.sync(&dir).await?;
+            self.directory.sync(local).await?;
         }
         self.wal.segments.add(1);
         Ok(blank)

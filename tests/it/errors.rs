@@ -53,7 +53,7 @@ fn a_file_in_the_place_of_the_directory_is_named() {
     let scratch = Scratch::new();
     let dir = scratch.dir();
     fs::write(&dir, "").unwrap();
-    let expected = format!("cannot list directory {}: Not a directory (os error 20)", dir.display());
+    let expected = format!("cannot open directory {}: Not a directory (os error 20)", dir.display());
     assert_eq!(text_of(Db::open(&dir, Options::new())), expected);
 }
 

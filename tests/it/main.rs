@@ -17,6 +17,7 @@ mod durability;
 mod ends;
 mod errors;
 mod full_disk;
+mod identity;
 mod levels;
 mod model;
 mod stepped;

@@ -10,13 +10,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("io", &["base"]),
     ("exec", &["base", "io"]),
+    ("files", &["base", "io", "exec"]),
     ("memtable", &["base"]),
     ("cache", &["base"]),
     ("table", &["base", "io", "cache"]),
-    ("wal", &["base", "io", "exec"]),
+    ("wal", &["base", "io", "exec", "files"]),
     ("iter", &["base", "memtable", "table", "lsm"]),
-    ("lsm", &["base", "io", "exec", "memtable", "cache", "table", "wal", "iter"]),
-    ("engine", &["base", "io", "exec", "memtable", "cache", "table", "wal", "iter", "lsm"]),
+    ("lsm", &["base", "io", "exec", "files", "memtable", "cache", "table", "wal", "iter"]),
+    ("engine", &["base", "io", "exec", "files", "memtable", "cache", "table", "wal", "iter", "lsm"]),
     ("db", &["base", "exec", "wal", "iter", "lsm", "engine"]),
 ];
 

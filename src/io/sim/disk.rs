@@ -10,7 +10,7 @@ use super::crash::Fate;
 use super::names::{Inode, Names};
 
 /// The root directory.
-const ROOT: Inode = 0;
+pub(super) const ROOT: Inode = 0;
 
 /// What a number stands for.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Disk {
     open: BTreeMap<Inode, usize>,
 }
 
-/// The names that lead to a file, root first. Relative paths begin at the root as well.
+/// The names that lead to a file, the outermost first.
 fn parts(path: &Path) -> Vec<&str> {
     let normal = path.components().filter_map(|part| match part {
         Component::Normal(name) => name.to_str(),
@@ -78,14 +78,30 @@ impl Disk {
         self.capacity.saturating_sub(self.used())
     }
 
-    /// What `path` names.
+    /// What `path` names, from the root.
     pub(super) fn find(&self, path: &Path) -> Result<Inode, Errno> {
-        let mut inode = ROOT;
+        self.find_from(ROOT, path)
+    }
+
+    /// What `path` names, from the root if it is absolute, otherwise from the directory `start`.
+    pub(super) fn find_from(&self, start: Inode, path: &Path) -> Result<Inode, Errno> {
+        let mut inode = if path.is_absolute() { ROOT } else { start };
         for name in parts(path) {
-            let Some(Node::Directory(names)) = self.nodes.get(&inode) else { return Err(Errno::NOTDIR) };
-            inode = names.get(name).ok_or(Errno::NOENT)?;
+            inode = self.look_up(inode, name)?;
         }
         Ok(inode)
+    }
+
+    /// What `name` stands for in a directory.
+    pub(super) fn look_up(&self, directory: Inode, name: &str) -> Result<Inode, Errno> {
+        let Some(Node::Directory(names)) = self.nodes.get(&directory) else { return Err(Errno::NOTDIR) };
+        names.get(name).ok_or(Errno::NOENT)
+    }
+
+    /// The directory and the name in it that `path` leads to, from the root.
+    pub(super) fn place_of<'a>(&self, path: &'a Path) -> Result<(Inode, &'a str), Errno> {
+        let name = path.file_name().and_then(|name| name.to_str()).ok_or(Errno::INVAL)?;
+        Ok((self.find(path.parent().unwrap_or(path))?, name))
     }
 
     /// The node of a number.
@@ -101,9 +117,9 @@ impl Disk {
         }
     }
 
-    /// Names in the directory at `path`.
-    pub(super) fn list(&self, path: &Path) -> Result<Vec<String>, Errno> {
-        match self.nodes.get(&self.find(path)?) {
+    /// Names in a directory.
+    pub(super) fn list(&self, directory: Inode) -> Result<Vec<String>, Errno> {
+        match self.nodes.get(&directory) {
             Some(Node::Directory(names)) => Ok(names.list()),
             _ => Err(Errno::NOTDIR),
         }
@@ -115,9 +131,9 @@ impl Disk {
         self.nodes.iter().filter(|(_, node)| is_file(node)).map(|(inode, _)| *inode).collect()
     }
 
-    /// Makes a directory and its parents, durable.
-    pub(super) fn create_dir(&mut self, path: &Path) -> Result<(), Errno> {
-        let mut inode = ROOT;
+    /// Makes a directory and its parents, durable; a relative path begins at the directory `start`.
+    pub(super) fn create_dir(&mut self, start: Inode, path: &Path) -> Result<Inode, Errno> {
+        let mut inode = if path.is_absolute() { ROOT } else { start };
         for name in parts(path) {
             let (order, next) = (self.next_order(), self.next);
             let Some(Node::Directory(names)) = self.nodes.get_mut(&inode) else { return Err(Errno::NOTDIR) };
@@ -133,22 +149,22 @@ impl Disk {
             };
         }
         match self.nodes.get(&inode) {
-            Some(Node::Directory(_)) => Ok(()),
+            Some(Node::Directory(_)) => Ok(inode),
             _ => Err(Errno::EXIST),
         }
     }
 
     /// Makes a file, or truncates the one there is.
-    pub(super) fn create(&mut self, path: &Path) -> Result<Inode, Errno> {
+    pub(super) fn create(&mut self, directory: Inode, name: &str) -> Result<Inode, Errno> {
         let (order, next) = (self.next_order(), self.next);
-        match self.find(path) {
+        match self.look_up(directory, name) {
             Ok(inode) => {
                 let Some(contents) = self.file(inode) else { return Err(Errno::ISDIR) };
                 contents.set_len(order, 0);
                 Ok(inode)
             }
             Err(Errno::NOENT) => {
-                self.name(path, order, Some(next))?;
+                self.name(directory, name, order, Some(next))?;
                 self.nodes.insert(next, Node::File(Contents::default()));
                 self.next += 1;
                 Ok(next)
@@ -158,27 +174,25 @@ impl Disk {
     }
 
     /// Removes a name. A missing one is not an error.
-    pub(super) fn remove(&mut self, path: &Path) -> Result<(), Errno> {
-        if self.find(path) == Err(Errno::NOENT) {
+    pub(super) fn remove(&mut self, directory: Inode, name: &str) -> Result<(), Errno> {
+        if self.look_up(directory, name) == Err(Errno::NOENT) {
             return Ok(());
         }
         let order = self.next_order();
-        self.name(path, order, None)?;
+        self.name(directory, name, order, None)?;
         self.collect();
         Ok(())
     }
 
     /// Removes a name, durably, with all that waits to become durable in its directory.
     pub(super) fn remove_for_good(&mut self, path: &Path) -> Result<(), Errno> {
-        let directory = self.find(path.parent().unwrap_or(path))?;
-        self.remove(path)?;
+        let (directory, name) = self.place_of(path)?;
+        self.remove(directory, name)?;
         self.sync(directory, self.order);
         Ok(())
     }
 
-    fn name(&mut self, path: &Path, order: u64, to: Option<Inode>) -> Result<(), Errno> {
-        let (parent, name) = (path.parent().unwrap_or(path), path.file_name().and_then(|name| name.to_str()));
-        let (directory, name) = (self.find(parent)?, name.ok_or(Errno::INVAL)?);
+    fn name(&mut self, directory: Inode, name: &str, order: u64, to: Option<Inode>) -> Result<(), Errno> {
         match self.nodes.get_mut(&directory) {
             Some(Node::Directory(names)) => {
                 names.set(order, name, to);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::crash::{Fate, Survival};
-use super::disk::Disk;
+use super::disk::{Disk, ROOT};
 use super::faults::Faults;
 use super::flight::{Effect, Flight};
 use super::names::Inode;
@@ -15,10 +15,20 @@ const FILE: &str = "dir/file";
 /// A disk with one file, whose name is durable.
 fn disk() -> (Disk, Inode) {
     let mut disk = Disk::new();
-    disk.create_dir(Path::new("dir")).unwrap();
-    let inode = disk.create(Path::new(FILE)).unwrap();
+    disk.create_dir(ROOT, Path::new("dir")).unwrap();
+    let inode = create(&mut disk, FILE);
     sync(&mut disk, "dir");
     (disk, inode)
+}
+
+fn create(disk: &mut Disk, path: &str) -> Inode {
+    let (directory, name) = disk.place_of(Path::new(path)).unwrap();
+    disk.create(directory, name).unwrap()
+}
+
+fn remove_file(disk: &mut Disk) {
+    let (directory, name) = disk.place_of(Path::new(FILE)).unwrap();
+    disk.remove(directory, name).unwrap();
 }
 
 fn sync(disk: &mut Disk, path: &str) {
@@ -86,7 +96,7 @@ fn a_prefix_of_the_writes_survives_and_the_next_in_part() {
 #[test]
 fn a_name_needs_a_sync_of_its_directory() {
     let written = |disk: &mut Disk| {
-        let inode = disk.create(Path::new("dir/other")).unwrap();
+        let inode = create(disk, "dir/other");
         disk.write(inode, 0, b"x", false).unwrap();
         sync(disk, "dir/other");
     };
@@ -105,7 +115,7 @@ fn a_name_needs_a_sync_of_its_directory() {
 fn a_removed_name_may_come_back_until_its_directory_is_synced() {
     let remove = |disk: &mut Disk, inode| {
         disk.write(inode, 0, b"data", true).unwrap();
-        disk.remove(Path::new(FILE)).unwrap();
+        remove_file(disk);
         assert_eq!(contents(disk), None);
     };
     let found = outcomes(Survival::Sectors, remove);
@@ -132,7 +142,7 @@ fn a_durable_write_is_sure_where_it_wrote_and_for_the_length_it_needs() {
 fn a_durable_write_behind_a_truncation_is_not_undone_by_it() {
     let found = outcomes(Survival::Any, |disk, inode| {
         disk.write(inode, 0, &[1; 1024], true).unwrap();
-        disk.create(Path::new(FILE)).unwrap();
+        create(disk, FILE);
         disk.write(inode, 0, &[2; 512], true).unwrap();
     });
     assert_eq!(found, BTreeSet::from([Some(vec![2; 512])]));
@@ -185,7 +195,7 @@ fn a_full_disk_takes_what_fits_and_goes_on_when_it_has_grown() {
     assert_eq!(disk.free(), 0);
     disk.set_capacity(1 << 20);
     disk.write(inode, 4096, &[1; 8192], false).unwrap();
-    disk.remove(Path::new(FILE)).unwrap();
+    remove_file(&mut disk);
     sync(&mut disk, "dir");
     assert_eq!(disk.used(), 0);
 }

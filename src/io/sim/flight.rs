@@ -22,8 +22,8 @@ pub(super) enum Effect {
     Sync { order: u64 },
     /// Reserves space.
     Allocate { len: u64 },
-    /// Removes the path.
-    Remove,
+    /// Removes a name of the directory.
+    Remove { name: String },
 }
 
 /// An operation that was submitted.
@@ -33,7 +33,7 @@ pub(super) struct Flight {
     pub(super) queue: u64,
     /// When it completes.
     pub(super) due: Duration,
-    /// The file; zero for a removal.
+    /// The file; for a removal the directory.
     pub(super) inode: Inode,
     pub(super) path: PathBuf,
     pub(super) effect: Effect,
@@ -57,7 +57,7 @@ impl Flight {
             Effect::Write { .. } => faults.write_error,
             Effect::Sync { .. } => faults.sync_error,
             Effect::Allocate { .. } => faults.allocate_error,
-            Effect::Remove => faults.remove_error,
+            Effect::Remove { .. } => faults.remove_error,
         };
         if faults.strike(probability, &self.path, random) {
             return done(Err(self.fail(disk, random)));
@@ -78,7 +78,7 @@ impl Flight {
                 done(Ok(0))
             }
             Effect::Allocate { len } => done(disk.allocate(self.inode, *len).map(|()| 0)),
-            Effect::Remove => done(disk.remove(&self.path).map(|()| 0)),
+            Effect::Remove { name } => done(disk.remove(self.inode, name).map(|()| 0)),
         }
     }
 
@@ -98,7 +98,7 @@ impl Flight {
                 self.interrupt(disk, random);
                 pick(&[Errno::IO, Errno::NOSPC], random)
             }
-            Effect::Remove => {
+            Effect::Remove { .. } => {
                 self.interrupt(disk, random);
                 Errno::IO
             }
@@ -120,8 +120,8 @@ impl Flight {
             }
             Effect::Sync { order } if random.coin() => disk.sync(self.inode, *order),
             Effect::Allocate { len } if random.coin() => drop(disk.allocate(self.inode, *len)),
-            Effect::Remove if random.coin() => drop(disk.remove(&self.path)),
-            Effect::Sync { .. } | Effect::Allocate { .. } | Effect::Remove => {}
+            Effect::Remove { name } if random.coin() => drop(disk.remove(self.inode, name)),
+            Effect::Sync { .. } | Effect::Allocate { .. } | Effect::Remove { .. } => {}
         }
     }
 }
@@ -177,7 +177,7 @@ impl std::fmt::Display for Flight {
             }
             Effect::Sync { .. } => write!(f, "sync")?,
             Effect::Allocate { len } => write!(f, "allocate {len} bytes of")?,
-            Effect::Remove => write!(f, "remove")?,
+            Effect::Remove { .. } => write!(f, "remove")?,
         }
         write!(f, " {}", self.path.display())
     }

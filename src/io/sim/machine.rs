@@ -12,7 +12,7 @@ use super::world::World;
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread};
+use crate::io::{Dir, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread};
 
 /// A process: alive until the world crashes.
 #[derive(Clone)]
@@ -55,29 +55,38 @@ impl Io for Machine {
         &self.counters
     }
 
-    fn create_dir(&self, dir: &Path) -> Result<()> {
-        let made = self.world.state().create_dir(self.process, dir);
-        made.map_err(|e| failed("create directory", dir, e))
-    }
-
-    fn list(&self, dir: &Path) -> Result<Option<Vec<String>>> {
-        match self.world.state().list(self.process, dir) {
-            Ok(names) => Ok(Some(names)),
+    fn open_dir(&self, path: &Path) -> Result<Option<Dir>> {
+        let opened = self.world.state().open_dir(self.process, path);
+        match opened {
+            Ok(inode) => Ok(Some(Dir::new(self.file(path, inode, false)))),
             Err(Errno::NOENT) => Ok(None),
-            Err(e) => Err(failed("list directory", dir, e)),
+            Err(e) => Err(failed("open directory", path, e)),
         }
     }
 
-    fn open(&self, path: &Path, mode: OpenMode) -> Result<File> {
+    fn create_dir(&self, path: &Path) -> Result<Dir> {
+        let made = self.world.state().create_dir(self.process, path);
+        let inode = made.map_err(|e| failed("create directory", path, e))?;
+        Ok(Dir::new(self.file(path, inode, false)))
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Vec<String>> {
+        let place = (dir.file().simulated().inode, dir.path());
+        let listed = self.world.state().list(self.process, place);
+        listed.map_err(|e| failed("list directory", dir.path(), e))
+    }
+
+    fn open(&self, dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         let operation = match mode {
             OpenMode::Read => "open",
             OpenMode::Create => "create",
             OpenMode::Direct => "open for direct writing",
-            OpenMode::Directory => "open directory",
         };
-        let opened = self.world.state().open(self.process, path, mode);
-        let inode = opened.map_err(|e| failed(operation, path, e))?;
-        Ok(self.file(path, inode, false))
+        let path = dir.path_of(name);
+        let place = (dir.file().simulated().inode, name, path.as_path());
+        let opened = self.world.state().open(self.process, place, mode);
+        let inode = opened.map_err(|e| failed(operation, &path, e))?;
+        Ok(self.file(&path, inode, false))
     }
 
     fn file_len(&self, file: &File) -> Result<u64> {
@@ -86,20 +95,23 @@ impl Io for Machine {
         len.map_err(|e| failed("find the length of", file.path(), e))
     }
 
-    fn lock(&self, path: &Path) -> Result<Lock> {
-        let dir = path.parent().unwrap_or(path).to_path_buf();
-        match self.world.state().lock(self.process, path) {
-            Ok(inode) => Ok(Lock(self.file(path, inode, true))),
+    fn lock(&self, dir: &Dir, name: &str) -> Result<Lock> {
+        let path = dir.path_of(name);
+        let place = (dir.file().simulated().inode, name, path.as_path());
+        let locked = self.world.state().lock(self.process, place);
+        match locked {
+            Ok(inode) => Ok(Lock(self.file(&path, inode, true))),
             Err(Errno::WOULDBLOCK) => {
-                Err(Error::Locked { dir, holder: format!("simulated process {}", self.process) })
+                let holder = format!("simulated process {}", self.process);
+                Err(Error::Locked { dir: dir.path().to_path_buf(), holder })
             }
-            Err(e) => Err(failed("open", path, e)),
+            Err(e) => Err(failed("open", &path, e)),
         }
     }
 
-    fn space(&self, dir: &Path) -> Result<Space> {
-        let free = self.world.state().free(self.process, dir);
-        let free_bytes = free.map_err(|e| failed("find the free space of", dir, e))?;
+    fn space(&self, dir: &Dir) -> Result<Space> {
+        let free = self.world.state().free(self.process, dir.path());
+        let free_bytes = free.map_err(|e| failed("find the free space of", dir.path(), e))?;
         Ok(Space { free_bytes, free_files: 1 << 20 })
     }
 

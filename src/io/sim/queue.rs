@@ -62,31 +62,30 @@ fn copy_of(data: &Data) -> Vec<u8> {
 
 impl Queue for SimulatedQueue {
     fn submit(&mut self, token: u64, mut op: Op) {
-        let (path, effect) = match &mut op {
-            Op::Read { file, offset, buffer } => {
+        let effect = match &mut op {
+            Op::Read { offset, buffer, .. } => {
                 buffer.clear();
                 let len = buffer.capacity();
                 buffer.zero_to(len);
                 buffer.fill(GARBAGE);
-                (file.path(), Effect::Read { offset: *offset, len })
+                Effect::Read { offset: *offset, len }
             }
-            Op::Write { file, offset, data, durable } => {
-                let bytes = copy_of(data);
-                (file.path(), Effect::Write { offset: *offset, bytes, durable: *durable })
+            Op::Write { offset, data, durable, .. } => {
+                Effect::Write { offset: *offset, bytes: copy_of(data), durable: *durable }
             }
             // The number of the newest change is filled in by the world.
-            Op::Sync { file } => (file.path(), Effect::Sync { order: 0 }),
-            Op::Allocate { file, len } => (file.path(), Effect::Allocate { len: *len }),
-            Op::Remove { path } => (path.as_path(), Effect::Remove),
+            Op::Sync { .. } => Effect::Sync { order: 0 },
+            Op::Allocate { len, .. } => Effect::Allocate { len: *len },
+            Op::Remove { name, .. } => Effect::Remove { name: name.clone() },
         };
-        let path = path.to_path_buf();
-        let inode = match &op {
+        let (file, path) = match &op {
             Op::Read { file, .. }
             | Op::Write { file, .. }
             | Op::Sync { file }
-            | Op::Allocate { file, .. } => file.simulated().inode,
-            Op::Remove { .. } => 0,
+            | Op::Allocate { file, .. } => (file, file.path().to_path_buf()),
+            Op::Remove { dir, name } => (dir.file(), dir.path_of(name)),
         };
+        let inode = file.simulated().inode;
         let flight = Flight { queue: self.number, due: Duration::ZERO, inode, path, effect };
         let number = self.machine.world().state().submit(self.machine.process(), flight);
         self.operations.insert(number, (token, op));

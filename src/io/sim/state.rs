@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::crash::{Fate, Survival};
-use super::disk::{Disk, Node};
+use super::disk::{Disk, Node, ROOT};
 use super::faults::{Faults, pick};
 use super::flight::{Effect, Flight, Landed, read};
 use super::names::Inode;
@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) now: Duration,
     /// The process that lives; a crash ends it.
     process: u64,
+    /// Where its relative paths begin.
+    pub(super) current_dir: Inode,
     locks: BTreeSet<Inode>,
     flights: BTreeMap<u64, Flight>,
     next_flight: u64,
@@ -62,6 +64,7 @@ impl State {
             disk: Disk::new(),
             now: Duration::ZERO,
             process: 1,
+            current_dir: ROOT,
             locks: BTreeSet::new(),
             flights: BTreeMap::new(),
             next_flight: 1,
@@ -210,46 +213,66 @@ impl State {
         result
     }
 
-    /// Makes a directory and its parents, durable.
-    pub(super) fn create_dir(&mut self, process: u64, dir: &Path) -> Result<(), Errno> {
+    /// Makes a directory and its parents, durable, and opens it.
+    pub(super) fn create_dir(&mut self, process: u64, path: &Path) -> Result<Inode, Errno> {
         self.check_alive(process)?;
-        let fault = self.fault(self.faults.create_dir_error, dir, &[Errno::IO, Errno::NOSPC]);
+        let fault = self.fault(self.faults.create_dir_error, path, &[Errno::IO, Errno::NOSPC]);
         let made = match fault {
-            Ok(()) => self.disk.create_dir(dir),
+            Ok(()) => self.disk.create_dir(self.current_dir, path),
             Err(e) => {
                 if self.random.coin() {
                     // Made all the same; if that fails too, it was not.
-                    let _made = self.disk.create_dir(dir);
+                    let _made = self.disk.create_dir(self.current_dir, path);
                 }
                 Err(e)
             }
         };
-        self.note("create directory", dir, made)
+        if let Ok(inode) = made {
+            self.disk.opened(inode);
+        }
+        self.note("create directory", path, made)
+    }
+
+    /// Opens the directory that a path leads to now.
+    pub(super) fn open_dir(&mut self, process: u64, path: &Path) -> Result<Inode, Errno> {
+        self.check_alive(process)?;
+        let fault = self.fault(self.faults.open_error, path, &[Errno::IO, Errno::MFILE]);
+        let found = fault.and_then(|()| self.disk.find_from(self.current_dir, path));
+        let opened = found.and_then(|inode| self.check_kind(inode, true));
+        if let Ok(inode) = opened {
+            self.disk.opened(inode);
+        }
+        self.note("open", path, opened)
     }
 
     /// Names in a directory.
-    pub(super) fn list(&mut self, process: u64, dir: &Path) -> Result<Vec<String>, Errno> {
+    pub(super) fn list(&mut self, process: u64, (dir, path): (Inode, &Path)) -> Result<Vec<String>, Errno> {
         self.check_alive(process)?;
-        let fault = self.fault(self.faults.list_error, dir, &[Errno::IO]);
+        let fault = self.fault(self.faults.list_error, path, &[Errno::IO]);
         let listed = fault.and_then(|()| self.disk.list(dir));
-        self.note("list", dir, listed)
+        self.note("list", path, listed)
     }
 
-    /// Opens a file.
-    pub(super) fn open(&mut self, process: u64, path: &Path, mode: OpenMode) -> Result<Inode, Errno> {
+    /// Opens a file of a directory.
+    pub(super) fn open(
+        &mut self,
+        process: u64,
+        (dir, name, path): (Inode, &str, &Path),
+        mode: OpenMode,
+    ) -> Result<Inode, Errno> {
         self.check_alive(process)?;
         let fault = self.fault(self.faults.open_error, path, &[Errno::IO, Errno::MFILE]);
         let opened = match (mode, fault) {
             (OpenMode::Create, Err(e)) => {
                 if self.random.coin() {
                     // Made all the same; if that fails too, it was not.
-                    let _made = self.disk.create(path);
+                    let _made = self.disk.create(dir, name);
                 }
                 Err(e)
             }
-            (OpenMode::Create, Ok(())) => self.disk.create(path),
+            (OpenMode::Create, Ok(())) => self.disk.create(dir, name),
             (_, Err(e)) => Err(e),
-            (mode, Ok(())) => self.find(path, mode == OpenMode::Directory),
+            (_, Ok(())) => self.disk.look_up(dir, name).and_then(|inode| self.check_kind(inode, false)),
         };
         if let Ok(inode) = opened {
             self.disk.opened(inode);
@@ -257,8 +280,7 @@ impl State {
         self.note(if mode == OpenMode::Create { "create" } else { "open" }, path, opened)
     }
 
-    fn find(&mut self, path: &Path, directory: bool) -> Result<Inode, Errno> {
-        let inode = self.disk.find(path)?;
+    fn check_kind(&mut self, inode: Inode, directory: bool) -> Result<Inode, Errno> {
         match (self.disk.node(inode), directory) {
             (Some(Node::Directory(_)), true) | (Some(Node::File(_)), false) => Ok(inode),
             (Some(Node::File(_)), true) => Err(Errno::NOTDIR),
@@ -287,19 +309,23 @@ impl State {
     }
 
     /// Takes the lock of a file, making the file if need be.
-    pub(super) fn lock(&mut self, process: u64, path: &Path) -> Result<Inode, Errno> {
+    pub(super) fn lock(
+        &mut self,
+        process: u64,
+        (dir, name, path): (Inode, &str, &Path),
+    ) -> Result<Inode, Errno> {
         self.check_alive(process)?;
         let fault = self.fault(self.faults.lock_error, path, &[Errno::IO, Errno::MFILE]);
         if let Err(e) = fault {
-            if self.disk.find(path).is_err() && self.random.coin() {
+            if self.disk.look_up(dir, name).is_err() && self.random.coin() {
                 // Made all the same; if that fails too, it was not.
-                let _made = self.disk.create(path);
+                let _made = self.disk.create(dir, name);
             }
             return self.note("lock", path, Err(e));
         }
-        let inode = match self.disk.find(path) {
+        let inode = match self.disk.look_up(dir, name) {
             Ok(inode) => inode,
-            Err(_) => self.disk.create(path)?,
+            Err(_) => self.disk.create(dir, name)?,
         };
         if !self.locks.insert(inode) {
             return Err(Errno::WOULDBLOCK);
@@ -371,6 +397,7 @@ impl State {
             }
         }
         self.process += 1;
+        self.current_dir = ROOT;
         self.locks.clear();
         self.deadlines.clear();
         let what = if power.is_some() { "the power goes" } else { "the process dies" };

@@ -159,7 +159,7 @@ impl World {
     pub fn files(&self, dir: impl AsRef<Path>) -> Vec<(String, u64)> {
         let mut state = self.state();
         let dir = dir.as_ref();
-        let names = state.disk.list(dir).unwrap_or_default();
+        let names = state.disk.find(dir).and_then(|inode| state.disk.list(inode)).unwrap_or_default();
         let mut len_of = |name: &String| {
             let inode = state.disk.find(&dir.join(name)).ok();
             inode.and_then(|inode| state.disk.file(inode)).map_or(0, |contents| contents.len())

@@ -1,13 +1,12 @@
 //! One operation on its way: which request comes next, and what a request's result means.
 //!
-//! A flight owns everything the kernel is told about: buffers, files, path. It is a state machine
+//! A flight owns everything the kernel is told about: buffers, files, names. It is a state machine
 //! without any I/O of its own: [`Flight::request`] gives the next request, [`Flight::advance`]
 //! takes its result. Transfers are cut at [`REQUEST_LEN_MAX`] and go on after short results.
 
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::ffi::OsStrExt;
 
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{opcode, squeue};
@@ -26,8 +25,8 @@ pub(super) struct Flight {
     moved: usize,
     /// How a durable write becomes durable.
     durability: Durability,
-    /// The path of a removal, in the kernel's form.
-    path: Option<CString>,
+    /// The name that a removal removes, in the kernel's form.
+    name: Option<CString>,
 }
 
 /// How far a write's promise to be durable has come.
@@ -55,7 +54,7 @@ pub(super) enum Step {
 impl Flight {
     /// An operation that has not begun.
     pub(super) fn new(token: u64, mut op: Op) -> Self {
-        let mut path = None;
+        let mut removed = None;
         let mut durability = Durability::None;
         match &mut op {
             Op::Read { buffer, .. } => buffer.clear(),
@@ -64,13 +63,13 @@ impl Flight {
                 durability = Durability::ByRequest;
             }
             Op::Write { durable: true, .. } => durability = Durability::SyncLater,
-            Op::Remove { path: name } => {
-                let name = CString::new(name.as_os_str().as_bytes());
-                path = Some(name.expect("a name listed or made by the system has no zero byte"));
+            Op::Remove { name, .. } => {
+                let name = CString::new(name.as_bytes());
+                removed = Some(name.expect("a name listed or made by the system has no zero byte"));
             }
             Op::Write { .. } | Op::Sync { .. } | Op::Allocate { .. } => {}
         }
-        Self { token, op, moved: 0, durability, path }
+        Self { token, op, moved: 0, durability, name: removed }
     }
 
     /// The next request. It names memory of this flight, at addresses that do not change when the
@@ -99,9 +98,9 @@ impl Flight {
             Op::Sync { file } if names::is_directory(file) => opcode::Fsync::new(fd(file)).build(),
             Op::Sync { file } => sync(file),
             Op::Allocate { file, len } => opcode::Fallocate::new(fd(file), *len).build(),
-            Op::Remove { .. } => {
-                let path = self.path.as_ref().expect("set in new for every removal");
-                opcode::UnlinkAt::new(Fd(rustix::fs::CWD.as_raw_fd()), path.as_ptr()).build()
+            Op::Remove { dir, .. } => {
+                let name = self.name.as_ref().expect("set in new for every removal");
+                opcode::UnlinkAt::new(fd(dir.file()), name.as_ptr()).build()
             }
         }
     }

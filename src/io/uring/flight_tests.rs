@@ -13,7 +13,7 @@ const SYNC: u32 = opcode::Fsync::CODE as u32;
 
 fn file() -> File {
     let root = tempfile::tempdir().unwrap();
-    names::open(&root.path().join("file"), OpenMode::Create).unwrap()
+    names::open(&names::open_dir(root.path()).unwrap().unwrap(), "file", OpenMode::Create).unwrap()
 }
 
 fn read(len: usize) -> Op {
@@ -106,7 +106,8 @@ fn failures_end_the_operation_and_a_missing_name_is_none() {
     check(write(SECTOR, false), &[failed(Errno::NOSPC)], &[WRITE], Err(Errno::NOSPC));
     check(write(SECTOR, false), &[0], &[WRITE], Err(Errno::IO));
     check(write(SECTOR, false), &[8, failed(Errno::IO)], &[WRITE; 2], Err(Errno::IO));
-    let remove = || Op::Remove { path: "no/such/file".into() };
+    let dir = names::open_dir(std::path::Path::new("/")).unwrap().unwrap();
+    let remove = || Op::Remove { dir: dir.clone(), name: "absent".into() };
     let unlink = [u32::from(opcode::UnlinkAt::CODE)];
     check(remove(), &[failed(Errno::NOENT)], &unlink, Ok(0));
     check(remove(), &[failed(Errno::ACCESS)], &unlink, Err(Errno::ACCESS));

@@ -1,0 +1,76 @@
+//! The files of one database: which there are, what they are called, and the directory they are in.
+//!
+//! The directory was opened once. Everything made, opened, removed or made durable in it goes
+//! through that handle, never through a path again ([`crate::io::Dir`]).
+
+mod kind;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use kind::FileKind;
+
+use crate::base::error::Result;
+use crate::base::planted::planted;
+use crate::base::sync::Arc;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::exec::Local;
+use crate::io::{Dir, File, Io, OpenMode, Space};
+
+/// The directory of one database, with the counter of its file numbers. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Directory {
+    dir: Dir,
+    /// The next free file number; shared by everything that makes files.
+    ids: Arc<AtomicU64>,
+}
+
+impl Directory {
+    /// The open directory `dir`, whose free file numbers begin with `next_file`.
+    pub(crate) fn new(dir: Dir, next_file: u64) -> Self {
+        Self { dir, ids: Arc::new(AtomicU64::new(next_file)) }
+    }
+
+    /// The path it was opened by, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The path of a file in it, for messages.
+    pub(crate) fn path_of(&self, kind: FileKind) -> PathBuf {
+        self.dir.path_of(&kind.name())
+    }
+
+    /// A file number of its own for a new file.
+    pub(crate) fn take_id(&self) -> u64 {
+        // Relaxed: the number only has to be unique.
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// File numbers from here on are free.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.load(Ordering::Relaxed)
+    }
+
+    /// Opens or makes a file.
+    pub(crate) fn open(&self, local: &Local, kind: FileKind, mode: OpenMode) -> Result<File> {
+        local.io().open(&self.dir, &kind.name(), mode)
+    }
+
+    /// Removes a file. A missing one is not an error.
+    pub(crate) async fn remove(&self, local: &Local, kind: FileKind) -> Result<()> {
+        local.remove(&self.dir, kind.name()).await
+    }
+
+    /// Makes the names of the files in it durable.
+    pub(crate) async fn sync(&self, local: &Local) -> Result<()> {
+        if planted!(DirectoryNotSynced) {
+            return Ok(());
+        }
+        local.sync(self.dir.file()).await
+    }
+
+    /// Free space of the file system that holds it.
+    pub(crate) fn space(&self, io: &dyn Io) -> Result<Space> {
+        io.space(&self.dir)
+    }
+}

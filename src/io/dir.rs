@@ -1,0 +1,35 @@
+//! A handle to an open directory: the directory itself, whatever its path comes to mean.
+//!
+//! Every name below it is looked up from here. The path is that of the opening; it serves messages
+//! and nothing else, for the directory may have been renamed, and another may stand in its place.
+
+use std::path::{Path, PathBuf};
+
+use super::File;
+
+/// An open directory. Clones share one descriptor, which closes with the last of them; removals in
+/// flight hold a clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Dir(File);
+
+impl Dir {
+    /// Wraps an open directory.
+    pub(super) fn new(file: File) -> Self {
+        Self(file)
+    }
+
+    /// As a file, to sync its names.
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// The path it was opened by, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The path of a name in it, for messages.
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+}

@@ -1,0 +1,57 @@
+//! What it takes to make and open the tables of one database.
+
+use super::levels::TableRecord;
+use crate::base::coverage::reached;
+use crate::base::error::{Error, Result};
+use crate::base::sync::Arc;
+use crate::exec::Local;
+use crate::files::{Directory, FileKind};
+use crate::io::OpenMode;
+use crate::table::{BlockCache, FOOTER_LEN, Footer, Table, TableOptions};
+
+/// The directory with what is common to its tables.
+pub(crate) struct TableFiles {
+    directory: Directory,
+    cache: Arc<BlockCache>,
+    options: TableOptions,
+}
+
+impl TableFiles {
+    /// The tables in `directory`, their blocks kept in `cache`, new ones built with `options`.
+    pub(crate) fn new(directory: Directory, cache: Arc<BlockCache>, options: TableOptions) -> Self {
+        Self { directory, cache, options }
+    }
+
+    /// The directory they are in.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The cache of their blocks.
+    pub(crate) fn cache(&self) -> &Arc<BlockCache> {
+        &self.cache
+    }
+
+    /// How they are built.
+    pub(crate) fn options(&self) -> TableOptions {
+        self.options
+    }
+
+    /// Opens a table: reads and checks footer, index and filter.
+    pub(crate) async fn open(&self, local: &Local, record: TableRecord) -> Result<Arc<Table>> {
+        let file = self.directory.open(local, FileKind::Table(record.id), OpenMode::Read)?;
+        let path = file.path();
+        let len = local.io().file_len(&file)?;
+        if len != record.len {
+            reached!("table: another length than the manifest says");
+            return Err(Error::corruption(path, len, "length of the file", record.len, len));
+        }
+        let tail_len = (len as usize).min(FOOTER_LEN);
+        let tail = local.read(&file, len - tail_len as u64, tail_len).await?;
+        let footer = Footer::decode(path, record.id, len, &tail)?;
+        let index = local.read(&file, footer.index_offset, footer.index_len as usize).await?;
+        let filter = local.read(&file, footer.filter_offset, footer.filter_len as usize).await?;
+        let table = Table::new(file, record.id, footer, &index, filter.to_vec(), &self.cache)?;
+        Ok(Arc::new(table))
+    }
+}
