@@ -19,6 +19,7 @@ mod harness_cost;
 mod levels;
 mod main_job;
 mod measure;
+mod outputs;
 mod phase_command;
 mod properties;
 mod report;
@@ -27,6 +28,7 @@ mod runner;
 mod search;
 mod stats;
 mod suite;
+mod terminal;
 mod trace;
 mod trace_arguments;
 mod traffic;
@@ -43,7 +45,8 @@ use runner::PhaseKind;
 
 fn main() -> ExitCode {
     // What engines warn of, rings denied above all, belongs on the screen.
-    let messages = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    let messages =
+        tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(terminal::colours()).with_target(false);
     messages.with_max_level(tracing_subscriber::filter::LevelFilter::WARN).init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -15,6 +15,7 @@ use crate::cli::MainJobArgs;
 use crate::engine::{self, Engine};
 use crate::environment::{Environment, hostname, utc};
 use crate::levels::{self, LevelWatch, live_text};
+use crate::outputs::Outputs;
 use crate::phase_command::{info, measured, settings, settled_s};
 use crate::properties::{Origin, Properties};
 use crate::report::{
@@ -75,6 +76,7 @@ pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
     }
     let size = size(&arguments);
     engine::check(&arguments.engine.engine)?;
+    Outputs::of_reading(&[]).writes("--json", arguments.json.as_deref())?;
     if engine::is_budgeted(&arguments.engine.engine) {
         let option = ("memtable_size_bytes".to_owned(), size.memtable_size_bytes.to_string());
         arguments.engine.options.insert(0, option);

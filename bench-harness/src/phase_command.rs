@@ -11,6 +11,7 @@ use crate::argument::create_file;
 use crate::cli::{EngineArgs, PhaseArgs};
 use crate::engine::{self, Engine, Settings};
 use crate::environment::Environment;
+use crate::outputs::Outputs;
 use crate::properties::{Origin, Properties};
 use crate::report::{Exports, PhaseInfo, PhaseReport, text};
 use crate::resources::{Meter, cool};
@@ -25,6 +26,7 @@ const SETTLE_MAX: Duration = Duration::from_secs(600);
 /// Carries out the command.
 pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     engine::check(&arguments.engine.engine)?;
+    check_outputs(&arguments)?;
     let properties = layer(&arguments)?;
     let workload = workload(&properties, &arguments.engine.engine)?;
     prepare_directory(kind, &arguments)?;
@@ -51,6 +53,13 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     Ok(verdict)
 }
 
+fn check_outputs(arguments: &PhaseArgs) -> Result<()> {
+    let mut outputs = Outputs::of_reading(&arguments.files);
+    outputs.writes("--json", arguments.json.as_deref())?;
+    arguments.export.add_to(&mut outputs)?;
+    arguments.trace.name_files(&mut outputs)
+}
+
 fn job(kind: PhaseKind, arguments: &PhaseArgs, workload: Workload) -> Job {
     let named_by = arguments.trace.trace.as_ref().or(arguments.files.last());
     let workload_name = workload_name(named_by.map(PathBuf::as_path));
@@ -60,6 +69,7 @@ fn job(kind: PhaseKind, arguments: &PhaseArgs, workload: Workload) -> Job {
 /// What a run with these arguments is to do, on a data set that is there.
 pub fn run_job(arguments: &PhaseArgs) -> Result<Job> {
     engine::check(&arguments.engine.engine)?;
+    check_outputs(arguments)?;
     let properties = layer(arguments)?;
     let workload = workload(&properties, &arguments.engine.engine)?;
     prepare_directory(PhaseKind::Run, arguments)?;

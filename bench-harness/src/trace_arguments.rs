@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::argument::number;
 use crate::notice;
+use crate::outputs::Outputs;
 use crate::runner::{Job, PhaseKind};
 use crate::trace::{Format, Recording, Replay, recognise};
 
@@ -49,6 +50,12 @@ impl TraceArgs {
     /// Whether any trace is involved.
     pub fn is_used(&self) -> bool {
         self.trace.is_some() || self.record_trace.is_some()
+    }
+
+    /// Adds its files to those of the command.
+    pub fn name_files(&self, outputs: &mut Outputs) -> Result<()> {
+        outputs.reads("--trace", self.trace.as_deref());
+        outputs.writes("--record-trace", self.record_trace.as_deref())
     }
 
     /// Adds what was asked for to a job. The beginning of the trace is read and the file for the recording made
@@ -99,15 +106,6 @@ impl TraceArgs {
 
     fn recording(&self, threads: usize) -> Result<Option<Arc<Recording>>> {
         let Some(path) = &self.record_trace else { return Ok(None) };
-        let same = |trace: &PathBuf| {
-            trace.canonicalize().is_ok_and(|trace| path.canonicalize().is_ok_and(|path| path == trace))
-        };
-        if self.trace.as_ref().is_some_and(same) {
-            bail!(
-                "--record-trace would overwrite {}, which --trace replays; name another file",
-                path.display()
-            );
-        }
         Ok(Some(Arc::new(Recording::create(path, threads)?)))
     }
 }

@@ -27,6 +27,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::engine;
 use crate::environment::Environment;
+use crate::outputs::Outputs;
 use crate::phase_command::{create_json, layer_basics};
 use crate::report::{SCHEMA, microseconds};
 use crate::ycsb::check_database;
@@ -42,6 +43,7 @@ use round::Subject;
 /// Carries out the command.
 pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
     check_engines(&arguments)?;
+    Outputs::of_reading(&arguments.files).writes("--json", arguments.json.as_deref())?;
     let properties = layer_basics(&arguments.files, &arguments.properties, arguments.threads)?;
     for warning in properties.warnings() {
         notice(&format!("warning: {warning}"));

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::argument::create_file;
+use crate::outputs::Outputs;
 
 use super::{PhaseReport, csv, gobench, hdrlog, openmetrics};
 
@@ -31,6 +32,14 @@ pub struct ExportArgs {
 }
 
 impl ExportArgs {
+    /// Adds its files to those of the command.
+    pub fn add_to(&self, outputs: &mut Outputs) -> Result<()> {
+        outputs.writes("--csv", self.csv.as_deref())?;
+        outputs.writes("--go-bench", self.go_bench.as_deref())?;
+        outputs.writes("--openmetrics", self.openmetrics.as_deref())?;
+        outputs.writes("--hdr-log", self.hdr_log.as_deref())
+    }
+
     /// Whether any file was asked for.
     pub fn is_given(&self) -> bool {
         [&self.csv, &self.go_bench, &self.openmetrics, &self.hdr_log].into_iter().any(Option::is_some)

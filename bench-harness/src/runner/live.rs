@@ -1,10 +1,12 @@
 //! The live status: a bar on a terminal, one line every few seconds elsewhere. Both go to
 //! standard error, so that standard output holds results only.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::terminal;
 
 use super::{Interval, Job, Tick};
 
@@ -35,7 +37,7 @@ pub struct LiveStatus {
 impl LiveStatus {
     /// A status for a phase. `line_interval_s` applies where there is no terminal.
     pub fn new(job: &Job, label: &str, line_interval_s: f64) -> LiveStatus {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = terminal::moves_cursor().then(|| {
             let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr_with_hz(10));
             let template = "{prefix:>10} [{bar:24}] {percent:>3}%  {msg}";
             let style = ProgressStyle::with_template(template)

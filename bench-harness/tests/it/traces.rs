@@ -155,7 +155,7 @@ fn wrong_files_are_refused_before_anything_runs() {
         ("--trace-sample 0.5", "--trace <FILE>"),
         (
             "--trace cluster.csv --record-trace cluster.csv",
-            "--record-trace would overwrite cluster.csv, which --trace",
+            "--record-trace would overwrite cluster.csv, which is the file of --trace",
         ),
         (
             "--trace cluster.csv --record-trace no/where",
