@@ -46,7 +46,7 @@ fn write(db: &Db, of: &str, from: usize) {
         if number % 10 == 0 {
             let mut batch = WriteBatch::new();
             batch.put(key, value);
-            db.write(batch, WriteOptions { durability: Durability::Power }).unwrap();
+            db.write(batch, WriteOptions::new().durability(Durability::Power)).unwrap();
         } else {
             db.put(key, value).unwrap();
         }
