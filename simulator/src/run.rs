@@ -11,6 +11,7 @@ use crate::figures::Figures;
 use crate::options;
 use crate::parameters::{Parameters, Weather};
 use crate::pending::What;
+use crate::random::Random;
 use crate::reading::{HeldRange, Reading, Way, check_get, read_range};
 use crate::scene::{Cores, DIR, Scene};
 
@@ -42,7 +43,10 @@ pub(crate) fn run(scene: &Rc<Scene>) -> Figures {
 
 /// A world for a run.
 pub(crate) fn world_of(parameters: &Parameters) -> World {
-    World::new(parameters.seed, Faults::default())
+    let world = World::new(parameters.seed, Faults::default());
+    // Some file systems cannot reserve space (FUSE, ext3).
+    world.set_reserves(!Random::new(parameters.seed, "file system").chance(15));
+    world
 }
 
 impl Scene {

@@ -26,6 +26,7 @@ pub(crate) use reached;
 /// The marks there are.
 #[cfg(any(feature = "sim", test))]
 pub(crate) const MARKS: &[&str] = &[
+    "allocate: zeros were written instead",
     "block: damaged",
     "close: could not settle",
     "close: settled",

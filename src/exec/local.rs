@@ -9,10 +9,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::timers::Timers;
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
-use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue};
+use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue, cannot_reserve};
 
 /// How long a task may compute before it should yield: a WAL write or another task that became
 /// ready on this core waits no longer than this.
@@ -88,10 +90,36 @@ impl Local {
         Ok(())
     }
 
-    /// Reserves space for the first `len` bytes of a file.
+    /// Reserves space for the first `len` bytes of a file, by filling it up with zeros where the file
+    /// system cannot reserve.
     pub(crate) async fn allocate(&self, file: &File, len: u64) -> Result<()> {
+        if !self.reserve(file, len).await? {
+            reached!("allocate: zeros were written instead");
+            let end = self.io().file_len(file)?;
+            self.fill(file, end, len).await?;
+        }
+        Ok(())
+    }
+
+    /// Reserves space for the first `len` bytes of a file; returns whether the file system can.
+    pub(crate) async fn reserve(&self, file: &File, len: u64) -> Result<bool> {
         let done = self.submit(Op::Allocate { file: file.clone(), len }).await;
-        done.result.map_err(|e| Error::io("allocate", file.path(), None, e))?;
+        match done.result {
+            Ok(_) => Ok(true),
+            Err(e) if cannot_reserve(&e) => Ok(false),
+            Err(e) => Err(Error::io("allocate", file.path(), None, e)),
+        }
+    }
+
+    /// Writes zeros from `offset` up to `end`, in pieces.
+    pub(crate) async fn fill(&self, file: &File, mut offset: u64, end: u64) -> Result<()> {
+        while offset < end {
+            let len = (end - offset).min(REQUEST_LEN_MAX as u64) as usize;
+            let mut zeros = Buffer::with_capacity(len);
+            zeros.zero_to(len);
+            self.write(file, offset, Data::Owned(zeros), false).await?;
+            offset += len as u64;
+        }
         Ok(())
     }
 

@@ -36,6 +36,7 @@ pub(crate) use buffer::Buffer;
 pub(crate) use dir::Dir;
 pub(crate) use file::{File, Lock};
 pub(crate) use map::SharedMap;
+pub(crate) use names::cannot_reserve;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

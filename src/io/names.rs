@@ -111,6 +111,12 @@ pub(super) fn is_directory(file: &File) -> bool {
     rustix::fs::fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
+/// Whether a failed [`Op::Allocate`](super::Op::Allocate) means that the file system does not know
+/// how to reserve space, as FUSE and ext3 do not.
+pub(crate) fn cannot_reserve(e: &io::Error) -> bool {
+    matches!(Errno::from_io_error(e), Some(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL))
+}
+
 /// Free space of the file system that holds `dir`.
 pub(super) fn space(dir: &Dir) -> Result<Space> {
     let failed = |e: Errno| Error::io("find the free space of", dir.path(), None, e.into());

@@ -7,7 +7,6 @@
 use super::format::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
-use crate::base::limits::REQUEST_LEN_MAX;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
@@ -70,15 +69,9 @@ impl Blank {
         let kind = FileKind::Segment(id);
         drop(directory.open(local, kind, OpenMode::Create)?);
         let file = directory.open(local, kind, OpenMode::Direct)?;
-        local.allocate(&file, segment_len).await?;
-        let mut offset = 0;
-        while offset < segment_len {
-            let len = (segment_len - offset).min(REQUEST_LEN_MAX as u64) as usize;
-            let mut zeros = Buffer::with_capacity(len);
-            zeros.zero_to(len);
-            local.write(&file, offset, Data::Owned(zeros), false).await?;
-            offset += len as u64;
-        }
+        // Where space cannot be reserved, the zeros take it.
+        local.reserve(&file, segment_len).await?;
+        local.fill(&file, 0, segment_len).await?;
         local.sync(&file).await?;
         Ok(Self { id, file, capacity: segment_len - SEGMENT_HEADER_LEN as u64 })
     }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how an expectation fails")]
 #![expect(clippy::print_stdout, reason = "a test that cannot run here says so")]
 
+mod device;
 mod generator;
 mod scratch;
 
@@ -16,6 +17,7 @@ mod damage;
 mod durability;
 mod ends;
 mod errors;
+mod file_systems;
 mod full_disk;
 mod identity;
 mod levels;

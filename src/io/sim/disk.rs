@@ -28,6 +28,8 @@ pub(super) struct Disk {
     order: u64,
     /// Bytes it holds.
     capacity: u64,
+    /// Whether space can be reserved.
+    reserves: bool,
     /// How many handles are open on each file.
     open: BTreeMap<Inode, usize>,
 }
@@ -45,7 +47,7 @@ impl Disk {
     /// An empty disk without bounds.
     pub(super) fn new() -> Self {
         let nodes = BTreeMap::from([(ROOT, Node::Directory(Names::default()))]);
-        Self { nodes, next: ROOT + 1, order: 0, capacity: u64::MAX, open: BTreeMap::new() }
+        Self { nodes, next: ROOT + 1, order: 0, capacity: u64::MAX, reserves: true, open: BTreeMap::new() }
     }
 
     /// The number for the next change.
@@ -62,6 +64,11 @@ impl Disk {
     /// Sets the capacity in bytes; what is there stays, even if it is more.
     pub(super) fn set_capacity(&mut self, bytes: u64) {
         self.capacity = bytes;
+    }
+
+    /// Whether it can reserve space, from now on.
+    pub(super) fn set_reserves(&mut self, reserves: bool) {
+        self.reserves = reserves;
     }
 
     /// Bytes taken.
@@ -220,6 +227,9 @@ impl Disk {
 
     /// Gives a file at least `len` bytes.
     pub(super) fn allocate(&mut self, inode: Inode, len: u64) -> Result<(), Errno> {
+        if !self.reserves {
+            return Err(Errno::OPNOTSUPP);
+        }
         let (order, free) = (self.next_order(), self.free());
         let Some(contents) = self.file(inode) else { return Err(Errno::ISDIR) };
         if contents.space_for(len) - contents.space() > free {

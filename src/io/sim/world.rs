@@ -120,6 +120,11 @@ impl World {
         self.state().disk.set_capacity(bytes);
     }
 
+    /// Sets whether the file system can reserve space for a file (`fallocate`). Most can.
+    pub fn set_reserves(&self, reserves: bool) {
+        self.state().disk.set_reserves(reserves);
+    }
+
     /// Bytes taken on the disk.
     #[must_use]
     pub fn used(&self) -> u64 {
