@@ -61,11 +61,17 @@ pub enum Error {
     },
 
     /// Another process (or another handle in this one) has the directory open.
+    ///
+    /// The lock belongs to the process that opened the database: closing or dropping the database
+    /// there gives it up. It ends with that process too, if it is killed; but a child which that process
+    /// forked and which runs no other program has copies of its descriptors, and then the lock ends
+    /// with the last such child. Nothing such a child does touches the lock.
     #[error("{} is in use by {holder}: close it there first", dir.display())]
     Locked {
         /// The database directory.
         dir: PathBuf,
-        /// Who holds it, as far as the lock file tells.
+        /// Who holds it, as far as the lock file tells: `process 123 (name)`; or what that has left
+        /// behind, if it has ended.
         holder: String,
     },
 
@@ -159,6 +165,15 @@ pub enum Error {
     /// The handle was closed.
     #[error("the database is closed")]
     Closed,
+
+    /// The call was made in a process that was forked from the one that opened the database, and
+    /// has done nothing. Neither has dropping the database, its snapshots and ranges there. The child
+    /// may open other databases of its own.
+    #[error(
+        "this process was forked from the one that opened the database: use it there, or open it here \
+         once it is closed there"
+    )]
+    Forked,
 }
 
 /// The system error inside [`Error::Io`], shareable between the callers it concerns.

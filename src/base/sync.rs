@@ -12,20 +12,21 @@
 pub(crate) mod epoch;
 #[cfg(all(test, loom))]
 pub(crate) mod loom_tests;
-#[cfg(loom)]
-pub(crate) mod thread;
+pub(crate) mod parker;
 
 pub(crate) use std::sync::Arc;
 
 #[cfg(not(loom))]
 pub(crate) use crossbeam_epoch as epoch;
 #[cfg(loom)]
-pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[cfg(not(loom))]
-pub(crate) use std::{
-    sync::{Mutex, MutexGuard, atomic},
-    thread,
-};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
+
+/// Atomics that are laid over mapped memory, which those of a model could not be.
+pub(crate) mod mapped {
+    pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+}
 
 /// Locks, also after a panic elsewhere: every critical section of the engine leaves its data whole
 /// at each step, so a poisoned lock guards nothing that the panic could have broken.

@@ -101,6 +101,15 @@ impl Range {
     }
 }
 
+impl Drop for Range {
+    fn drop(&mut self) {
+        if !self.handle.0.process.is_current() {
+            // What it pins is the parent's, who may be the only one to take it apart.
+            std::mem::forget((self.front.take(), self.back.take(), Arc::clone(&self.view)));
+        }
+    }
+}
+
 impl Iterator for Range {
     type Item = Result<(Vec<u8>, Value)>;
 

@@ -31,8 +31,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(handle: Arc<Handle>) -> Self {
-        let engine = &handle.0;
-        let seqno = engine.snapshots.take(|| engine.visible_seqno());
+        let seqno = handle.0.take_snapshot();
         Self { handle, seqno }
     }
 
@@ -57,13 +56,13 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.handle.0.snapshots.release(self.seqno);
+        self.handle.0.release_snapshot(self.seqno);
     }
 }
 
 impl Clone for Snapshot {
     fn clone(&self) -> Self {
-        let seqno = self.handle.0.snapshots.take(|| self.seqno);
-        Self { handle: Arc::clone(&self.handle), seqno }
+        self.handle.0.share_snapshot(self.seqno);
+        Self { handle: Arc::clone(&self.handle), seqno: self.seqno }
     }
 }

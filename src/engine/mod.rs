@@ -27,7 +27,7 @@ use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::exec::{Cores, Event};
 use crate::files::Directory;
-use crate::io::Io;
+use crate::io::{Io, Process};
 use crate::lsm::published::Published;
 use crate::lsm::table_files::TableFiles;
 use crate::lsm::view::View;
@@ -41,6 +41,7 @@ use snapshots::Snapshots;
 /// One open database.
 pub(crate) struct Engine {
     // Constant after opening.
+    pub(crate) process: Process,
     pub(crate) options: Options,
     pub(crate) io: Arc<dyn Io>,
     pub(crate) cores: Arc<Cores>,
@@ -91,8 +92,10 @@ pub(crate) struct Counters {
 }
 
 impl Engine {
-    /// Refuses calls on a closed handle.
+    /// Refuses calls on a closed handle, and those of a child of the process that opened it. Every
+    /// call does this first: in a child any lock may be held for ever.
     pub(crate) fn check_open(&self) -> Result<()> {
+        self.process.check()?;
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
     }
 

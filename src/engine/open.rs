@@ -16,7 +16,7 @@ use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, Mutex};
 use crate::exec::{Cores, Event, Local, Reply, Stepped, block_on};
 use crate::files::FileKind;
-use crate::io::{Dir, Io, Lock, probe};
+use crate::io::{Dir, Io, Lock, Process, probe};
 use crate::lsm::published::Published;
 use crate::lsm::recovery::recover;
 use crate::lsm::view::View;
@@ -29,6 +29,12 @@ pub(crate) struct Handle(pub(crate) Arc<Engine>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        if !self.0.process.is_current() {
+            // A child: no core is there to be stopped, and what is open is its parent's. One more
+            // owner, who never lets go, and nothing is taken apart.
+            std::mem::forget(Arc::clone(&self.0));
+            return;
+        }
         self.0.closed.store(true, Ordering::Release);
         self.0.refuse_writes(Error::Closed);
         self.0.cores.stop();
@@ -40,6 +46,7 @@ impl Handle {
     /// [`Error::Closed`].
     pub(crate) async fn close(&self) -> Result<()> {
         let engine = &self.0;
+        engine.process.check()?;
         if engine.closed.swap(true, Ordering::AcqRel) {
             return Err(Error::Closed);
         }
@@ -141,6 +148,7 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) 
     let io = Arc::clone(local.io());
     let engine = Arc::new(Engine {
         blocks: Arc::new(BlockReader::new(Arc::clone(&io))),
+        process: Process::current(),
         options,
         io: Arc::clone(&io),
         cores,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Engine;
 use crate::base::key::SeqNo;
 use crate::base::sync::{Mutex, lock};
 
@@ -38,5 +39,29 @@ impl Snapshots {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         lock(&self.0).values().sum()
+    }
+}
+
+impl Engine {
+    /// Registers a snapshot of now. In a child, where it is of no use, it gets a seqno and no more.
+    pub(crate) fn take_snapshot(&self) -> SeqNo {
+        if !self.process.is_current() {
+            return self.visible_seqno();
+        }
+        self.snapshots.take(|| self.visible_seqno())
+    }
+
+    /// Registers another snapshot at the seqno of a live one.
+    pub(crate) fn share_snapshot(&self, seqno: SeqNo) {
+        if self.process.is_current() {
+            self.snapshots.take(|| seqno);
+        }
+    }
+
+    /// Gives a snapshot up.
+    pub(crate) fn release_snapshot(&self, seqno: SeqNo) {
+        if self.process.is_current() {
+            self.snapshots.release(seqno);
+        }
     }
 }

@@ -81,6 +81,8 @@ impl Engine {
     /// The state and counters now.
     pub(crate) fn stats(&self) -> Stats {
         let view = self.published.get();
+        // In a child they show how things stood when it was forked, without what is under locks.
+        let forked = !self.process.is_current();
         let flushed: Vec<FileStats> =
             view.files.flushed.iter().map(|file| FileStats::of(&file.table)).collect();
         let partitions: Vec<_> = view
@@ -104,15 +106,16 @@ impl Engine {
                 partitions.iter().filter_map(|(_, file)| file.as_ref()).map(|file| file.bytes).sum(),
             ),
             ("index_filter_bytes", tables.map(|table| table.memory_bytes() as u64).sum()),
-            ("snapshots", self.snapshots.count() as u64),
+            ("snapshots", if forked { 0 } else { self.snapshots.count() as u64 }),
             ("last_seqno", self.visible_seqno()),
             ("cores", self.cores.count() as u64),
         ];
-        self.add_counters(&mut values);
+        let running = if forked { 0 } else { lock(&self.jobs).count() as u64 };
+        self.add_counters(running, &mut values);
         Stats { backend: self.io.backend(), flushed, partitions, values }
     }
 
-    fn add_counters(&self, values: &mut Vec<(&'static str, u64)>) {
+    fn add_counters(&self, compactions_running: u64, values: &mut Vec<(&'static str, u64)>) {
         let (counters, io, wal) = (&self.counters, self.io.counters(), &self.wal);
         let cache = self.table_files.cache().stats();
         values.extend([
@@ -130,7 +133,7 @@ impl Engine {
             ("background_failures", counters.background_failures.get()),
             ("flushes", counters.flushes.get()),
             ("flush_bytes_written", counters.flush_bytes.get()),
-            ("compactions_running", lock(&self.jobs).count() as u64),
+            ("compactions_running", compactions_running),
             ("compactions", counters.compactions.get()),
             ("compaction_bytes_read", counters.compaction_read_bytes.get()),
             ("compaction_bytes_written", counters.compaction_write_bytes.get()),

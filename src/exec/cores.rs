@@ -8,7 +8,7 @@ use super::mailbox::Mailbox;
 use super::reply::{Reply, reply};
 use crate::base::error::{Error, Result};
 use crate::base::sync::{Arc, Mutex, lock};
-use crate::io::{Io, Lock, Thread};
+use crate::io::{Io, Lock, Process, Thread};
 
 /// Handle to the running cores. Shared by all that start tasks.
 pub(crate) struct Cores {
@@ -43,7 +43,10 @@ impl Cores {
     pub(crate) fn stepped(io: &Arc<dyn Io>, count: usize, held: &Lock) -> Result<(Self, Stepped)> {
         let cores = (0..count).map(|number| Core::new(io, number, held)).collect::<Result<Vec<_>>>()?;
         let mailboxes = cores.iter().map(|core| Arc::clone(core.mailbox())).collect();
-        Ok((Self { mailboxes, threads: Mutex::default() }, Stepped { cores, tells: false }))
+        Ok((
+            Self { mailboxes, threads: Mutex::default() },
+            Stepped { cores, tells: false, process: Process::current() },
+        ))
     }
 
     /// How many there are.
@@ -95,6 +98,8 @@ pub(crate) struct Stepped {
     /// Whether an idle core tells its queue until when it would sleep. Only a simulated queue takes
     /// that as news and does not sleep.
     tells: bool,
+    /// Its children may not touch the cores' queues.
+    process: Process,
 }
 
 impl Stepped {
@@ -105,13 +110,21 @@ impl Stepped {
 
     /// Takes one turn of one core without waiting; returns whether it found work.
     pub(crate) fn step(&mut self, core: usize) -> bool {
-        self.cores[core].turn(self.tells) == Turn::Worked
+        self.process.is_current() && self.cores[core].turn(self.tells) == Turn::Worked
     }
 
     /// For cores of a simulated world: idle ones tell it when they would wake up.
     #[cfg(feature = "sim")]
     pub(crate) fn tell_deadlines(&mut self) {
         self.tells = true;
+    }
+}
+
+impl Drop for Stepped {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            std::mem::forget(std::mem::take(&mut self.cores));
+        }
     }
 }
 

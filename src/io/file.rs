@@ -3,6 +3,9 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FlockOperation;
+
+use super::Process;
 use crate::base::sync::Arc;
 
 /// An open file. Clones share one descriptor, which closes with the last of them; operations in
@@ -20,11 +23,35 @@ struct OpenFile {
 #[derive(Debug)]
 enum Handle {
     System(OwnedFd),
+    Locked(LockedFile),
     #[cfg(feature = "sim")]
     Simulated(super::sim::Handle),
 }
 
+/// A descriptor with an exclusive `flock` on it.
+#[derive(Debug)]
+struct LockedFile {
+    descriptor: OwnedFd,
+    process: Process,
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // Closing is not enough: children that this process has forked have copies of the descriptor,
+        // until they run another program. And it is not their lock to give up.
+        if self.process.is_current() {
+            let _unlocked = rustix::fs::flock(&self.descriptor, FlockOperation::Unlock);
+        }
+    }
+}
+
 impl File {
+    /// Wraps an open descriptor that has just been locked. The lock ends with the last clone.
+    pub(super) fn locked(path: PathBuf, descriptor: OwnedFd) -> Self {
+        let handle = Handle::Locked(LockedFile { descriptor, process: Process::current() });
+        Self(Arc::new(OpenFile { path, handle }))
+    }
+
     /// Wraps an open descriptor.
     pub(crate) fn new(path: PathBuf, descriptor: OwnedFd) -> Self {
         Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor) }))
@@ -41,7 +68,7 @@ impl File {
     pub(super) fn simulated(&self) -> &super::sim::Handle {
         match &self.0.handle {
             Handle::Simulated(handle) => handle,
-            Handle::System(_) => unreachable!("files stay in the world that opened them"),
+            Handle::System(_) | Handle::Locked(_) => unreachable!("files stay in the world that opened them"),
         }
     }
 
@@ -55,6 +82,7 @@ impl AsFd for File {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.0.handle {
             Handle::System(descriptor) => descriptor.as_fd(),
+            Handle::Locked(file) => file.descriptor.as_fd(),
             #[cfg(feature = "sim")]
             Handle::Simulated(_) => unreachable!("files stay in the world that opened them"),
         }

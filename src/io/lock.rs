@@ -4,6 +4,10 @@
 //! process is refused as well, and every ring that has the file registered keeps the lock for as
 //! long as it has requests in flight, even after `kill -9`. A new owner therefore never starts
 //! while the kernel still writes for the old one, and may have to wait a moment.
+//!
+//! A child forked from the holder has a copy of the descriptor. So the lock is given up by a call, not
+//! by closing alone, and by the process that took it; only if that is killed does the lock outlive
+//! it, until its last child that has run no other program has ended.
 
 use std::fs;
 use std::io;
@@ -52,7 +56,7 @@ pub(super) fn take(dir: &Dir, name: &str) -> Result<Lock> {
     let holder = format!("process {} ({})\n", std::process::id(), comm.trim_end());
     rustix::fs::ftruncate(&descriptor, 0).map_err(|e| failed("shorten", e))?;
     rustix::io::pwrite(&descriptor, holder.as_bytes(), 0).map_err(|e| failed("write", e))?;
-    Ok(Lock(File::new(path, descriptor)))
+    Ok(Lock(File::locked(path, descriptor)))
 }
 
 /// Whether `name` in `dir` still stands for the open file.
@@ -82,8 +86,9 @@ fn holder_lives(descriptor: &OwnedFd) -> bool {
 
 fn held(dir: &Dir, descriptor: &OwnedFd) -> Error {
     let holder = match holder_text(descriptor) {
-        Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
-        Ok(_) => "a process that has not written its name yet".to_owned(),
+        Ok(text) if text.trim().is_empty() => "a process that has not written its name yet".to_owned(),
+        Ok(text) if holder_lives(descriptor) => text.trim().to_owned(),
+        Ok(text) => format!("what {} has left behind (a child it forked, or requests)", text.trim()),
         Err(e) => unreadable(&e),
     };
     Error::Locked { dir: dir.path().to_path_buf(), holder }

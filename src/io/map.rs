@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-use super::File;
+use super::{File, Process};
 use crate::base::error::{Error, Result};
 use crate::base::sync::Arc;
 
@@ -16,6 +16,8 @@ pub(crate) struct SharedMap(Arc<Region>);
 struct Region {
     start: *mut u8,
     len: usize,
+    /// Children do not have the mapping.
+    process: Process,
 }
 
 // SAFETY: the region is plain memory; every access goes through the unsafe methods of SharedMap,
@@ -40,7 +42,13 @@ impl SharedMap {
             )
         }
         .map_err(|e| error(e, file.path()))?;
-        Ok(Self(Arc::new(Region { start: start.cast(), len })))
+        // What a child stored there would be stored in its parent's file.
+        // SAFETY: the advice is for the mapping just made, and changes nothing of it in this process.
+        let advised = unsafe { rustix::mm::madvise(start, len, Advice::LinuxDontFork) };
+        if let Err(e) = advised {
+            tracing::debug!("children of this process get a copy of {}: {e}", file.path().display());
+        }
+        Ok(Self(Arc::new(Region { start: start.cast(), len, process: Process::current() })))
     }
 
     /// A mapping that belongs to no file, beginning with `bytes`, for a simulated world to look into.
@@ -56,7 +64,7 @@ impl SharedMap {
                 MapFlags::PRIVATE,
             )
         }?;
-        let map = Self(Arc::new(Region { start: start.cast(), len }));
+        let map = Self(Arc::new(Region { start: start.cast(), len, process: Process::current() }));
         // SAFETY: nobody else knows the mapping yet.
         unsafe { map.write(0, bytes) };
         Ok(map)
@@ -105,6 +113,10 @@ impl SharedMap {
 
 impl Drop for Region {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // The child may have mapped something of its own there.
+            return;
+        }
         // SAFETY: the region was mapped with this length, and the last owner is going away.
         // A failure would leave the mapping in place, which is harmless.
         let _unmapped = unsafe { rustix::mm::munmap(self.start.cast(), self.len) };

@@ -17,6 +17,7 @@ mod lock;
 pub(crate) mod map;
 mod names;
 pub(crate) mod probe;
+mod process;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 mod uring;
@@ -37,6 +38,7 @@ pub(crate) use dir::Dir;
 pub(crate) use file::{File, Lock};
 pub(crate) use map::SharedMap;
 pub(crate) use names::cannot_reserve;
+pub(crate) use process::Process;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

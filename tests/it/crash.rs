@@ -6,7 +6,8 @@
 //! alone, and each thread has keys of its own, so the parent knows exactly what may be there: the
 //! operations up to the last acknowledged one, or one more, which was in flight. That is
 //! completeness, order, whole batches and nothing invented in one comparison. Scans in both
-//! directions and single reads must agree, and opening once more must change nothing.
+//! directions and single reads must agree, and opening once more must change nothing. All the while the
+//! child forks others, which try to write the same keys and must not be able to.
 //!
 //! `RABI_KILL_ROUNDS` sets the number of rounds, `RABI_KILL_SEED` the choice of moments.
 
@@ -22,10 +23,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use rabi::{Db, Durability, IoBackend, Options, WriteBatch, WriteOptions};
+use rabi::{Db, Durability, Error, IoBackend, Options, WriteBatch, WriteOptions};
 
 use crate::generator::Random;
 use crate::scratch::{Scratch, number};
+use crate::system::fork;
 
 const ROUNDS: u64 = 20;
 const THREADS: usize = 2;
@@ -134,8 +136,33 @@ fn child_that_writes_until_it_is_killed() {
             let db = &db;
             scope.spawn(move || write_for_ever(db, number, *start));
         }
+        scope.spawn(|| fork_for_ever(&db));
         tell_of_compaction(&db);
     });
+}
+
+/// Forks children that try to write what their parent writes, to read and to drop; tells of one that
+/// could, or that did not come to its end.
+fn fork_for_ever(db: &Db) {
+    let mut random = Random::new(("forks", std::process::id()));
+    loop {
+        thread::sleep(Duration::from_micros(random.below(20_000) as u64));
+        let (snapshot, mut range) = (db.snapshot(), db.prefix(prefix(0)));
+        range.next();
+        let child = fork(|| {
+            for key in (0..THREADS).map(|thread| format!("{}{:03}", prefix(thread), random.below(KEYS))) {
+                assert!(matches!(db.put(&key, "a child's"), Err(Error::Forked)), "a child wrote {key}");
+                assert!(matches!(snapshot.get(&key), Err(Error::Forked)), "a child read {key}");
+            }
+            assert!(matches!(db.flush(), Err(Error::Forked)), "a child flushed");
+            assert!(matches!(range.next(), Some(Err(Error::Forked))), "a child read on");
+            drop((snapshot, range));
+        });
+        match child.wait() {
+            Ok(()) => say("forked\n"),
+            Err(wrong) => say(&format!("forked: {wrong}\n")),
+        }
+    }
 }
 
 /// Tells when a compaction is at work and when none is.
@@ -200,7 +227,7 @@ impl Running {
     fn kill(mut self, delay: Duration, compacting: bool, done: &[u64; THREADS]) -> Killed {
         let pid = self.child.id();
         let mut killer = (!compacting).then(|| kill_after(delay, pid));
-        let mut killed = Killed { opened: false, compacting: false, acknowledged: *done };
+        let mut killed = Killed { opened: false, compacting: false, forks: 0, acknowledged: *done };
         let mut line = String::new();
         // Lines are read meanwhile, so that a full pipe never stops the child.
         while self.lines.read_line(&mut line).unwrap() > 0 {
@@ -239,6 +266,8 @@ struct Killed {
     opened: bool,
     /// Whether a compaction was at work, as it said last.
     compacting: bool,
+    /// Children that the child itself had forked, and that could do nothing.
+    forks: usize,
     acknowledged: [u64; THREADS],
 }
 
@@ -249,6 +278,8 @@ impl Killed {
             ["opened"] => self.opened = true,
             ["compacting"] => self.compacting = true,
             ["compacted"] => self.compacting = false,
+            ["forked"] => self.forks += 1,
+            ["forked:", ..] => panic!("{line}"),
             ["written", thread, number] => {
                 let (thread, number): (usize, u64) = (thread.parse().unwrap(), number.parse().unwrap());
                 assert_eq!(number, self.acknowledged[thread] + 1, "lines are missing");
@@ -326,6 +357,7 @@ enum Moment {
 struct Counts {
     opening: usize,
     compacting: usize,
+    forks: usize,
     replays: usize,
 }
 
@@ -361,6 +393,7 @@ impl Trial {
         };
         let killed = running.kill(delay, moment == Moment::Compacting, &self.done);
         self.counts.compacting += usize::from(killed.compacting);
+        self.counts.forks += killed.forks;
         let kills = if moment == Moment::Opening { self.random.between(1, 4) } else { 0 };
         for _ in 0..kills {
             let delay = Duration::from_micros(self.random.below(6000) as u64);
@@ -421,5 +454,6 @@ fn a_killed_process_loses_nothing_acknowledged_and_tears_no_batch() {
     assert!(done.iter().all(|done| *done > 20 * rounds), "too few operations to mean anything: {done:?}");
     assert!(!few(counts.replays, 2), "too few replays to mean anything: {counts:?}");
     assert!(!few(counts.compacting, 6), "too few kills during compaction to mean anything: {counts:?}");
+    assert!(!few(counts.forks, 1), "too few forks to mean anything: {counts:?}");
     assert!(!few(counts.opening, 6), "too few kills during an opening to mean anything: {counts:?}");
 }

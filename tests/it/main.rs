@@ -8,6 +8,7 @@
 mod device;
 mod generator;
 mod scratch;
+mod system;
 
 mod backends;
 mod concurrent;
@@ -18,9 +19,11 @@ mod durability;
 mod ends;
 mod errors;
 mod file_systems;
+mod forked;
 mod full_disk;
 mod identity;
 mod levels;
 mod model;
 mod stepped;
+mod thread_ends;
 mod tidy;

@@ -232,6 +232,8 @@ impl Drop for UringQueue {
                 Err(e) => {
                     // The kernel may still use the memory, and nothing will tell us when it ends.
                     tracing::error!("{} operations are abandoned: {}", self.pushed, self.broken(e));
+                    // So the directory stays locked, as long as the process lives.
+                    mem::forget(self.lock.clone());
                     mem::forget(mem::replace(&mut self.flights, Slab::new()));
                     mem::forget(mem::replace(&mut self.bell_count, Buffer::with_capacity(8)));
                     return;

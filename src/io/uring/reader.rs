@@ -74,6 +74,10 @@ impl Reader {
         buffer: &mut [u8],
         counters: &IoCounters,
     ) -> Option<io::Result<usize>> {
+        if matches!(self, Self::Ring(ring) if !ring.is_ours()) {
+            // This thread is a child's copy of the one that made it.
+            *self = Self::Unopened;
+        }
         if let Self::Unopened = self {
             *self = Ring::open(ENTRIES).map_or_else(Self::without, Self::Ring);
         }

@@ -13,6 +13,8 @@ use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{Builder, IoUring, Submitter, opcode, squeue};
 use rustix::io::Errno;
 
+use crate::io::Process;
+
 /// Flags of the newest kernel we know; see [`builder`].
 const STEP_MAX: u32 = 5;
 
@@ -42,6 +44,8 @@ pub(super) struct Ring {
     submitter: Option<Submitter<'static>>,
     /// Owned; on the heap so that the borrow above survives a move of this value.
     ring: NonNull<IoUring>,
+    /// A child has the descriptor, and not the queues.
+    process: Process,
 }
 
 impl Ring {
@@ -70,7 +74,13 @@ impl Ring {
         // Saves a descriptor lookup in every enter. Kernels before 5.18 cannot, and a thread has
         // room for sixteen: without, entering works all the same.
         let _registered = submitter.register_ring_fd();
-        Ok(Self { submitter: Some(submitter), ring })
+        Ok(Self { submitter: Some(submitter), ring, process: Process::current() })
+    }
+
+    /// Whether the calling process made this ring. In another, which was forked from that one, it
+    /// can be dropped and nothing else.
+    pub(super) fn is_ours(&self) -> bool {
+        self.process.is_current()
     }
 
     fn ring(&self) -> &IoUring {
@@ -167,6 +177,11 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
+        if !self.is_ours() {
+            // Neither the registration nor what is mapped at the addresses of the queues is this
+            // ring's. The descriptor stays open: closing it is part of taking the rest down.
+            return;
+        }
         if let Some(mut submitter) = self.submitter.take() {
             // Refused where the registration was refused.
             let _unregistered = submitter.unregister_ring_fd();
