@@ -134,12 +134,13 @@ impl Db {
         options: WriteOptions,
         fill: impl FnOnce(&mut WriteBatch) -> Result<()>,
     ) -> Result<()> {
-        // Taken out while in use: a write may block, and a waker's code may write as well.
-        let mut batch = SINGLE.take();
+        // Taken out while in use: a write may block, and a waker's code may write as well. Out of reach
+        // for what writes while the thread's locals are being destroyed.
+        let mut batch = SINGLE.try_with(RefCell::take).unwrap_or_default();
         batch.clear();
         let result = fill(&mut batch).and_then(|()| self.apply(&mut batch, options));
         if batch.len_bytes() <= SINGLE_KEPT_BYTES {
-            SINGLE.set(batch);
+            let _before = SINGLE.try_with(|single| single.replace(batch));
         }
         result
     }

@@ -5,62 +5,69 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::base::sync::atomic::AtomicBool;
-use crate::base::sync::thread::{self, Thread};
-use crate::base::sync::{Arc, mutant, weakened};
+use crate::base::sync::Arc;
+use crate::base::sync::parker::Parker;
+use crate::io::Process;
 
-struct Parker {
-    thread: Thread,
-    notified: AtomicBool,
-}
+/// Where a thread sleeps.
+#[derive(Default)]
+struct Wakeup(Parker);
 
-impl Wake for Parker {
+impl Wake for Wakeup {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        self.0.unpark();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Release pairs with the Acquire swap in `block_on`: what was done before the wake is seen
-        // by the poll that follows it. A swap, as a model of it needs: for loom a plain store beside
-        // swaps has no certain place in their order.
-        if !mutant!("block_on_unparked_first") {
-            self.notified.swap(true, weakened!("block_on_notified", Release));
-        }
-        self.thread.unpark();
-        if mutant!("block_on_unparked_first") {
-            self.notified.swap(true, weakened!("block_on_notified", Release));
+        self.0.unpark();
+    }
+}
+
+/// A thread's place to sleep, and the waker that ends the sleep. Other threads have the waker too, and in a
+/// child of their process none of them is left to let go of its lock.
+#[derive(Clone)]
+struct Sleeper {
+    process: Process,
+    wakeup: Arc<Wakeup>,
+    waker: Waker,
+}
+
+impl Sleeper {
+    fn new() -> Self {
+        let wakeup = Arc::<Wakeup>::default();
+        Self { process: Process::current(), waker: Waker::from(Arc::clone(&wakeup)), wakeup }
+    }
+
+    /// The calling thread's.
+    fn of(kept: &RefCell<Option<Self>>) -> Self {
+        let mut kept = kept.borrow_mut();
+        match &*kept {
+            Some(sleeper) if sleeper.process.is_current() => sleeper.clone(),
+            _ => kept.insert(Self::new()).clone(),
         }
     }
 }
 
 #[cfg(not(loom))]
 thread_local! {
-    static PARKER: RefCell<Option<(Arc<Parker>, Waker)>> = const { RefCell::new(None) };
+    static SLEEPER: RefCell<Option<Sleeper>> = const { RefCell::new(None) };
 }
 #[cfg(loom)]
 loom::thread_local! {
-    static PARKER: RefCell<Option<(Arc<Parker>, Waker)>> = RefCell::new(None);
+    static SLEEPER: RefCell<Option<Sleeper>> = RefCell::new(None);
 }
 
 /// Runs `future` to its end, sleeping between polls. A future that is ready at once costs one
 /// poll: no allocation and no system call.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let (parker, waker) = PARKER.with(|slot| slot.borrow_mut().get_or_insert_with(parker_here).clone());
-    let mut context = Context::from_waker(&waker);
+    // Out of reach for a call from a destructor that follows this local's own.
+    let sleeper = SLEEPER.try_with(Sleeper::of).unwrap_or_else(|_| Sleeper::new());
+    let mut context = Context::from_waker(&sleeper.waker);
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        while !parker.notified.swap(false, weakened!("block_on_woken", Acquire)) {
-            thread::park();
-        }
+        sleeper.wakeup.0.park();
     }
-}
-
-/// The calling thread's parker, and the waker that ends its sleep.
-fn parker_here() -> (Arc<Parker>, Waker) {
-    let parker = Arc::new(Parker { thread: thread::current(), notified: AtomicBool::new(false) });
-    let waker = Waker::from(Arc::clone(&parker));
-    (parker, waker)
 }

@@ -13,7 +13,8 @@ use super::reply::reply;
 use crate::base::error::Error;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::loom_tests::{Watched, model};
-use crate::base::sync::{self, Arc, Mutex, lock};
+use crate::base::sync::parker::Parker;
+use crate::base::sync::{Arc, Mutex, lock};
 use crate::io::Unpark;
 
 #[test]
@@ -112,7 +113,8 @@ fn what_was_done_before_a_wake_is_seen_after_it() {
 }
 
 /// Ends the sleep of a model's thread, or its next one, as the contract of [`Unpark`] says.
-struct Doorbell(sync::thread::Thread);
+#[derive(Default)]
+struct Doorbell(Parker);
 
 impl Unpark for Doorbell {
     fn unpark(&self) {
@@ -120,8 +122,14 @@ impl Unpark for Doorbell {
     }
 }
 
+/// A mailbox, and where its core sleeps.
+fn new_mailbox() -> (Arc<Mailbox>, Arc<Doorbell>) {
+    let bell = Arc::new(Doorbell::default());
+    (Arc::new(Mailbox::new(Arc::clone(&bell) as Arc<dyn Unpark>)), bell)
+}
+
 /// The turns of a core until it has read `count` wakes or is told to stop; returns the wakes.
-fn read_letters(mailbox: &Mailbox, count: usize) -> Vec<u64> {
+fn read_letters(mailbox: &Mailbox, bell: &Doorbell, count: usize) -> Vec<u64> {
     let mut wakes = Vec::new();
     loop {
         let letters = mailbox.take();
@@ -130,7 +138,7 @@ fn read_letters(mailbox: &Mailbox, count: usize) -> Vec<u64> {
             return wakes;
         }
         if mailbox.fall_asleep() {
-            sync::thread::park();
+            bell.0.park();
         }
         mailbox.wake_up();
     }
@@ -139,7 +147,7 @@ fn read_letters(mailbox: &Mailbox, count: usize) -> Vec<u64> {
 #[test]
 fn no_letter_lies_while_the_core_sleeps() {
     model(|| {
-        let mailbox = Arc::new(Mailbox::new(Arc::new(Doorbell(sync::thread::current()))));
+        let (mailbox, bell) = new_mailbox();
         let sender = {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || {
@@ -147,7 +155,7 @@ fn no_letter_lies_while_the_core_sleeps() {
                 mailbox.wake(2);
             })
         };
-        assert_eq!(read_letters(&mailbox, 2), [1, 2]);
+        assert_eq!(read_letters(&mailbox, &bell, 2), [1, 2]);
         sender.join().unwrap();
     });
 }
@@ -155,7 +163,7 @@ fn no_letter_lies_while_the_core_sleeps() {
 #[test]
 fn a_core_hears_two_senders_and_the_stop() {
     model(|| {
-        let mailbox = Arc::new(Mailbox::new(Arc::new(Doorbell(sync::thread::current()))));
+        let (mailbox, bell) = new_mailbox();
         let sender = {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || mailbox.wake(1))
@@ -164,7 +172,7 @@ fn a_core_hears_two_senders_and_the_stop() {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || mailbox.stop())
         };
-        assert!(read_letters(&mailbox, 2).len() <= 1);
+        assert!(read_letters(&mailbox, &bell, 2).len() <= 1);
         sender.join().unwrap();
         stopper.join().unwrap();
     });
@@ -173,7 +181,7 @@ fn a_core_hears_two_senders_and_the_stop() {
 #[test]
 fn a_letter_to_a_core_that_ends_is_not_kept() {
     model(|| {
-        let mailbox = Arc::new(Mailbox::new(Arc::new(Doorbell(sync::thread::current()))));
+        let (mailbox, _bell) = new_mailbox();
         let (promise, answer) = reply::<u64>();
         let sender = {
             let mailbox = Arc::clone(&mailbox);

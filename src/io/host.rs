@@ -3,10 +3,11 @@
 //! Names, clock, randomness and threads are the same whichever way bytes travel; only the queue
 //! and the read on the calling thread differ ([`Way`]). Made by [`probe`](super::probe) alone.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::{
@@ -109,7 +110,10 @@ impl Io for Host {
         let path = name.clone();
         let handle = thread::Builder::new()
             .name(name)
-            .spawn(body)
+            .spawn(move || {
+                HERE.set(Some(thread::current().id()));
+                body();
+            })
             .map_err(|e| Error::io("start thread", Path::new(&path), None, e))?;
         Ok(Box::new(HostThread { handle }))
     }
@@ -147,6 +151,12 @@ impl Clock {
     }
 }
 
+thread_local! {
+    /// The calling thread, if it is one of ours. Never destroyed, as std's own knowledge is: the last handle
+    /// of a database may be dropped while a thread's locals are.
+    static HERE: Cell<Option<ThreadId>> = const { Cell::new(None) };
+}
+
 struct HostThread {
     handle: JoinHandle<()>,
 }
@@ -155,7 +165,7 @@ impl Thread for HostThread {
     fn join(self: Box<Self>) {
         // A thread that waits for itself would wait for ever: the last handle of a database may
         // well be dropped by a future on one of its own cores.
-        if self.handle.thread().id() == thread::current().id() {
+        if HERE.get() == Some(self.handle.thread().id()) {
             return;
         }
         let name = self.handle.thread().name().unwrap_or_default().to_owned();
