@@ -29,7 +29,8 @@ Examples:
                   --dir db --threads 4 --duration 10 --json a.json -s
 
 Exit status: 0 all well; 1 an operation failed, or a level of the engine was never seen filled;
-2 the command, a file, a property or the engine's directory is wrong.";
+2 the command, a file, a property or the engine's directory is wrong; 130 or 143 ended early by SIGINT or SIGTERM,
+with a report of what there was (a second signal ends at once).";
 
 const SEARCH_STATUS: &str = "\
 Each probe is an open loop of Poisson arrivals. The rate is doubled until one misses the objective, then
@@ -39,7 +40,7 @@ Example:
   rabi-bench search --slo p99=2ms -P workloads/workloadb -p recordcount=100000 --dir db --threads 16
 
 Exit status: 0 found; 2 the command, a file or the engine's directory is wrong; 3 the client was the
-limit, or no rate held.";
+limit, or no rate held; 130 or 143 ended early by SIGINT or SIGTERM.";
 
 const COMPARE_STATUS: &str = "\
 Exit status: 0 no regression beyond the minimum effect; 1 a regression; 2 the command or a file is
@@ -47,7 +48,8 @@ wrong, or the conditions are unlike; 3 inconclusive: these results cannot tell."
 
 const CI_STATUS: &str = "\
 Exit status: 0 no regression; 1 a regression; 2 the command, the engine or the baseline is wrong, or
-the time limit has passed; 3 inconclusive: unlike conditions, or counters missing or unsteady.";
+the time limit has passed; 3 inconclusive: unlike conditions, or counters missing or unsteady; 130 or
+143 ended by SIGINT or SIGTERM, without a verdict.";
 
 /// YCSB-style workload runner.
 #[derive(Debug, Parser)]

@@ -18,6 +18,8 @@ use rustix::fs::{Advice, SeekFrom, fadvise, ioctl_ficlone, seek};
 use rustix::io::Errno;
 use serde::Serialize;
 
+use crate::interrupt;
+
 /// How the bytes of a data set were cloned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Cloned {
@@ -52,6 +54,9 @@ fn clone_directory(from: &Path, to: &Path, cloned: &mut Cloned) -> Result<()> {
     let entries = fs::read_dir(from).with_context(context)?;
     fs::create_dir(to).with_context(context)?;
     for entry in entries {
+        if let Some(signal) = interrupt::asked() {
+            bail!("cut short by {}, while the data set was cloned", signal.name());
+        }
         let entry = entry.with_context(context)?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         let kind = entry.file_type().with_context(context)?;

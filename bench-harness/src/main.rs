@@ -3,7 +3,8 @@
 //! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
 //! `workload` turns both into keys, records and operations, `ycsb` knows its names of other things, `trace` reads and writes operations in files, `engine` hides the databases,
 //! `measure` holds histograms, `dataset` clones what was loaded, `runner` puts a workload to an engine, `report` prints, and
-//! `phase_command`, `main_job`, `suite` and `crash` are what a user can ask for.
+//! `phase_command`, `main_job`, `suite` and `crash` are what a user can ask for. `interrupt` hears signals, `subprocess`
+//! waits for child processes, and `output_file` writes every file with results.
 
 mod allocations;
 mod argument;
@@ -16,9 +17,11 @@ mod engine;
 mod environment;
 mod generator;
 mod harness_cost;
+mod interrupt;
 mod levels;
 mod main_job;
 mod measure;
+mod output_file;
 mod outputs;
 mod phase_command;
 mod properties;
@@ -27,6 +30,7 @@ mod resources;
 mod runner;
 mod search;
 mod stats;
+mod subprocess;
 mod suite;
 mod terminal;
 mod trace;
@@ -52,7 +56,37 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(refused) => return explain(&refused),
     };
-    let done = match cli.command {
+    if let Err(error) = heed_others(cli.command.as_ref()) {
+        notice(&format!("error: cannot get ready for signals: {error}"));
+        return ExitCode::from(2);
+    }
+    let done = carry_out(cli);
+    if let Err(error) = &done {
+        notice(&format!("error: {error:#}"));
+    }
+    match (interrupt::asked(), done) {
+        (Some(interrupt), _) => ExitCode::from(interrupt.status()),
+        (None, Ok(Verdict::Good)) => ExitCode::SUCCESS,
+        (None, Ok(Verdict::Bad)) => ExitCode::from(1),
+        (None, Err(_)) => ExitCode::from(2),
+        (None, Ok(Verdict::Inconclusive)) => ExitCode::from(3),
+    }
+}
+
+/// Signals, and the end of a parent that waits for this process.
+fn heed_others(command: Option<&Command>) -> io::Result<()> {
+    subprocess::die_with_parent()?;
+    match command {
+        // These have nothing to report before their end, or a parent that kills them.
+        Some(Command::Properties | Command::Compare(_) | Command::CiSteps(_) | Command::CrashChild(_)) => {
+            Ok(())
+        }
+        _ => interrupt::listen(),
+    }
+}
+
+fn carry_out(cli: Cli) -> anyhow::Result<Verdict> {
+    match cli.command {
         Some(Command::Load(arguments)) => phase_command::execute(PhaseKind::Load, arguments),
         Some(Command::Run(arguments)) => phase_command::execute(PhaseKind::Run, arguments),
         Some(Command::Properties) => {
@@ -68,15 +102,6 @@ fn main() -> ExitCode {
         Some(Command::Crash(arguments)) => crash::execute(*arguments),
         Some(Command::CrashChild(arguments)) => crash::execute_child(*arguments),
         None => main_job::execute(cli.main_job),
-    };
-    match done {
-        Ok(Verdict::Good) => ExitCode::SUCCESS,
-        Ok(Verdict::Bad) => ExitCode::from(1),
-        Ok(Verdict::Inconclusive) => ExitCode::from(3),
-        Err(error) => {
-            notice(&format!("error: {error:#}"));
-            ExitCode::from(2)
-        }
     }
 }
 

@@ -4,19 +4,20 @@
 //! The engine's gauges are sampled all the while, to say which levels were at work.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use crate::argument::create_file;
 use crate::cli::MainJobArgs;
 use crate::engine::{self, Engine};
 use crate::environment::{Environment, hostname, utc};
+use crate::interrupt;
 use crate::levels::{self, LevelWatch, live_text};
+use crate::output_file::{self, OutputFile};
 use crate::outputs::Outputs;
-use crate::phase_command::{info, measured, settings, settled_s};
+use crate::phase_command::{self, measured, settings};
 use crate::properties::{Origin, Properties};
 use crate::report::{
     JobReport, PhaseReport, SCHEMA, Style, durability_matrix, html, readme, resources, response_table, table,
@@ -86,7 +87,7 @@ pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
     let jobs = jobs(&arguments, size)?;
     let (dir, temporary) = directory(arguments.dir.as_deref(), arguments.loaded)?;
     let target = match &arguments.json {
-        Some(file) => Target::File(file.clone(), create_file("--json", file)?),
+        Some(file) => Target::File(OutputFile::check("--json", file)?),
         None => Target::Directory(create_results(&arguments.results)?),
     };
     let report = run_all(jobs, &dir, &arguments, size)?;
@@ -210,26 +211,47 @@ fn run_all(mut jobs: Vec<Job>, dir: &Path, arguments: &MainJobArgs, size: Size) 
     let mut watch = LevelWatch::new();
     let mut phases: Vec<PhaseReport> = Vec::new();
     let mut inserted = 0;
+    let mut cut_short = None;
     announce(&environment, arguments, &*engine);
     for job in &mut jobs {
         // What earlier phases inserted belongs to the data set.
         job.workload.insert_count += inserted;
         job.workload.record_count += inserted;
-        let report = run_one(job, &*engine, dir, arguments, &mut watch, size)?;
+        cut_short = interrupt::asked().filter(|_| !phases.is_empty()).map(|signal| signal.name().to_owned());
+        if cut_short.is_some() {
+            break;
+        }
+        let report = match run_one(job, &*engine, dir, arguments, &mut watch, size) {
+            // What there is of a phase that a signal ended too early is nothing; what was before stands.
+            Err(error) if interrupt::asked().is_some() && !phases.is_empty() => {
+                notice(&format!("{error:#}"));
+                cut_short = interrupt::asked().map(|signal| signal.name().to_owned());
+                break;
+            }
+            report => report?,
+        };
         if job.kind == PhaseKind::Run {
             inserted += report.records - job.workload.record_count;
         }
         let failed_load = job.kind == PhaseKind::Load && report.errors_total > 0;
+        cut_short = report.cut_short.clone();
         phases.push(report);
+        if cut_short.is_some() {
+            break;
+        }
         if failed_load {
             notice("the load failed; the workloads are not run on a part of the data set");
             break;
         }
     }
-    engine.close()?;
+    match (engine.close(), phases.last_mut()) {
+        (Err(error), Some(last)) => last.add_failure(&error),
+        (done, _) => done?,
+    }
     Ok(JobReport {
         schema: SCHEMA,
         environment,
+        cut_short,
         levels: watch.seen().map(<[_]>::to_vec),
         phases,
         elapsed_s: start.elapsed().as_secs_f64(),
@@ -268,18 +290,14 @@ fn run_one(
     watch.live.finish();
     let result = measured(job, result?)?;
     let usage = watch.meter.stop(engine, job, &result);
-    let settles = job.kind == PhaseKind::Load && arguments.engine.settle;
-    let settle_s = settles.then(|| settled_s(engine)).transpose()?;
-    if settles {
+    let report = phase_command::report(&arguments.engine, engine, job, result, usage, ledger.as_ref())?;
+    if report.settle_s.is_some() {
         levels.sample(&engine.stats());
     }
-    let mut report = PhaseReport::new(info(&arguments.engine, engine), job, result, usage, engine)?;
-    report.add_audit(job.audit(engine, ledger.as_ref())?);
     notice(&format!(
         "{title:>10}  {} operations in {:.1} s: {:.0} ops/s",
         report.operations_total, report.elapsed_s, report.throughput_ops_s
     ));
-    report.settle_s = settle_s;
     notice(&format!("{:>10}  {}", "", report.harness.sentence()));
     if let Some(warning) = report.steady_state.and_then(|state| state.warning()) {
         notice(&format!("{:>10}  {warning}", ""));
@@ -310,9 +328,9 @@ impl Observer for Watch<'_> {
     }
 }
 
-/// Where the results go. Made before the work, so that a wrong path does not cost a run.
+/// Where the results go. Checked or made before the work, so that a wrong path does not cost a run.
 enum Target {
-    File(PathBuf, fs::File),
+    File(OutputFile),
     Directory(PathBuf),
 }
 
@@ -320,17 +338,15 @@ impl Target {
     fn write(self, report: &JobReport) -> Result<PathBuf> {
         let json = serde_json::to_string_pretty(report)? + "\n";
         match self {
-            Target::File(path, mut file) => {
-                file.write_all(json.as_bytes())
-                    .with_context(|| format!("cannot write {}", path.display()))?;
-                Ok(path)
+            Target::File(file) => {
+                file.write(json.as_bytes())?;
+                Ok(file.path().to_owned())
             }
             Target::Directory(dir) => {
                 let files =
                     [("results.json", json), ("README.md", readme(report)), ("report.html", html(report))];
                 for (name, text) in files {
-                    let path = dir.join(name);
-                    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+                    output_file::write(&dir.join(name), text.as_bytes())?;
                 }
                 Ok(dir)
             }
@@ -339,7 +355,11 @@ impl Target {
 }
 
 fn conclude(report: &JobReport, results: &Path, levels_are_optional: bool) -> Result<Verdict> {
-    let mut out = format!("\n{}\n{}\n\n", report.headline(), table(&report.phases).text(Style::Plain));
+    let mut out = String::new();
+    if let Some(sentence) = report.cut_short() {
+        out += &format!("\n{}\n", sentence.replacen("cut short", "CUT SHORT", 1));
+    }
+    out += &format!("\n{}\n{}\n\n", report.headline(), table(&report.phases).text(Style::Plain));
     if let Some(responses) = response_table(&report.phases) {
         out += &format!("Response times, from the intended start:\n{}\n", responses.text(Style::Plain));
     }
@@ -359,7 +379,7 @@ fn conclude(report: &JobReport, results: &Path, levels_are_optional: bool) -> Re
         verdict = Verdict::Bad;
     }
     let missing = levels::missing(report.levels.as_deref().unwrap_or_default());
-    if !missing.is_empty() && !levels_are_optional {
+    if !missing.is_empty() && !levels_are_optional && report.cut_short.is_none() {
         notice(&format!(
             "FAILED: never seen filled: {}; give the job more records or a smaller memtable",
             missing.join(", ")

@@ -1,21 +1,20 @@
 //! `rabi-bench load` and `rabi-bench run`: one phase on a directory that stays.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::argument::create_file;
 use crate::cli::{EngineArgs, PhaseArgs};
-use crate::engine::{self, Engine, Settings};
+use crate::engine::{self, Engine, EngineResult, Settings};
 use crate::environment::Environment;
+use crate::output_file::OutputFile;
 use crate::outputs::Outputs;
 use crate::properties::{Origin, Properties};
 use crate::report::{Exports, PhaseInfo, PhaseReport, text};
-use crate::resources::{Meter, cool};
-use crate::runner::{Job, LiveStatus, Observer, PhaseKind, PhaseResult, Tick, run_phase};
+use crate::resources::{Meter, Usage, cool};
+use crate::runner::{Job, Ledger, LiveStatus, Observer, PhaseKind, PhaseResult, Tick, run_phase};
 use crate::workload::Workload;
 use crate::ycsb::check_database;
 use crate::{Verdict, notice, output};
@@ -30,8 +29,8 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     let properties = layer(&arguments)?;
     let workload = workload(&properties, &arguments.engine.engine)?;
     prepare_directory(kind, &arguments)?;
-    let json = arguments.json.as_deref().map(create_json).transpose()?;
-    let exports = Exports::create(&arguments.export)?;
+    let json = arguments.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
+    let exports = Exports::check(&arguments.export)?;
     let mut job = job(kind, &arguments, workload);
     arguments.trace.add_to(&mut job)?;
     if job.operations().is_none() && job.workload.duration_s <= 0.0 && job.replay.is_none() {
@@ -46,10 +45,14 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     }
     let mut report = measure(&job, &arguments)?;
     report.environment = Some(environment);
-    exports.write(&report)?;
-    let verdict = finish(&report, json)?;
-    // Last, so that a file that cannot be written does not cost the results.
-    finish_recording(&job)?;
+    output(&text(&report))?;
+    // Each is tried before one is judged: a file that cannot be written costs no other result.
+    let written = [write_json(&report, json), exports.write(&report), finish_recording(&job)];
+    let verdict = verdict(&report);
+    match written.into_iter().collect::<Result<()>>() {
+        Err(error) if verdict == Verdict::Bad => notice(&format!("error: {error:#}")),
+        done => done?,
+    }
     Ok(verdict)
 }
 
@@ -112,24 +115,51 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
     }
     let result = measured(job, result?)?;
     let usage = watch.meter.stop(&*engine, job, &result);
-    let settle_s =
-        (arguments.engine.settle && job.kind == PhaseKind::Load).then(|| settled_s(&*engine)).transpose()?;
-    let info = info(&arguments.engine, &*engine);
-    let mut report = PhaseReport::new(info, job, result, usage, &*engine)?;
-    report.add_audit(job.audit(&*engine, ledger.as_ref())?);
-    (report.cooled_bytes, report.settle_s) = (cooled_bytes, settle_s);
+    let mut report = report(&arguments.engine, &*engine, job, result, usage, ledger.as_ref())?;
+    report.cooled_bytes = cooled_bytes;
     if let Some(warning) = report.steady_state.and_then(|state| state.warning()) {
         notice(&format!("warning: {warning}"));
     }
-    engine.close()?;
+    if let Err(error) = engine.close() {
+        report.add_failure(&error);
+    }
+    Ok(report)
+}
+
+/// The report of a phase that is over, with what follows it: settling, and the check of the whole database. If one of
+/// them fails the numbers stand all the same, and the failure beside them.
+pub fn report(
+    arguments: &EngineArgs,
+    engine: &dyn Engine,
+    job: &Job,
+    result: PhaseResult,
+    usage: Usage,
+    ledger: Option<&Ledger>,
+) -> Result<PhaseReport> {
+    let settles = arguments.settle && job.kind == PhaseKind::Load && result.cut_short.is_none();
+    let settled = settles.then(|| settled_s(engine)).transpose();
+    let mut report = PhaseReport::new(info(arguments, engine), job, result, usage, engine)?;
+    match settled {
+        Ok(settle_s) => report.settle_s = settle_s,
+        Err(error) => report.add_failure(&error),
+    }
+    match job.audit(engine, ledger) {
+        Ok(audit) => report.add_audit(audit),
+        Err(error) => report.add_failure(&error),
+    }
     Ok(report)
 }
 
 /// Waits until the engine's background work is done; returns for how long.
-pub fn settled_s(engine: &dyn Engine) -> Result<f64> {
+fn settled_s(engine: &dyn Engine) -> EngineResult<f64> {
     let start = Instant::now();
     engine.settle(SETTLE_MAX)?;
     Ok(start.elapsed().as_secs_f64())
+}
+
+fn write_json(report: &PhaseReport, json: Option<OutputFile>) -> Result<()> {
+    let Some(json) = json else { return Ok(()) };
+    json.write((serde_json::to_string_pretty(report)? + "\n").as_bytes())
 }
 
 fn finish_recording(job: &Job) -> Result<()> {
@@ -140,14 +170,12 @@ fn finish_recording(job: &Job) -> Result<()> {
     Ok(())
 }
 
-fn finish(report: &PhaseReport, json: Option<(PathBuf, File)>) -> Result<Verdict> {
-    output(&text(report))?;
-    if let Some((path, mut file)) = json {
-        let encoded = serde_json::to_string_pretty(report)?;
-        writeln!(file, "{encoded}").with_context(|| format!("cannot write {}", path.display()))?;
+fn verdict(report: &PhaseReport) -> Verdict {
+    if let Some(why) = &report.cut_short {
+        notice(&format!("CUT SHORT by {why}: the numbers are of the first {:.1} s", report.elapsed_s));
     }
     if report.errors_total == 0 {
-        return Ok(Verdict::Good);
+        return Verdict::Good;
     }
     notice(&format!("{} operations failed; the first of them:", report.errors_total));
     for error in &report.first_errors {
@@ -158,11 +186,14 @@ fn finish(report: &PhaseReport, json: Option<(PathBuf, File)>) -> Result<Verdict
             "was the data set loaded by the same engine, with the same recordcount, insertorder and zeropadding?",
         );
     }
-    Ok(Verdict::Bad)
+    Verdict::Bad
 }
 
 /// The result of a phase, unless nothing of it was measured.
 pub fn measured(job: &Job, result: PhaseResult) -> Result<PhaseResult> {
+    if let Some(why) = result.cut_short.as_ref().filter(|_| result.ended_in_warmup) {
+        bail!("cut short by {why} within its warm-up of {} s, so nothing was measured", job.warmup_s());
+    }
     if result.ended_in_warmup {
         bail!(
             "the run ended within its warm-up of {} s, so nothing was measured; give it more \
@@ -258,11 +289,6 @@ fn prepare_directory(kind: PhaseKind, arguments: &PhaseArgs) -> Result<()> {
         bail!("the directory {} is empty; {}", dir.display(), load());
     }
     Ok(())
-}
-
-/// Created before the measurement, so that a wrong path does not cost a run.
-pub fn create_json(path: &Path) -> Result<(PathBuf, File)> {
-    Ok((path.to_owned(), create_file("--json", path)?))
 }
 
 /// Whether nothing is in a directory. One that cannot be read is for the engine to name.

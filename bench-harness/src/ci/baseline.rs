@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::utc;
+use crate::output_file;
 use crate::stats::median;
 
 use super::gate::Counters;
@@ -62,6 +63,7 @@ impl Baseline {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).with_context(context)?;
         }
-        fs::write(path, serde_json::to_string_pretty(self)? + "\n").with_context(context)
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        output_file::write(path, text.as_bytes())
     }
 }

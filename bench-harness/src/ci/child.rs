@@ -4,14 +4,12 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use super::steps::Sequence;
-
-/// How often a child is looked at.
-const POLL: Duration = Duration::from_millis(5);
+use crate::{interrupt, subprocess};
 
 /// How the children of one `ci` are to be run.
 pub struct Children {
@@ -46,34 +44,27 @@ impl Children {
         let (program, arguments) = words.split_first().expect("there is at least the program");
         let named = || format!("cannot run {}", program.to_string_lossy());
         let file = File::create(errors).with_context(named)?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .with_context(named)?;
-        loop {
-            if let Some(status) = child.try_wait().with_context(named)? {
-                if status.success() {
-                    return Ok(());
-                }
-                let said = std::fs::read_to_string(errors).unwrap_or_default();
-                bail!("{} ended with {status}: {}", program.to_string_lossy(), said.trim());
-            }
-            if Instant::now() >= self.deadline {
-                // It may have ended in this moment; then there is nothing to kill.
-                let _ = child.kill();
-                child.wait().with_context(named)?;
-                bail!("the time limit has passed; raise --time-limit or lower --operations");
-            }
-            std::thread::sleep(POLL);
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let ended = subprocess::run(&mut command, Some(self.deadline)).with_context(named)?;
+        if let Some(signal) = interrupt::asked() {
+            bail!("cut short by {}: counters that were not all taken are not judged", signal.name());
         }
+        let Some(status) = ended else {
+            bail!("the time limit has passed; raise --time-limit or lower --operations");
+        };
+        if !status.success() {
+            let said = std::fs::read_to_string(errors).unwrap_or_default();
+            bail!("{} ended with {status}: {}", program.to_string_lossy(), said.trim());
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

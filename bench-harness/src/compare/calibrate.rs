@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::argument::{check_file, count};
+use crate::argument::count;
+use crate::output_file::OutputFile;
 use crate::stats::Resampling;
 use crate::{Verdict, output};
 
@@ -50,7 +51,7 @@ pub fn execute(arguments: CalibrateArgs) -> Result<Verdict> {
             if arguments.pairs < REPEATS_MIN as u64 {
                 bail!("--pairs is {}; a noise floor needs at least {REPEATS_MIN}", arguments.pairs);
             }
-            check_file("--out", &arguments.out)?;
+            OutputFile::check("--out", &arguments.out)?;
             let results = arguments.results.clone().unwrap_or_else(|| temporary.path().to_owned());
             let side = |name| this_program().map(|program| Side { name, program });
             let (pairs, load_once) = (arguments.pairs, arguments.load_once);

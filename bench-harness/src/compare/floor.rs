@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::generator::{OpRandom, Stream};
+use crate::output_file;
 use crate::stats::{median, quantile_sorted};
 
 use super::judge::relative;
@@ -92,7 +93,7 @@ impl Calibration {
     /// Writes it.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        output_file::write(path, text.as_bytes())
     }
 
     /// The floor of a metric for a comparison with this many repeats a side, if there is one.

@@ -128,6 +128,7 @@ mod tests {
             metrics: BTreeMap::from([("throughput_ops_s".to_owned(), rate)]),
             intervals_ops_s: Vec::new(),
             errors: 0,
+            cut_short: None,
         }
     }
 

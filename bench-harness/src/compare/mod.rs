@@ -18,13 +18,14 @@ mod source;
 mod table;
 mod within;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde::Serialize;
 
-use crate::argument::{check_file, count, number};
+use crate::argument::{count, number};
+use crate::output_file::OutputFile;
 use crate::stats::{Resampling, geometric_mean};
 use crate::{Verdict, notice, output};
 
@@ -113,15 +114,15 @@ struct Comparison {
 /// Carries out `compare`.
 pub fn execute(arguments: CompareArgs) -> Result<Verdict> {
     check(&arguments)?;
+    let json = arguments.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
     let (base, new) = (source::read(&arguments.base)?, source::read(&arguments.new)?);
     let noise = arguments.noise.as_deref().map(Calibration::read).transpose()?;
     let unlike = unlike(&base, &new, noise.as_ref());
     refuse_unlike(&unlike, &base, &new, arguments.force)?;
     let comparison = compare(&base, &new, unlike, noise.as_ref(), &arguments)?;
     output(&table::text(&comparison, arguments.alpha))?;
-    if let Some(path) = &arguments.json {
-        check_file("--json", path)?;
-        write_json(path, &comparison)?;
+    if let Some(json) = json {
+        json.write(&json_of(&comparison)?)?;
     }
     Ok(verdict(&comparison.lines))
 }
@@ -159,16 +160,16 @@ fn unlike(base: &[Run], new: &[Run], noise: Option<&Calibration>) -> Vec<String>
 }
 
 fn refuse_unlike(unlike: &[String], base: &[Run], new: &[Run], force: bool) -> Result<()> {
-    let failed: Vec<String> = base
-        .iter()
-        .chain(new)
-        .filter(|run| run.errors > 0)
-        .map(|run| format!("{}: {} operations failed", run.source.display(), run.errors))
-        .collect();
+    let trouble = |run: &Run| match &run.cut_short {
+        Some(why) => Some(format!("{}: cut short by {why}", run.source.display())),
+        None if run.errors > 0 => Some(format!("{}: {} operations failed", run.source.display(), run.errors)),
+        None => None,
+    };
+    let failed: Vec<String> = base.iter().chain(new).filter_map(trouble).collect();
     if !force && !failed.is_empty() {
         bail!(
-            "a run with failed operations is no measurement:\n  {}\nmeasure again, or compare all the \
-             same with --force",
+            "a run with failed operations, or that was cut short, is no measurement:\n  {}\nmeasure again, or \
+             compare all the same with --force",
             failed.join("\n  ")
         );
     }
@@ -277,7 +278,6 @@ fn verdict(lines: &[Line]) -> Verdict {
     }
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value)? + "\n";
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+fn json_of(value: &impl Serialize) -> Result<Vec<u8>> {
+    Ok((serde_json::to_string_pretty(value)? + "\n").into_bytes())
 }

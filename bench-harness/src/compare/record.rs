@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 use crate::argument::count;
 use crate::{Verdict, notice};
 
+use super::json_of;
 use super::load_once::LoadedOnce;
 use super::source::parse;
-use super::write_json;
+use crate::{interrupt, output_file, subprocess};
 
 /// The arguments of `pairs`.
 #[derive(Debug, Args)]
@@ -125,6 +126,7 @@ pub fn record(sides: &[Side; 2], plan: &Plan<'_>, results: &Path) -> Result<()> 
     }
     let pairs = plan.pairs;
     for pair in 0..pairs {
+        end_if_asked(pair)?;
         let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
         for index in order {
             let side = &sides[index];
@@ -141,10 +143,19 @@ pub fn record(sides: &[Side; 2], plan: &Plan<'_>, results: &Path) -> Result<()> 
                 }
             };
             document["pairing"] = pairing;
-            write_json(&results.join(side.name).join(format!("{:02}.json", pair + 1)), &document)?;
+            let file = results.join(side.name).join(format!("{:02}.json", pair + 1));
+            output_file::write(&file, &json_of(&document)?)?;
         }
     }
     Ok(())
+}
+
+/// What was recorded so far stands.
+fn end_if_asked(pairs: u64) -> Result<()> {
+    match interrupt::asked() {
+        Some(signal) => bail!("cut short by {}: {pairs} whole pairs were recorded", signal.name()),
+        None => Ok(()),
+    }
 }
 
 fn check(plan: &Plan<'_>) -> Result<()> {
@@ -176,19 +187,22 @@ fn check(plan: &Plan<'_>) -> Result<()> {
 /// One main job; its results as JSON.
 pub fn run_once(program: &Path, arguments: &[OsString]) -> Result<Value> {
     let temporary = tempfile::tempdir().context(NO_TEMPORARY)?;
-    let done = Command::new(program)
-        .args(arguments)
-        .arg("--results")
-        .arg(temporary.path())
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    let said = || match String::from_utf8_lossy(&done.stderr).trim() {
+    let (results, errors) = (temporary.path().join("results"), temporary.path().join("errors"));
+    let named = || format!("cannot run {}", program.display());
+    let mut command = Command::new(program);
+    command.args(arguments).arg("--results").arg(&results).stdin(Stdio::null()).stdout(Stdio::null());
+    // Its own temporary directories lie in ours, and go with it, however it ends.
+    command.env("TMPDIR", temporary.path()).stderr(fs::File::create(&errors).with_context(named)?);
+    let status = subprocess::run(&mut command, None).with_context(named)?.with_context(named)?;
+    if let Some(signal) = interrupt::asked() {
+        bail!("cut short by {}: this run is not kept, those before it are", signal.name());
+    }
+    let said = || match String::from_utf8_lossy(&fs::read(&errors).unwrap_or_default()).trim() {
         "" => "it said nothing; is it a rabi-bench?".to_owned(),
         text => text.to_owned(),
     };
-    let Some(path) = only_result(temporary.path()) else {
-        bail!("{} ended with {} and left no results: {}", program.display(), done.status, said());
+    let Some(path) = only_result(&results) else {
+        bail!("{} ended with {status} and left no results: {}", program.display(), said());
     };
     let document = parse(&path)?;
     // Status 1 without an error is a level of the engine never seen filled, which for short

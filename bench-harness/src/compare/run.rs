@@ -51,6 +51,8 @@ pub struct Run {
     pub intervals_ops_s: Vec<f64>,
     /// Calls that failed.
     pub errors: u64,
+    /// Why it ended before its time, if it did.
+    pub cut_short: Option<String>,
 }
 
 /// Whether a JSON document looks like a result of this harness.
@@ -112,6 +114,7 @@ fn run_of(phase: &Value, document: &Value, before: Option<&Value>, source: &Path
         metrics,
         intervals_ops_s: intervals(phase),
         errors: phase["errors_total"].as_u64().unwrap_or(0),
+        cut_short: phase["cut_short"].as_str().map(str::to_owned),
     })
 }
 

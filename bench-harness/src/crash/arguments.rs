@@ -26,7 +26,8 @@ back, waits for room and writes again; then it is killed, and all is checked. Gi
   mount -t tmpfs -o size=256m none small; rabi-bench crash -P workloads/workloada --full --dir small
 
 Exit status: 0 nothing was lost; 1 an engine lost what it had promised to keep, had what nobody wrote, or did
-not open again; 2 the command, a file or a directory is wrong.";
+not open again; 2 the command, a file or a directory is wrong; 130 or 143 ended early by SIGINT or SIGTERM, with a report of
+what there was.";
 
 /// The arguments of `crash`.
 #[derive(Debug, Args)]

@@ -120,7 +120,7 @@ fn recover(arguments: &ChildArgs, job: &Job, ledger: &Ledger) -> Result<Verdict>
         engine.session()?.read(&key, &mut |value| drop(std::hint::black_box(value.to_vec())))?;
         first_read_s = Some(start.elapsed().as_secs_f64());
     }
-    let audit = job.audit_and_settle(&*engine, ledger)?;
+    let audit = job.audit_and_settle(&*engine, ledger)?.context("a signal ended the check")?;
     let keeps = engine.keeps();
     engine.close()?;
     let recovered = Recovered {

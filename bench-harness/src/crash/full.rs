@@ -16,7 +16,7 @@ use super::arguments::{CrashArgs, Step};
 use super::full_device::EngineFull;
 use super::round::{OPEN_MAX, new_ledger};
 use super::victim::Victim;
-use crate::notice;
+use crate::{interrupt, notice};
 
 /// More than this is somebody's disk, and would take long.
 const FREE_MAX_BYTES: u64 = 8 << 30;
@@ -27,8 +27,8 @@ const FULL_MAX: Duration = Duration::from_secs(600);
 /// Longer than a child tries for.
 const RESUME_MAX: Duration = Duration::from_secs(60);
 
-/// Fills the file system of `dir` with one engine.
-pub fn fill(arguments: &CrashArgs, engine: &str, dir: &Path) -> Result<EngineFull> {
+/// Fills the file system of `dir` with one engine; nothing if a signal ended it.
+pub fn fill(arguments: &CrashArgs, engine: &str, dir: &Path) -> Result<Option<EngineFull>> {
     let free = free_bytes(dir)?;
     let filler = dir.join("filler");
     let file = File::create_new(&filler).with_context(|| format!("cannot create {}", filler.display()))?;
@@ -58,8 +58,11 @@ pub fn fill(arguments: &CrashArgs, engine: &str, dir: &Path) -> Result<EngineFul
         }
     }
     fs::remove_dir_all(&database).with_context(|| format!("cannot remove {}", database.display()))?;
+    if interrupt::asked().is_some() {
+        return Ok(None);
+    }
     notice(&format!("{engine}: {}", full.trouble.as_deref().unwrap_or("writes again, and all was checked")));
-    Ok(full)
+    Ok(Some(full))
 }
 
 fn write_and_wait(

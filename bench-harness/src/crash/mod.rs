@@ -20,15 +20,16 @@ mod victim;
 mod workload;
 
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
 use crate::engine;
 use crate::environment::Environment;
+use crate::interrupt;
+use crate::output_file::OutputFile;
 use crate::outputs::Outputs;
-use crate::phase_command::{create_json, layer_basics};
+use crate::phase_command::layer_basics;
 use crate::report::{SCHEMA, microseconds};
 use crate::ycsb::check_database;
 use crate::{Verdict, notice, output};
@@ -52,7 +53,7 @@ pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
     let job =
         workload::writes_only(&arguments.files, &arguments.properties, arguments.threads, arguments.seed)?;
     let (parent, _temporary) = parent_directory(&arguments)?;
-    let json = arguments.json.as_deref().map(create_json).transpose()?;
+    let json = arguments.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
     let environment = Environment::gather(&parent);
     for doubt in environment.doubts() {
         notice(&format!("warning: {doubt}"));
@@ -67,20 +68,24 @@ pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
         open_kill: arguments.open_kill,
         seed: arguments.seed,
         durability: arguments.durability.name(),
+        cut_short: None,
         engines: Vec::new(),
         full: Vec::new(),
     };
     if arguments.full {
         for engine in &arguments.engines {
-            report.full.push(full::fill(&arguments, engine, &parent)?);
+            match full::fill(&arguments, engine, &parent)? {
+                Some(full) => report.full.push(full),
+                None => break,
+            }
         }
     } else {
         report.engines = crash(&arguments, parent)?;
     }
+    report.cut_short = interrupt::asked().map(interrupt::Interrupt::name);
     output(&report.text())?;
-    if let Some((path, mut file)) = json {
-        let encoded = serde_json::to_string_pretty(&report)?;
-        writeln!(file, "{encoded}").with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(json) = json {
+        json.write((serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
     }
     Ok(if report.is_good() { Verdict::Good } else { Verdict::Bad })
 }
@@ -89,6 +94,9 @@ fn crash(arguments: &CrashArgs, parent: PathBuf) -> Result<Vec<EngineCrashes>> {
     let mut subjects = subjects(arguments, parent)?;
     for round in 1..=arguments.rounds {
         crash_all(&mut subjects, round, arguments)?;
+        if interrupt::asked().is_some() {
+            break;
+        }
     }
     Ok(subjects.into_iter().map(|subject| subject.crashes).collect())
 }
@@ -103,6 +111,9 @@ fn crash_all(subjects: &mut [Subject<'_>], round: u32, arguments: &CrashArgs) ->
     }
     for subject in order.into_iter().filter(|subject| subject.crashes.out.is_none()) {
         subject.round(round, kills)?;
+        if interrupt::asked().is_some() {
+            return Ok(());
+        }
         let crashes = &subject.crashes;
         let engine = &crashes.engine;
         let (round, rounds) = (format!("[{round}/{}] {engine}", arguments.rounds), &crashes.rounds);

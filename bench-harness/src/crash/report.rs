@@ -28,6 +28,9 @@ pub struct CrashReport {
     pub seed: u64,
     /// The durability asked for.
     pub durability: &'static str,
+    /// The signal that ended it before its time, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_short: Option<&'static str>,
     /// The engines that were killed.
     pub engines: Vec<EngineCrashes>,
     /// The engines that had a full device, under `--full`.
@@ -42,6 +45,12 @@ impl CrashReport {
 
     /// The table, and a few words on each engine.
     pub fn text(&self) -> String {
+        let cut_short =
+            self.cut_short.map(|why| format!("CUT SHORT by {why}: what it interrupted is left out\n\n"));
+        cut_short.unwrap_or_default() + &self.tables()
+    }
+
+    fn tables(&self) -> String {
         if !self.full.is_empty() {
             return full_device::text(&self.full);
         }

@@ -13,6 +13,7 @@ use super::crashes::{EngineCrashes, Round};
 use super::plan::Kills;
 use super::stage::Stage;
 use super::victim::Victim;
+use crate::interrupt;
 use crate::resources::allocated_bytes;
 use crate::runner::Ledger;
 use crate::stats::median;
@@ -56,6 +57,8 @@ impl<'a> Subject<'a> {
     /// Carries out a round; what is found of the engine is in `crashes`, also that it cannot go on.
     pub fn round(&mut self, round: u32, kills: Kills) -> Result<()> {
         match self.attempt(round, kills)? {
+            // Half a round tells nothing, and the children died of it.
+            _ if interrupt::asked().is_some() => {}
             Ok(done) => self.crashes.rounds.push(done),
             Err(trouble) => self.crashes.out = Some(format!("round {round}: {trouble}")),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -13,8 +13,11 @@ use anyhow::{Context, Result};
 
 use super::child::{RECOVERED, Recovered};
 use super::stage::Stage;
+use crate::interrupt;
 
 const SIGKILL: i32 = 9;
+/// How long a signal to this process is not seen.
+const POLL: Duration = Duration::from_millis(20);
 
 /// What was heard of a child.
 enum Heard {
@@ -49,6 +52,8 @@ impl Victim {
         let errors = tempfile::tempfile().context("cannot create a temporary file")?;
         let mut child = Command::new(program)
             .args(words)
+            // Ctrl-C is for this process, which kills it by itself.
+            .process_group(0)
             .stdin(ledger.try_clone().context("cannot share the ledger")?)
             .stdout(Stdio::piped())
             .stderr(errors.try_clone().context("cannot share a temporary file")?)
@@ -131,14 +136,21 @@ impl Victim {
         }
     }
 
+    /// A signal is a deadline that has come.
     fn hear(&mut self, deadline: Instant) -> Heard {
-        match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => {
-                self.take(&line);
-                Heard::Line
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left.min(POLL)) {
+                Ok(line) => {
+                    self.take(&line);
+                    return Heard::Line;
+                }
+                Err(RecvTimeoutError::Timeout) if left <= POLL || interrupt::asked().is_some() => {
+                    return Heard::Nothing;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Heard::End,
             }
-            Err(RecvTimeoutError::Timeout) => Heard::Nothing,
-            Err(RecvTimeoutError::Disconnected) => Heard::End,
         }
     }
 

@@ -94,6 +94,16 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// Whether it says that the device, or the user's share of it, is full. Engines hand errors of the system on in
+    /// words, and all that we know use those of the C library; Rabi's own begin the same way.
+    pub fn says_device_is_full(&self) -> bool {
+        let EngineError::Call { cause, .. } = self else { return false };
+        let cause = cause.to_lowercase();
+        cause.contains("no space left") || cause.contains("quota exceeded")
+    }
+}
+
 /// The result of an engine call.
 pub type EngineResult<T> = Result<T, EngineError>;
 
@@ -287,6 +297,17 @@ mod tests {
     fn a_peer_that_is_not_in_the_build_is_answered_with_its_feature() {
         let error = check("sled").unwrap_err().to_string();
         assert!(error.contains("build with --features sled, or peers for all"), "{error}");
+    }
+
+    #[test]
+    fn a_full_device_is_known_by_its_words() {
+        let full = |cause: std::io::Error| {
+            let cause = format!("IO error: While appending to file: {cause}");
+            EngineError::Call { engine: "x", operation: "put", cause }.says_device_is_full()
+        };
+        for (error, expected) in [(28, true), (122, true), (5, false)] {
+            assert_eq!(full(std::io::Error::from_raw_os_error(error)), expected, "{error}");
+        }
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! Results for other programs: which files were asked for, and who writes them.
 //!
-//! Files are created before the measurement, so that a wrong path does not cost a run.
+//! Paths are checked before the measurement, so that a wrong one does not cost a run.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
-use crate::argument::create_file;
+use crate::output_file::OutputFile;
 use crate::outputs::Outputs;
 
 use super::{PhaseReport, csv, gobench, hdrlog, openmetrics};
@@ -48,15 +46,15 @@ impl ExportArgs {
 
 type Format = fn(&PhaseReport) -> Result<Vec<u8>>;
 
-/// Files that were created and wait for their content.
+/// Files that can be written and wait for their content.
 #[derive(Debug)]
 pub struct Exports {
-    files: Vec<(PathBuf, File, Format)>,
+    files: Vec<(OutputFile, Format)>,
 }
 
 impl Exports {
-    /// Creates the files.
-    pub fn create(arguments: &ExportArgs) -> Result<Exports> {
+    /// Checks the files.
+    pub fn check(arguments: &ExportArgs) -> Result<Exports> {
         let wanted: [(&str, &Option<PathBuf>, Format); 4] = [
             ("--csv", &arguments.csv, |report| Ok(csv::csv(report).into_bytes())),
             ("--go-bench", &arguments.go_bench, |report| Ok(gobench::go_bench(report).into_bytes())),
@@ -68,18 +66,16 @@ impl Exports {
         let mut files = Vec::new();
         for (argument, path, format) in wanted {
             if let Some(path) = path {
-                files.push((path.clone(), create_file(argument, path)?, format));
+                files.push((OutputFile::check(argument, path)?, format));
             }
         }
         Ok(Exports { files })
     }
 
-    /// Writes all of them.
-    pub fn write(self, report: &PhaseReport) -> Result<()> {
-        for (path, mut file, format) in self.files {
-            let bytes = format(report)?;
-            file.write_all(&bytes).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        Ok(())
+    /// Writes all of them that can be written; the first failure is returned.
+    pub fn write(&self, report: &PhaseReport) -> Result<()> {
+        let written = self.files.iter().map(|(file, format)| file.write(&format(report)?));
+        // Each is tried before one is judged.
+        written.collect::<Vec<Result<()>>>().into_iter().collect()
     }
 }

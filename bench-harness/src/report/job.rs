@@ -14,6 +14,9 @@ pub struct JobReport {
     pub schema: u32,
     /// Where it was measured.
     pub environment: Environment,
+    /// Why it ended before its time, if it did: `SIGINT`, `SIGTERM` or an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_short: Option<String>,
     /// What was seen of the levels; nothing if the engine has none.
     pub levels: Option<Vec<LevelSeen>>,
     /// All phases in order.
@@ -38,7 +41,8 @@ impl JobReport {
 
     /// Everything that makes the numbers doubtful, for the reader to see first.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.environment.doubts();
+        let mut warnings: Vec<String> = self.cut_short().into_iter().collect();
+        warnings.extend(self.environment.doubts());
         for phase in &self.phases {
             let title = phase.title();
             if phase.errors_total > 0 {
@@ -61,6 +65,13 @@ impl JobReport {
                 .push(format!("never seen filled: {}; these numbers do not cover it", missing.join(", ")));
         }
         warnings
+    }
+
+    /// One sentence, if it ended before its time.
+    pub fn cut_short(&self) -> Option<String> {
+        let (why, last) = (self.cut_short.as_ref()?, self.phases.last()?);
+        let when = if last.cut_short.is_some() { "in" } else { "after" };
+        Some(format!("cut short by {why} {when} {}, and what would have followed is missing", last.title()))
     }
 
     /// The rows of the durability matrix: one, as a job has one engine.

@@ -49,6 +49,9 @@ pub struct PhaseReport {
     pub workload: String,
     /// `load` or `run`.
     pub phase: &'static str,
+    /// Why it ended before its time, if it did: `SIGINT`, `SIGTERM` or an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_short: Option<String>,
     /// Client threads.
     pub threads: usize,
     /// `closed`, `target` (closed, at a target rate) or `open`.
@@ -140,6 +143,7 @@ impl PhaseReport {
             info,
             workload: job.workload_name.clone(),
             phase: job.kind.name(),
+            cut_short: result.cut_short.as_ref().map(|why| why.replace('\n', " ")),
             threads: job.workload.threads,
             mode: mode(job),
             target_ops_s: job.workload.target_ops_s,
@@ -181,6 +185,12 @@ impl PhaseReport {
             self.first_errors.extend(audit.texts.iter().cloned());
         }
         self.audit = audit;
+    }
+
+    /// Adds a failure that is no operation's, such as one of closing the engine.
+    pub fn add_failure(&mut self, error: &dyn std::error::Error) {
+        self.errors_total += 1;
+        self.first_errors.push(error.to_string());
     }
 
     /// A short name for tables: the load, or the workload of a run.

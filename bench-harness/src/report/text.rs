@@ -10,6 +10,9 @@ use super::PhaseReport;
 /// The whole summary.
 pub fn text(report: &PhaseReport) -> String {
     let mut out = String::new();
+    if let Some(why) = &report.cut_short {
+        line(&mut out, "CUT-SHORT", "By", format_args!("{why}"));
+    }
     line(&mut out, "OVERALL", "RunTime(ms)", format_args!("{:.0}", report.elapsed_s * 1e3));
     let rate = report.throughput_ops_s;
     line(&mut out, "OVERALL", "Throughput(ops/sec)", format_args!("{rate}"));

@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::ledger::Ledger;
 use crate::engine::{Engine, EngineResult};
+use crate::interrupt;
 use crate::workload::{KeyFormat, version};
 
 /// Records in one piece of the scan.
@@ -72,13 +73,13 @@ pub fn take_stock(engine: &dyn Engine, keys: &KeyFormat, count: u64, ledger: &Le
 }
 
 /// Holds every record of the database against the ledger, and the ledger against the database. Each record
-/// that has been judged is handed to `judged` with the version found; a damaged one is not.
+/// that has been judged is handed to `judged` with the version found; a damaged one is not. Nothing if a signal ended it.
 pub fn audit(
     engine: &dyn Engine,
     keys: &KeyFormat,
     ledger: &Ledger,
     judged: &mut dyn FnMut(u64, Option<u32>),
-) -> EngineResult<Audit> {
+) -> EngineResult<Option<Audit>> {
     let mut audit = Audit::default();
     let count = ledger.numbers();
     let numbers = numbers_of(keys, count);
@@ -110,6 +111,9 @@ pub fn audit(
             )
         });
     })?;
+    if interrupt::asked().is_some() {
+        return Ok(None);
+    }
     if let Some(disorder) = disorder {
         audit.note(false, || format!("after the run: {disorder}"));
     }
@@ -123,7 +127,7 @@ pub fn audit(
         }
         judged(number, None);
     }
-    Ok(audit)
+    Ok(Some(audit))
 }
 
 /// What a read found, for a message.
@@ -143,7 +147,7 @@ fn numbers_of(keys: &KeyFormat, count: u64) -> HashMap<u64, u64> {
     (0..count).map(pair).collect()
 }
 
-/// Visits all records; returns in words where they were out of order, which ends the scan.
+/// Visits all records; returns in words where they were out of order, which ends the scan, as a signal does.
 fn scan_all(engine: &dyn Engine, visit: &mut dyn FnMut(&[u8], &[u8])) -> EngineResult<Option<String>> {
     let mut session = engine.session()?;
     // The smallest key there can be, not the empty one, which LMDB refuses.
@@ -164,7 +168,7 @@ fn scan_all(engine: &dyn Engine, visit: &mut dyn FnMut(&[u8], &[u8])) -> EngineR
             last.clear();
             last.extend_from_slice(key);
         })?;
-        if disorder.is_some() || count < PIECE {
+        if disorder.is_some() || count < PIECE || interrupt::asked().is_some() {
             return Ok(disorder);
         }
         // The smallest key behind the last one.

@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use crate::engine::{Engine, EngineResult, EngineStats};
 use crate::generator::{AcknowledgedCounter, Stream};
+use crate::interrupt;
 use crate::measure::{Row, RowSummary, summarize};
 use crate::trace::{Ending, Feed, Recording, Replay};
 use crate::workload::{Arrivals, Pool, RecordBuilder, Workload};
@@ -149,22 +150,24 @@ impl Job {
         audit::take_stock(engine, &self.workload.keys, self.workload.record_count, ledger)
     }
 
-    /// Holds the whole database against what was acknowledged, if there is a ledger of it.
+    /// Holds the whole database against what was acknowledged, if there is a ledger of it and no signal ends it.
     pub fn audit(&self, engine: &dyn Engine, ledger: Option<&Ledger>) -> EngineResult<Option<Audit>> {
         let audit = |ledger| audit::audit(engine, &self.workload.keys, ledger, &mut |_, _| {});
-        ledger.map(audit).transpose()
+        Ok(ledger.map(audit).transpose()?.flatten())
     }
 
     /// The same after the process that wrote has died: what is found counts from now on.
-    pub fn audit_and_settle(&self, engine: &dyn Engine, ledger: &Ledger) -> EngineResult<Audit> {
+    pub fn audit_and_settle(&self, engine: &dyn Engine, ledger: &Ledger) -> EngineResult<Option<Audit>> {
         let mut batches = Batches::default();
         let mut settle = |number, found| {
             batches.note(ledger, number, found);
             ledger.settle(number, found);
         };
         let mut audit = audit::audit(engine, &self.workload.keys, ledger, &mut settle)?;
-        for (there, missing) in batches.torn() {
-            audit.note_torn_batch(&self.workload.keys, there, missing);
+        if let Some(audit) = &mut audit {
+            for (there, missing) in batches.torn() {
+                audit.note_torn_batch(&self.workload.keys, there, missing);
+            }
         }
         Ok(audit)
     }
@@ -223,6 +226,10 @@ pub trait Observer {
     fn tick(&mut self, tick: &Tick<'_>);
     /// Called when a warm-up is over and the measured part begins.
     fn begin(&mut self) {}
+    /// Why the phase has to end now, if it has to: because of a signal.
+    fn asks_for_end(&self) -> Option<String> {
+        interrupt::asked().map(|interrupt| interrupt.name().to_owned())
+    }
 }
 
 /// What a phase gave.
@@ -230,6 +237,8 @@ pub trait Observer {
 pub struct PhaseResult {
     /// From the first thread's start, or the end of the warm-up, to the last thread's end.
     pub elapsed: Duration,
+    /// Why the phase ended before its time, if it did: a signal, or an error that leaves nothing to do.
+    pub cut_short: Option<String>,
     /// Whether the phase ended within its warm-up, so that nothing was measured.
     pub ended_in_warmup: bool,
     /// Operations finished, counting a read-modify-write once.
@@ -308,6 +317,7 @@ fn collect(job: &Job, shared: &Shared<'_>, watched: Watched) -> PhaseResult {
     let inserted = rows.iter().find(|row| row.row == Row::Insert.name()).map_or(0, |row| row.count);
     PhaseResult {
         elapsed: watched.elapsed.unwrap_or_default(),
+        cut_short: shared.cut_short(),
         ended_in_warmup: watched.elapsed.is_none(),
         operations: watched.done.operations,
         rows,
@@ -322,7 +332,7 @@ fn collect(job: &Job, shared: &Shared<'_>, watched: Watched) -> PhaseResult {
         seconds: watched.seconds,
         series: watched.series,
         // First what is left of the trace, then its end.
-        backlog: shared.backlog(),
+        backlog: shared.backlog(watched.end),
         trace: shared.feed.as_ref().map(Feed::end),
         clock: shared.clock.name(),
         first_errors: shared.first_errors(),

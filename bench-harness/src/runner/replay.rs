@@ -58,7 +58,7 @@ impl Worker<'_> {
                 let inserted = self.insert_made(random);
                 let job = self.shared.job;
                 if !inserted && job.kind == PhaseKind::Load && !job.workload.retry.keep_going {
-                    self.shared.stop();
+                    self.give_up();
                 }
             }
             Action::Update(record) => {

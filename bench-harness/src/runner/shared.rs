@@ -45,6 +45,7 @@ pub struct Shared<'a> {
     pace: Pace,
     origin: OnceLock<Moment>,
     stop: AtomicBool,
+    cut_short: OnceLock<String>,
     first_errors: Mutex<Vec<String>>,
 }
 
@@ -76,6 +77,7 @@ impl<'a> Shared<'a> {
             pace,
             origin: OnceLock::new(),
             stop: AtomicBool::new(false),
+            cut_short: OnceLock::new(),
             first_errors: Mutex::new(Vec::new()),
         }
     }
@@ -96,12 +98,24 @@ impl<'a> Shared<'a> {
         let length_s = self.job.workload.duration_s;
         let deadline =
             (length_s > 0.0).then(|| origin.plus_ns(((self.job.warmup_s() + length_s) * 1e9) as u64));
-        Turns::new(&self.pace, self.clock, origin, deadline, self.job.workload.spin)
+        Turns::new(&self.pace, self.clock, origin, deadline, self.job.workload.spin, &self.stop)
     }
 
     /// Asks all threads to end after their current operation.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks for it because the phase cannot or must not go on; the first reason is kept.
+    pub fn cut(&self, why: String) {
+        // A later reason is a consequence, or comes too late.
+        let _ = self.cut_short.set(why);
+        self.stop();
+    }
+
+    /// Why the phase was ended before its time.
+    pub fn cut_short(&self) -> Option<String> {
+        self.cut_short.get().cloned()
     }
 
     /// Whether they were asked to.
@@ -110,13 +124,17 @@ impl<'a> Shared<'a> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// What an open loop had due by the end of the phase and nobody began.
-    pub fn backlog(&self) -> Option<Backlog> {
+    /// What an open loop had due by the end of the phase and nobody began. A phase that was cut short ended with
+    /// its last operation.
+    pub fn backlog(&self, last: Moment) -> Option<Backlog> {
         let length_s = self.job.workload.duration_s;
-        let end_ns = ((self.job.warmup_s() + length_s) * 1e9) as u64;
+        let (has_end, end_ns) = match self.cut_short.get() {
+            Some(_) => (true, last.ns_since(self.origin())),
+            None => (length_s > 0.0, ((self.job.warmup_s() + length_s) * 1e9) as u64),
+        };
         match &self.pace {
-            Pace::Open(agenda) if length_s > 0.0 => Some(agenda.backlog(end_ns)),
-            Pace::Recorded { speed, .. } if length_s > 0.0 => {
+            Pace::Open(agenda) if has_end => Some(agenda.backlog(end_ns)),
+            Pace::Recorded { speed, .. } if has_end => {
                 let feed = self.feed.as_ref()?;
                 let (operations, first_ns) = feed.take_until((end_ns as f64 * speed) as u64);
                 let oldest_wait_ns =

@@ -10,6 +10,7 @@
 
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::measure::{Clock, Moment};
@@ -58,6 +59,8 @@ pub struct Turn {
 
 /// How long before its time a thread wakes to spin: a wake-up takes a few microseconds.
 const SPIN_NS: u64 = 15_000;
+/// The longest sleep, so that a thread that waits for long sees that it is to stop.
+const SLEEP_NS_MAX: u64 = 50_000_000;
 
 /// The turns of one thread.
 #[derive(Debug)]
@@ -67,6 +70,8 @@ pub struct Turns<'a> {
     origin: Moment,
     deadline: Option<Moment>,
     spin: bool,
+    /// Set by whoever ends the phase early; nothing else is read because of it.
+    stop: &'a AtomicBool,
     claimed: Range<u64>,
     taken: u64,
 }
@@ -80,12 +85,13 @@ impl<'a> Turns<'a> {
         origin: Moment,
         deadline: Option<Moment>,
         spin: bool,
+        stop: &'a AtomicBool,
     ) -> Turns<'a> {
         if pace.is_scheduled() {
             // Without this the kernel may end a sleep 50 us late. If it refuses, sleeps are late.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         }
-        Turns { pace, clock, origin, deadline, spin, claimed: 0..0, taken: 0 }
+        Turns { pace, clock, origin, deadline, spin, stop, claimed: 0..0, taken: 0 }
     }
 
     /// The next turn, once it is due. None if all are taken, or the time of the phase is over;
@@ -144,16 +150,19 @@ impl<'a> Turns<'a> {
         self.claimed.next()
     }
 
-    /// False if the deadline comes first.
+    /// False if the deadline comes first, or the phase is ended early.
     pub fn wait_until(&self, due: Moment) -> bool {
         let until = self.deadline.map_or(due, |deadline| deadline.min(due));
         let mut left_ns = until.ns_since(self.clock.before());
-        if !self.spin && left_ns > SPIN_NS {
-            std::thread::sleep(Duration::from_nanos(left_ns - SPIN_NS));
-            left_ns = until.ns_since(self.clock.before());
-        }
         while left_ns > 0 {
-            std::hint::spin_loop();
+            if self.stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            if !self.spin && left_ns > SPIN_NS {
+                std::thread::sleep(Duration::from_nanos((left_ns - SPIN_NS).min(SLEEP_NS_MAX)));
+            } else {
+                std::hint::spin_loop();
+            }
             left_ns = until.ns_since(self.clock.before());
         }
         until == due
@@ -166,11 +175,13 @@ mod tests {
     use crate::generator::Stream;
     use crate::workload::{Arrivals, Rate, Spacing};
 
+    static STOP: AtomicBool = AtomicBool::new(false);
+
     fn turns(pace: &Pace, deadline_ms: Option<u64>) -> (Turns<'_>, Clock, Moment) {
         let clock = Clock::of_process();
         let start = clock.before();
         let deadline = deadline_ms.map(|ms| start.plus_ns(ms * 1_000_000));
-        (Turns::new(pace, clock, start, deadline, false), clock, start)
+        (Turns::new(pace, clock, start, deadline, false, &STOP), clock, start)
     }
 
     #[test]
@@ -198,6 +209,23 @@ mod tests {
         assert!(turns.next(start).is_none());
         let waited = clock.after().since(start);
         assert!(waited >= Duration::from_millis(10) && waited < Duration::from_secs(5), "{waited:?}");
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_hours_sees_that_it_is_to_stop() {
+        let claims = Claims::new(Some(10), 1, true);
+        let pace = Pace::Target { claims, interval_ns: 3_600e9 };
+        let (clock, stop) = (Clock::of_process(), AtomicBool::new(false));
+        let start = clock.before();
+        let mut turns = Turns::new(&pace, clock, start, None, false, &stop);
+        assert!(turns.next(start).is_some());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                stop.store(true, Ordering::Relaxed);
+            });
+            assert!(turns.next(start).is_none());
+        });
     }
 
     #[test]

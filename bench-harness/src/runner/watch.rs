@@ -15,10 +15,15 @@ use super::shared::Shared;
 use super::timeline::Timeline;
 use super::{Observer, Tick};
 
+/// How long the watcher does not see that it is asked for the end.
+const POLL: Duration = Duration::from_millis(20);
+
 /// What was seen of the measured part of a phase.
 pub struct Watched {
     /// From its start to the last operation's end; none if the phase ended within its warm-up.
     pub elapsed: Option<Duration>,
+    /// When the last operation ended.
+    pub end: Moment,
     /// Operations and bytes.
     pub done: Done,
     /// Latencies and outcomes.
@@ -78,14 +83,14 @@ impl<'a> Watch<'a> {
     pub fn run(mut self, threads: usize, receiver: &Receiver<EngineResult<Moment>>) -> EngineResult<Watched> {
         let mut ends = Vec::with_capacity(threads);
         while ends.len() < threads {
-            let wait = self.next_wake().since(self.shared.clock.before());
+            let wait = self.next_wake().since(self.shared.clock.before()).min(POLL);
             match receiver.recv_timeout(wait) {
                 Ok(Ok(end)) => ends.push(end),
                 Ok(Err(error)) => {
                     self.shared.stop();
                     return Err(error);
                 }
-                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Timeout) => self.wake(),
                 // A client thread panicked; leaving the scope passes the panic on.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -102,8 +107,17 @@ impl<'a> Watch<'a> {
         next.min(self.next_tick)
     }
 
-    fn look(&mut self) {
+    fn wake(&mut self) {
+        if let Some(why) = self.observer.asks_for_end() {
+            self.shared.cut(why);
+        }
         let now = self.shared.clock.before();
+        if now >= self.next_wake() {
+            self.look(now);
+        }
+    }
+
+    fn look(&mut self, now: Moment) {
         let stats = self.engine.stats();
         if self.start.is_none() && now >= self.warmup_end() {
             self.begin(now, &stats);
@@ -169,7 +183,7 @@ impl<'a> Watch<'a> {
         self.timeline.note(elapsed.unwrap_or_default(), done.operations);
         self.next_tick = end;
         self.tick(end, elapsed.unwrap_or_default(), done, &stats);
-        Watched { elapsed, done, rows, series: self.series, seconds: self.timeline.seconds() }
+        Watched { elapsed, end, done, rows, series: self.series, seconds: self.timeline.seconds() }
     }
 
     fn see(&self) -> Seen {

@@ -140,7 +140,7 @@ impl Worker<'_> {
         let workload = &self.shared.job.workload;
         let inserted = self.insert(workload.insert_start + index);
         if !inserted && !workload.retry.keep_going {
-            self.shared.stop();
+            self.give_up();
         }
         self.done.operations += 1;
     }
@@ -174,6 +174,13 @@ impl Worker<'_> {
             Operation::Delete => self.delete(),
         }
         operation
+    }
+
+    /// Ends a load: without this record, what follows is no load of the data set.
+    #[cold]
+    pub fn give_up(&self) {
+        let first = self.shared.first_errors().into_iter().next();
+        self.shared.cut(first.unwrap_or_else(|| "an insert failed".to_owned()));
     }
 
     fn insert_new(&mut self, index: u64) {

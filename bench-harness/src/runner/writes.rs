@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
+use super::PhaseKind;
 use super::ledger::{Change, Ledger};
 use super::worker::Worker;
-use crate::engine::EngineResult;
+use crate::engine::{EngineError, EngineResult};
 use crate::generator::OpRandom;
 use crate::measure::{Outcome, Row};
 
@@ -84,7 +85,7 @@ impl Worker<'_> {
             let start = self.clock.before();
             let written = self.session.insert(&self.key, self.records.bytes());
             self.end = self.clock.after();
-            if written.is_ok() || attempts_left == 0 {
+            if written.is_ok() || attempts_left == 0 || self.shared.is_stopped() {
                 self.end_write(written.is_ok());
                 let outcome = self.outcome_of(written);
                 self.count_write(outcome);
@@ -161,7 +162,21 @@ impl Worker<'_> {
     fn outcome_of(&mut self, result: EngineResult<()>) -> Outcome {
         match result {
             Ok(()) => Outcome::Ok,
-            Err(error) => self.failed(&error.to_string()),
+            Err(error) => {
+                let outcome = self.failed(&error.to_string());
+                self.end_if_full(&error);
+                outcome
+            }
+        }
+    }
+
+    /// On a full device a phase measures refusals: it ends, unless it is a load that was told to go on.
+    #[cold]
+    fn end_if_full(&self, error: &EngineError) {
+        let job = self.shared.job;
+        let goes_on = job.kind == PhaseKind::Load && job.workload.retry.keep_going;
+        if error.says_device_is_full() && !goes_on {
+            self.shared.cut(error.to_string());
         }
     }
 

@@ -9,17 +9,16 @@ mod bracket;
 mod objective;
 mod probe;
 
-use std::io::Write;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde::Serialize;
 
-use crate::argument::{count, create_file, number};
+use crate::argument::{count, number};
 use crate::cli::PhaseArgs;
 use crate::engine;
 use crate::environment::Environment;
 use crate::harness_cost::null_ns_per_operation;
+use crate::output_file::OutputFile;
 use crate::phase_command::{info, run_job, settings};
 use crate::report::{Grid, PhaseInfo, SCHEMA, Style, grouped, microseconds};
 use crate::{Verdict, notice, output};
@@ -91,6 +90,9 @@ struct SearchReport {
     /// The highest rate that met the objective in all repeats.
     found_ops_s: Option<f64>,
     limit: Limit,
+    /// Why it ended before its time, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_short: Option<String>,
     harness_ns_per_operation: f64,
     probes: Vec<Probe>,
     environment: Environment,
@@ -103,7 +105,7 @@ pub fn execute(mut arguments: SearchArgs) -> Result<Verdict> {
     let mut job = run_job(&arguments.phase)?;
     // A probe ends by its time; its operations are those its rate brings.
     job.workload.operation_count = 0;
-    let json = arguments.phase.json.as_deref().map(|path| create_file("--json", path)).transpose()?;
+    let json = arguments.phase.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
     let environment = Environment::gather(&arguments.phase.dir);
     let engine_args = &arguments.phase.engine;
     let engine = engine::open(&engine_args.engine, &arguments.phase.dir, &settings(engine_args))?;
@@ -113,8 +115,9 @@ pub fn execute(mut arguments: SearchArgs) -> Result<Verdict> {
     let judged = if arguments.service { Judged::Service } else { Judged::Response };
     let pool = job.pool();
     let objective = arguments.slo.clone();
-    let mut prober = Prober { engine: &*engine, job, pool, objective, judged, harness_ns };
+    let mut prober = Prober { engine: &*engine, job, pool, objective, judged, harness_ns, cut_short: None };
     let (found_ops_s, probes) = search(&mut prober, &arguments)?;
+    let cut_short = prober.cut_short.take();
     let report = SearchReport {
         schema: SCHEMA,
         info: info(engine_args, &*engine),
@@ -126,16 +129,20 @@ pub fn execute(mut arguments: SearchArgs) -> Result<Verdict> {
         probe_seconds: arguments.probe_seconds,
         found_ops_s,
         limit: limit(found_ops_s, &probes),
+        cut_short,
         harness_ns_per_operation: harness_ns,
         probes,
         environment,
     };
-    engine.close()?;
-    if let Some(mut file) = json {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        file.write_all(text.as_bytes()).context("cannot write the file of --json")?;
-    }
+    let closed = engine.close();
     output(&format!("{}\n{}\n", table(&report).text(Style::Plain), sentence(&report)))?;
+    if let Some(json) = json {
+        json.write((serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
+    }
+    if report.cut_short.is_some() {
+        return Ok(Verdict::Bad);
+    }
+    closed?;
     Ok(if report.limit == Limit::Engine { Verdict::Good } else { Verdict::Inconclusive })
 }
 
@@ -176,7 +183,7 @@ fn search(prober: &mut Prober<'_>, arguments: &SearchArgs) -> Result<(Option<f64
     let mut bracket = Bracket::new(arguments.start_rate, arguments.precision);
     let mut probes = Vec::new();
     while let Some(rate) = bracket.next() {
-        let probe = tell(prober.probe(rate, false)?);
+        let Some(probe) = prober.probe(rate, false)?.map(tell) else { return Ok((None, probes)) };
         bracket.note(rate, probe.met);
         probes.push(probe);
     }
@@ -187,7 +194,7 @@ fn search(prober: &mut Prober<'_>, arguments: &SearchArgs) -> Result<(Option<f64
         };
         let mut held = true;
         for _ in 0..arguments.confirm {
-            let probe = tell(prober.probe(rate, true)?);
+            let Some(probe) = prober.probe(rate, true)?.map(tell) else { return Ok((None, probes)) };
             held &= probe.met;
             probes.push(probe);
             if !held {
@@ -274,6 +281,17 @@ fn sentence(report: &SearchReport) -> String {
             Judged::Service => "service",
         }
     );
+    if let Some(why) = &report.cut_short {
+        let best =
+            report.probes.iter().filter(|probe| probe.met).map(|probe| probe.rate_ops_s).reduce(f64::max);
+        let best = best.map_or("no rate had met".to_owned(), |rate| {
+            format!("{} operations a second had met", grouped(rate.round() as u64))
+        });
+        return format!(
+            "CUT SHORT by {why}: after {} whole probes {best} {asked}, and nothing is confirmed",
+            report.probes.len()
+        );
+    }
     let rate = grouped(report.found_ops_s.unwrap_or(0.0).round() as u64);
     let failed = report.probes.iter().filter(|probe| probe.errors > 0).count();
     match report.limit {

@@ -70,19 +70,25 @@ pub struct Prober<'a> {
     pub judged: Judged,
     /// What the harness costs on its own.
     pub harness_ns: f64,
+    /// Why a probe was cut short, if one was.
+    pub cut_short: Option<String>,
 }
 
 impl Prober<'_> {
-    /// Tries a rate.
-    pub fn probe(&mut self, rate_ops_s: f64, confirms: bool) -> EngineResult<Probe> {
+    /// Tries a rate. A probe that was cut short tells nothing, and is none.
+    pub fn probe(&mut self, rate_ops_s: f64, confirms: bool) -> EngineResult<Option<Probe>> {
         self.job.workload.arrivals = Some(Arrivals::poisson(rate_ops_s));
         // Other arrivals and other operations each time, so that no probe is a copy of another.
         self.job.seed = self.job.seed.wrapping_add(1);
         let result = run_phase(self.engine, &self.job, &self.pool, None, &mut Unwatched)?;
+        if result.cut_short.is_some() {
+            self.cut_short = result.cut_short;
+            return Ok(None);
+        }
         let inserted = result.records - self.job.workload.record_count;
         self.job.workload.record_count += inserted;
         self.job.workload.insert_count += inserted;
-        Ok(self.judge(rate_ops_s, confirms, &result))
+        Ok(Some(self.judge(rate_ops_s, confirms, &result)))
     }
 
     fn judge(&self, rate_ops_s: f64, confirms: bool, result: &PhaseResult) -> Probe {

@@ -19,7 +19,8 @@ Examples:
   rabi-bench suite --engines rabi,rocksdb --records 8000000 --memory-limit-bytes 2147483648 \\
                    --cache-size-bytes 536870912 --threads 32 --duration 60 --load-once
 
-Exit status: 0 all well; 1 an engine failed; 2 the command or a directory is wrong.";
+Exit status: 0 all well; 1 an engine failed; 2 the command or a directory is wrong; 130 or 143 ended
+early by SIGINT or SIGTERM, with a report of what there was.";
 
 /// The arguments of a suite.
 #[derive(Debug, Args)]

@@ -11,6 +11,8 @@ use anyhow::{Context, Result};
 use super::arguments::SuiteArgs;
 use super::memory::MemoryLimit;
 use crate::engine;
+use crate::interrupt::{self, Interrupt};
+use crate::subprocess;
 
 /// The words of a command after the program's name.
 pub type Words = Vec<String>;
@@ -31,6 +33,8 @@ pub enum Ended {
     Well,
     /// Some failed; the numbers are there.
     WithFailures,
+    /// A signal to this process ended it; the numbers so far are there, unless it came too early.
+    CutShort(Interrupt),
     /// It could not be carried out; there are no numbers.
     Refused,
     /// The system ended it, as when memory or the device was full; there are no numbers.
@@ -106,7 +110,11 @@ pub fn run(words: &Words, limit: Option<&MemoryLimit>, name: &str) -> Result<End
     if let Some(group) = &group {
         command.arg("--join-group").arg(group.dir());
     }
-    let status = command.status().with_context(|| format!("cannot start {}", shown(words)))?;
+    let context = || format!("cannot start {}", shown(words));
+    let status = subprocess::run(&mut command, None).with_context(context)?.with_context(context)?;
+    if let Some(interrupt) = interrupt::asked() {
+        return Ok(Ended::CutShort(interrupt));
+    }
     match status.code() {
         Some(0) => Ok(Ended::Well),
         Some(1) => Ok(Ended::WithFailures),

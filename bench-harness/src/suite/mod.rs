@@ -29,7 +29,9 @@ use anyhow::{Context, Result, bail};
 use crate::dataset;
 use crate::engine;
 use crate::environment::{Environment, Hierarchy};
+use crate::interrupt::{self, Interrupt};
 use crate::main_job::create_results;
+use crate::output_file;
 use crate::{Verdict, notice, output};
 
 pub use arguments::{ABOUT_THE_SUITE, EngineOption, SuiteArgs, engine_option};
@@ -64,10 +66,14 @@ pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
     };
     suite.run(&engines)?;
     let done = suite.done;
-    let phases = read_all(&results, &done)?;
+    // Half a phase beside whole ones would be no repeat of them. Its numbers are in its file.
+    let (phases, cut): (Vec<_>, Vec<_>) =
+        read_all(&results, &done)?.into_iter().partition(|phase| phase.cut_short.is_none());
+    let cut_short = interrupt::asked().map(Interrupt::name);
     let workloads = summary::summarize(&engines, &phases);
     let repeats = arguments.repeat;
-    let report = SuiteReport { environment, engines, repeats, memory, done, phases, workloads };
+    let report =
+        SuiteReport { environment, engines, repeats, memory, cut_short, done, phases, cut, workloads };
     write(&results, "README.md", &readme::readme(&report))?;
     write(&results, "report.html", &page::page(&report))?;
     conclude(&report, &results)
@@ -144,6 +150,9 @@ impl Suite<'_> {
                 let json = PathBuf::from(format!("raw/{engine}-load.json"));
                 let words = self.recipe.load(engine, &self.loaded(engine), &self.results.join(&json));
                 self.carry_out(engine, words, json, "load")?;
+                if interrupt::asked().is_some() {
+                    return Ok(());
+                }
             }
         }
         let cells = plan::cells(engines, self.recipe.arguments.repeat);
@@ -156,6 +165,9 @@ impl Suite<'_> {
             notice(&format!("[{}/{}] {}, repeat {}", index + 1, cells.len(), cell.engine, cell.repeat));
             let start = Instant::now();
             self.run_cell(cell)?;
+            if interrupt::asked().is_some() {
+                return Ok(());
+            }
             if self.out.contains(&cell.engine) {
                 // It is not tried again, and the runs it would have had are none.
                 outlook.runs -= cells[index..].iter().filter(|later| later.engine == cell.engine).count();
@@ -183,7 +195,10 @@ impl Suite<'_> {
         let json = PathBuf::from(format!("raw/{name}.json"));
         let file = self.results.join(&json);
         let words = if self.recipe.arguments.load_once {
-            notice(&dataset::clone(&self.loaded(&cell.engine), &dir)?.sentence());
+            match dataset::clone(&self.loaded(&cell.engine), &dir) {
+                Err(_) if interrupt::asked().is_some() => return Ok(()),
+                cloned => notice(&cloned?.sentence()),
+            }
             self.recipe.on_loaded(&cell.engine, &dir, &file)
         } else {
             self.recipe.whole(&cell.engine, &dir, &file)
@@ -201,6 +216,9 @@ impl Suite<'_> {
         let ended = cell::run(&words, self.limit.as_ref(), name)?;
         let trouble = match ended {
             Ended::Well => None,
+            Ended::CutShort(interrupt) => {
+                Some(format!("{engine}: cut short by {} in {}", interrupt.name(), json.display()))
+            }
             Ended::WithFailures => Some(format!("{engine}: operations failed in {}", json.display())),
             Ended::Refused => {
                 Some(format!("{engine} could not be run, and is left out: see its own message"))
@@ -210,7 +228,11 @@ impl Suite<'_> {
                  small for it?"
             )),
         };
-        let has_numbers = matches!(ended, Ended::Well | Ended::WithFailures);
+        let has_numbers = match ended {
+            Ended::Well | Ended::WithFailures => true,
+            Ended::CutShort(_) => self.results.join(&json).exists(),
+            Ended::Refused | Ended::BySystem(_) => false,
+        };
         if !has_numbers {
             self.out.insert(engine.to_owned());
         }
@@ -234,12 +256,14 @@ fn read_all(results: &Path, done: &[Done]) -> Result<Vec<sample::Phase>> {
 }
 
 fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
-    let path = dir.join(name);
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    output_file::write(&dir.join(name), text.as_bytes())
 }
 
 fn conclude(report: &SuiteReport, results: &Path) -> Result<Verdict> {
     let mut out = String::new();
+    if let Some(sentence) = report.cut_short() {
+        out += &format!("\n{}\n", sentence.replacen("cut short", "CUT SHORT", 1));
+    }
     for workload in &report.workloads {
         for class in &workload.classes {
             let grid = report.class(class).text(crate::report::Style::Plain);
@@ -264,7 +288,7 @@ fn conclude(report: &SuiteReport, results: &Path) -> Result<Verdict> {
     out += &format!("* best of its class by more than noise; results in {}\n", results.display());
     output(&out)?;
     let failed = |phase: &&sample::Phase| phase.errors_total > 0;
-    for phase in report.phases.iter().filter(failed) {
+    for phase in report.phases.iter().chain(&report.cut).filter(failed) {
         notice(&format!("FAILED: {} {}: {} operations", phase.engine, phase.title(), phase.errors_total));
     }
     let troubles: Vec<&String> = report.done.iter().filter_map(|run| run.trouble.as_ref()).collect();

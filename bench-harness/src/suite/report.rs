@@ -33,10 +33,14 @@ pub struct SuiteReport {
     pub repeats: u32,
     /// How memory was bounded, or why not.
     pub memory: String,
+    /// The signal that ended it before its time, if one did.
+    pub cut_short: Option<&'static str>,
     /// All runs in order.
     pub done: Vec<Done>,
-    /// All phases of all runs.
+    /// All whole phases of all runs.
     pub phases: Vec<Phase>,
+    /// The phases that ended before their time.
+    pub cut: Vec<Phase>,
     /// Summed up.
     pub workloads: Vec<WorkloadSummary>,
 }
@@ -207,9 +211,26 @@ impl SuiteReport {
         ))
     }
 
+    /// One sentence, if it ended before its time.
+    pub fn cut_short(&self) -> Option<String> {
+        let why = self.cut_short?;
+        Some(format!(
+            "cut short by {why}: engines have fewer repeats than were asked for, and maybe not equally many"
+        ))
+    }
+
     /// What makes the numbers doubtful.
     pub fn doubts(&self) -> Vec<String> {
-        let mut doubts = self.environment.doubts();
+        let mut doubts: Vec<String> = self.cut_short().into_iter().collect();
+        doubts.extend(self.environment.doubts());
+        doubts.extend(self.cut.iter().map(|phase| {
+            format!(
+                "{} {} was cut short by {}, and is in no table",
+                phase.engine,
+                phase.title(),
+                phase.cut_short.as_deref().unwrap_or_default()
+            )
+        }));
         if self.memory.starts_with(NOT_LIMITED) {
             doubts.push(format!("memory: {}", self.memory));
         }

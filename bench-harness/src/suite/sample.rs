@@ -34,6 +34,9 @@ pub struct Phase {
     pub workload: String,
     /// `load` or `run`.
     pub phase: String,
+    /// Why it ended before its time, if it did.
+    #[serde(default)]
+    pub cut_short: Option<String>,
     /// Client threads.
     pub threads: u64,
     /// From the first start to the last end.

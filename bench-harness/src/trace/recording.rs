@@ -2,18 +2,18 @@
 //!
 //! Each thread writes a trace of its own, into a file without a name beside the one asked for: no lock
 //! and no other thread's time. At the end they are merged by time. A recording that is killed
-//! leaves an empty file, which is no trace.
+//! leaves what the file held before.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Seek, Write};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
-use crate::argument::create_file;
+use crate::output_file::OutputFile;
 
 use super::reader::Reader;
 use super::step::{Action, Source, Step};
@@ -22,8 +22,7 @@ use super::writer::Writer;
 /// A trace that is being recorded.
 #[derive(Debug)]
 pub struct Recording {
-    path: PathBuf,
-    file: File,
+    file: OutputFile,
     logs: Vec<Mutex<Option<ThreadLog>>>,
 }
 
@@ -44,9 +43,9 @@ impl ThreadLog {
 }
 
 impl Recording {
-    /// Makes the files, so that a wrong path does not cost a run.
+    /// Checks the file and makes those of the threads, so that a wrong path does not cost a run.
     pub fn create(path: &Path, threads: usize) -> Result<Recording> {
-        let file = create_file("--record-trace", path)?;
+        let file = OutputFile::check("--record-trace", path)?;
         let beside = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let log = || {
             let writer = Writer::new(tempfile::tempfile_in(beside)?)?;
@@ -55,7 +54,7 @@ impl Recording {
         let logs: io::Result<Vec<_>> = (0..threads).map(|_| log()).collect();
         let logs = logs
             .with_context(|| format!("cannot create files beside {}, one for each thread", path.display()))?;
-        Ok(Recording { path: path.to_owned(), file, logs })
+        Ok(Recording { file, logs })
     }
 
     /// The log of a thread, which has it until it brings it back; each thread can have it once.
@@ -74,15 +73,15 @@ impl Recording {
 
     /// The trace.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// Merges what the threads wrote into the trace; returns how many operations it has.
     pub fn finish(&self) -> Result<u64> {
-        self.merge().with_context(|| format!("cannot write the trace {}", self.path.display()))
+        self.file.write_by(|out| self.merge(out))
     }
 
-    fn merge(&self) -> Result<u64> {
+    fn merge(&self, out: &mut dyn Write) -> Result<u64> {
         let mut parts = Vec::new();
         for thread in 0..self.logs.len() {
             let log = self.take(thread).context("a client thread did not bring its part back")?;
@@ -91,7 +90,7 @@ impl Recording {
             }
             let (mut part, _) = log.writer.end()?;
             part.rewind()?;
-            parts.push(Reader::new(&self.path, BufReader::new(part))?);
+            parts.push(Reader::new(self.path(), BufReader::new(part))?);
         }
         let mut heads: Vec<Option<Step>> = Vec::new();
         let mut order = BinaryHeap::new();
@@ -100,7 +99,7 @@ impl Recording {
             order.extend(step.as_ref().map(|step| Reverse((step.time_ns, place))));
             heads.push(step);
         }
-        let mut writer = Writer::new(BufWriter::new(&self.file))?;
+        let mut writer = Writer::new(out)?;
         while let Some(Reverse((_, place))) = order.pop() {
             let next = parts[place].next()?;
             order.extend(next.as_ref().map(|step| Reverse((step.time_ns, place))));
@@ -156,9 +155,6 @@ mod tests {
         let full = Path::new("/dev/full");
         let Ok(recording) = Recording::create(full, 1) else { return };
         let error = recording.finish().unwrap_err();
-        assert!(
-            format!("{error:#}").starts_with("cannot write the trace /dev/full: No space left"),
-            "{error:#}"
-        );
+        assert!(format!("{error:#}").starts_with("cannot write /dev/full: No space left"), "{error:#}");
     }
 }

@@ -1,7 +1,11 @@
 //! Starts the binary in a directory of its own and keeps what it said.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::Value;
 
@@ -44,9 +48,87 @@ impl Bench {
         }
     }
 
+    /// Starts the binary with arguments separated by spaces, and a directory of its own for temporary files.
+    pub fn start(&self, arguments: &str) -> Running {
+        let temporary = self.path("temporary");
+        std::fs::create_dir_all(&temporary).unwrap();
+        let (out, err) = (self.path("stdout"), self.path("stderr"));
+        let child = Command::new(env!("CARGO_BIN_EXE_rabi-bench"))
+            .args(arguments.split_whitespace())
+            .current_dir(self.dir.path())
+            .env("TMPDIR", &temporary)
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, out, err, temporary }
+    }
+
     pub fn json(&self, name: &str) -> Value {
         read_json(&self.path(name))
     }
+}
+
+/// A command that runs.
+pub struct Running {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+    /// Its directory for temporary files.
+    pub temporary: PathBuf,
+}
+
+impl Running {
+    /// Waits until it has said this on standard error.
+    pub fn wait_for(&mut self, part: &str) {
+        let limit = Instant::now() + Duration::from_secs(60);
+        while !read(&self.err).contains(part) {
+            assert!(Instant::now() < limit, "'{part}' was never said:\n{}", read(&self.err));
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() || read(&self.err).contains(part), "{ended:?}: {}", read(&self.err));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for its end, which has to come within a limit.
+    pub fn end_within(&mut self, limit: Duration) -> Said {
+        let deadline = Instant::now() + limit;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "not over after {limit:?}:\n{}", read(&self.err));
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let code = status.code().unwrap_or_else(|| panic!("{status}:\n{}", read(&self.err)));
+        Said { code, out: read(&self.out), err: read(&self.err) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Most have ended by then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
+}
+
+/// The names in a directory.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 impl Said {

@@ -5,6 +5,8 @@
 mod browser;
 mod harness;
 
+mod a_full_device_ends_a_phase;
+mod a_signal_ends_a_run_early;
 mod arrivals_on_a_schedule;
 mod ci_gates_counters;
 mod compare_judges_builds;
@@ -15,6 +17,7 @@ mod load_and_run;
 mod main_job;
 mod numbers_along_the_time;
 mod outputs_are_apart;
+mod outputs_are_replaced_whole;
 mod pages_in_a_browser;
 mod results_are_documented;
 mod search_finds_the_limit;
