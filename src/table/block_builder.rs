@@ -72,8 +72,9 @@ impl BlockBuilder {
     }
 
     /// Adds an entry that sorts after all before. `shared` is the length of the common prefix of its
-    /// key and the key added last.
-    pub(super) fn add(&mut self, shared: usize, key: &[u8], tag: Tag, value: &[u8]) {
+    /// key and the key added last. Returns the entry's length.
+    pub(super) fn add(&mut self, shared: usize, key: &[u8], tag: Tag, value: &[u8]) -> u64 {
+        let start = self.bytes.len();
         let mut shared = shared;
         if is_restart(self.entry_count, self.bytes.len()) {
             self.restarts.push(self.bytes.len() as u32);
@@ -88,6 +89,7 @@ impl BlockBuilder {
         self.bytes.extend_from_slice(suffix);
         self.bytes.extend_from_slice(value);
         self.entry_count += 1;
+        (self.bytes.len() - start) as u64
     }
 
     /// The block with its trailer, for its place in the file.
@@ -136,9 +138,9 @@ mod tests {
     #[test]
     fn an_entry_is_drawn_as_the_format_says() {
         let mut block = BlockBuilder::default();
-        block.add(0, b"ab", Tag::new(2, Kind::Put), b"xy");
+        assert_eq!(block.add(0, b"ab", Tag::new(2, Kind::Put), b"xy"), 15);
         let bound = block.len_with(1, b"ac", b"");
-        block.add(1, b"ac", Tag::new(1, Kind::Delete), b"");
+        assert_eq!(block.add(1, b"ac", Tag::new(1, Kind::Delete), b""), 12);
         assert!(block.len() <= bound);
         let (len, sealed) = (block.len(), block.seal(3, 0));
         assert_eq!(sealed.len(), len);

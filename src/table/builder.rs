@@ -42,6 +42,9 @@ pub(crate) struct TableMeta {
     pub(crate) file_len: u64,
     /// Bytes of its data blocks.
     pub(crate) data_bytes: u64,
+    /// Bytes of the entries among them that are garbage once no snapshot needs them: deletes, and what a
+    /// newer version of the same key hides. For deletes that only holds where nothing older lies below.
+    pub(crate) garbage_bytes: u64,
     /// Number of entries, deletes among them.
     pub(crate) entries: u64,
     /// Number of deletes.
@@ -74,6 +77,8 @@ pub(crate) struct Builder {
     separator: Vec<u8>,
     index: IndexBuilder,
     filter: FilterBuilder,
+    /// Deletes in the blocks that are in the index.
+    indexed_deletes: u64,
     last_key: Vec<u8>,
     last_tag: Option<Tag>,
     /// Counts and bounds so far; lengths and keys are set at the end, except `min_key`.
@@ -86,6 +91,7 @@ impl Builder {
         let meta = TableMeta {
             file_len: 0,
             data_bytes: 0,
+            garbage_bytes: 0,
             entries: 0,
             deletes: 0,
             min_key: Vec::new(),
@@ -101,6 +107,7 @@ impl Builder {
             separator: Vec::new(),
             index: IndexBuilder::default(),
             filter: FilterBuilder::new(options.filter_bits_per_key),
+            indexed_deletes: 0,
             last_key: Vec::new(),
             last_tag: None,
             meta,
@@ -113,21 +120,27 @@ impl Builder {
     }
 
     /// Adds an entry. Entries must come in their order, each once: keys ascending, newest version first.
-    pub(crate) fn add(&mut self, key: &[u8], tag: Tag, value: &[u8]) {
+    /// Returns the bytes it takes in its block.
+    pub(crate) fn add(&mut self, key: &[u8], tag: Tag, value: &[u8]) -> u64 {
         assert!(key.len() <= KEY_LEN_MAX, "the key was checked when it was written");
         assert!(value.len() <= VALUE_LEN_MAX, "the value was checked when it was written");
         let shared = common_prefix_len(&self.last_key, key);
-        if self.begins_key(key, shared, tag) {
+        let is_newest = self.begins_key(key, shared, tag);
+        if is_newest {
             self.begin_key(key, shared, value);
         }
-        self.block.add(shared, key, tag, value);
+        let len = self.block.add(shared, key, tag, value);
         self.last_key.truncate(shared);
         self.last_key.extend_from_slice(&key[shared..]);
         self.last_tag = Some(tag);
         self.meta.entries += 1;
         self.meta.deletes += u64::from(tag.kind() == Kind::Delete);
+        if !is_newest || tag.kind() == Kind::Delete {
+            self.meta.garbage_bytes += len;
+        }
         self.meta.seqno_min = self.meta.seqno_min.min(tag.seqno());
         self.meta.seqno_max = self.meta.seqno_max.max(tag.seqno());
+        len
     }
 
     /// Asserts the order; whether the entry has another user key than the last one.
@@ -164,7 +177,8 @@ impl Builder {
 
     fn cut_block(&mut self) {
         let sealed = self.block.seal(self.file_id, self.output.len);
-        self.index.add(&self.separator, sealed.len());
+        self.index.add(&self.separator, sealed.len(), self.meta.deletes - self.indexed_deletes);
+        self.indexed_deletes = self.meta.deletes;
         self.output.put(sealed);
         self.block.clear();
     }
@@ -209,7 +223,7 @@ impl Builder {
             deletes: self.meta.deletes,
             seqno_min: self.meta.seqno_min,
             seqno_max: self.meta.seqno_max,
-            data_bytes,
+            garbage_bytes: self.meta.garbage_bytes,
         };
         self.output.put(&footer.encode());
         let meta = TableMeta { file_len: self.output.len, data_bytes, max_key: self.last_key, ..self.meta };

@@ -4,7 +4,7 @@
 //! file    | data block 0 | data block 1 | ... | filter block | index block | footer (104) |
 //! block   | body | compression (1) | checksum (8) |
 //! footer  | file id (8) | filter offset (8) | filter length (8) | index offset (8) | index length (8) |
-//!         | entries (8) | deletes (8) | least seqno (8) | greatest seqno (8) | data length (8) |
+//!         | entries (8) | deletes (8) | least seqno (8) | greatest seqno (8) | garbage (8) |
 //!         | version (4) | reserved, zero (4) | checksum (8) | magic "rabi.tbl" (8) |
 //! ```
 //!
@@ -120,8 +120,8 @@ pub(crate) struct Footer {
     pub(crate) seqno_min: SeqNo,
     /// Greatest seqno of an entry.
     pub(crate) seqno_max: SeqNo,
-    /// Bytes of all data blocks.
-    pub(crate) data_bytes: u64,
+    /// Bytes of the entries that are garbage once no snapshot needs them, see `TableMeta`.
+    pub(crate) garbage_bytes: u64,
 }
 
 impl Footer {
@@ -138,7 +138,7 @@ impl Footer {
             self.deletes,
             self.seqno_min,
             self.seqno_max,
-            self.data_bytes,
+            self.garbage_bytes,
             u64::from(VERSION),
         ] {
             out.extend_from_slice(&field.to_le_bytes());
@@ -196,6 +196,11 @@ impl Footer {
         Ok(footer)
     }
 
+    /// Bytes of all data blocks.
+    pub(crate) fn data_bytes(&self) -> u64 {
+        self.filter_offset
+    }
+
     /// Length of the file that ends with this footer.
     pub(crate) fn file_len(&self) -> u64 {
         self.index_offset + self.index_len + FOOTER_LEN as u64
@@ -213,7 +218,7 @@ impl Footer {
             deletes: cursor.u64()?,
             seqno_min: cursor.u64()?,
             seqno_max: cursor.u64()?,
-            data_bytes: cursor.u64()?,
+            garbage_bytes: cursor.u64()?,
         };
         Some((footer, cursor.u32()?))
     }
@@ -223,12 +228,12 @@ impl Footer {
         let equal =
             |what, expected, found| if expected == found { Ok(()) } else { Err((what, expected, found)) };
         equal("table file id", file_id, self.file_id)?;
-        equal("table filter offset", self.data_bytes, self.filter_offset)?;
         let filter_end = self.filter_offset.saturating_add(self.filter_len);
         equal("table index offset", filter_end, self.index_offset)?;
         let index_end = self.index_offset.saturating_add(self.index_len);
         equal("table footer offset", index_end, footer_offset)?;
         equal("table delete count", self.deletes.min(self.entries), self.deletes)?;
+        equal("table garbage bytes", self.garbage_bytes.min(self.data_bytes()), self.garbage_bytes)?;
         equal("table greatest seqno", self.seqno_max.min(SEQNO_MAX), self.seqno_max)?;
         equal("table least seqno", self.seqno_min.min(self.seqno_max), self.seqno_min)
     }
@@ -249,7 +254,7 @@ mod tests {
             deletes: 2,
             seqno_min: 5,
             seqno_max: 50,
-            data_bytes: 1000,
+            garbage_bytes: 30,
         }
     }
 
@@ -302,10 +307,10 @@ mod tests {
 
     #[test]
     fn fields_that_contradict_each_other_are_damage() {
-        let (entries, seqno_max) = (40, 64);
+        let (entries, seqno_max, garbage) = (40, 64, 72);
         for at in (0..80).step_by(8).filter(|&at| at != entries) {
             for value in [u64::MAX, u64::MAX - 100, 51] {
-                let is_fine = (at, value) == (seqno_max, 51);
+                let is_fine = [(seqno_max, 51), (garbage, 51)].contains(&(at, value));
                 assert_eq!(decode(&forge(at, value)).is_ok(), is_fine, "{at} {value}");
             }
         }

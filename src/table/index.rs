@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! body    | greatest key length (varint) | greatest key | block count (varint) | entry 0 | entry 1 | ... |
-//! entry   | shared (varint) | unshared (varint) | separator suffix | block length (varint) |
+//! entry   | shared (varint) | unshared (varint) | separator suffix | block length (varint) | deletes (varint) |
 //! ```
 //!
 //! The separator of block 0 is the least key of the table. Any other is the shortest prefix of its
 //! block's first key that is above the last key of the block before; `shared` is what it has in common
 //! with the separator before. Block lengths include trailers; the blocks lie one behind the other from
-//! offset 0, so their lengths are also their offsets.
+//! offset 0, so their lengths are also their offsets. How many of a block's entries are deletes tells the
+//! planner where in the table they are.
 //!
 //! In memory the common prefix of all separators is taken off (keys of one application often begin
 //! alike), the next eight bytes form a sorted array of numbers, and only where those are equal are
@@ -31,13 +32,14 @@ pub(super) struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// Adds the block of `block_len` bytes.
-    pub(super) fn add(&mut self, separator: &[u8], block_len: usize) {
+    /// Adds the block of `block_len` bytes, of whose entries `deletes` are deletes.
+    pub(super) fn add(&mut self, separator: &[u8], block_len: usize, deletes: u64) {
         assert!(self.block_count == 0 || *separator > *self.separator, "separators ascend");
         let shared = common_prefix_len(&self.separator, separator);
         put_varint(&mut self.entries, shared as u64);
         put_bytes(&mut self.entries, &separator[shared..]);
         put_varint(&mut self.entries, block_len as u64);
+        put_varint(&mut self.entries, deletes);
         self.block_count += 1;
         self.separator.clear();
         self.separator.extend_from_slice(separator);
@@ -73,12 +75,15 @@ pub(crate) struct Index {
     tail_ends: Vec<usize>,
     /// Per block its offset, and the end of the last one.
     offsets: Vec<u64>,
+    /// Per block the number of deletes before it, and of all; nothing if there are none.
+    deletes: Vec<u64>,
     largest_block_len: u64,
 }
 
 impl Index {
-    /// Verifies the index block read at `place`, of a table with `data_bytes` of data blocks.
-    pub(super) fn parse(place: Place<'_>, bytes: &[u8], data_bytes: u64) -> Result<Self> {
+    /// Verifies the index block read at `place`, of a table with `data_bytes` of data blocks and so many
+    /// `deletes`.
+    pub(super) fn parse(place: Place<'_>, bytes: &[u8], data_bytes: u64, deletes: u64) -> Result<Self> {
         let body = &bytes[..place.verify(bytes)?];
         match Self::decode(body) {
             Err(at) => Err(place.damage(
@@ -89,6 +94,9 @@ impl Index {
             Ok(index) if index.data_bytes() != data_bytes => {
                 Err(place.damage("table index: sum of block lengths", data_bytes, index.data_bytes()))
             }
+            Ok(index) if index.deletes() != deletes => {
+                Err(place.damage("table index: sum of deletes", deletes, index.deletes()))
+            }
             Ok(index) => Ok(index),
         }
     }
@@ -98,8 +106,8 @@ impl Index {
         let mut cursor = Cursor::new(body);
         let head = cursor.bytes().zip(cursor.varint_len());
         let (key_max, block_count) = head.ok_or(cursor.position())?;
-        // An entry takes at least three bytes: no count from the file reserves more than its length.
-        let capacity = block_count.min(cursor.remaining() / 3);
+        // An entry takes at least four bytes: no count from the file reserves more than its length.
+        let capacity = block_count.min(cursor.remaining() / 4);
         let mut index = Self {
             key_min: Vec::new(),
             key_max: key_max.to_vec(),
@@ -108,12 +116,16 @@ impl Index {
             tails: Vec::new(),
             tail_ends: Vec::with_capacity(capacity),
             offsets: Vec::with_capacity(capacity + 1),
+            deletes: Vec::new(),
             largest_block_len: 0,
         };
         index.common_len = index.read_entries(cursor, block_count, None)?;
         index.offsets.push(0);
         index.read_entries(cursor, block_count, Some(index.common_len))?;
         index.tails.shrink_to_fit();
+        if index.deletes() == 0 {
+            index.deletes = Vec::new();
+        }
         Ok(index)
     }
 
@@ -129,15 +141,15 @@ impl Index {
         let mut shared_min = usize::MAX;
         for block_no in 0..block_count {
             let at = cursor.position();
-            let (shared, block_len) = next_entry(&mut cursor, &mut separator, block_no == 0).ok_or(at)?;
+            let entry = next_entry(&mut cursor, &mut separator, block_no == 0).ok_or(at)?;
             if block_no == 0 {
                 self.key_min.clone_from(&separator);
                 shared_min = separator.len();
             } else {
-                shared_min = shared_min.min(shared);
+                shared_min = shared_min.min(entry.shared);
             }
             if let Some(common_len) = common_len {
-                self.push(&separator[common_len..], block_len).ok_or(at)?;
+                self.push(&separator[common_len..], &entry).ok_or(at)?;
             }
         }
         let is_whole = block_count > 0 && cursor.remaining() == 0;
@@ -145,18 +157,26 @@ impl Index {
         if is_whole && holds_max { Ok(shared_min) } else { Err(cursor.position()) }
     }
 
-    fn push(&mut self, tail: &[u8], block_len: u64) -> Option<()> {
+    fn push(&mut self, tail: &[u8], entry: &Entry) -> Option<()> {
         self.heads.push(head(tail));
         self.tails.extend_from_slice(tail);
         self.tail_ends.push(self.tails.len());
-        let end = self.data_bytes().checked_add(block_len)?;
+        let end = self.data_bytes().checked_add(entry.block_len)?;
         self.offsets.push(end);
-        self.largest_block_len = self.largest_block_len.max(block_len);
+        self.largest_block_len = self.largest_block_len.max(entry.block_len);
+        if self.deletes.is_empty() {
+            self.deletes.push(0);
+        }
+        self.deletes.push(self.deletes().checked_add(entry.deletes)?);
         Some(())
     }
 
     fn data_bytes(&self) -> u64 {
         self.offsets.last().copied().unwrap_or(0)
+    }
+
+    fn deletes(&self) -> u64 {
+        self.deletes.last().copied().unwrap_or(0)
     }
 
     /// Least user key of the table.
@@ -186,7 +206,8 @@ impl Index {
 
     /// Memory in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        let words = self.heads.capacity() + self.tail_ends.capacity() + self.offsets.capacity();
+        let words = self.heads.capacity() + self.tail_ends.capacity();
+        let words = words + self.offsets.capacity() + self.deletes.capacity();
         8 * words + self.tails.capacity() + self.key_min.capacity() + self.key_max.capacity()
     }
 
@@ -198,13 +219,40 @@ impl Index {
 
     /// Bytes of all blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
     pub(super) fn bytes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
-        if *lo > *self.key_max {
+        let blocks = self.blocks_in_range(lo, hi);
+        self.offsets[blocks.end] - self.offsets[blocks.start]
+    }
+
+    /// Deletes in all blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
+    pub(super) fn deletes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
+        if self.deletes.is_empty() {
             return 0;
+        }
+        let blocks = self.blocks_in_range(lo, hi);
+        self.deletes[blocks.end] - self.deletes[blocks.start]
+    }
+
+    /// Whether the index alone tells that there is a key from `lo` on and below `hi` (no bound if
+    /// `None`): the least one, the greatest one, or those of a block between two separators.
+    pub(super) fn surely_holds(&self, lo: &[u8], hi: Option<&[u8]>) -> bool {
+        let within = |key: &[u8]| lo <= key && hi.is_none_or(|hi| key < hi);
+        if within(&self.key_min) || within(&self.key_max) {
+            return true;
+        }
+        let before = self.count_while(lo, |separator, tail| separator < tail);
+        let upto =
+            hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, tail| separator <= tail));
+        upto >= before + 2
+    }
+
+    fn blocks_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> Range<usize> {
+        if *lo > *self.key_max {
+            return 0..0;
         }
         let first = self.find(lo).unwrap_or(0);
         let end =
             hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, tail| separator < tail));
-        self.offsets[end.max(first)] - self.offsets[first]
+        first..end.max(first)
     }
 
     /// Number of separators for which `is_below(separator, key)`, where that is true for all lesser
@@ -246,11 +294,19 @@ fn head(tail: &[u8]) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// Turns `separator` into the next one; returns what the two have in common, and the block's length.
-fn next_entry(cursor: &mut Cursor<'_>, separator: &mut Vec<u8>, is_first: bool) -> Option<(usize, u64)> {
+/// What is said of one block, besides its separator.
+struct Entry {
+    /// What the separator has in common with the one before.
+    shared: usize,
+    block_len: u64,
+    deletes: u64,
+}
+
+/// Reads what is said of the next block, and turns `separator` into its separator.
+fn next_entry(cursor: &mut Cursor<'_>, separator: &mut Vec<u8>, is_first: bool) -> Option<Entry> {
     let shared = cursor.varint_len()?;
     let suffix = cursor.bytes()?;
-    let block_len = cursor.varint()?;
+    let (block_len, deletes) = (cursor.varint()?, cursor.varint()?);
     let replaced = separator.get(shared..)?;
     // The common prefix is exact, so the order is that of the first bytes after it.
     let ascends = match (replaced.first(), suffix.first()) {
@@ -261,8 +317,11 @@ fn next_entry(cursor: &mut Cursor<'_>, separator: &mut Vec<u8>, is_first: bool) 
     };
     separator.truncate(shared);
     separator.extend_from_slice(suffix);
-    (ascends && separator.len() <= KEY_LEN_MAX && usize::try_from(block_len).is_ok())
-        .then_some((shared, block_len))
+    (ascends && separator.len() <= KEY_LEN_MAX && usize::try_from(block_len).is_ok()).then_some(Entry {
+        shared,
+        block_len,
+        deletes,
+    })
 }
 
 #[cfg(test)]
@@ -275,15 +334,16 @@ mod tests {
     fn index(separators: &[&[u8]], key_max: &[u8]) -> Result<Index> {
         let mut builder = IndexBuilder::default();
         for (block_no, separator) in separators.iter().enumerate() {
-            builder.add(separator, block_no + 1);
+            builder.add(separator, block_no + 1, block_no as u64);
         }
         let data_bytes = (1..=separators.len() as u64).sum();
-        parse(builder.finish(key_max), data_bytes)
+        let deletes = (0..separators.len() as u64).sum();
+        parse(builder.finish(key_max), data_bytes, deletes)
     }
 
-    fn parse(mut body: Vec<u8>, data_bytes: u64) -> Result<Index> {
+    fn parse(mut body: Vec<u8>, data_bytes: u64, deletes: u64) -> Result<Index> {
         format::seal(&mut body, 1, 2);
-        Index::parse(Place { path: Path::new("t"), file_id: 1, offset: 2 }, &body, data_bytes)
+        Index::parse(Place { path: Path::new("t"), file_id: 1, offset: 2 }, &body, data_bytes, deletes)
     }
 
     /// Compares every lookup around the separators with a plain search.
@@ -305,6 +365,11 @@ mod tests {
                 let end = separators.iter().filter(|separator| **separator < &hi[..]).count();
                 let bytes = (expected.unwrap_or(0)..end).map(|block_no| block_no as u64 + 1).sum::<u64>();
                 assert_eq!(index.bytes_in_range(key, Some(hi)), bytes);
+                let deletes = (expected.unwrap_or(0)..end).map(|block_no| block_no as u64).sum::<u64>();
+                assert_eq!(index.deletes_in_range(key, Some(hi)), deletes);
+                let whole = separators.windows(2).any(|pair| &key[..] <= pair[0] && pair[1] <= &hi[..]);
+                let ends = [separators[0], &[0xff; 40]].iter().any(|end| key[..] <= **end && **end < hi[..]);
+                assert_eq!(index.surely_holds(key, Some(hi)), whole || ends, "{}", key.escape_ascii());
             }
         }
     }
@@ -336,21 +401,26 @@ mod tests {
     #[test]
     fn an_index_that_contradicts_itself_is_damage() {
         assert!(index(&[b"b", b"d"], b"c").is_err(), "greatest key below the last block");
-        let good = [1, b'x', 2, 0, 1, b'a', 5, 0, 1, b'b', 6];
-        assert!(parse(good.to_vec(), 11).is_ok());
-        assert!(parse(good.to_vec(), 12).is_err(), "other sum of lengths");
+        let good = [1, b'x', 2, 0, 1, b'a', 5, 1, 0, 1, b'b', 6, 2];
+        assert!(parse(good.to_vec(), 11, 3).is_ok());
+        assert!(parse(good.to_vec(), 12, 3).is_err(), "other sum of lengths");
+        assert!(parse(good.to_vec(), 11, 2).is_err(), "other sum of deletes");
         for len in 0..good.len() {
-            assert!(parse(good[..len].to_vec(), 11).is_err(), "cut at {len}");
+            assert!(parse(good[..len].to_vec(), 11, 3).is_err(), "cut at {len}");
         }
-        for (at, value) in [(2, 1), (2, 3), (2, 0), (3, 1), (7, 2), (8, 0), (9, b'a'), (4, 0x7f), (0, 0x7f)] {
+        for (at, value) in [(2, 1), (2, 3), (2, 0), (3, 1), (8, 2), (9, 0), (10, b'a'), (4, 0x7f), (0, 0x7f)]
+        {
             let mut bad = good.to_vec();
             bad[at] = value;
-            assert!(parse(bad, 11).is_err(), "{at} = {value}");
+            assert!(parse(bad, 11, 3).is_err(), "{at} = {value}");
         }
         let huge_count = [1, b'x', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
-        assert!(parse(huge_count.to_vec(), 11).is_err());
+        assert!(parse(huge_count.to_vec(), 11, 3).is_err());
         let overflowing =
-            [&[1, b'x', 2, 0, 1, b'a'][..], &[0xff; 9], &[1, 0, 1, b'b'], &[0xff; 9], &[1]].concat();
-        assert!(parse(overflowing, 11).is_err());
+            [&[1, b'x', 2, 0, 1, b'a'][..], &[0xff; 9], &[1, 0, 0, 1, b'b'], &[0xff; 9], &[1, 0]].concat();
+        assert!(parse(overflowing, 11, 0).is_err());
+        let many_deletes =
+            [&[1, b'x', 2, 0, 1, b'a', 5][..], &[0xff; 9], &[1, 0, 1, b'b', 6], &[0xff; 9], &[1]].concat();
+        assert!(parse(many_deletes, 11, 3).is_err());
     }
 }

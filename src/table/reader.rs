@@ -27,6 +27,8 @@ pub(crate) struct Table {
     index: Index,
     filter: Filter,
     slots: Slots<Block>,
+    /// Snapshots that held garbage when the file was written, with the bytes. None if it was opened later.
+    pins: Vec<(SeqNo, u64)>,
 }
 
 impl Table {
@@ -54,10 +56,17 @@ impl Table {
         whole("table index length", footer.index_offset, footer.index_len, index_bytes)?;
         whole("table filter length", footer.filter_offset, footer.filter_len, &filter_bytes)?;
         let place = |offset| Place { path, file_id: id, offset };
-        let index = Index::parse(place(footer.index_offset), index_bytes, footer.data_bytes)?;
+        let (data_bytes, deletes) = (footer.data_bytes(), footer.deletes);
+        let index = Index::parse(place(footer.index_offset), index_bytes, data_bytes, deletes)?;
         let filter = Filter::parse(place(footer.filter_offset), &filter_bytes)?;
         let slots = Slots::new(cache, index.block_count());
-        Ok(Self { file, id, footer, index, filter, slots })
+        Ok(Self { file, id, footer, index, filter, slots, pins: Vec::new() })
+    }
+
+    /// Says which snapshots held how much of the garbage when the file was written.
+    pub(crate) fn with_pins(mut self, pins: Vec<(SeqNo, u64)>) -> Self {
+        self.pins = pins;
+        self
     }
 
     /// Id of the file.
@@ -77,7 +86,12 @@ impl Table {
 
     /// Bytes of all data blocks but the largest one: a block may be one key, which is never cut.
     pub(crate) fn divisible_bytes(&self) -> u64 {
-        self.footer.data_bytes - self.index.largest_block_len()
+        self.footer.data_bytes() - self.index.largest_block_len()
+    }
+
+    /// Bytes of all data blocks.
+    pub(crate) fn data_bytes(&self) -> u64 {
+        self.footer.data_bytes()
     }
 
     /// Number of entries, deletes among them.
@@ -88,6 +102,19 @@ impl Table {
     /// Number of deletes.
     pub(crate) fn deletes(&self) -> u64 {
         self.footer.deletes
+    }
+
+    /// Bytes of deletes and of versions that a newer one hides.
+    pub(crate) fn garbage_bytes(&self) -> u64 {
+        self.footer.garbage_bytes
+    }
+
+    /// Bytes of garbage that a rewrite would leave out, where nothing older lies below and these are the
+    /// live snapshots, ascending. What one of several snapshots held counts as soon as that one is gone.
+    pub(crate) fn removable_bytes(&self, snapshots: &[SeqNo]) -> u64 {
+        let is_live = |pin: &&(SeqNo, u64)| snapshots.binary_search(&pin.0).is_ok();
+        let held = self.pins.iter().filter(is_live).map(|(_, bytes)| bytes).sum();
+        self.footer.garbage_bytes.saturating_sub(held)
     }
 
     /// Least user key.
@@ -171,5 +198,15 @@ impl Table {
     /// Bytes of the data blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
     pub(crate) fn bytes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
         self.index.bytes_in_range(lo, hi)
+    }
+
+    /// Deletes in these blocks.
+    pub(crate) fn deletes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
+        self.index.deletes_in_range(lo, hi)
+    }
+
+    /// Whether the index alone tells that there is a key from `lo` on and below `hi` (no bound if `None`).
+    pub(crate) fn surely_holds(&self, lo: &[u8], hi: Option<&[u8]>) -> bool {
+        self.index.surely_holds(lo, hi)
     }
 }
