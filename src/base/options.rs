@@ -85,6 +85,7 @@ pub struct Options {
     pub(crate) max_frozen_memtables: usize,
     pub(crate) max_flushed_files: usize,
     pub(crate) partition_size_bytes: u64,
+    pub(crate) compact_garbage_percent: u32,
     pub(crate) block_size_bytes: usize,
     pub(crate) filter_bits_per_key: u32,
     pub(crate) cache_size_bytes: u64,
@@ -103,6 +104,7 @@ impl Default for Options {
             max_frozen_memtables: 3,
             max_flushed_files: 12,
             partition_size_bytes: 64 << 20,
+            compact_garbage_percent: 25,
             block_size_bytes: 4096,
             filter_bits_per_key: 10,
             cache_size_bytes: 256 << 20,
@@ -188,6 +190,17 @@ impl Options {
         self
     }
 
+    /// Share of garbage, in per cent, from which on a range of keys is compacted although nothing else
+    /// asks for it: of deletes among the entries that a reader of the range has to pass, or of a partition's
+    /// bytes that only snapshots needed which are gone. Default: 25. Range: 0 (never) to 100. Less
+    /// keeps scans over deleted keys short and gives space back sooner; a step then rewrites up to
+    /// 100 / share bytes for each that it frees. [`Db::compact`](crate::Db::compact) takes out all garbage.
+    #[must_use]
+    pub fn compact_garbage_percent(mut self, percent: u32) -> Self {
+        self.compact_garbage_percent = percent;
+        self
+    }
+
     /// Target size in bytes of a table's data blocks, the unit of reading and caching.
     /// Default: 4096. Range: 512 to 1 MiB. Larger means a smaller index and costlier point reads.
     #[must_use]
@@ -241,6 +254,7 @@ impl Options {
         within("max_frozen_memtables", self.max_frozen_memtables as u64, 1, 64)?;
         within("max_flushed_files", self.max_flushed_files as u64, 2, 256)?;
         within("partition_size_bytes", self.partition_size_bytes, 16 << 10, 64 << 30)?;
+        within("compact_garbage_percent", u64::from(self.compact_garbage_percent), 0, 100)?;
         within("block_size_bytes", self.block_size_bytes as u64, 512, 1 << 20)?;
         within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 32)?;
         within("cache_size_bytes", self.cache_size_bytes, 0, max_usize)?;

@@ -88,6 +88,11 @@ mod selector {
         FileLeaked: "files that nothing names any more stay",
         ForwardBoundWrong: "a forward iteration includes its upper bound",
         DurabilityIgnored: "a write that names no durability is Process, whatever the options say",
+        HoleBoundWrong: "a key at a partition's lower bound counts as none of it",
+        HolesRewritten: "a partition is rewritten although it receives no key",
+        HoleTooWide: "a hole of a flushed file takes in the key behind it",
+        GarbageForgotten: "what dropped snapshots held is never taken out",
+        NeededTombstoneDropped: "a compaction drops a tombstone and keeps what it hides",
     }
 
     thread_local! {

@@ -195,8 +195,8 @@ impl Db {
         block_on(self.handle.0.flush())
     }
 
-    /// Flushes and brings all files down to one sorted run for each partition (L3). For measurements and before long
-    /// read-only use; never needed for correctness.
+    /// Flushes and brings all files down to one sorted run for each partition (L3), without anything that no
+    /// snapshot needs. For measurements and before long read-only use; never needed for correctness.
     ///
     /// # Errors
     /// Whatever keeps a flush or compaction from succeeding.

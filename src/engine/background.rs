@@ -117,8 +117,8 @@ pub(super) async fn flush_forever(local: Local, engine: Arc<Engine>) {
     }
 }
 
-/// The clock: drains what was staged, and notices that the database has settled. Runs until the
-/// core stops.
+/// The clock: drains what was staged, notices that the database has settled, and that snapshots have
+/// gone. Runs until the core stops.
 pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
     let mut seen = engine.visible_seqno();
     loop {
@@ -126,7 +126,9 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
         engine.wal.demand(engine.wal.head_lsn());
         engine.requests.nudge();
         let newest = engine.visible_seqno();
-        if lock(&engine.jobs).short_of().is_some() {
+        // Not where a snapshot is dropped: some programs take thousands a second.
+        let may_have_garbage = engine.snapshots.take_gone();
+        if may_have_garbage || lock(&engine.jobs).short_of().is_some() {
             engine.work.notify();
         }
         let idle = newest == seen;

@@ -1,6 +1,7 @@
 //! Compaction jobs: the planner's choice, made into a step, run and committed.
 
 use super::Engine;
+use super::shape::{partition_range, shape_of, slice};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
@@ -9,10 +10,11 @@ use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
 use crate::exec::Local;
 use crate::lsm::compact::{Step, compact};
+use crate::lsm::holes::hole_around;
 use crate::lsm::levels::{Edit, PartitionRecord};
-use crate::lsm::plan::{FlushedShape, Goals, Plan, Shape, plan};
+use crate::lsm::plan::{Goals, Plan, plan};
 use crate::lsm::ranges::KeyRange;
-use crate::lsm::view::{Files, Flushed};
+use crate::lsm::view::Files;
 
 /// What a step at work has taken.
 struct Busy {
@@ -40,6 +42,11 @@ impl Jobs {
         self.busy.iter().any(|busy| busy.flushed.iter().any(|id| files.contains(id)))
     }
 
+    /// Whether a step is at work on a partition of the range.
+    pub(super) fn are_busy_in(&self, range: &KeyRange) -> bool {
+        self.busy.iter().any(|busy| busy.range.overlaps(range))
+    }
+
     /// Bytes of the inputs of the next step, while it waits for free space.
     pub(super) fn short_of(&self) -> Option<u64> {
         self.short_of
@@ -49,39 +56,9 @@ impl Jobs {
 /// A step with what its edit needs.
 struct Job {
     step: Step,
-    consumed: Vec<u64>,
     input_bytes: u64,
-}
-
-fn partition_range(files: &Files, first: usize, last: usize) -> KeyRange {
-    KeyRange {
-        lower: files.partitions[first].lower.clone(),
-        upper: files.partitions.get(last + 1).map(|next| next.lower.clone()),
-    }
-}
-
-/// Bytes of a file of L2 that are still to go down within `range`; zero only if there are none.
-fn slice(file: &Flushed, range: &KeyRange) -> u64 {
-    let gaps = file.consumed.gaps(range);
-    let live = gaps.iter().filter(|gap| gap.touches(file.table.min_key(), file.table.max_key()));
-    live.map(|gap| file.table.bytes_in_range(&gap.lower, gap.upper.as_deref()).max(1)).sum()
-}
-
-fn shape_of(files: &Files, jobs: &Jobs) -> Shape {
-    let ranges: Vec<KeyRange> =
-        (0..files.partitions.len()).map(|index| partition_range(files, index, index)).collect();
-    let tables = files.partitions.iter().map(|partition| partition.table.as_ref());
-    Shape {
-        partitions: tables.clone().map(|table| table.map_or(0, |table| table.file_len())).collect(),
-        divisible: tables.map(|table| table.map_or(0, |table| table.divisible_bytes())).collect(),
-        busy: ranges.iter().map(|range| jobs.busy.iter().any(|busy| busy.range.overlaps(range))).collect(),
-        flushed: files
-            .flushed
-            .iter()
-            .rev()
-            .map(|file| FlushedShape { slices: ranges.iter().map(|range| slice(file, range)).collect() })
-            .collect(),
-    }
+    /// Whether it is only for what L2 holds.
+    is_for_flushed: bool,
 }
 
 impl Engine {
@@ -89,19 +66,22 @@ impl Engine {
     fn take_job(&self) -> Option<Job> {
         let mut jobs = lock(&self.jobs);
         let view = self.published.get();
+        let sweep = self.drains.load(Ordering::Relaxed) > 0;
         let goals = Goals {
             trigger: self.options.compaction_trigger(),
-            drain: self.drains.load(Ordering::Relaxed) > 0 || self.idle.load(Ordering::Relaxed),
+            drain: sweep || self.idle.load(Ordering::Relaxed),
+            sweep,
+            garbage_percent: u64::from(self.options.compact_garbage_percent),
             partition_bytes: self.options.partition_size_bytes,
         };
-        let plan = plan(&shape_of(&view.files, &jobs), &goals)?;
+        let plan = plan(&shape_of(&view.files, &jobs, &self.snapshots.list()), &goals)?;
         if !self.has_space_for(plan.input_bytes, &mut jobs) {
             return None;
         }
         let range = partition_range(&view.files, plan.first, plan.last);
         let partitions = view.files.partitions[plan.first..=plan.last].iter();
         let count = if planted!(NewerPastOlder) { 1 } else { usize::MAX };
-        let flushed = view.files.flushed.iter().filter(|file| slice(file, &range) > 0).take(count);
+        let flushed = view.files.flushed.iter().filter(|file| slice(file, &range).bytes > 0).take(count);
         let step = Step {
             partitions: partitions.filter_map(|partition| partition.table.clone()).collect(),
             flushed: flushed.map(|file| (Arc::clone(&file.table), file.consumed.clone())).collect(),
@@ -109,10 +89,10 @@ impl Engine {
             range: range.clone(),
         };
         mark_step(&view.files, &plan, &jobs);
-        let consumed: Vec<u64> = step.flushed.iter().map(|(table, _)| table.id()).collect();
-        jobs.busy.push(Busy { range, flushed: consumed.clone() });
+        let flushed = step.flushed.iter().map(|(table, _)| table.id()).collect();
+        jobs.busy.push(Busy { range, flushed });
         reached!("compaction: begun");
-        Some(Job { step, consumed, input_bytes: plan.input_bytes })
+        Some(Job { step, input_bytes: plan.input_bytes, is_for_flushed: plan.is_for_flushed })
     }
 
     /// A step needs room for its output beside its inputs: it waits while there is too little.
@@ -153,7 +133,29 @@ impl Engine {
         if planted!(SnapshotIgnored) { Vec::new() } else { self.snapshots.list() }
     }
 
-    async fn run_job(&self, local: &Local, job: &Job) -> Result<()> {
+    /// Consumes the step's range in the files of L2 that have nothing for it, and leaves them out of the
+    /// step. No other step waits for them: they need not be the oldest, having no key that could pass one.
+    async fn consume_holes(&self, local: &Local, step: &mut Step) -> Result<()> {
+        let mut holes = Vec::new();
+        for (table, consumed) in &step.flushed {
+            if let Some(hole) = hole_around(local, table, consumed, &step.range).await? {
+                holes.push((table.id(), hole));
+            }
+        }
+        if holes.is_empty() || planted!(HolesRewritten) {
+            return Ok(());
+        }
+        step.flushed.retain(|(table, _)| !holes.iter().any(|(id, _)| *id == table.id()));
+        self.counters.compaction_holes.add(holes.len() as u64);
+        self.commit(Edit::Consume { holes }, Vec::new(), None).await
+    }
+
+    async fn run_job(&self, local: &Local, job: &mut Job) -> Result<()> {
+        self.consume_holes(local, &mut job.step).await?;
+        if job.is_for_flushed && job.step.flushed.is_empty() {
+            reached!("compaction: nothing to do for a partition");
+            return Ok(());
+        }
         let pieces = compact(local, &self.table_files, &job.step, self.snapshots_to_keep()).await?;
         let written =
             pieces.iter().filter_map(|piece| piece.output.as_ref()).map(|output| output.record.len).sum();
@@ -172,7 +174,7 @@ impl Engine {
         let edit = Edit::Compact {
             range: job.step.range.clone(),
             partitions: pieces.iter().map(partition).collect(),
-            consumed: job.consumed.clone(),
+            consumed: job.step.flushed.iter().map(|(table, _)| table.id()).collect(),
             next_file: self.directory.next_id(),
         };
         self.commit(edit, tables, None).await?;
@@ -199,11 +201,11 @@ fn mark_step(files: &Files, plan: &Plan, jobs: &Jobs) {
 pub(super) async fn compact_forever(local: Local, engine: Arc<Engine>) {
     loop {
         let changed = engine.work.listen();
-        let Some(job) = engine.take_job() else {
+        let Some(mut job) = engine.take_job() else {
             changed.await;
             continue;
         };
-        let result = engine.run_job(&local, &job).await;
+        let result = engine.run_job(&local, &mut job).await;
         lock(&engine.jobs).busy.retain(|busy| busy.range != job.step.range);
         engine.work.notify();
         if let Err(Error::Poisoned { .. }) = &result {

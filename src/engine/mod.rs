@@ -10,6 +10,7 @@ mod compaction;
 mod drain;
 mod open;
 mod read;
+mod shape;
 mod snapshots;
 mod stats;
 mod write;
@@ -88,6 +89,7 @@ pub(crate) struct Counters {
     pub(crate) compactions: Counter,
     pub(crate) compaction_read_bytes: Counter,
     pub(crate) compaction_write_bytes: Counter,
+    pub(crate) compaction_holes: Counter,
     pub(crate) replayed_bytes: Counter,
 }
 

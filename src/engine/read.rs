@@ -9,6 +9,7 @@ use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::{Kind, SeqNo};
+use crate::base::metrics::Counter;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch::{self, Guard};
@@ -107,14 +108,23 @@ fn tables_for<'a>(files: &'a Files, key: &[u8], hash: u64) -> impl Iterator<Item
     tables.inspect(move |table| table.prefetch_filter(hash))
 }
 
+/// Entries that iterators passed without showing them.
+#[derive(Default)]
+pub(crate) struct Skipped {
+    /// Deletes included.
+    pub(crate) entries: Counter,
+    pub(crate) tombstones: Counter,
+}
+
 /// Reads blocks on the calling thread, through the cache.
 pub(crate) struct BlockReader {
     io: Arc<dyn Io>,
+    pub(crate) skipped: Skipped,
 }
 
 impl BlockReader {
     pub(crate) fn new(io: Arc<dyn Io>) -> Self {
-        Self { io }
+        Self { io, skipped: Skipped::default() }
     }
 
     /// Reads and verifies a block, and offers it to the cache.
@@ -140,5 +150,10 @@ impl Fetch for BlockReader {
             Some(block) => Ok(block),
             None => self.read(table, number),
         }
+    }
+
+    fn skipped(&self, entries: u64, tombstones: u64) {
+        self.skipped.entries.add(entries);
+        self.skipped.tombstones.add(tombstones);
     }
 }

@@ -1,4 +1,4 @@
-//! Which snapshots are alive, so that the versions they see are kept.
+//! Which snapshots are alive, so that the versions they see are kept, and no longer.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,17 @@ use super::Engine;
 use crate::base::key::SeqNo;
 use crate::base::sync::{Mutex, lock};
 
-/// Seqnos of the live snapshots with the number of snapshots at each.
+/// The live snapshots.
 #[derive(Default)]
-pub(crate) struct Snapshots(Mutex<BTreeMap<SeqNo, usize>>);
+pub(crate) struct Snapshots(Mutex<Live>);
+
+#[derive(Default)]
+struct Live {
+    /// Their seqnos with the number of snapshots at each.
+    counts: BTreeMap<SeqNo, usize>,
+    /// Whether the last one at a seqno has gone since somebody asked.
+    any_gone: bool,
+}
 
 impl Snapshots {
     /// Registers a snapshot at the seqno that `newest` gives. It is asked under the lock: whoever
@@ -16,29 +24,35 @@ impl Snapshots {
     pub(crate) fn take(&self, newest: impl FnOnce() -> SeqNo) -> SeqNo {
         let mut live = lock(&self.0);
         let seqno = newest();
-        *live.entry(seqno).or_default() += 1;
+        *live.counts.entry(seqno).or_default() += 1;
         seqno
     }
 
     /// Gives a snapshot up.
     pub(crate) fn release(&self, seqno: SeqNo) {
         let mut live = lock(&self.0);
-        if let Some(count) = live.get_mut(&seqno) {
+        if let Some(count) = live.counts.get_mut(&seqno) {
             *count -= 1;
             if *count == 0 {
-                live.remove(&seqno);
+                live.counts.remove(&seqno);
+                live.any_gone = true;
             }
         }
     }
 
+    /// Whether some have gone since the last call, so that what they held may be garbage.
+    pub(crate) fn take_gone(&self) -> bool {
+        std::mem::take(&mut lock(&self.0).any_gone)
+    }
+
     /// Their seqnos, ascending.
     pub(crate) fn list(&self) -> Vec<SeqNo> {
-        lock(&self.0).keys().copied().collect()
+        lock(&self.0).counts.keys().copied().collect()
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        lock(&self.0).values().sum()
+        lock(&self.0).counts.values().sum()
     }
 }
 

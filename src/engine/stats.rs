@@ -19,6 +19,8 @@ pub struct FileStats {
     pub entries: u64,
     /// Deletions among the entries.
     pub deletes: u64,
+    /// Bytes of deletes and of versions that a newer one in the same file hides.
+    pub garbage_bytes: u64,
     /// Smallest key.
     pub min_key: Vec<u8>,
     /// Largest key.
@@ -32,6 +34,7 @@ impl FileStats {
             bytes: table.file_len(),
             entries: table.entries(),
             deletes: table.deletes(),
+            garbage_bytes: table.garbage_bytes(),
             min_key: table.min_key().to_vec(),
             max_key: table.max_key().to_vec(),
         }
@@ -137,6 +140,9 @@ impl Engine {
             ("compactions", counters.compactions.get()),
             ("compaction_bytes_read", counters.compaction_read_bytes.get()),
             ("compaction_bytes_written", counters.compaction_write_bytes.get()),
+            ("compaction_holes", counters.compaction_holes.get()),
+            ("entries_skipped", self.blocks.skipped.entries.get()),
+            ("tombstones_skipped", self.blocks.skipped.tombstones.get()),
             ("slowdowns", counters.slowdowns.get()),
             ("slowdown_us_total", counters.slowdown_us.get()),
             ("stalls", counters.stalls.get()),

@@ -18,6 +18,21 @@ pub(crate) struct Merge {
     backward: bool,
     /// Forward: the key whose versions are to be skipped.
     passed: Option<Vec<u8>>,
+    fetch: Arc<dyn Fetch>,
+    /// Entries passed, deletes among them, and keys shown: told at the end, so that passing one costs
+    /// no shared counter.
+    entries: u64,
+    tombstones: u64,
+    shown: u64,
+}
+
+impl Drop for Merge {
+    fn drop(&mut self) {
+        let skipped = self.entries - self.shown;
+        if skipped > 0 {
+            self.fetch.skipped(skipped, self.tombstones);
+        }
+    }
 }
 
 impl Merge {
@@ -45,15 +60,20 @@ impl Merge {
         sources.push(Source::Partitions(PartitionsCursor::new(&view.files, fetch, bound, backward)?));
         sources.retain(|source| source.entry().is_some());
         let heap = MergeHeap::new(0..sources.len(), |a, b| less(&sources, backward, a, b));
-        Ok(Self { sources, heap, seqno, backward, passed: None })
+        let (passed, fetch) = (None, Arc::clone(fetch));
+        Ok(Self { sources, heap, seqno, backward, passed, fetch, entries: 0, tombstones: 0, shown: 0 })
     }
 
     /// The next visible key with its value, written to `key`; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(Vec<u8>, Value)>> {
-        if self.backward { self.next_backward() } else { self.next_forward() }
+        let found = if self.backward { self.next_backward() } else { self.next_forward() }?;
+        self.shown += u64::from(found.is_some());
+        Ok(found)
     }
 
-    fn advance_top(&mut self, top: usize) -> Result<()> {
+    fn advance_top(&mut self, top: usize, kind: Kind) -> Result<()> {
+        self.entries += 1;
+        self.tombstones += u64::from(kind == Kind::Delete);
         self.sources[top].advance()?;
         let (sources, backward) = (&self.sources, self.backward);
         let less = |a, b| less(sources, backward, a, b);
@@ -79,7 +99,7 @@ impl Merge {
                     found = Some((key.to_vec(), Value::copy_of(value)));
                 }
             }
-            self.advance_top(top)?;
+            self.advance_top(top, tag.kind())?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -102,7 +122,7 @@ impl Merge {
             if tag.seqno() <= self.seqno {
                 newest = (tag.kind() == Kind::Put).then(|| Value::copy_of(value));
             }
-            self.advance_top(top)?;
+            self.advance_top(top, tag.kind())?;
         }
         Ok(current.zip(newest))
     }

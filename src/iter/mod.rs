@@ -16,4 +16,8 @@ use crate::table::{Block, Table};
 pub(crate) trait Fetch: Send + Sync {
     /// Block number `number` of `table`, verified.
     fn block(&self, table: &Table, number: usize) -> Result<Arc<Block>>;
+
+    /// Hears from a merge, at its end, how many entries it passed without showing them: versions that
+    /// its reader does not see, and deletes, which are counted once more.
+    fn skipped(&self, entries: u64, tombstones: u64);
 }

@@ -3,12 +3,12 @@
 //!
 //! The same step serves every purpose: the first partitions (one empty partition holds all keys),
 //! bringing L2 down, splitting (the output is cut by bytes), merging neighbours (the range spans
-//! both). It takes *all* L2 files older than its plan, so nothing older than its inputs lies
-//! elsewhere, and a tombstone with nothing older behind it in the merge can go.
+//! both), taking out garbage. It takes *all* L2 files older than its plan that have a key in the range, so
+//! nothing older than its inputs lies elsewhere, and a tombstone with nothing older behind it in the merge can go.
 
 use super::output::{Made, Output, TableWriter};
 use super::ranges::{KeyRange, RangeSet};
-use super::retention::Retention;
+use super::retention::{Need, Retention};
 use super::scan::Scan;
 use super::table_files::TableFiles;
 use crate::base::coverage::reached;
@@ -106,8 +106,9 @@ async fn merge(
             buffer.extend_from_slice(key);
         }
         work += 1 + value.len() / 1024;
-        if retention.needs(tag.seqno()) {
-            pieces.add(key, tag, value)?;
+        let need = retention.need(tag.seqno());
+        if need != Need::Nobody {
+            pieces.add(key, tag, value, need)?;
         }
         if sources[top].advance() {
             sources[top].advance_block(local).await?;
@@ -163,7 +164,7 @@ impl<'a> Pieces<'a> {
         Ok(())
     }
 
-    fn add(&mut self, key: &[u8], tag: Tag, value: &[u8]) -> Result<()> {
+    fn add(&mut self, key: &[u8], tag: Tag, value: &[u8], need: Need) -> Result<()> {
         if tag.kind() == Kind::Delete {
             self.tombstones.push(tag);
             return Ok(());
@@ -173,10 +174,14 @@ impl<'a> Pieces<'a> {
             none => none.insert(TableWriter::create(self.local, self.files, &mut self.made)?),
         };
         for tombstone in self.tombstones.drain(..) {
+            // It hides what a snapshot needs from all others, and goes with it.
             reached!("compaction: a tombstone was kept for a snapshot");
-            writer.add(key, tombstone, &[]);
+            if planted!(NeededTombstoneDropped) {
+                continue;
+            }
+            writer.add(key, tombstone, &[], need);
         }
-        writer.add(key, tag, value);
+        writer.add(key, tag, value, need);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::levels::{Edit, FlushedRecord};
 use super::output::{Made, Output, TableWriter};
 use super::ranges::RangeSet;
 use super::replayed::Replayed;
-use super::retention::Retention;
+use super::retention::{Need, Retention};
 use super::table_files::TableFiles;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo};
@@ -63,7 +63,7 @@ async fn write_replayed(
     for (number, (key, tag, value)) in replayed.iter().enumerate() {
         // Versions of a key come newest first.
         if key_before.replace(key) != Some(key) {
-            writer.add(key, tag, value);
+            writer.add(key, tag, value, Need::Newest);
         }
         if number % STEP == 0 {
             writer.write_full(local).await?;
@@ -98,8 +98,9 @@ async fn write(
             }
             seqno_before = tag.seqno();
             let dropped = planted!(TombstoneDropped) && tag.kind() == Kind::Delete;
-            if retention.needs(seqno_before) && !dropped {
-                writer.add(key, tag, value);
+            let need = retention.need(seqno_before);
+            if need != Need::Nobody && !dropped {
+                writer.add(key, tag, value, need);
             }
         });
         if walked == 0 {

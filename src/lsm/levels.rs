@@ -93,6 +93,11 @@ pub(crate) enum Edit {
         /// File numbers from here on are free.
         next_file: u64,
     },
+    /// Files of L2 hold no key in a range that has not gone down: it has, without any work.
+    Consume {
+        /// The files with a range each. A file may have left L2 since the range was found.
+        holes: Vec<(u64, KeyRange)>,
+    },
 }
 
 impl Levels {
@@ -125,6 +130,14 @@ impl Levels {
                 self.consume(range, consumed)?;
                 self.next_file = self.next_file.max(*next_file);
             }
+            Edit::Consume { holes } => {
+                for (id, hole) in holes {
+                    if let Some(file) = self.flushed.iter_mut().find(|file| file.table.id == *id) {
+                        file.consumed.insert(hole);
+                    }
+                }
+                self.drop_consumed();
+            }
         }
         self.check()
     }
@@ -149,8 +162,12 @@ impl Levels {
             let file = file.ok_or_else(|| format!("file {id} is not in L2"))?;
             file.consumed.insert(range);
         }
-        self.flushed.retain(|file| !file.consumed.covers(&file.min, &file.max));
+        self.drop_consumed();
         Ok(())
+    }
+
+    fn drop_consumed(&mut self) {
+        self.flushed.retain(|file| !file.consumed.covers(&file.min, &file.max));
     }
 
     fn check(&self) -> Result<(), String> {
@@ -223,6 +240,14 @@ impl Edit {
                 consumed.iter().for_each(|id| put_varint(out, *id));
                 put_varint(out, *next_file);
             }
+            Self::Consume { holes } => {
+                out.push(3);
+                put_varint(out, holes.len() as u64);
+                for (id, hole) in holes {
+                    put_varint(out, *id);
+                    hole.encode(out);
+                }
+            }
         }
     }
 
@@ -245,6 +270,13 @@ impl Edit {
                     consumed.push(cursor.varint()?);
                 }
                 Some(Self::Compact { range, partitions, consumed, next_file: cursor.varint()? })
+            }
+            3 => {
+                let mut holes = Vec::new();
+                for _ in 0..cursor.varint()? {
+                    holes.push((cursor.varint()?, KeyRange::decode(cursor)?));
+                }
+                Some(Self::Consume { holes })
             }
             _ => None,
         }
@@ -358,6 +390,11 @@ mod tests {
         check(compact("", Some("k"), &[("", 12)], &[2, 3]), "3 2 | :12 k:11");
         check(compact("k", None, &[("k", 13), ("t", 14)], &[2, 3]), " | :12 k:13 t:14");
         check(compact("", Some("t"), &[("", 15)], &[]), " | :15 t:14");
+        check(flush(4, "a", "z"), "4 | :15 t:14");
+        check(compact("", Some("t"), &[("", 16)], &[4]), "4 | :16 t:14");
+        let hole = |lower: &str| KeyRange { lower: lower.into(), upper: None };
+        check(Edit::Consume { holes: vec![(4, hole("u")), (3, hole(""))] }, "4 | :16 t:14");
+        check(Edit::Consume { holes: vec![(4, hole("t"))] }, " | :16 t:14");
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! [`levels`] is the durable state and the edits that change it, [`manifest`] its file, the only
 //! commit point. [`view`] is what a reader pins, [`published`] and [`visible`] how it
 //! gets there. [`plan`] decides what to compact, without I/O;
-//! [`flush`] and [`compact`] do the work; [`recovery`] puts everything together at open.
+//! [`holes`] looks what a step may leave alone, [`flush`] and [`compact`] do the work; [`recovery`] puts everything together at open.
 
 pub(crate) mod compact;
 pub(crate) mod flush;
+pub(crate) mod holes;
 pub(crate) mod levels;
 pub(crate) mod manifest;
 pub(crate) mod output;

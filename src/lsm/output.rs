@@ -4,13 +4,14 @@
 //! end. The file's name becomes durable with the caller's sync of the directory, before the
 //! manifest names it. A job that fails removes what it made: see [`Made`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::levels::TableRecord;
+use super::retention::Need;
 use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
-use crate::base::key::Tag;
+use crate::base::key::{SeqNo, Tag};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
@@ -51,6 +52,8 @@ pub(crate) struct TableWriter {
     builder: Builder,
     offset: u64,
     in_flight: VecDeque<crate::exec::Submitted>,
+    /// Snapshots that need entries which nobody else sees, with the bytes of those.
+    pins: BTreeMap<SeqNo, u64>,
 }
 
 impl TableWriter {
@@ -61,7 +64,8 @@ impl TableWriter {
         made.0.push(id);
         let file = directory.open(local, FileKind::Table(id), OpenMode::Create)?;
         let builder = Builder::new(id, files.options());
-        Ok(Self { file, id, builder, offset: 0, in_flight: VecDeque::new() })
+        let (in_flight, pins) = (VecDeque::new(), BTreeMap::new());
+        Ok(Self { file, id, builder, offset: 0, in_flight, pins })
     }
 
     /// Length of the file so far, in bytes.
@@ -69,9 +73,13 @@ impl TableWriter {
         self.builder.len_estimate()
     }
 
-    /// Adds the next entry. Full pieces pile up until [`write_full`](Self::write_full).
-    pub(crate) fn add(&mut self, key: &[u8], tag: Tag, value: &[u8]) {
-        self.builder.add(key, tag, value);
+    /// Adds the next entry, which somebody needs. Full pieces pile up until
+    /// [`write_full`](Self::write_full).
+    pub(crate) fn add(&mut self, key: &[u8], tag: Tag, value: &[u8], need: Need) {
+        let len = self.builder.add(key, tag, value);
+        if let Need::Snapshot(seqno) = need {
+            *self.pins.entry(seqno).or_default() += len;
+        }
     }
 
     /// Hands full pieces to the device; waits if too many are in flight.
@@ -115,7 +123,7 @@ impl TableWriter {
         assert_eq!(self.offset, finished.meta.file_len);
         local.sync(&self.file).await?;
         let record = TableRecord { id: self.id, len: self.offset };
-        let table = files.open(local, record).await?;
-        Ok(Output { table, record })
+        let table = files.open(local, record).await?.with_pins(self.pins.into_iter().collect());
+        Ok(Output { table: Arc::new(table), record })
     }
 }

@@ -5,28 +5,50 @@
 //!    free partitions that the *oldest* file still touches, the densest one, which has most L2
 //!    bytes for its own size. It takes all that L2 holds for its range, so age order is kept, and
 //!    the oldest file is soon used up. If other steps are busy with all of those: the next file's.
-//! 2. A partition above twice the target is split, if it can be: a huge value stays in one piece.
-//! 3. A partition below a quarter of the target is merged with its smaller neighbour, if both
+//! 2. Of what a reader of a partition has to pass, L2's deletes are more than their share: whoever
+//!    looks there for the next key reads them all. They go down, with what they hide.
+//! 3. A partition above twice the target is split, if it can be: a huge value stays in one piece.
+//! 4. A partition of which more than the same share is garbage is rewritten: what snapshots held that
+//!    are gone. In a sweep any garbage is enough.
+//! 5. A partition below a quarter of the target is merged with its smaller neighbour, if both
 //!    together stay within the target.
+//!
+//! No rule chooses the same again and again: a step leaves nothing of L2 in its range, cuts what it
+//! can, and keeps as garbage only what live snapshots need, which does not count.
 
-/// A file of L2, as the planner sees it.
-#[derive(Clone, Debug)]
+/// What a file of L2 has for a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FlushedShape {
-    /// For each partition, bytes of the file that are still to go down there.
-    pub(crate) slices: Vec<u64>,
+    /// Bytes that are still to go down there.
+    pub(crate) bytes: u64,
+    /// About how many entries these are.
+    pub(crate) entries: u64,
+    /// Deletes among them.
+    pub(crate) deletes: u64,
+}
+
+/// A partition, as the planner sees it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PartitionShape {
+    /// Bytes of its file.
+    pub(crate) bytes: u64,
+    /// Those beside its largest block, which is never cut.
+    pub(crate) divisible: u64,
+    /// Entries in its file.
+    pub(crate) entries: u64,
+    /// Bytes of its file that a rewrite would leave out.
+    pub(crate) garbage: u64,
+    /// Whether a step is at work on it.
+    pub(crate) is_busy: bool,
 }
 
 /// The tree, as the planner sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    /// Bytes of each partition, by key.
-    pub(crate) partitions: Vec<u64>,
-    /// Bytes of each partition beside its largest block, which is never cut.
-    pub(crate) divisible: Vec<u64>,
-    /// Whether a step is at work on it.
-    pub(crate) busy: Vec<bool>,
-    /// L2, oldest first.
-    pub(crate) flushed: Vec<FlushedShape>,
+    /// L3, by key.
+    pub(crate) partitions: Vec<PartitionShape>,
+    /// L2, oldest first: for each partition, what the file has for it.
+    pub(crate) flushed: Vec<Vec<FlushedShape>>,
 }
 
 /// What the planner aims at.
@@ -36,6 +58,10 @@ pub(crate) struct Goals {
     pub(crate) trigger: usize,
     /// Bring all of L2 down, however little there is.
     pub(crate) drain: bool,
+    /// Take out all garbage, however little there is.
+    pub(crate) sweep: bool,
+    /// Share of deletes or garbage, in per cent, from which on it is work; never, if zero.
+    pub(crate) garbage_percent: u64,
     /// Target size of a partition in bytes.
     pub(crate) partition_bytes: u64,
 }
@@ -51,51 +77,89 @@ pub(crate) struct Plan {
     pub(crate) input_bytes: u64,
     /// Length in bytes at which the output is cut.
     pub(crate) piece_len: u64,
+    /// Whether it is only for what L2 holds: if that turns out to be nothing, there is nothing to do.
+    pub(crate) is_for_flushed: bool,
 }
 
 /// The next step, if one is due.
 pub(crate) fn plan(shape: &Shape, goals: &Goals) -> Option<Plan> {
-    assert_eq!(shape.partitions.len(), shape.busy.len());
+    assert!(shape.flushed.iter().all(|file| file.len() == shape.partitions.len()));
     let bring_down = goals.drain || shape.flushed.len() >= goals.trigger;
-    let chosen = bring_down.then(|| densest(shape)).flatten();
-    let chosen = chosen.map(|index| (index, index));
-    let (first, last) = chosen.or_else(|| too_large(shape, goals)).or_else(|| too_small(shape, goals))?;
-    let of_flushed = |index: usize| shape.flushed.iter().map(|file| file.slices[index]).sum::<u64>();
-    let input_bytes = (first..=last).map(|index| shape.partitions[index] + of_flushed(index)).sum();
-    Some(Plan { first, last, input_bytes, piece_len: piece_len(input_bytes, goals.partition_bytes) })
+    let for_flushed = bring_down.then(|| densest(shape)).flatten().or_else(|| deletes(shape, goals));
+    let alone = for_flushed.or_else(|| too_large(shape, goals)).or_else(|| garbage(shape, goals));
+    let (first, last) = alone.map(|index| (index, index)).or_else(|| too_small(shape, goals))?;
+    let of_flushed = |index: usize| shape.flushed.iter().map(|file| file[index].bytes).sum::<u64>();
+    let input_bytes = (first..=last).map(|index| shape.partitions[index].bytes + of_flushed(index)).sum();
+    let piece_len = piece_len(input_bytes, goals.partition_bytes);
+    Some(Plan { first, last, input_bytes, piece_len, is_for_flushed: for_flushed.is_some() })
+}
+
+impl Shape {
+    fn free(&self) -> impl Iterator<Item = usize> {
+        (0..self.partitions.len()).filter(|index| !self.partitions[*index].is_busy)
+    }
 }
 
 fn densest(shape: &Shape) -> Option<usize> {
     shape.flushed.iter().find_map(|oldest| {
-        let touched = (0..shape.partitions.len()).filter(|index| oldest.slices[*index] > 0);
-        touched.filter(|index| !shape.busy[*index]).max_by_key(|index| density(shape, *index))
+        let touched = shape.free().filter(|index| oldest[*index].bytes > 0);
+        touched.max_by_key(|index| density(shape, *index))
     })
 }
 
 /// L2 bytes for each KiB of the partition: what a step moves for what it rewrites.
 fn density(shape: &Shape, index: usize) -> u64 {
-    let slices: u64 = shape.flushed.iter().map(|file| file.slices[index]).sum();
-    slices.saturating_mul(1024) / (shape.partitions[index] + 1)
+    let slices: u64 = shape.flushed.iter().map(|file| file[index].bytes).sum();
+    slices.saturating_mul(1024) / (shape.partitions[index].bytes + 1)
 }
 
-fn too_large(shape: &Shape, goals: &Goals) -> Option<(usize, usize)> {
-    let bytes = |index: &usize| shape.partitions[*index];
+/// The partition where L2's deletes are the largest share of all entries, if that is too large.
+fn deletes(shape: &Shape, goals: &Goals) -> Option<usize> {
+    let share = |index: &usize| {
+        let of_flushed = shape.flushed.iter().map(|file| file[*index]);
+        let (entries, deletes) =
+            of_flushed.fold((0, 0), |sum, slice| (sum.0 + slice.entries, sum.1 + slice.deletes));
+        per_mille(deletes, entries + shape.partitions[*index].entries)
+    };
+    let most = shape.free().max_by_key(share)?;
+    (goals.garbage_percent > 0 && share(&most) >= 10 * goals.garbage_percent).then_some(most)
+}
+
+/// The partition with the largest share of garbage, if that is too large.
+fn garbage(shape: &Shape, goals: &Goals) -> Option<usize> {
+    let share = |index: &usize| {
+        let partition = &shape.partitions[*index];
+        per_mille(partition.garbage, partition.bytes)
+    };
+    let most = shape.free().filter(|index| shape.partitions[*index].garbage > 0).max_by_key(share)?;
+    let is_too_large = goals.garbage_percent > 0 && share(&most) >= 10 * goals.garbage_percent;
+    (goals.sweep || is_too_large).then_some(most)
+}
+
+/// The share of a part in a whole; an empty whole has none.
+fn per_mille(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(1000) / whole.max(1)
+}
+
+fn too_large(shape: &Shape, goals: &Goals) -> Option<usize> {
+    let bytes = |index: &usize| shape.partitions[*index].bytes;
     // A cut is made at the first key behind a piece's length: at the largest block's border at the
     // latest. Without one the step would change nothing, and be chosen again and again.
-    let has_cut = |index: &usize| shape.divisible[*index] >= piece_len(bytes(index), goals.partition_bytes);
-    let free = (0..shape.partitions.len()).filter(|index| !shape.busy[*index]);
-    let largest = free.filter(has_cut).max_by_key(bytes)?;
-    (bytes(&largest) > 2 * goals.partition_bytes).then_some((largest, largest))
+    let has_cut =
+        |index: &usize| shape.partitions[*index].divisible >= piece_len(bytes(index), goals.partition_bytes);
+    let largest = shape.free().filter(has_cut).max_by_key(bytes)?;
+    (bytes(&largest) > 2 * goals.partition_bytes).then_some(largest)
 }
 
 fn too_small(shape: &Shape, goals: &Goals) -> Option<(usize, usize)> {
-    let bytes = &shape.partitions;
-    let pairs = (0..bytes.len().saturating_sub(1)).map(|index| (index, index + 1));
+    let bytes = |index: usize| shape.partitions[index].bytes;
+    let is_free = |index: usize| !shape.partitions[index].is_busy;
+    let pairs = (0..shape.partitions.len().saturating_sub(1)).map(|index| (index, index + 1));
     pairs
-        .filter(|(a, b)| !shape.busy[*a] && !shape.busy[*b])
-        .filter(|(a, b)| bytes[*a].min(bytes[*b]) < goals.partition_bytes / 4)
-        .filter(|(a, b)| bytes[*a] + bytes[*b] <= goals.partition_bytes)
-        .min_by_key(|(a, b)| bytes[*a] + bytes[*b])
+        .filter(|(a, b)| is_free(*a) && is_free(*b))
+        .filter(|(a, b)| bytes(*a).min(bytes(*b)) < goals.partition_bytes / 4)
+        .filter(|(a, b)| bytes(*a) + bytes(*b) <= goals.partition_bytes)
+        .min_by_key(|(a, b)| bytes(*a) + bytes(*b))
 }
 
 /// One piece, unless that would have to be split at once; then equal pieces near the target. Each
@@ -113,23 +177,40 @@ fn piece_len(input_bytes: u64, target: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// `partitions` as sizes, busy ones with a star, `+` and a size for a block that takes as much; `flushed` oldest first, a slice for each
-    /// partition.
+    /// The number before `letter`'s own, as in `100d5`: 5 for `d`; zero if there is none.
+    fn field(word: &str, letter: char) -> u64 {
+        let rest = word.split_once(letter).map_or("0", |(_, rest)| rest);
+        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    }
+
+    /// Bytes and entries, and `+` bytes for a block that takes as much, `g` bytes of garbage, a star if
+    /// a step is at work.
+    fn partition(word: &str) -> PartitionShape {
+        let divisible = field(&format!("={word}"), '=');
+        let bytes = divisible + field(word, '+');
+        let (garbage, is_busy) = (field(word, 'g'), word.ends_with('*'));
+        PartitionShape { bytes, divisible, entries: bytes, garbage, is_busy }
+    }
+
+    /// Bytes and entries, and `d` deletes among them.
+    fn slice(word: &str) -> FlushedShape {
+        let bytes = field(&format!("={word}"), '=');
+        FlushedShape { bytes, entries: bytes, deletes: field(word, 'd') }
+    }
+
+    /// `partitions` by key; `flushed` oldest first, a slice for each partition.
     fn check(partitions: &str, flushed: &[&str], drain: bool, expected: &str) {
-        let sizes = partitions.split_whitespace();
-        let number = |word: &str| word.trim_end_matches('*').parse::<u64>().unwrap();
-        let parts = |word: &str| word.split('+').map(number).collect::<Vec<_>>();
+        let goals = Goals { trigger: 2, drain, sweep: drain, garbage_percent: 25, partition_bytes: 100 };
+        check_with(partitions, flushed, &goals, expected);
+    }
+
+    fn check_with(partitions: &str, flushed: &[&str], goals: &Goals, expected: &str) {
+        let slices = |text: &&str| text.split_whitespace().map(slice).collect();
         let shape = Shape {
-            partitions: sizes.clone().map(|word| parts(word).iter().sum()).collect(),
-            divisible: sizes.clone().map(|word| parts(word)[0]).collect(),
-            busy: sizes.map(|word| word.ends_with('*')).collect(),
-            flushed: flushed
-                .iter()
-                .map(|slices| FlushedShape { slices: slices.split_whitespace().map(number).collect() })
-                .collect(),
+            partitions: partitions.split_whitespace().map(partition).collect(),
+            flushed: flushed.iter().map(slices).collect(),
         };
-        let goals = Goals { trigger: 2, drain, partition_bytes: 100 };
-        let found = plan(&shape, &goals).map_or_else(
+        let found = plan(&shape, goals).map_or_else(
             || "nothing".to_string(),
             |plan| {
                 let cut = if plan.piece_len == u64::MAX {
@@ -178,5 +259,35 @@ mod tests {
     #[test]
     fn a_full_partition_is_split_while_l2_comes_down() {
         check("190 10", &["30 0", "30 0"], false, "0-0 of 250 cut 85");
+    }
+
+    #[test]
+    fn deletes_go_down_where_they_are_more_than_their_share_of_what_readers_pass() {
+        check("100 100", &["30d24 30d30"], false, "nothing");
+        check("100 100", &["50d24 50d38"], false, "1-1 of 150");
+        // Deletes with nothing below them.
+        check("0", &["10d10"], false, "0-0 of 10");
+        check("60 50", &["20d9 9d9"], false, "nothing");
+        check("100 100*", &["50d24 50d38"], false, "nothing");
+        // All files of the range count together, and go together.
+        check_with(
+            "60 60",
+            &["20d9 20d0", "20d18 20d0"],
+            &Goals { trigger: 9, drain: false, sweep: false, garbage_percent: 25, partition_bytes: 100 },
+            "0-0 of 100",
+        );
+        let never =
+            Goals { trigger: 9, drain: false, sweep: false, garbage_percent: 0, partition_bytes: 100 };
+        check_with("0", &["10d10"], &never, "nothing");
+        check_with("100g100", &[], &never, "nothing");
+    }
+
+    #[test]
+    fn garbage_is_taken_out_from_its_share_on_and_in_a_sweep_all_of_it() {
+        check("100g24 100g20", &[], false, "nothing");
+        check("100g25 100g20", &[], false, "0-0 of 100");
+        check("100g30* 100g20", &[], false, "nothing");
+        check("100g1 100g2", &[], true, "1-1 of 100");
+        check("100 100", &[], true, "nothing");
     }
 }

@@ -67,7 +67,7 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
             let (path, expected) = (table.file().path(), format!("at most {}", levels.seqno));
             return Err(Error::corruption(path, 0, "newest seqno", expected, newest));
         }
-        tables.insert(record.id, table);
+        tables.insert(record.id, Arc::new(table));
     }
     let segments = read_segments(local, &directory, &kinds).await?;
     let mut replay = Replay { local, files: &table_files, levels: &mut levels, tables: &mut tables, options };

@@ -7,6 +7,17 @@ use crate::base::coverage::reached;
 use crate::base::key::SeqNo;
 use crate::base::planted::planted;
 
+/// Why a version is kept, or that it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It is the newest of its key.
+    Newest,
+    /// The snapshot with this seqno sees it.
+    Snapshot(SeqNo),
+    /// Nobody sees it any more.
+    Nobody,
+}
+
 /// Judges the versions of one key after another, newest first.
 pub(crate) struct Retention {
     /// Seqnos of the snapshots, ascending.
@@ -27,18 +38,21 @@ impl Retention {
         self.newer = None;
     }
 
-    /// Whether the next version of the key is needed.
-    pub(crate) fn needs(&mut self, seqno: SeqNo) -> bool {
-        let Some(newer) = self.newer.replace(seqno) else { return true };
+    /// Who needs the next version of the key.
+    pub(crate) fn need(&mut self, seqno: SeqNo) -> Need {
+        let Some(newer) = self.newer.replace(seqno) else { return Need::Newest };
         let reach = if planted!(SnapshotBoundWrong) { seqno + 1 } else { seqno };
         let first = self.snapshots.partition_point(|snapshot| *snapshot < reach);
-        let needed = self.snapshots.get(first).is_some_and(|snapshot| *snapshot < newer);
-        if needed {
-            reached!("retention: a snapshot keeps a version");
-        } else {
-            reached!("retention: a version was dropped");
+        match self.snapshots.get(first) {
+            Some(snapshot) if *snapshot < newer => {
+                reached!("retention: a snapshot keeps a version");
+                Need::Snapshot(*snapshot)
+            }
+            _ => {
+                reached!("retention: a version was dropped");
+                Need::Nobody
+            }
         }
-        needed
     }
 }
 
@@ -50,7 +64,8 @@ mod tests {
     fn a_version_lives_as_long_as_a_snapshot_between_it_and_the_next_newer_one() {
         let check = |snapshots: &[SeqNo], versions: &[SeqNo], expected: &[SeqNo]| {
             let mut retention = Retention::new(snapshots.to_vec());
-            let kept: Vec<_> = versions.iter().copied().filter(|seqno| retention.needs(*seqno)).collect();
+            let kept: Vec<_> =
+                versions.iter().copied().filter(|seqno| retention.need(*seqno) != Need::Nobody).collect();
             assert_eq!(kept, expected, "snapshots {snapshots:?}");
         };
         check(&[], &[9, 7, 3], &[9]);
@@ -58,5 +73,8 @@ mod tests {
         check(&[7], &[9, 7, 3], &[9, 7]);
         check(&[6, 8], &[9, 7, 3], &[9, 7, 3]);
         check(&[2, 9, 12], &[9, 7, 3], &[9]);
+        let mut retention = Retention::new(vec![4, 5, 8]);
+        let needs = [9, 7, 3, 2].map(|seqno| retention.need(seqno));
+        assert_eq!(needs, [Need::Newest, Need::Snapshot(8), Need::Snapshot(4), Need::Nobody]);
     }
 }

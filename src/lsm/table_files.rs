@@ -38,7 +38,7 @@ impl TableFiles {
     }
 
     /// Opens a table: reads and checks footer, index and filter.
-    pub(crate) async fn open(&self, local: &Local, record: TableRecord) -> Result<Arc<Table>> {
+    pub(crate) async fn open(&self, local: &Local, record: TableRecord) -> Result<Table> {
         let file = self.directory.open(local, FileKind::Table(record.id), OpenMode::Read)?;
         let path = file.path();
         let len = local.io().file_len(&file)?;
@@ -51,7 +51,6 @@ impl TableFiles {
         let footer = Footer::decode(path, record.id, len, &tail)?;
         let index = local.read(&file, footer.index_offset, footer.index_len as usize).await?;
         let filter = local.read(&file, footer.filter_offset, footer.filter_len as usize).await?;
-        let table = Table::new(file, record.id, footer, &index, filter.to_vec(), &self.cache)?;
-        Ok(Arc::new(table))
+        Table::new(file, record.id, footer, &index, filter.to_vec(), &self.cache)
     }
 }

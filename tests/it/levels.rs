@@ -45,7 +45,7 @@ fn check_partitions(stats: &Stats) {
 
 /// What compaction leaves alone: so many L2 files that none is ever due.
 fn without_compaction() -> Options {
-    small().max_flushed_files(256)
+    small().max_flushed_files(256).compact_garbage_percent(0)
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod generator;
 mod scratch;
 mod system;
 
+mod amount;
 mod backends;
 mod concurrent;
 mod crash;

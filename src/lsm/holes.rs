@@ -1,0 +1,87 @@
+//! Ranges of an L2 file without a key: exactly, by its index and at most a few of its blocks.
+//!
+//! What a partition receives is known from the index to within a block. A step that would rewrite a
+//! partition looks here first: a file that has nothing for it is consumed there without any work, and
+//! not only there, but as far as the hole between two of its keys goes. So a file costs one edit for
+//! each hole, however many partitions lie in it.
+
+use super::ranges::{KeyRange, RangeSet};
+use crate::base::coverage::reached;
+use crate::base::error::Result;
+use crate::base::planted::planted;
+use crate::base::sync::Arc;
+use crate::exec::Local;
+use crate::memtable::NEWEST;
+use crate::table::{BlockCursor, Table};
+
+/// Nothing, if the file holds a key of `range` that has not gone down. Otherwise all keys around
+/// `range` of which the same is true: from behind its last key below to its first key above.
+pub(crate) async fn hole_around(
+    local: &Local,
+    table: &Table,
+    consumed: &RangeSet,
+    range: &KeyRange,
+) -> Result<Option<KeyRange>> {
+    for gap in consumed.gaps(range) {
+        if table.surely_holds(&gap.lower, gap.upper.as_deref()) {
+            return Ok(None);
+        }
+        let first = first_from(local, table, &gap.lower).await?;
+        let is_missed = |key: &Vec<u8>| planted!(HoleBoundWrong) && *key == gap.lower;
+        if first.is_some_and(|key| gap.is_below_upper(&key) && !is_missed(&key)) {
+            return Ok(None);
+        }
+    }
+    reached!("compaction: an L2 file has nothing for a partition");
+    let mut lower = Vec::new();
+    if let Some(last) = last_below(local, table, &range.lower).await? {
+        lower = last;
+        lower.push(0);
+    }
+    let upper = match &range.upper {
+        None => None,
+        Some(upper) => first_from(local, table, upper).await?.map(|mut key| {
+            if planted!(HoleTooWide) {
+                key.push(0);
+            }
+            key
+        }),
+    };
+    Ok(Some(KeyRange { lower, upper }))
+}
+
+/// The first key of the file at or above `key`.
+async fn first_from(local: &Local, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Some(block_no) = table.find_block(key) else { return Ok(Some(table.min_key().to_vec())) };
+    let mut cursor = cursor(local, table, block_no).await?;
+    cursor.seek(key, NEWEST);
+    if cursor.is_valid() {
+        return Ok(Some(cursor.key().to_vec()));
+    }
+    if block_no + 1 == table.block_count() {
+        return Ok(None);
+    }
+    cursor = self::cursor(local, table, block_no + 1).await?;
+    cursor.seek_to_first();
+    Ok(Some(cursor.key().to_vec()))
+}
+
+/// The last key of the file below `key`.
+async fn last_below(local: &Local, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Some(block_no) = table.find_block(key) else { return Ok(None) };
+    let mut cursor = cursor(local, table, block_no).await?;
+    cursor.seek_before(key, NEWEST);
+    if cursor.is_valid() {
+        return Ok(Some(cursor.key().to_vec()));
+    }
+    let Some(before) = block_no.checked_sub(1) else { return Ok(None) };
+    cursor = self::cursor(local, table, before).await?;
+    cursor.seek_to_last();
+    Ok(Some(cursor.key().to_vec()))
+}
+
+async fn cursor(local: &Local, table: &Table, block_no: usize) -> Result<BlockCursor> {
+    let (offset, len) = table.block_location(block_no);
+    let bytes = local.read(table.file(), offset, len).await?;
+    Ok(BlockCursor::new(Arc::new(table.parse_block(block_no, bytes.to_vec())?)))
+}
