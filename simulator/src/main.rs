@@ -11,6 +11,7 @@
 //!
 //! `docs/testing.md` says what a run checks.
 
+mod amount;
 mod attempt;
 mod caller;
 mod cli;

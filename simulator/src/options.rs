@@ -25,6 +25,11 @@ pub(crate) fn draw(random: &mut Random, cores: usize, is_made: bool) -> (Options
     (options, durability)
 }
 
+/// The share of garbage that compaction permits in one opening of a run.
+pub(crate) fn garbage_percent(seed: u64, opening: u64) -> u32 {
+    Random::new(seed.wrapping_add(opening), "garbage").pick(&[0, 1, 25, 25, 25, 100])
+}
+
 /// The options as text, for the record of a run: only what was drawn.
 pub(crate) fn describe(options: &Options) -> String {
     let text = format!("{options:?}");

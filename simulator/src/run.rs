@@ -81,6 +81,7 @@ impl Scene {
             let seqno = self.model.borrow().visible();
             if !last {
                 self.settle();
+                self.check_amounts();
                 self.check_leftovers();
             }
             self.close();
@@ -141,6 +142,9 @@ impl Scene {
             let mut fate = self.fate.borrow_mut();
             let (options, durability) = options::draw(&mut fate, self.parameters.cores, self.is_made.get());
             self.durability.set(durability);
+            let opening = self.figures.borrow().openings;
+            self.garbage_percent.set(options::garbage_percent(self.parameters.seed, opening));
+            let options = options.compact_garbage_percent(self.garbage_percent.get());
             let crashes = may_crash && self.parameters.crashes && fate.chance(35);
             (options, crashes.then(|| fate.magnitude(400)))
         };

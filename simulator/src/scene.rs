@@ -80,6 +80,8 @@ pub(crate) struct Scene {
     pub(crate) is_made: Cell<bool>,
     /// The last part of the run: the disk is healthy for good.
     pub(crate) is_ending: Cell<bool>,
+    /// The share of garbage that the open database permits, in per cent.
+    pub(crate) garbage_percent: Cell<u32>,
     turns: Cell<u64>,
 }
 
@@ -105,6 +107,7 @@ impl Scene {
             calm_since: Cell::new(Some(Duration::ZERO)),
             is_made: Cell::new(false),
             is_ending: Cell::new(false),
+            garbage_percent: Cell::new(0),
             turns: Cell::new(0),
         });
         let weak = Rc::downgrade(&scene);

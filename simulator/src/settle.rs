@@ -10,7 +10,7 @@ use crate::scene::{DIR, Scene};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a database without writes may take to settle.
-const SETTLING: Duration = Duration::from_secs(20);
+pub(crate) const SETTLING: Duration = Duration::from_secs(20);
 
 impl Scene {
     /// Everything must work again, but for writes on a handle that has refused them for good.
@@ -64,9 +64,7 @@ impl Scene {
         if self.judge.borrow().damaged {
             return;
         }
-        for caller in &self.callers {
-            caller.borrow_mut().let_go();
-        }
+        self.let_callers_go();
         // Readers that have gone are noticed when the engine's clock looks.
         self.pass(SETTLING);
         let stats = self.db().stats();
