@@ -11,7 +11,7 @@ use super::snapshots::Snapshots;
 use super::{Counters, Engine};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
-use crate::base::options::Options;
+use crate::base::options::{IoBackend, Options};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, Mutex};
 use crate::exec::{Cores, Event, Local, Reply, Stepped, block_on};
@@ -68,9 +68,9 @@ impl Handle {
 pub(crate) fn open(dir: &Path, options: Options) -> Result<Handle> {
     let io = probe_for(&options)?;
     let (dir, lock, count) = prepare(&io, dir, &options)?;
-    let cores = Arc::new(Cores::start(&io, count, &lock)?);
+    let cores = on_cores(&io, &options, |io| Cores::start(io, count, &lock))?;
     drop(lock);
-    block_on(start(&cores, dir, options))?
+    block_on(start(&Arc::new(cores), dir, options))?
 }
 
 /// Opens a database on cores that the caller steps; the reply comes as they are.
@@ -97,9 +97,20 @@ fn probe_for(options: &Options) -> Result<Arc<dyn Io>> {
     probe::choose(options.io_backend)
 }
 
+/// Starts the cores. Each has a ring of its own, which may be more rings than the system grants although it
+/// has granted one: then, if the choice is free, all go on without.
+fn on_cores<C>(io: &Arc<dyn Io>, options: &Options, start: impl Fn(&Arc<dyn Io>) -> Result<C>) -> Result<C> {
+    match start(io) {
+        Err(Error::RingDenied { cause, remedy }) if options.io_backend == IoBackend::Auto => {
+            start(&probe::without_rings(cause, &remedy))
+        }
+        started => started,
+    }
+}
+
 fn step_in(io: &Arc<dyn Io>, dir: &Path, options: Options) -> Result<(Stepped, Reply<Result<Handle>>)> {
     let (dir, lock, count) = prepare(io, dir, &options)?;
-    let (cores, stepped) = Cores::stepped(io, count, &lock)?;
+    let (cores, stepped) = on_cores(io, &options, |io| Cores::stepped(io, count, &lock))?;
     drop(lock);
     let opening = start(&Arc::new(cores), dir, options);
     Ok((stepped, opening))

@@ -16,6 +16,7 @@ mod concurrent;
 mod crash;
 mod crash_states;
 mod damage;
+mod denied;
 mod durability;
 mod ends;
 mod errors;

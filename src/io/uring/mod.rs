@@ -1,6 +1,6 @@
 //! The io_uring backend: a ring for each core, and a small one for each thread that reads.
 //!
-//! [`ring`] sets rings up and is the only place that touches their shared memory; [`flight`] is one
+//! [`trial`] finds out whether rings may be used; [`ring`] sets them up and is the only place that touches their shared memory; [`flight`] is one
 //! operation as a sequence of requests; [`park`] ends waits; [`mod@queue`] keeps flights while the
 //! kernel works on them and drives it all for a core; [`reader`] serves blocking reads.
 //!
@@ -12,6 +12,7 @@ mod park;
 mod queue;
 mod reader;
 mod ring;
+mod trial;
 
 #[cfg(test)]
 mod flight_tests;
@@ -25,7 +26,7 @@ use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
 
 pub(super) use reader::read_at;
-pub(super) use ring::test_ring;
+pub(super) use trial::test_ring;
 
 /// The queue of core number `core`, to be called on that core's thread.
 pub(super) fn queue(

@@ -73,6 +73,11 @@ impl Parker {
         self.eventfd.as_raw_fd()
     }
 
+    /// The descriptor, for a ring to hold.
+    pub(super) fn file(&self) -> &OwnedFd {
+        &self.eventfd
+    }
+
     /// See [`Calls::fall_asleep`].
     pub(super) fn fall_asleep(&self) -> bool {
         self.calls.fall_asleep()

@@ -22,11 +22,12 @@ use crate::base::metrics::IoCounters;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
 use crate::io::host::{self, Clock};
-use crate::io::{Buffer, Completion, Lock, Op, Queue, Unpark, Wait, probe};
+use crate::io::probe::{Refusal, SETUP};
+use crate::io::{Buffer, Completion, Lock, Op, Queue, Unpark, Wait};
 
 /// Requests sent with one enter. A batch of 32 already brings nearly all that batching can bring;
 /// the rest is room for bursts.
-const ENTRIES: u32 = 128;
+pub(super) const ENTRIES: u32 = 128;
 
 /// Kernel threads that may work for one core, for files and for everything else.
 const WORKERS_MAX: u32 = 2;
@@ -62,16 +63,15 @@ pub(super) struct UringQueue {
 impl UringQueue {
     /// A queue with a new ring, which belongs to the calling thread.
     pub(super) fn new(core: usize, lock: &Lock, clock: Clock, counters: Arc<IoCounters>) -> Result<Self> {
-        let failed = |operation, e| Error::io(operation, lock.0.path(), None, e);
-        let ring = Ring::open(ENTRIES).map_err(|e| probe::denied(&e))?;
+        let ring = Ring::open(ENTRIES).map_err(Refusal::of(SETUP))?;
         // The ring holds the lock's open file, so that the lock lasts until the ring is gone. When
         // the process is killed, that is after its last request in flight: whoever takes the lock
         // next cannot be overtaken by a write of its predecessor.
-        ring.hold(&lock.0).map_err(|e| failed("register with the ring", e))?;
+        ring.hold(&lock.0).map_err(Refusal::of("io_uring_register"))?;
         if let Err(e) = ring.limit_workers(WORKERS_MAX, WORKERS_MAX) {
             tracing::debug!("core {core}: kernels before 5.15 do not limit ring workers: {e}");
         }
-        let parker = Parker::new().map_err(|e| failed("make an eventfd beside", e.into()))?;
+        let parker = Parker::new().map_err(|e| Refusal::of("eventfd2")(e.into()))?;
         Ok(Self {
             pushed_max: ring.in_flight_max() - 1,
             ring,
