@@ -48,7 +48,9 @@ impl Held {
         let mut batch = WriteBatch::new();
         batch.put("k", "v");
         check(db.put("k", "v"));
+        check(db.put_with("k", "v", WriteOptions::new()));
         check(db.delete("k"));
+        check(db.delete_with("k", WriteOptions::new()));
         check(db.write(batch, WriteOptions::default()));
         check(db.write(WriteBatch::new(), WriteOptions::default()));
         check(db.get("0001").map(drop));

@@ -138,6 +138,47 @@ fn locks_and_atomics_come_from_base() {
 }
 
 #[test]
+fn no_call_needs_what_a_thread_lacks_at_its_end() {
+    // Simulated worlds stay on a thread that is not about to end; a thread that begins knows itself.
+    let exempt = ["src/base/coverage.rs", "src/lsm/retired.rs", "src/io/host.rs", "src/io/sim/"];
+    let findings = lines_with(&["thread::current", "thread::park", ".with(|"], &[]);
+    let findings: String = findings
+        .split_inclusive('\n')
+        .filter(|line| !exempt.iter().any(|path| line.starts_with(path)))
+        .collect();
+    none(
+        &findings,
+        "calls work in the destructors of thread-locals: reach a local by `try_with`, and do without it; sleep \
+         in `base::sync::parker`.",
+    );
+}
+
+#[test]
+fn every_public_call_is_made_in_a_forked_child() {
+    let made = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/forked.rs")).unwrap();
+    let mut findings = String::new();
+    for source in sources_in(&["src/db"]) {
+        // A batch is memory of the caller's; the others are for simulations.
+        if ["batch.rs", "simulated.rs", "stepper.rs"].iter().any(|name| source.path.ends_with(name)) {
+            continue;
+        }
+        for (number, line) in source.code() {
+            let Some(rest) = line.trim_start().strip_prefix("pub fn ") else { continue };
+            let name = rest.split(['(', '<']).next().unwrap();
+            let is_made =
+                [".NAME(", ".NAME::<"].iter().any(|call| made.contains(&call.replace("NAME", name)));
+            if !name.starts_with("open") && !is_made {
+                writeln!(findings, "{}:{number} `{name}` is not called there", source.path).unwrap();
+            }
+        }
+    }
+    none(
+        &findings,
+        "call it in `Held::use_all` of tests/it/forked.rs: it gives `Error::Forked` and takes no lock.",
+    );
+}
+
+#[test]
 fn imports_go_down_only() {
     let mut findings = String::new();
     for source in sources() {
