@@ -22,6 +22,9 @@ pub struct Faults {
     pub sync_error: f64,
     /// Opening or making a file fails with `EIO` or `EMFILE`; a new one may be there all the same.
     pub open_error: f64,
+    /// Opening or making a file fails with `EMFILE`, `ENFILE` or `ENOMEM`: others hold what it takes.
+    /// Nothing has happened.
+    pub open_shortage: f64,
     /// Listing a directory fails with `EIO`.
     pub list_error: f64,
     /// Asking for the length of a file or for free space fails with `EIO`.
@@ -34,8 +37,15 @@ pub struct Faults {
     pub lock_error: f64,
     /// Removing a file fails with `EIO`; its name may be gone all the same.
     pub remove_error: f64,
+    /// Removing a file fails with `ENOSPC` or `EDQUOT`; its name is still there.
+    pub remove_shortage: f64,
     /// Reserving space fails with `EIO` or `ENOSPC`; the file may have its new length all the same.
     pub allocate_error: f64,
+    /// Syncing a directory fails with `ENOSPC`; its names are as durable as before.
+    pub directory_sync_shortage: f64,
+    /// What is overwritten takes new space, as on a file system that copies on write: the write fails
+    /// with `ENOSPC` while there is none, having written nothing.
+    pub copy_on_write: bool,
     /// A bit flips, for good, in what a read is about to return.
     pub rot: f64,
     /// A write ends up at another offset of the same or of another file, and is reported as done.

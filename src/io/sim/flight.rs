@@ -62,6 +62,9 @@ impl Flight {
         if faults.strike(probability, &self.path, random) {
             return done(Err(self.fail(disk, random)));
         }
+        if let Err(e) = self.fall_short(disk, faults, random) {
+            return done(Err(e));
+        }
         match &self.effect {
             Effect::Read { offset, len } => {
                 read(disk, faults, random, (self.inode, &self.path), *offset, *len)
@@ -79,6 +82,26 @@ impl Flight {
             }
             Effect::Allocate { len } => done(disk.allocate(self.inode, *len).map(|()| 0)),
             Effect::Remove { name } => done(disk.remove(self.inode, name).map(|()| 0)),
+        }
+    }
+
+    /// Finds too little of something, and has done nothing.
+    fn fall_short(&self, disk: &mut Disk, faults: &Faults, random: &mut Random) -> Result<(), Errno> {
+        match &self.effect {
+            Effect::Write { bytes, .. } if faults.copy_on_write && disk.free() < bytes.len() as u64 => {
+                Err(Errno::NOSPC)
+            }
+            Effect::Remove { .. } if faults.strike(faults.remove_shortage, &self.path, random) => {
+                Err(pick(&[Errno::NOSPC, Errno::DQUOT], random))
+            }
+            Effect::Sync { .. }
+                if faults.directory_sync_shortage > 0.0
+                    && disk.file(self.inode).is_none()
+                    && faults.strike(faults.directory_sync_shortage, &self.path, random) =>
+            {
+                Err(Errno::NOSPC)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -261,6 +261,11 @@ impl State {
         mode: OpenMode,
     ) -> Result<Inode, Errno> {
         self.check_alive(process)?;
+        if self.faults.strike(self.faults.open_shortage, path, &mut self.random) {
+            self.counts.faults += 1;
+            let e = pick(&[Errno::MFILE, Errno::NFILE, Errno::NOMEM], &mut self.random);
+            return self.note("open", path, Err(e));
+        }
         let fault = self.fault(self.faults.open_error, path, &[Errno::IO, Errno::MFILE]);
         let opened = match (mode, fault) {
             (OpenMode::Create, Err(e)) => {
