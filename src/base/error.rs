@@ -13,7 +13,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused an operation. Reads of other files go on.
+    /// The operating system refused an operation. Reads of other files go on. Too few descriptors or
+    /// too little memory for a new file of the log refuse writes like a full device, until there are
+    /// enough again.
     #[error("cannot {operation} {}{}: {source}", path.display(), at(*offset))]
     Io {
         /// What was attempted, as a verb.
@@ -133,7 +135,10 @@ pub enum Error {
         allowed: String,
     },
 
-    /// The device is full. Reads go on; writes resume by themselves once there is room.
+    /// The device is full. Reads go on; writes resume by themselves once there is room. A write that
+    /// was refused with this is not there, with one exception: where overwriting takes space as well
+    /// (file systems that copy on write), a `Power` write or a sync may be told that what it waits for
+    /// cannot be brought to the device now. It is visible then, and durable once there is room.
     #[error(
         "no space left to {operation} {}: free some space, writing then resumes by itself",
         path.display()
@@ -206,6 +211,22 @@ impl Error {
         match e.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { operation, path },
             _ => Self::Io { operation, path, offset, source: IoSource(std::sync::Arc::new(e)) },
+        }
+    }
+
+    /// Whether it says that there is too little of something: space, descriptors, memory. What failed
+    /// with it has not happened, and may be tried again.
+    pub(crate) fn is_shortage(&self) -> bool {
+        // The same on every Linux; the standard library has no kind for them.
+        const ENFILE: i32 = 23;
+        const EMFILE: i32 = 24;
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock)
+                    || matches!(source.raw_os_error(), Some(ENFILE | EMFILE))
+            }
+            _ => false,
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::Engine;
 use crate::base::coverage::reached;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::planted::planted;
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::exec::{Event, Local, Promise, reply};
@@ -93,7 +93,7 @@ impl Committer {
         levels.apply(&request.edit).expect("a job's edit fits the state it was planned on");
         let appended = self.append(local, engine, &request.edit, &levels).await;
         if let Err(error) = appended {
-            if matches!(error, Error::DiskFull { .. }) {
+            if error.is_shortage() {
                 reached!("commit: no space for an edit");
                 // The job will make its files again; these would only take up more space.
                 self.retired_tables.extend(request.opened);
@@ -124,7 +124,12 @@ impl Committer {
         let next = Manifest::create(local, &engine.directory, number, levels).await?;
         reached!("commit: the manifest was rotated");
         let old = std::mem::replace(&mut self.manifest, next);
-        engine.directory.remove(local, FileKind::Manifest(old.number())).await
+        // The new one counts, whatever becomes of the old one.
+        if planted!(RemovalFailureFails) {
+            return engine.directory.remove(local, FileKind::Manifest(old.number())).await;
+        }
+        engine.directory.discard(local, FileKind::Manifest(old.number())).await;
+        Ok(())
     }
 
     fn publish(&mut self, engine: &Engine, flushed: Option<u64>) {
@@ -155,6 +160,7 @@ impl Committer {
     /// Takes retired memtables and tables apart, and removes the tables' files, once nobody reads
     /// them any more.
     async fn bury_retired(&mut self, local: &Local, engine: &Engine) {
+        engine.directory.discard_again(local).await;
         if self.retired_tables.is_empty() && self.retired_memtables.is_empty() {
             return;
         }
@@ -175,10 +181,7 @@ impl Committer {
             if planted!(FileLeaked) {
                 continue;
             }
-            if let Err(error) = engine.directory.remove(local, kind).await {
-                reached!("commit: a file could not be removed");
-                tracing::warn!(%error, "a file that is not needed stays until the next opening");
-            }
+            engine.directory.discard(local, kind).await;
         }
     }
 }

@@ -4,11 +4,14 @@
 //! through that handle, never through a path again ([`crate::io::Dir`]).
 
 mod kind;
+mod leftovers;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use kind::FileKind;
+use leftovers::Leftovers;
 
+use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
@@ -22,12 +25,13 @@ pub(crate) struct Directory {
     dir: Dir,
     /// The next free file number; shared by everything that makes files.
     ids: Arc<AtomicU64>,
+    leftovers: Arc<Leftovers>,
 }
 
 impl Directory {
     /// The open directory `dir`, whose free file numbers begin with `next_file`.
     pub(crate) fn new(dir: Dir, next_file: u64) -> Self {
-        Self { dir, ids: Arc::new(AtomicU64::new(next_file)) }
+        Self { dir, ids: Arc::new(AtomicU64::new(next_file)), leftovers: Arc::default() }
     }
 
     /// The path it was opened by, for messages.
@@ -59,6 +63,25 @@ impl Directory {
     /// Removes a file. A missing one is not an error.
     pub(crate) async fn remove(&self, local: &Local, kind: FileKind) -> Result<()> {
         local.remove(&self.dir, kind.name()).await
+    }
+
+    /// Removes a file that nothing needs any more, now or later. Its name is never used again.
+    pub(crate) async fn discard(&self, local: &Local, kind: FileKind) {
+        if let Err(error) = self.remove(local, kind).await {
+            reached!("files: one could not be removed");
+            tracing::warn!(%error, "a file that is not needed stays for now");
+            self.leftovers.add(kind);
+        }
+    }
+
+    /// Tries again to remove what could not be removed before.
+    pub(crate) async fn discard_again(&self, local: &Local) {
+        for kind in self.leftovers.take() {
+            match self.remove(local, kind).await {
+                Ok(()) => reached!("files: one was removed later"),
+                Err(_) => self.leftovers.add(kind),
+            }
+        }
     }
 
     /// Makes the names of the files in it durable.

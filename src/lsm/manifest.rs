@@ -75,8 +75,8 @@ impl Manifest {
         self.offset > LEN_MAX.max(4 * self.first_record_len)
     }
 
-    /// Appends an edit; durable on return. After [`Error::DiskFull`] it may be tried again, after
-    /// any other error the manifest must not be written any more.
+    /// Appends an edit; durable on return. After a [shortage](Error::is_shortage) it may be tried again,
+    /// after any other error the manifest must not be written any more.
     pub(crate) async fn append(&mut self, local: &Local, edit: &Edit) -> Result<()> {
         let mut payload = Vec::new();
         edit.encode(&mut payload);
@@ -106,13 +106,11 @@ impl Manifest {
 
 /// A failed sync is final whatever its cause: what it has made durable is unknown.
 fn final_failure(error: Error) -> Error {
-    match error {
-        Error::DiskFull { path, .. } => {
-            reached!("manifest: a sync failed for want of space");
-            Error::Poisoned { cause: format!("no space left to sync {}", path.display()) }
-        }
-        error => error,
+    if error.is_shortage() {
+        reached!("manifest: a sync failed for want of space");
+        return Error::Poisoned { cause: error.to_string() };
     }
+    error
 }
 
 fn header(number: u64) -> Vec<u8> {

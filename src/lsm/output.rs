@@ -34,13 +34,11 @@ pub(crate) struct Made(Vec<u64>);
 
 impl Made {
     /// After a failure: gives their space back. A full device must not be filled further by
-    /// attempts; what cannot be removed now is removed at the next opening.
+    /// attempts.
     pub(crate) async fn remove(self, local: &Local, directory: &Directory) {
         for id in self.0 {
             reached!("job: what it made is removed");
-            if let Err(error) = directory.remove(local, FileKind::Table(id)).await {
-                tracing::warn!(%error, "an unfinished file stays until the next opening");
-            }
+            directory.discard(local, FileKind::Table(id)).await;
         }
     }
 }
