@@ -168,6 +168,29 @@ impl Db {
         }
     }
 
+    /// Makes everything that was acknowledged before the call survive loss of power; writes that come
+    /// meanwhile are not waited for. A batch written with [`Durability::Power`] does the same, also an
+    /// empty one. Concurrent calls share a device flush.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+    /// for number in 0..100_u32 {
+    ///     db.put(number.to_be_bytes(), "survives the process")?;
+    /// }
+    /// db.sync()?; // from here on all hundred survive loss of power as well
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`](crate::Error::DiskFull) and the like while the log cannot be brought to the
+    /// device, [`Error::Poisoned`](crate::Error::Poisoned) if it never will be,
+    /// [`Error::Closed`](crate::Error::Closed).
+    pub fn sync(&self) -> Result<()> {
+        block_on(self.handle.0.sync())
+    }
+
     /// The keys of a range with their values, in order, from either end, as of now.
     ///
     /// The range pins the files and memtables it reads, not a lock: writes go on.

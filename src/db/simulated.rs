@@ -48,6 +48,12 @@ impl Db {
         }
     }
 
+    /// [`sync`](Self::sync), as a future.
+    pub fn sync_async(&self) -> impl Future<Output = Result<()>> + use<> + 'static {
+        let handle = Arc::clone(&self.handle);
+        async move { handle.0.sync().await }
+    }
+
     /// [`flush`](Self::flush), as a future.
     pub fn flush_async(&self) -> impl Future<Output = Result<()>> + use<> + 'static {
         let handle = Arc::clone(&self.handle);

@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::base::coverage::reached;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
 use crate::base::options::Durability;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
-use crate::base::sync::{Arc, epoch};
+use crate::base::sync::{Arc, MutexGuard, epoch};
 use crate::lsm::view::View;
 use crate::memtable::Memtable;
 use crate::wal::{Append, BatchBuffer, Tail};
 
 /// A delay is paid once this much is owed: shorter sleeps cost more than they delay.
 const SLEEP_MIN_NS: u64 = 1_000_000;
+
+/// How long a large batch that has begun waits for a log that cannot be drained.
+const STUCK_MAX: Duration = Duration::from_secs(10);
 
 /// What becomes of an attempt to enter the ordered section with a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,10 @@ impl Engine {
     pub(crate) async fn write(&self, batch: &mut BatchBuffer, durability: Durability) -> Result<()> {
         self.check_open()?;
         if batch.count() == 0 {
-            return Ok(());
+            return match durability {
+                Durability::Process => Ok(()),
+                Durability::Power => self.wal.sync().await,
+            };
         }
         batch.prepare();
         self.keep_pace(batch.record_len() as u64).await?;
@@ -120,7 +126,7 @@ impl Engine {
         if !self.make_room(&tail) {
             return Ok(Attempt::Halted);
         }
-        match self.wal.append(&mut tail, batch) {
+        match self.wal.append(&mut tail, batch)? {
             Append::Full => Ok(Attempt::LogFull),
             Append::Done(end) => {
                 self.apply(&tail, batch);
@@ -173,20 +179,41 @@ impl Engine {
     async fn insert_large(&self, batch: &mut BatchBuffer) -> Result<u64> {
         self.occupy().await?;
         reached!("write: a large batch");
-        let staged = self.stage_pieces(batch).await;
+        if let Err(error) = self.reserve(batch).await {
+            // Nothing of it is staged yet.
+            self.vacate(self.wal.enter());
+            return Err(error);
+        }
         // Only a log that has failed for good breaks off a batch. Then the section stays occupied:
         // nothing may follow half a record.
-        staged?;
+        self.stage_pieces(batch).await?;
         let mut tail = self.wal.enter();
-        tail.occupied = false;
         let end = tail.head + batch.record_len() as u64;
         self.wal.advance(&mut tail, end, batch.count());
         self.apply(&tail, batch);
+        self.vacate(tail);
+        Ok(end)
+    }
+
+    /// The large batch has left the ordered section, or has not entered it.
+    fn vacate(&self, mut tail: MutexGuard<'_, Tail>) {
+        tail.occupied = false;
         drop(tail);
         self.wal.turned_free.notify();
         // Whoever wants to freeze L0 waits for this.
         self.work.notify();
-        Ok(end)
+    }
+
+    /// Waits until segments have room for all of a large batch: what is begun can then be ended.
+    async fn reserve(&self, batch: &BatchBuffer) -> Result<()> {
+        loop {
+            let progress = self.wal.progress().listen();
+            self.wal.check()?;
+            if self.wal.reserve(&mut self.wal.enter(), batch)? {
+                return Ok(());
+            }
+            progress.await;
+        }
     }
 
     /// Waits until no other large batch is on its way in and L0 has room; then others wait for us.
@@ -214,6 +241,7 @@ impl Engine {
 
     async fn stage_pieces(&self, batch: &mut BatchBuffer) -> Result<()> {
         let mut done = 0;
+        let mut stuck_since = None;
         loop {
             let progress = self.wal.progress().listen();
             done = {
@@ -224,9 +252,33 @@ impl Engine {
                 return Ok(());
             }
             self.wal.check_failed()?;
+            self.give_up_if_stuck(&mut stuck_since)?;
             reached!("write: a large batch waits for the stage");
             progress.await;
         }
+    }
+
+    /// Half a record cannot be taken back: if the rest of it finds no way to the device, which takes a
+    /// device without space even for what overwrites (copy on write), the log ends here.
+    fn give_up_if_stuck(&self, since: &mut Option<Duration>) -> Result<()> {
+        let Some(error) = self.wal.why_stuck() else {
+            *since = None;
+            return Ok(());
+        };
+        let now = self.io.now();
+        if now.saturating_sub(*since.get_or_insert(now)) < STUCK_MAX {
+            return Ok(());
+        }
+        reached!("write: gave up a large batch");
+        let cause = format!("a large batch was broken off: {error}");
+        self.refuse_writes(Error::Poisoned { cause });
+        self.wal.check_failed()
+    }
+
+    /// Brings every write that was acknowledged so far to the device.
+    pub(crate) async fn sync(&self) -> Result<()> {
+        self.check_open()?;
+        self.wal.sync().await
     }
 
     /// Moves what L0 holds now down to L2.

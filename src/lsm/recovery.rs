@@ -23,7 +23,9 @@ use crate::files::{Directory, FileKind};
 use crate::io::Dir;
 use crate::memtable::memtable_bytes;
 use crate::table::{BlockCache, Table, TableOptions};
-use crate::wal::{BLANKS_MAX, Batch, Blank, Entries, LogReader, Segment, Stage, StageImage, Wal, Writer};
+use crate::wal::{
+    BLANKS_MAX, Batch, Blank, Entries, LogReader, Segment, Spares, Stage, StageImage, Wal, Writer,
+};
 
 /// A database ready to serve.
 pub(crate) struct Recovered {
@@ -87,7 +89,8 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
     let kept: HashSet<FileKind> =
         blanks.iter().map(Blank::kind).chain([FileKind::Segment(first.id)]).collect();
     remove_leftovers(local, &directory, &kinds, &levels, &kept).await?;
-    let writer = Writer::new(Arc::clone(&wal), directory.clone(), segment_len, first, blanks);
+    let spares = Spares::new(directory.clone(), segment_len, blanks);
+    let writer = Writer::new(Arc::clone(&wal), first, spares);
     Ok(Recovered { directory, table_files, levels, manifest, tables, wal, writer, replayed_bytes })
 }
 
@@ -305,7 +308,7 @@ async fn remove_leftovers(
         };
         if !is_kept {
             mark_leftover(kind);
-            directory.remove(local, *kind).await?;
+            directory.discard(local, *kind).await;
         }
     }
     directory.sync(local).await

@@ -6,6 +6,9 @@
 //! A `Power` write asks for the stream to be drained up to it. The writer task drains what has
 //! gathered while the last drain was in flight, one durable write at a time, so that what is on the
 //! device is always a prefix of the stream and concurrent writers share a device flush.
+//!
+//! A record is staged when segments with room for it are made, not before ([`room`]): on a device that
+//! is full, writes are refused instead of stuck.
 
 mod batch;
 mod format;
@@ -13,15 +16,19 @@ mod format;
 mod loom_tests;
 mod marks;
 mod reader;
+mod refusal;
+mod room;
 mod segment;
+mod spares;
 mod stage;
 mod writer;
 
 pub(crate) use batch::{BatchBuffer, Entries};
 pub(crate) use reader::{Batch, LogReader};
 pub(crate) use segment::{Blank, Segment};
+pub(crate) use spares::{BLANKS_MAX, Spares};
 pub(crate) use stage::{Stage, StageImage};
-pub(crate) use writer::{BLANKS_MAX, Writer, write_log};
+pub(crate) use writer::{Writer, write_log};
 
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
@@ -29,11 +36,13 @@ use crate::base::key::SeqNo;
 use crate::base::limits::SECTOR;
 use crate::base::metrics::Counter;
 use crate::base::planted::planted;
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Mutex, MutexGuard, lock};
 use crate::exec::Event;
 use format::{Place, RECORD_HEADER_LEN, RecordKind};
 use marks::Marks;
+use refusal::Refusal;
+use room::{Asked, Room};
 
 /// State of the ordered section.
 pub(crate) struct Tail {
@@ -46,6 +55,8 @@ pub(crate) struct Tail {
     pub(crate) occupied: bool,
     /// The last border between two records at or below the last border between two sectors.
     border: u64,
+    /// How far the segments reach.
+    room: Room,
 }
 
 /// How far the stream can be drained.
@@ -66,7 +77,7 @@ fn floor(lsn: u64) -> u64 {
 pub(crate) enum Append {
     /// The record ends at this LSN.
     Done(u64),
-    /// The stage is full: wait for [`Wal::progress`] and try again.
+    /// The stage is full, or the segments are: wait for [`Wal::progress`] and try again.
     Full,
 }
 
@@ -84,12 +95,11 @@ pub(crate) struct Wal {
     durable_records: AtomicU64,
     // Raised by the engine: nothing below is needed for recovery.
     release: AtomicU64,
-    // Why writes are refused: for good, or while the device has no room for another segment.
-    // The flags are read on the write path; the errors behind them only when one is set.
-    failed: AtomicBool,
-    failure: Mutex<Option<Error>>,
-    full: AtomicBool,
-    full_error: Mutex<Option<Error>>,
+    // Why writes are refused: for good; or while what is staged cannot be drained.
+    failure: Refusal,
+    stuck: Refusal,
+    // Why room was refused, the last time it was.
+    no_room: Mutex<Option<Error>>,
     /// Tells waiting threads that a large batch has left the ordered section.
     pub(crate) turned_free: Event,
     /// Drains written.
@@ -109,14 +119,19 @@ impl Wal {
             generation,
             stage,
             piece_len,
-            tail: Mutex::new(Tail { head: start, seqno, occupied: false, border: start }),
+            tail: Mutex::new(Tail {
+                head: start,
+                seqno,
+                occupied: false,
+                border: start,
+                room: Room::new(start),
+            }),
             marks: Marks::new(start),
             durable_records: AtomicU64::new(start),
             release: AtomicU64::new(start),
-            failed: AtomicBool::new(false),
-            failure: Mutex::default(),
-            full: AtomicBool::new(false),
-            full_error: Mutex::default(),
+            failure: Refusal::default(),
+            stuck: Refusal::default(),
+            no_room: Mutex::default(),
             turned_free: Event::default(),
             groups: Counter::default(),
             bytes_written: Counter::default(),
@@ -129,59 +144,87 @@ impl Wal {
         lock(&self.tail)
     }
 
-    /// Refuses writes after a failure, or while the device is full.
+    /// Refuses writes after a failure, or while what is staged cannot be drained.
     #[inline]
     pub(crate) fn check(&self) -> Result<()> {
-        // Acquire pairs with the Release in `fail`.
-        let failed = self.failed.load(Ordering::Acquire) && !planted!(FailureForgotten);
-        if failed || self.full.load(Ordering::Relaxed) {
-            return Err(self.why_refused());
-        }
-        Ok(())
+        let failed = self.failure.is_set() && !planted!(FailureForgotten);
+        if failed || self.stuck.is_set() { self.refuse() } else { Ok(()) }
     }
 
     /// Refuses to wait for a log that has failed.
     pub(crate) fn check_failed(&self) -> Result<()> {
-        if self.failed.load(Ordering::Acquire) { Err(self.why_refused()) } else { Ok(()) }
+        if self.failure.is_set() { self.refuse() } else { Ok(()) }
     }
 
     #[cold]
-    fn why_refused(&self) -> Error {
-        if let Some(error) = lock(&self.failure).clone() {
+    fn refuse(&self) -> Result<()> {
+        if let Some(error) = self.failure.error() {
             reached!("write: refused after a failure");
-            return match error {
+            return Err(match error {
                 Error::Closed | Error::Poisoned { .. } => error,
                 error => Error::Poisoned { cause: error.to_string() },
-            };
+            });
         }
-        reached!("write: refused by a full device");
-        let path = std::path::PathBuf::from("the log");
-        lock(&self.full_error).clone().unwrap_or(Error::DiskFull { operation: "extend", path })
+        // Cleared meanwhile, perhaps.
+        self.stuck.error().map_or(Ok(()), |error| {
+            reached!("write: refused while the log cannot be drained");
+            Err(error)
+        })
     }
 
-    /// Refuses writes while the device has no room for a spare segment; `None` ends that.
-    fn set_full(&self, error: Option<Error>) {
-        let full = error.is_some();
-        *lock(&self.full_error) = error;
-        self.full.store(full, Ordering::Relaxed);
+    /// Sees to it that a record that ends at `lsn` has its place in segments; `false` while that is
+    /// being made: wait for [`Wal::progress`] and ask again.
+    fn ask_for_room(&self, tail: &mut Tail, lsn: u64) -> Result<bool> {
+        match tail.room.ask(lsn) {
+            Asked::Granted => Ok(true),
+            Asked::Refused => {
+                reached!("write: refused by a full device");
+                let path = std::path::PathBuf::from("the log");
+                let full = || Error::DiskFull { operation: "extend", path };
+                Err(lock(&self.no_room).clone().unwrap_or_else(full))
+            }
+            Asked::Wait => {
+                reached!("write: waits for room");
+                self.marks.work.notify();
+                Ok(false)
+            }
+        }
+    }
+
+    /// Keeps room for a large batch, which then never waits for the device to have space; `false` as
+    /// with [`Append::Full`]. The caller has set [`Tail::occupied`].
+    pub(crate) fn reserve(&self, tail: &mut Tail, batch: &BatchBuffer) -> Result<bool> {
+        assert!(tail.occupied);
+        let end = tail.head + batch.record_len() as u64;
+        let there = match self.ask_for_room(tail, end) {
+            Err(_) if planted!(LargeBatchBlind) => false,
+            asked => asked?,
+        };
+        if there {
+            tail.room.promise(end);
+        }
+        Ok(there)
     }
 
     /// Stages a batch: gives it the next seqnos and its place in the stream. The caller then
     /// inserts its entries and only after that leaves the ordered section.
-    pub(crate) fn append(&self, tail: &mut Tail, batch: &mut BatchBuffer) -> Append {
+    pub(crate) fn append(&self, tail: &mut Tail, batch: &mut BatchBuffer) -> Result<Append> {
         let record = batch.record_len() as u64;
+        if !tail.room.has(tail.head + record) && !self.ask_for_room(tail, tail.head + record)? {
+            return Ok(Append::Full);
+        }
         // Acquire pairs with the Release in `Marks::drained`: the drain is over before its bytes are
         // overwritten.
         let free = self.stage.size() - (tail.head - self.marks.durable());
         let free = if planted!(StageOverrun) { free + SECTOR as u64 } else { free };
         if record > free {
-            return Append::Full;
+            return Ok(Append::Full);
         }
         let bytes = self.seal(tail, batch);
         // SAFETY: `tail` proves that this is the ordered section, and the room was just checked.
         unsafe { self.stage.put(tail.head, bytes) };
         self.advance(tail, tail.head + record, batch.count());
-        Append::Done(tail.head)
+        Ok(Append::Done(tail.head))
     }
 
     /// Whether a batch is too large to be staged in one piece: see [`Wal::append_piece`].
@@ -237,9 +280,17 @@ impl Wal {
         self.marks.demand(lsn);
     }
 
-    /// Waits until the stream is on the device up to `lsn`.
+    /// Waits until the stream is on the device up to `lsn`, or cannot be brought there for now.
     pub(crate) async fn wait_durable(&self, lsn: u64) -> Result<()> {
-        self.marks.wait_durable(lsn, || self.check_failed()).await
+        let check_stuck = || if planted!(FullnessUnseen) { Ok(()) } else { self.check() };
+        self.marks.wait_durable(lsn, || self.check_failed().and_then(|()| check_stuck())).await
+    }
+
+    /// Waits until every record there is now is on the device.
+    pub(crate) async fn sync(&self) -> Result<()> {
+        // Not the head of the marks: that is inside of a large batch while one is on its way in.
+        let lsn = self.enter().head;
+        self.wait_durable(lsn).await
     }
 
     /// Tells that the stream was drained further, or that the log failed.
@@ -265,10 +316,52 @@ impl Wal {
 
     /// Fails the log for good.
     pub(crate) fn fail(&self, error: Error) {
-        lock(&self.failure).get_or_insert(error);
-        self.failed.store(true, Ordering::Release);
+        self.failure.set(error);
         self.marks.progress.notify();
         self.turned_free.notify();
+    }
+
+    /// Segments reach `bytes` further.
+    fn grow_room(&self, bytes: u64) {
+        self.enter().room.grow(bytes);
+        self.marks.progress.notify();
+    }
+
+    /// Gives up room of a spare; `false` if it is needed.
+    fn shrink_room(&self, bytes: u64) -> bool {
+        let mut tail = self.enter();
+        let head = tail.head;
+        tail.room.shrink(bytes, head)
+    }
+
+    /// Bytes of room that are wanted and not there.
+    fn missing_room(&self) -> u64 {
+        self.enter().room.missing()
+    }
+
+    /// Tells those who want more room than `bytes` beyond what there is that they cannot have it now.
+    fn refuse_room_beyond(&self, bytes: u64, error: Error) {
+        *lock(&self.no_room) = Some(error);
+        self.enter().room.refuse_beyond(bytes);
+        self.marks.progress.notify();
+    }
+
+    /// What was refused is tried again.
+    fn permit_room(&self) {
+        self.enter().room.permit();
+    }
+
+    /// What is staged cannot be drained for now: tells those who wait for it.
+    fn set_stuck(&self, error: Error) {
+        if self.stuck.set(error.clone()) {
+            tracing::warn!(%error, "the log cannot be drained: writes are refused until it can");
+        }
+        self.marks.progress.notify();
+    }
+
+    /// Why what is staged cannot be drained, if that is so.
+    pub(crate) fn why_stuck(&self) -> Option<Error> {
+        if self.stuck.is_set() { self.stuck.error() } else { None }
     }
 
     /// How far the stream can be drained as it stands.
@@ -314,6 +407,10 @@ impl Wal {
     /// The segments hold the stream durably up to `lsn`.
     fn drained_to(&self, lsn: u64) {
         self.stage.set_drained(lsn);
+        if self.stuck.is_set() && self.stuck.clear() {
+            tracing::info!("the log can be drained again: writes resume");
+            reached!("log: can be drained again");
+        }
         self.marks.drained(lsn);
     }
 

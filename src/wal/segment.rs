@@ -59,8 +59,7 @@ impl Blank {
         let id = directory.take_id();
         let made = Self::fill(local, directory, id, segment_len).await;
         if made.is_err() {
-            // The first error is the one to report; a file left over is removed at the next open.
-            let _removed = directory.remove(local, FileKind::Segment(id)).await;
+            directory.discard(local, FileKind::Segment(id)).await;
         }
         made
     }
@@ -73,7 +72,7 @@ impl Blank {
         local.reserve(&file, segment_len).await?;
         local.fill(&file, 0, segment_len).await?;
         local.sync(&file).await?;
-        Ok(Self { id, file, capacity: segment_len - SEGMENT_HEADER_LEN as u64 })
+        Ok(Self { id, file, capacity: Self::capacity_of(segment_len) })
     }
 
     /// A file that was a segment and is needed no more.
@@ -95,8 +94,17 @@ impl Blank {
         }
         let file = directory.open(local, FileKind::Segment(segment.id), OpenMode::Direct)?;
         reached!("open: a segment serves again");
-        let capacity = segment_len - SEGMENT_HEADER_LEN as u64;
-        Ok(Some(Self { id: segment.id, file, capacity }))
+        Ok(Some(Self { id: segment.id, file, capacity: Self::capacity_of(segment_len) }))
+    }
+
+    /// Bytes of the stream that a segment file of this length holds.
+    pub(crate) fn capacity_of(segment_len: u64) -> u64 {
+        segment_len - SEGMENT_HEADER_LEN as u64
+    }
+
+    /// Bytes of the stream that it holds as a segment.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
     }
 
     /// Its name.
@@ -105,9 +113,9 @@ impl Blank {
     }
 
     /// Makes it the segment of the log `generation` that begins at `start`, whole records being
-    /// durable up to `whole`; durable on return.
+    /// durable up to `whole`; durable on return. May be tried again.
     pub(crate) async fn begin(
-        self,
+        &self,
         local: &Local,
         generation: u64,
         start: u64,
@@ -117,6 +125,6 @@ impl Blank {
         let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);
         sectors.extend_from_slice(&header.encode());
         local.write(&self.file, 0, Data::Owned(sectors), true).await?;
-        Ok(Segment { id: self.id, file: self.file, header })
+        Ok(Segment { id: self.id, file: self.file.clone(), header })
     }
 }

@@ -1,50 +1,69 @@
 //! The task that drains the stage to the segments. One per database, on one core.
 //!
 //! One durable write is in flight at a time, of whatever has gathered meanwhile: the device holds a
-//! prefix of the stream at every moment, and group commit clocks itself. A spare segment is kept
-//! ready, so that what was staged always finds room; without one, new writes are refused until
-//! there is room again.
+//! prefix of the stream at every moment, and group commit clocks itself. Room for what is staged is made
+//! before it is staged ([`Spares`]). Where overwriting takes space as well (copy on write), a full device
+//! may refuse a write nevertheless: it is repeated until it succeeds, and those who wait are told.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 
 use super::Wal;
-use super::segment::{Blank, Segment};
+use super::segment::Segment;
+use super::spares::{RETRY_INTERVAL, Spares};
 use crate::base::coverage::reached;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
 use crate::exec::Local;
-use crate::files::Directory;
-
-/// Released segments kept for reuse; more than these are removed.
-pub(crate) const BLANKS_MAX: usize = 4;
-
-/// How often a full device is asked again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What the writer task owns.
 pub(crate) struct Writer {
     /// The log.
     wal: Arc<Wal>,
-    directory: Directory,
-    segment_len: u64,
     /// Segments in use, oldest first; the stream's end is in the last.
     segments: VecDeque<Segment>,
-    blanks: Vec<Blank>,
+    spares: Spares,
+}
+
+/// What a turn of the task has come to.
+enum Turn {
+    /// Something was drained: there may be more.
+    Worked,
+    /// There was nothing to do.
+    Idle,
+    /// The same, and a spare is lacking.
+    Short,
+    /// What is staged cannot be drained for now.
+    Stuck,
 }
 
 impl Writer {
     /// A writer whose stream goes on at the start of `first`.
-    pub(crate) fn new(
-        wal: Arc<Wal>,
-        directory: Directory,
-        segment_len: u64,
-        first: Segment,
-        blanks: Vec<Blank>,
-    ) -> Self {
-        Self { wal, directory, segment_len, segments: VecDeque::from([first]), blanks }
+    pub(crate) fn new(wal: Arc<Wal>, first: Segment, spares: Spares) -> Self {
+        wal.grow_room(first.header.capacity + spares.capacity());
+        Self { wal, segments: VecDeque::from([first]), spares }
+    }
+
+    async fn turn(&mut self, local: &Local) -> Result<Turn> {
+        let drained = match self.drain(local).await {
+            Err(error) if error.is_shortage() => {
+                reached!("log: cannot be drained for now");
+                self.wal.set_stuck(error);
+                None
+            }
+            drained => Some(drained?),
+        };
+        let has_spare = self.keep_spare(local).await?;
+        Ok(match (drained, has_spare) {
+            (None, _) => Turn::Stuck,
+            (Some(true), _) => Turn::Worked,
+            (Some(false), true) => Turn::Idle,
+            (Some(false), false) => Turn::Short,
+        })
     }
 
     /// Drains what there is to drain; returns whether there was anything.
@@ -89,15 +108,10 @@ impl Writer {
         }
         reached!("log: a segment was begun");
         assert_eq!(position, last.end(), "the stream has no gaps");
-        while self.blanks.is_empty() {
-            if !self.keep_spare(local).await? {
-                reached!("log: waits for a spare segment");
-                local.sleep(RETRY_INTERVAL).await;
-            }
-        }
-        let blank = self.blanks.pop().expect("there is a spare");
         let whole = self.wal.durable_records.load(Ordering::Acquire);
+        let blank = self.spares.next();
         let segment = blank.begin(local, self.wal.generation, position, whole).await?;
+        self.spares.used();
         self.segments.push_back(segment.clone());
         Ok(segment)
     }
@@ -106,47 +120,11 @@ impl Writer {
     async fn keep_spare(&mut self, local: &Local) -> Result<bool> {
         let release = self.wal.release.load(Ordering::Acquire);
         while self.segments.len() > 1 && self.segments[0].end() <= release {
-            let segment = self.segments.pop_front().expect("there are two");
-            self.wal.segments.add(1);
-            reached!("log: a segment was recycled");
-            self.blanks.push(Blank::recycled(segment));
+            let released = self.segments.pop_front();
+            self.spares.recycle(local, &self.wal, released).await;
         }
-        while self.blanks.len() > BLANKS_MAX {
-            let kind = self.blanks.swap_remove(0).kind();
-            reached!("log: a spare too many was removed");
-            self.directory.remove(local, kind).await?;
-        }
-        if self.blanks.is_empty() {
-            match self.create_blank(local).await {
-                Ok(blank) => self.blanks.push(blank),
-                Err(error @ Error::DiskFull { .. }) => {
-                    if !self.wal.full.load(Ordering::Relaxed) {
-                        tracing::warn!(%error, "writes are refused until there is room");
-                    }
-                    reached!("log: the device is full");
-                    self.wal.set_full(Some(error));
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if self.wal.full.load(Ordering::Relaxed) {
-            tracing::info!("there is room again: writes resume");
-            reached!("log: there is room again");
-            if !planted!(FullForever) {
-                self.wal.set_full(None);
-            }
-        }
-        Ok(true)
-    }
-
-    async fn create_blank(&self, local: &Local) -> Result<Blank> {
-        let blank = Blank::create(local, &self.directory, self.segment_len).await?;
-        if !planted!(SegmentNameNotSynced) {
-            self.directory.sync(local).await?;
-        }
-        self.wal.segments.add(1);
-        Ok(blank)
+        self.spares.recycle(local, &self.wal, None).await;
+        self.spares.keep(local, &self.wal).await
     }
 }
 
@@ -155,15 +133,11 @@ pub(crate) async fn write_log(local: Local, mut writer: Writer) {
     let wal = Arc::clone(&writer.wal);
     loop {
         let work = wal.marks.work.listen();
-        let step = async {
-            let drained = writer.drain(&local).await?;
-            let spare = writer.keep_spare(&local).await?;
-            Ok((drained, spare))
-        };
-        match step.await {
-            Ok((true, _)) => {}
-            Ok((false, true)) => work.await,
-            Ok((false, false)) => local.sleep(RETRY_INTERVAL).await,
+        match writer.turn(&local).await {
+            Ok(Turn::Worked) => {}
+            Ok(Turn::Idle) => work.await,
+            Ok(Turn::Short) => either(work, local.sleep(RETRY_INTERVAL)).await,
+            Ok(Turn::Stuck) => local.sleep(RETRY_INTERVAL).await,
             Err(error) => {
                 reached!("log: failed for good");
                 tracing::error!(%error, "the log failed: writes are refused from now on");
@@ -172,4 +146,17 @@ pub(crate) async fn write_log(local: Local, mut writer: Writer) {
             }
         }
     }
+}
+
+/// Ends when one of the two does.
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| {
+        if one.as_mut().poll(context).is_ready() || other.as_mut().poll(context).is_ready() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }

@@ -1,0 +1,138 @@
+//! The room of the log: how far the segments reach that are made already.
+//!
+//! Whatever is staged has its place in a segment before it is staged, so that draining never waits for
+//! the device to have space: what got its place in the order becomes durable, however full the device
+//! is. A writer that lacks room asks for it; the writer task makes it, or says from where on it cannot.
+
+use super::format::RECORD_HEADER_LEN;
+use crate::base::limits::SECTOR;
+use crate::base::planted::planted;
+
+/// A padding record ends at most this far behind the record before it.
+const PADDING_MAX: u64 = (RECORD_HEADER_LEN + SECTOR) as u64;
+
+/// Part of the ordered section.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// The stream fits up to here.
+    end: u64,
+    /// Somebody waits for room up to here; zero if nobody does.
+    wanted: u64,
+    /// Promised to a batch that is staged in pieces.
+    promised: u64,
+    /// Room up to here or beyond cannot be made for now.
+    refused_from: u64,
+}
+
+/// What becomes of a request for room.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It is there.
+    Granted,
+    /// It is being made.
+    Wait,
+    /// It cannot be made.
+    Refused,
+}
+
+impl Room {
+    /// Room for nothing behind `start`.
+    pub(super) fn new(start: u64) -> Self {
+        Self { end: start, wanted: 0, promised: start, refused_from: u64::MAX }
+    }
+
+    /// Whether a record that ends at `lsn` fits, with padding behind it.
+    pub(super) fn has(&self, lsn: u64) -> bool {
+        lsn + PADDING_MAX <= self.end && !(planted!(FullForever) && self.is_refused())
+    }
+
+    fn is_refused(&self) -> bool {
+        self.refused_from != u64::MAX
+    }
+
+    /// Asks for room for a record that ends at `lsn`.
+    pub(super) fn ask(&mut self, lsn: u64) -> Asked {
+        if self.has(lsn) {
+            return Asked::Granted;
+        }
+        let end = lsn + PADDING_MAX;
+        if end >= self.refused_from || (planted!(FullForever) && self.is_refused()) {
+            return Asked::Refused;
+        }
+        self.wanted = self.wanted.max(end);
+        Asked::Wait
+    }
+
+    /// Keeps the room up to a record's end at `lsn`, which is there.
+    pub(super) fn promise(&mut self, lsn: u64) {
+        assert!(self.has(lsn));
+        self.promised = lsn;
+    }
+
+    /// Bytes that are wanted and not there.
+    pub(super) fn missing(&self) -> u64 {
+        self.wanted.saturating_sub(self.end)
+    }
+
+    /// `bytes` more are there.
+    pub(super) fn grow(&mut self, bytes: u64) {
+        self.end += bytes;
+    }
+
+    /// Gives up `bytes`, unless they are wanted or needed behind a stream that ends at `head`.
+    pub(super) fn shrink(&mut self, bytes: u64, head: u64) -> bool {
+        let needed = (head.max(self.promised) + PADDING_MAX).max(self.wanted);
+        let spared = self.end - needed.min(self.end) >= bytes;
+        self.end -= if spared { bytes } else { 0 };
+        spared
+    }
+
+    /// No more than `bytes` more can be had for now. Those who want more are told, and forgotten.
+    pub(super) fn refuse_beyond(&mut self, bytes: u64) {
+        self.refused_from = self.end.saturating_add(bytes).saturating_add(1);
+        self.wanted = 0;
+    }
+
+    /// What was refused can be tried again.
+    pub(super) fn permit(&mut self) {
+        if !planted!(FullForever) {
+            self.refused_from = u64::MAX;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_there_is_made_or_is_refused() {
+        let mut room = Room::new(4096);
+        room.grow(100_000);
+        assert_eq!(room.ask(90_000), Asked::Granted);
+        assert_eq!(room.ask(150_000), Asked::Wait);
+        assert_eq!(room.missing(), 150_000 + PADDING_MAX - 104_096);
+        room.grow(10_000);
+        room.refuse_beyond(20_000);
+        assert_eq!((room.missing(), room.ask(150_000)), (0, Asked::Refused));
+        assert_eq!(room.ask(120_000), Asked::Wait, "that much may be had");
+        room.permit();
+        assert_eq!(room.ask(150_000), Asked::Wait);
+    }
+
+    #[test]
+    fn room_that_is_needed_or_wanted_is_not_given_up() {
+        let mut room = Room::new(0);
+        room.grow(100_000);
+        assert!(room.shrink(10_000, 0));
+        assert!(!room.shrink(10_000, 80_000), "the stream needs it");
+        room.promise(80_000);
+        assert!(!room.shrink(10_000, 0), "it was promised");
+        assert!(!room.shrink(100_000, 0), "there is not that much");
+        room.promise(0);
+        assert_eq!(room.ask(95_000), Asked::Wait);
+        assert!(!room.shrink(10_000, 0), "it is wanted");
+        room.refuse_beyond(0);
+        assert!(room.shrink(10_000, 0));
+    }
+}

@@ -1,0 +1,142 @@
+//! Spare segments: made ahead of the stream, recycled behind it.
+//!
+//! There is always one, if the device has room for it, and as many more as writers ask for. If there is
+//! too little of anything that making one takes (space, descriptors, memory), those who need more room
+//! than there is are refused, and it is tried again now and then.
+
+use std::time::Duration;
+
+use super::Wal;
+use super::segment::{Blank, Segment};
+use crate::base::coverage::reached;
+use crate::base::error::{Error, Result};
+use crate::base::planted::planted;
+use crate::exec::Local;
+use crate::files::Directory;
+
+/// Released segments kept for reuse; more than these are removed.
+pub(crate) const BLANKS_MAX: usize = 4;
+
+/// How often it is tried again what failed for want of space or the like.
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The spares of one log. Its writer task owns them.
+pub(crate) struct Spares {
+    directory: Directory,
+    segment_len: u64,
+    blanks: Vec<Blank>,
+    /// Since one could not be made, it is not tried before this.
+    retry_at: Option<Duration>,
+}
+
+impl Spares {
+    /// Begins with these spares.
+    pub(crate) fn new(directory: Directory, segment_len: u64, blanks: Vec<Blank>) -> Self {
+        Self { directory, segment_len, blanks, retry_at: None }
+    }
+
+    /// Bytes of the stream that they will hold.
+    pub(super) fn capacity(&self) -> u64 {
+        self.blanks.iter().map(Blank::capacity).sum()
+    }
+
+    /// The one to be used next; it stays until [`used`](Self::used).
+    pub(super) fn next(&self) -> &Blank {
+        self.blanks.last().expect("room is made before anything is staged")
+    }
+
+    /// The next one has become a segment.
+    pub(super) fn used(&mut self) {
+        self.blanks.pop();
+    }
+
+    /// A segment that is needed no more serves again, or is removed if there are enough.
+    pub(super) async fn recycle(&mut self, local: &Local, wal: &Wal, released: Option<Segment>) {
+        if let Some(segment) = released {
+            wal.segments.add(1);
+            reached!("log: a segment was recycled");
+            self.add(wal, Blank::recycled(segment));
+        }
+        while self.blanks.len() > BLANKS_MAX && wal.shrink_room(self.blanks[0].capacity()) {
+            reached!("log: a spare too many was removed");
+            let blank = self.blanks.swap_remove(0);
+            self.directory.discard(local, blank.kind()).await;
+        }
+    }
+
+    fn add(&mut self, wal: &Wal, blank: Blank) {
+        wal.grow_room(blank.capacity());
+        self.blanks.push(blank);
+    }
+
+    /// Sees to it that there is a spare and what room is wanted; `false` if that has to be tried again
+    /// after [`RETRY_INTERVAL`].
+    pub(super) async fn keep(&mut self, local: &Local, wal: &Wal) -> Result<bool> {
+        if let Some(retry_at) = self.retry_at {
+            if local.io().now() < retry_at {
+                return Ok(false);
+            }
+            wal.permit_room();
+        }
+        match self.make_missing(local, wal).await {
+            Ok(()) => {
+                if self.retry_at.take().is_some() {
+                    tracing::info!("there is room again: writes resume");
+                    reached!("log: there is room again");
+                }
+                Ok(true)
+            }
+            Err((bytes, error)) if error.is_shortage() => {
+                if self.retry_at.is_none() {
+                    tracing::warn!(%error, "writes are refused until there is room");
+                }
+                reached!("log: the device is full");
+                self.retry_at = Some(local.io().now() + RETRY_INTERVAL);
+                wal.refuse_room_beyond(bytes, error);
+                Ok(false)
+            }
+            Err((_, error)) => Err(error),
+        }
+    }
+
+    /// Makes what is missing. With an error comes how many bytes of room can be had all the same.
+    async fn make_missing(&mut self, local: &Local, wal: &Wal) -> std::result::Result<(), (u64, Error)> {
+        if self.blanks.is_empty() {
+            self.make(local, wal).await.map_err(|error| (0, error))?;
+        }
+        let missing = wal.missing_room();
+        if missing == 0 {
+            return Ok(());
+        }
+        reached!("log: more than one spare is wanted");
+        let capacity = Blank::capacity_of(self.segment_len);
+        // Asked first, so that an attempt without hope does not take the space of others meanwhile.
+        if let Ok(space) = self.directory.space(local.io().as_ref()) {
+            let most = space.free_bytes / self.segment_len;
+            if most < missing.div_ceil(capacity) {
+                let path = self.directory.path().to_path_buf();
+                return Err((most * capacity, Error::DiskFull { operation: "extend the log in", path }));
+            }
+        }
+        while wal.missing_room() > 0 {
+            self.make(local, wal).await.map_err(|error| (0, error))?;
+        }
+        Ok(())
+    }
+
+    /// Makes one, its name durable. If that fails, nothing is left behind.
+    async fn make(&mut self, local: &Local, wal: &Wal) -> Result<()> {
+        let blank = Blank::create(local, &self.directory, self.segment_len).await?;
+        if !planted!(SegmentNameNotSynced)
+            && let Err(error) = self.directory.sync(local).await
+        {
+            reached!("log: the name of a spare could not be synced");
+            // Not tried again: the next one has a name of its own, of which a sync says for certain.
+            self.directory.discard(local, blank.kind()).await;
+            return Err(error);
+        }
+        wal.segments.add(1);
+        self.add(wal, blank);
+        Ok(())
+    }
+}
