@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod shortage;
+
 use std::process::{Command, Output};
 
 /// Seeds of the smoke run: about twenty seconds in a debug build on two cores.

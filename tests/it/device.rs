@@ -1,4 +1,4 @@
-//! Small file systems on loop devices, for tests that may mount.
+//! Small file systems, in memory and on loop devices, for tests that may mount.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,6 +9,9 @@ use crate::scratch::Scratch;
 /// What a device is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A file system in memory.
+    Memory,
+    Ext4,
     /// The format of ext3, which has no `fallocate`.
     Ext3,
 }
@@ -23,6 +26,11 @@ impl Device {
         fs::create_dir(&at).unwrap();
         let mut mount = Command::new("mount");
         let program = match kind {
+            Kind::Memory => {
+                mount.args(["-t", "tmpfs", "-o", &format!("size={size_mib}m"), "rabi-test"]);
+                return succeeds(mount.arg(&at)).then_some(Self(at));
+            }
+            Kind::Ext4 => "mkfs.ext4",
             Kind::Ext3 => "mkfs.ext3",
         };
         let image = scratch.beside("image");
@@ -38,6 +46,22 @@ impl Device {
     /// A path on it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// Takes the rest of the space, but `left` bytes.
+    pub fn fill(&self, left: usize) -> PathBuf {
+        let path = self.path("filler");
+        let mut len = 0_usize;
+        let mut step = 1 << 20;
+        let mut file = fs::File::create(&path).unwrap();
+        while step >= 4096 {
+            match std::io::Write::write(&mut file, &vec![1; step]) {
+                Ok(written) if written > 0 => len += written,
+                _ => step /= 2,
+            }
+        }
+        file.set_len(len.saturating_sub(left) as u64).unwrap();
+        path
     }
 }
 

@@ -5,85 +5,16 @@
 //! say so and pass.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rabi::{Db, Error, Options};
 
+use crate::device::{Device, Kind};
 use crate::generator::Random;
 use crate::scratch::{Scratch, contents, files, small, wait_until};
-
-/// A small file system that goes when the test ends.
-struct Device(PathBuf);
-
-/// What the device is made of.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Memory,
-    Ext4,
-}
-
-impl Device {
-    fn mount(kind: Kind, scratch: &Scratch, size_mib: u64) -> Option<Self> {
-        let at = scratch.beside("device");
-        fs::create_dir(&at).unwrap();
-        let mut mount = Command::new("mount");
-        match kind {
-            Kind::Memory => mount.args(["-t", "tmpfs", "-o", &format!("size={size_mib}m"), "rabi-test"]),
-            Kind::Ext4 => {
-                let image = scratch.beside("image");
-                fs::File::create(&image).unwrap().set_len(size_mib << 20).unwrap();
-                let mut make = Command::new("mkfs.ext4");
-                // Without blocks kept for root, who runs these tests.
-                if !succeeds(make.args(["-q", "-F", "-m", "0"]).arg(&image)) {
-                    return None;
-                }
-                mount.args(["-o", "loop"]).arg(image)
-            }
-        };
-        succeeds(mount.arg(&at)).then_some(Self(at))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// Takes the rest of the space, but `left` bytes.
-    fn fill(&self, left: usize) -> PathBuf {
-        let path = self.path("filler");
-        let mut len = 0_usize;
-        let mut step = 1 << 20;
-        let mut file = fs::File::create(&path).unwrap();
-        while step >= 4096 {
-            match std::io::Write::write(&mut file, &vec![1; step]) {
-                Ok(written) if written > 0 => len += written,
-                _ => step /= 2,
-            }
-        }
-        file.set_len(len.saturating_sub(left) as u64).unwrap();
-        path
-    }
-}
-
-/// Runs a command; if it cannot do its work here, says so and that the test is skipped.
-fn succeeds(command: &mut Command) -> bool {
-    match command.output() {
-        Ok(done) if done.status.success() => return true,
-        Ok(done) => println!("skipped: {command:?}: {}", String::from_utf8_lossy(&done.stderr).trim()),
-        Err(error) => println!("skipped: cannot run {command:?}: {error}"),
-    }
-    false
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let done = Command::new("umount").arg("-l").arg(&self.0).status();
-        assert!(done.is_ok_and(|status| status.success()), "cannot unmount {}", self.0.display());
-    }
-}
 
 fn options() -> Options {
     small().memtable_size_bytes(64 << 10).partition_size_bytes(64 << 10).max_flushed_files(4)

@@ -23,6 +23,7 @@ mod errors;
 mod file_systems;
 mod forked;
 mod full_disk;
+mod full_log;
 mod identity;
 mod levels;
 mod model;
