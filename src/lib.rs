@@ -26,6 +26,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![warn(clippy::must_use_candidate, clippy::return_self_not_must_use, clippy::double_must_use)]
+
 mod base;
 mod cache;
 mod db;
@@ -43,10 +45,10 @@ pub use base::error::{Error, IoSource, Result};
 pub use base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
 pub use base::options::{Durability, IoBackend, Options, WriteOptions};
 pub use base::value::Value;
-pub use db::{Db, OpeningDb, Range, Snapshot, Stepper, WriteBatch};
+pub use db::{Cursor, Db, Keys, Range, Read, Snapshot, WriteBatch};
 pub use engine::{FileStats, Stats};
 
-/// A simulated machine to run databases on, for tests of the engine.
+/// A simulated machine to run databases on, and cores that the caller steps, for tests of the engine.
 ///
 /// A [`World`](sim::World) holds files, directories, clock and randomness in memory, all driven by
 /// one seed; [`Db::open_simulated`] opens a database in it, whose cores the caller steps. Crashes,
@@ -56,6 +58,7 @@ pub use engine::{FileStats, Stats};
 pub mod sim {
     pub use crate::base::coverage::{coverage, marks};
     pub use crate::base::planted::{BUGS, Bug, plant};
+    pub use crate::db::{OpeningDb, Stepper};
     pub use crate::io::sim::{Counts, Faults, Survival, World};
 }
 

@@ -5,13 +5,17 @@ use std::time::Duration;
 use rabi::{Db, Durability, Error, KEY_LEN_MAX, WriteBatch, WriteOptions};
 
 use crate::model::Entry;
+use crate::moving::HeldCursor;
 use crate::pending::{Pending, What};
 use crate::random::Random;
-use crate::reading::{HeldRange, HeldSnapshot, Reading, Way, check_get, check_snapshot_get, read_range};
+use crate::reading::{
+    HeldRange, HeldSnapshot, Reading, Walk, Way, check_get, check_presence, check_snapshot_get, read_range,
+};
 use crate::scene::Scene;
 use crate::workload::{Mix, batch_of, show_key};
 
 const RANGES_MAX: usize = 2;
+const CURSORS_MAX: usize = 2;
 const SNAPSHOTS_MAX: usize = 3;
 
 /// A caller.
@@ -23,6 +27,7 @@ pub(crate) struct Caller {
     /// It does nothing before this time.
     pub(crate) wakes_at: Duration,
     ranges: Vec<HeldRange>,
+    cursors: Vec<HeldCursor>,
     snapshots: Vec<HeldSnapshot>,
 }
 
@@ -31,13 +36,15 @@ impl Caller {
         let mut random = Random::new(seed, &format!("caller {number}"));
         let mix = Mix::draw(&mut random);
         let (pending, wakes_at) = (None, Duration::ZERO);
-        Self { number, random, mix, pending, wakes_at, ranges: Vec::new(), snapshots: Vec::new() }
+        let (ranges, cursors, snapshots) = (Vec::new(), Vec::new(), Vec::new());
+        Self { number, random, mix, pending, wakes_at, ranges, cursors, snapshots }
     }
 
     /// Forgets everything of an opening that has ended.
     pub(crate) fn let_go(&mut self) {
         self.pending = None;
         self.ranges.clear();
+        self.cursors.clear();
         self.snapshots.clear();
         self.wakes_at = Duration::ZERO;
         self.mix = Mix::draw(&mut self.random);
@@ -114,12 +121,17 @@ impl Caller {
         if !self.snapshots.is_empty() && self.random.chance(40) {
             let held = &self.snapshots[self.random.below(self.snapshots.len())];
             check_snapshot_get(scene, held, &key);
+        } else if self.random.chance(30) {
+            check_presence(scene, db, &key);
         } else {
             check_get(scene, db, &key);
         }
     }
 
     fn range(&mut self, scene: &Scene, db: &Db) {
+        if self.random.chance(40) {
+            return self.move_cursor(scene, db);
+        }
         if self.ranges.is_empty() || (self.ranges.len() < RANGES_MAX && self.random.chance(50)) {
             let held = self.make_range(scene, db);
             self.ranges.push(held);
@@ -132,18 +144,37 @@ impl Caller {
         }
     }
 
+    fn move_cursor(&mut self, scene: &Scene, db: &Db) {
+        if self.cursors.is_empty() || (self.cursors.len() < CURSORS_MAX && self.random.chance(50)) {
+            let snapshot = self.draw_snapshot().map(|index| &self.snapshots[index]);
+            let model = scene.model.borrow();
+            let at = snapshot.map_or(model.visible(), |held| held.at);
+            let cursor = snapshot.map_or_else(|| db.cursor(), |held| held.snapshot.cursor());
+            self.cursors.push(HeldCursor { cursor, expected: model.prefix(b"", at), place: None, at });
+        }
+        let at = self.random.below(self.cursors.len());
+        let count = self.random.magnitude(100);
+        self.cursors[at].go(scene, &mut self.random, count);
+        if self.random.chance(20) {
+            self.cursors.swap_remove(at);
+        }
+    }
+
+    /// One of the snapshots held, or none for now.
+    fn draw_snapshot(&mut self) -> Option<usize> {
+        let len = self.snapshots.len();
+        (len > 0 && self.random.chance(40)).then(|| self.random.below(len))
+    }
+
     fn make_range(&mut self, scene: &Scene, db: &Db) -> HeldRange {
-        let held = match self.snapshots.len() {
-            0 => None,
-            len => self.random.chance(40).then(|| self.random.below(len)),
-        };
-        let snapshot = held.map(|index| &self.snapshots[index]);
+        let snapshot = self.draw_snapshot().map(|index| &self.snapshots[index]);
         let model = scene.model.borrow();
         let at = snapshot.map_or(model.visible(), |held| held.at);
         if self.random.chance(30) {
             let prefix = scene.workload.prefix(&mut self.random);
             let range = snapshot.map_or_else(|| db.prefix(&prefix), |held| held.snapshot.prefix(&prefix));
-            return HeldRange { range, expected: model.prefix(&prefix, at), at };
+            let walk = Walk::draw(range, &mut self.random);
+            return HeldRange { walk, expected: model.prefix(&prefix, at), at };
         }
         let bounds = scene.workload.bounds(&mut self.random);
         let expected = model.range(&bounds, at);
@@ -151,7 +182,7 @@ impl Caller {
             Some(held) => held.snapshot.range(bounds),
             None => db.range(bounds),
         };
-        HeldRange { range, expected, at }
+        HeldRange { walk: Walk::draw(range, &mut self.random), expected, at }
     }
 
     fn snapshot(&mut self, scene: &Scene, db: &Db) {

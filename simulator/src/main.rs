@@ -19,6 +19,7 @@ mod figures;
 mod harm;
 mod judge;
 mod model;
+mod moving;
 mod options;
 mod parameters;
 mod pending;

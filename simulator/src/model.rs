@@ -146,6 +146,16 @@ impl Model {
         meanwhile.any(|version| version.value.as_deref() == value)
     }
 
+    /// Whether a question that began at `from` and ended at `to` may find that the key has a value, or none.
+    pub(crate) fn allows_presence(&self, key: &[u8], is_there: bool, from: u64, to: u64) -> bool {
+        if self.at(key, from).is_some() == is_there {
+            return true;
+        }
+        let versions = self.history.get(key).map_or(&[][..], Vec::as_slice);
+        let mut meanwhile = versions.iter().filter(|version| (from + 1..=to).contains(&version.seqno));
+        meanwhile.any(|version| version.value.is_some() == is_there)
+    }
+
     /// What a range shows at `seqno`. Bounds may cross: then it shows nothing.
     pub(crate) fn range(&self, (lower, upper): &Bounds, seqno: u64) -> Expected {
         let above = |key: &Vec<u8>| match lower {

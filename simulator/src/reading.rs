@@ -1,14 +1,41 @@
 //! Reads, each held against the model.
 
-use rabi::{Db, Range, Snapshot};
+use rabi::{Db, Keys, Range, Result, Snapshot, Value};
 
 use crate::model::{Bytes, Expected};
+use crate::random::Random;
 use crate::scene::Scene;
 use crate::workload::{show_key, show_value};
 
+/// A range with values or without.
+pub(crate) enum Walk {
+    Entries(Range),
+    Keys(Keys),
+}
+
+impl Walk {
+    /// Mostly with values.
+    pub(crate) fn draw(range: Range, random: &mut Random) -> Self {
+        if random.chance(25) { Self::Keys(range.into_keys()) } else { Self::Entries(range) }
+    }
+
+    fn step(&mut self, backward: bool) -> Option<Result<(Vec<u8>, Option<Value>)>> {
+        match self {
+            Self::Entries(range) => {
+                let entry = if backward { range.next_back() } else { range.next() };
+                entry.map(|entry| entry.map(|(key, value)| (key, Some(value))))
+            }
+            Self::Keys(keys) => {
+                let key = if backward { keys.next_back() } else { keys.next() };
+                key.map(|key| key.map(|key| (key, None)))
+            }
+        }
+    }
+}
+
 /// A range half read, with what it has still to show.
 pub(crate) struct HeldRange {
-    pub(crate) range: Range,
+    pub(crate) walk: Walk,
     pub(crate) expected: Expected,
     /// The seqno it was made at, for the record.
     pub(crate) at: u64,
@@ -40,8 +67,35 @@ pub(crate) fn check_get(scene: &Scene, db: &Db, key: &[u8]) {
     }
 }
 
+/// Asks whether a key has a value, as of now.
+pub(crate) fn check_presence(scene: &Scene, db: &Db, key: &[u8]) {
+    let from = scene.model.borrow().visible();
+    let found = db.contains_key(key);
+    let to = scene.model.borrow().visible();
+    match found {
+        Ok(found) => {
+            scene.figures.borrow_mut().reads += 1;
+            let is_right = scene.model.borrow().allows_presence(key, found, from, to);
+            assert!(is_right, "contains_key {} at seqno {from} to {to}: found {found}", show_key(key));
+        }
+        Err(error) => scene.permit_read("contains_key", &error),
+    }
+}
+
 /// Looks a key up as of a snapshot.
 pub(crate) fn check_snapshot_get(scene: &Scene, held: &HeldSnapshot, key: &[u8]) {
+    match held.snapshot.contains_key(key) {
+        Ok(found) => {
+            let expected = scene.model.borrow().at(key, held.at).is_some();
+            assert!(
+                found == expected,
+                "contains_key {} at snapshot {}: found {found}",
+                show_key(key),
+                held.at
+            );
+        }
+        Err(error) => scene.permit_read("contains_key of a snapshot", &error),
+    }
     match held.snapshot.get(key) {
         Ok(found) => compare_get(scene, key, found.as_deref(), held.at, held.at),
         Err(error) => scene.permit_read("get of a snapshot", &error),
@@ -75,7 +129,7 @@ pub(crate) fn read_range(scene: &Scene, held: &mut HeldRange, way: Way, count: u
             Way::Backward => true,
             Way::BothEnds => step % 2 == 1,
         };
-        let found = if backward { held.range.next_back() } else { held.range.next() };
+        let found = held.walk.step(backward);
         let expected = if backward { held.expected.pop_back() } else { held.expected.pop_front() };
         let found = match found {
             Some(Err(error)) => {
@@ -89,10 +143,11 @@ pub(crate) fn read_range(scene: &Scene, held: &mut HeldRange, way: Way, count: u
         match (found, expected) {
             (None, None) => return Reading::Ended,
             (Some((key, value)), Some((expected_key, expected_value)))
-                if key == expected_key && value[..] == expected_value[..] => {}
+                if key == expected_key
+                    && value.as_ref().is_none_or(|value| value[..] == expected_value[..]) => {}
             (found, expected) => {
-                let found = found.map(|(key, value)| show_entry(&key, &value));
-                let expected = expected.map(|(key, value): (_, Bytes)| show_entry(&key, &value));
+                let found = found.map(|(key, value)| show_entry(&key, value.as_deref()));
+                let expected = expected.map(|(key, value): (_, Bytes)| show_entry(&key, Some(&value)));
                 let nothing = || "nothing".to_owned();
                 let (found, expected) = (found.unwrap_or_else(nothing), expected.unwrap_or_else(nothing));
                 panic!("range at seqno {}, {way:?}: found {found}, expected {expected}", held.at);
@@ -102,6 +157,6 @@ pub(crate) fn read_range(scene: &Scene, held: &mut HeldRange, way: Way, count: u
     Reading::Going
 }
 
-fn show_entry(key: &[u8], value: &[u8]) -> String {
-    format!("{} with {}", show_key(key), show_value(Some(value)))
+fn show_entry(key: &[u8], value: Option<&[u8]>) -> String {
+    format!("{} with {}", show_key(key), show_value(value))
 }

@@ -4,15 +4,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use rabi::sim::{Faults, Survival, World};
-use rabi::{Db, Error, OpeningDb};
+use rabi::sim::{Faults, OpeningDb, Survival, World};
+use rabi::{Db, Error};
 
 use crate::figures::Figures;
 use crate::options;
 use crate::parameters::{Parameters, Weather};
 use crate::pending::What;
 use crate::random::Random;
-use crate::reading::{HeldRange, Reading, Way, check_get, read_range};
+use crate::reading::{HeldRange, Reading, Walk, Way, check_get, read_range};
 use crate::scene::{Cores, DIR, Scene};
 
 /// Attempts to open before the weather turns calm, so that each run gets somewhere.
@@ -317,7 +317,7 @@ impl Scene {
         for way in [Way::Forward, Way::Backward] {
             let at = self.model.borrow().visible();
             let expected = self.model.borrow().prefix(b"", at);
-            let mut held = HeldRange { range: db.prefix(b""), expected, at };
+            let mut held = HeldRange { walk: Walk::Entries(db.iter()), expected, at };
             if read_range(self, &mut held, way, usize::MAX) == Reading::Failed {
                 break;
             }

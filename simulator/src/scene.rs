@@ -11,8 +11,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rabi::sim::World;
-use rabi::{Db, Durability, Error, Stats, Stepper};
+use rabi::sim::{Stepper, World};
+use rabi::{Db, Durability, Error, Stats};
 
 use crate::caller::Caller;
 use crate::figures::Figures;

@@ -10,6 +10,21 @@ use std::path::{Path, PathBuf};
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What can go wrong. See each variant for what still works afterwards.
+///
+/// The text says what was attempted, on which file, and what to do next.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path();
+/// use rabi::{Db, Error, Options};
+/// let db = Db::open(path, Options::new())?;
+/// match Db::open(path, Options::new()) {
+///     Err(Error::Locked { holder, .. }) => println!("{holder} has it"),
+///     other => panic!("{other:?}"),
+/// }
+/// # db.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -93,6 +108,13 @@ pub enum Error {
     /// There is no database and `create_if_missing` is off.
     #[error("{} holds no Rabi database; set `create_if_missing(true)` to make one", dir.display())]
     Missing {
+        /// The directory.
+        dir: PathBuf,
+    },
+
+    /// There is a database already and `error_if_exists` is on.
+    #[error("{} holds a Rabi database already; name another directory, or open it without `error_if_exists`", dir.display())]
+    Exists {
         /// The directory.
         dir: PathBuf,
     },

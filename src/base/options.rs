@@ -78,6 +78,7 @@ impl WriteOptions {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) create_if_missing: bool,
+    pub(crate) error_if_exists: bool,
     pub(crate) cores: usize,
     pub(crate) io_backend: IoBackend,
     pub(crate) durability: Durability,
@@ -97,6 +98,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             create_if_missing: true,
+            error_if_exists: false,
             cores: 0,
             io_backend: IoBackend::Auto,
             durability: Durability::Process,
@@ -126,6 +128,15 @@ impl Options {
     #[must_use]
     pub fn create_if_missing(mut self, create: bool) -> Self {
         self.create_if_missing = create;
+        self
+    }
+
+    /// Whether opening a directory that holds a database is [`Error::Exists`]: of several openings that
+    /// set it, one makes the database and the others fail. Default: false. Makes no sense, and is
+    /// [`Error::InvalidOption`], while [`create_if_missing`](Self::create_if_missing) is off.
+    #[must_use]
+    pub fn error_if_exists(mut self, fail: bool) -> Self {
+        self.error_if_exists = fail;
         self
     }
 
@@ -266,6 +277,13 @@ impl Options {
         if !self.stage_size_bytes.is_power_of_two() {
             return Err(invalid("stage_size_bytes", self.stage_size_bytes, "a power of two"));
         }
+        if self.error_if_exists && !self.create_if_missing {
+            return Err(Error::InvalidOption {
+                option: "error_if_exists",
+                value: "true".into(),
+                allowed: "false where `create_if_missing` is false".into(),
+            });
+        }
         Ok(())
     }
 
@@ -311,6 +329,10 @@ mod tests {
         check(
             Options::new().wal_segment_size_bytes(70_000),
             "option `wal_segment_size_bytes` is 70000, but must be a multiple of 4096",
+        );
+        check(
+            Options::new().create_if_missing(false).error_if_exists(true),
+            "option `error_if_exists` is true, but must be false where `create_if_missing` is false",
         );
         check(
             Options::new().max_flushed_files(1),

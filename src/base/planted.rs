@@ -90,6 +90,7 @@ mod selector {
         LargeBatchBlind: "a large batch waits on although there is no room for it",
         RemovalFailureFails: "an edit fails because the old manifest cannot be removed",
         ForwardBoundWrong: "a forward iteration includes its upper bound",
+        CursorTurnsInPlace: "a cursor that turns forward stays on its key",
         DurabilityIgnored: "a write that names no durability is Process, whatever the options say",
         HoleBoundWrong: "a key at a partition's lower bound counts as none of it",
         HolesRewritten: "a partition is rewritten although it receives no key",

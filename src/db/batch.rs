@@ -20,6 +20,7 @@ use crate::wal::BatchBuffer;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "a batch changes nothing until it is written"]
 pub struct WriteBatch {
     buffer: BatchBuffer,
     /// The first entry that was too large; reported by the write.
@@ -28,7 +29,6 @@ pub struct WriteBatch {
 
 impl WriteBatch {
     /// An empty batch.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }

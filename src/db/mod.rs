@@ -1,11 +1,15 @@
-//! The public face: [`Db`], batches, snapshots and ranges. No logic of its own.
+//! The public face: [`Db`], batches, snapshots, ranges and cursors. No logic of its own.
 
 mod batch;
 mod bounds;
+mod cursor;
+mod moment;
 mod range;
+mod read;
 #[cfg(feature = "sim")]
 mod simulated;
 mod snapshot;
+#[cfg(feature = "sim")]
 mod stepper;
 
 use std::cell::RefCell;
@@ -13,8 +17,11 @@ use std::ops::RangeBounds;
 use std::path::Path;
 
 pub use batch::WriteBatch;
-pub use range::Range;
+pub use cursor::Cursor;
+pub use range::{Keys, Range};
+pub use read::Read;
 pub use snapshot::Snapshot;
+#[cfg(feature = "sim")]
 pub use stepper::{OpeningDb, Stepper};
 
 use crate::base::error::Result;
@@ -24,7 +31,9 @@ use crate::base::sync::Arc;
 use crate::base::value::Value;
 use crate::engine::{Handle, Stats};
 use crate::exec::block_on;
+use crate::lsm::ranges::KeyRange;
 use bounds::Bounds;
+use moment::Moment;
 
 /// An open database. Cheap to clone, usable from any thread; all clones are one database.
 ///
@@ -65,7 +74,8 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::InvalidOption`](crate::Error::InvalidOption), [`Error::Locked`](crate::Error::Locked)
-    /// if another handle has it open, [`Error::NotADatabase`](crate::Error::NotADatabase) if the
+    /// if another handle has it open, [`Error::Missing`](crate::Error::Missing) and
+    /// [`Error::Exists`](crate::Error::Exists) as the options say, [`Error::NotADatabase`](crate::Error::NotADatabase) if the
     /// directory holds something else, [`Error::Corruption`](crate::Error::Corruption) if something
     /// needed is damaged, and I/O errors.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self> {
@@ -77,6 +87,7 @@ impl Db {
     ///
     /// # Errors
     /// As [`open`](Self::open); what goes wrong later comes out of the [`OpeningDb`].
+    #[cfg(feature = "sim")]
     pub fn open_stepped(dir: impl AsRef<Path>, options: Options) -> Result<(Stepper, OpeningDb)> {
         stepper::open(dir.as_ref(), options)
     }
@@ -87,6 +98,15 @@ impl Db {
     /// [`Error::Closed`](crate::Error::Closed), [`Error::Corruption`](crate::Error::Corruption), I/O.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         self.handle.0.get(key.as_ref(), None)
+    }
+
+    /// Whether a key has a value. Sees every write acknowledged before the call, and does not copy the
+    /// value, though it may read the block that holds it.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.handle.0.contains_key(key.as_ref(), None)
     }
 
     /// Sets the value of a key, with the durability of [`Options::durability`].
@@ -195,17 +215,36 @@ impl Db {
     ///
     /// The range pins the files and memtables it reads, not a lock: writes go on.
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Range {
-        Range::new(Arc::clone(&self.handle), Bounds::of_range(&range), None)
+        Range::new(self.moment(), Bounds::of_range(&range))
     }
 
     /// The keys that begin with `prefix`, with their values, in order, from either end, as of now.
     pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Range {
-        Range::new(Arc::clone(&self.handle), Bounds::of_prefix(prefix.as_ref()), None)
+        Range::new(self.moment(), Bounds::of_prefix(prefix.as_ref()))
+    }
+
+    /// All keys with their values, in order, from either end, as of now.
+    pub fn iter(&self) -> Range {
+        self.prefix([])
+    }
+
+    /// All keys without their values, in order, from either end, as of now. For the keys of a range,
+    /// [`Range::into_keys`].
+    pub fn keys(&self) -> Keys {
+        self.iter().into_keys()
+    }
+
+    /// A cursor over all keys as of now, on no entry yet.
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(self.moment())
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::new(&self.handle, None)
     }
 
     /// A view of the database as of now that later writes do not change. Versions it sees are kept
     /// until it is dropped.
-    #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(Arc::clone(&self.handle))
     }
@@ -225,6 +264,38 @@ impl Db {
     /// Whatever keeps a flush or compaction from succeeding.
     pub fn compact(&self) -> Result<()> {
         block_on(self.handle.0.compact())
+    }
+
+    /// About how many bytes the keys of a range take: in files, the data blocks that may hold them; in
+    /// memtables, the memory that [`Stats`] calls `memtable_bytes` and `frozen_bytes`. Does no I/O.
+    ///
+    /// Old versions, deletes and what a newer file hides count until compaction has dropped them;
+    /// indexes, filters and the log do not. Of each file, up to a block more is counted at either end
+    /// of the range. Memtables are counted exactly for all keys and for ranges of fewer than a thousand
+    /// entries; of longer ones an even spread of keys is assumed, which may be wrong by as much as the
+    /// memtables hold.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+    /// for number in 0..1000_u32 {
+    ///     db.put(number.to_be_bytes(), [0; 100])?;
+    /// }
+    /// let half = 500_u32.to_be_bytes();
+    /// assert!(db.approximate_size(half..)? >= 500 * 104);
+    /// assert!(db.approximate_size(..half)? < db.approximate_size::<[u8; 4]>(..)?);
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Closed`](crate::Error::Closed).
+    pub fn approximate_size<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Result<u64> {
+        let bounds = Bounds::of_range(&range);
+        if bounds.is_empty() {
+            return self.handle.0.check_open().map(|()| 0);
+        }
+        self.handle.0.approximate_size(&KeyRange { lower: bounds.lower, upper: bounds.upper })
     }
 
     /// The state of all levels and the counters since opening.

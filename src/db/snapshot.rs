@@ -1,9 +1,11 @@
 //! A view of the database that later writes do not change.
 
+use std::fmt;
 use std::ops::RangeBounds;
 
 use super::bounds::Bounds;
-use super::range::Range;
+use super::moment::Moment;
+use super::{Cursor, Keys, Range};
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
@@ -24,6 +26,7 @@ use crate::engine::Handle;
 /// # db.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a snapshot that is dropped at once keeps nothing"]
 pub struct Snapshot {
     handle: Arc<Handle>,
     seqno: SeqNo,
@@ -43,20 +46,53 @@ impl Snapshot {
         self.handle.0.get(key.as_ref(), Some(self.seqno))
     }
 
+    /// Whether the key had a value. The value is not copied.
+    ///
+    /// # Errors
+    /// As [`Db::get`](crate::Db::get).
+    pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.handle.0.contains_key(key.as_ref(), Some(self.seqno))
+    }
+
     /// The keys of a range with the values they had.
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Range {
-        Range::new(Arc::clone(&self.handle), Bounds::of_range(&range), Some(self.seqno))
+        Range::new(self.moment(), Bounds::of_range(&range))
     }
 
     /// The keys that began with `prefix`, with the values they had.
     pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Range {
-        Range::new(Arc::clone(&self.handle), Bounds::of_prefix(prefix.as_ref()), Some(self.seqno))
+        Range::new(self.moment(), Bounds::of_prefix(prefix.as_ref()))
+    }
+
+    /// All keys with the values they had, in order, from either end.
+    pub fn iter(&self) -> Range {
+        self.prefix([])
+    }
+
+    /// All keys there were, without values, in order, from either end.
+    pub fn keys(&self) -> Keys {
+        self.iter().into_keys()
+    }
+
+    /// A cursor over the keys there were, on no entry yet. It may outlive the snapshot.
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(self.moment())
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::new(&self.handle, Some(self.seqno))
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
         self.handle.0.release_snapshot(self.seqno);
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot({} at seqno {})", self.handle.0.directory.path().display(), self.seqno)
     }
 }
 

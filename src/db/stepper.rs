@@ -1,5 +1,6 @@
-//! A database whose cores are stepped by the caller instead of running on threads.
+//! A database whose cores are stepped by the caller instead of running on threads. Feature `sim`.
 
+use std::fmt;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use crate::exec::{Reply, Stepped};
 /// The cores of a database opened with [`Db::open_stepped`] or in a simulated world. Nothing happens in the background
 /// unless a core is stepped. Blocking calls that need a core (a `Power` write, a flush) would wait
 /// forever on the stepping thread.
+#[must_use = "nothing happens unless cores are stepped"]
 pub struct Stepper {
     cores: Stepped,
 }
@@ -33,8 +35,21 @@ impl Stepper {
     }
 }
 
+impl fmt::Debug for Stepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stepper({} cores)", self.cores())
+    }
+}
+
 /// A database being opened: ready after enough steps.
+#[must_use = "a database that is not asked for is closed"]
 pub struct OpeningDb(Reply<Result<Handle>>);
+
+impl fmt::Debug for OpeningDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OpeningDb")
+    }
+}
 
 impl OpeningDb {
     /// The database, if opening has ended.
@@ -55,7 +70,6 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Stepper, OpeningDb)>
     Ok((Stepper { cores }, OpeningDb(opening)))
 }
 
-#[cfg(feature = "sim")]
 pub(super) fn open_simulated(
     world: &crate::engine::World,
     dir: &Path,

@@ -11,14 +11,20 @@ mod drain;
 mod open;
 mod read;
 mod shape;
+mod sizes;
 mod snapshots;
 mod stats;
+#[cfg(feature = "sim")]
+mod stepped;
 mod write;
 
-pub(crate) use open::{Handle, open, open_stepped};
+pub(crate) use open::{Handle, open};
 pub use stats::{FileStats, Stats};
 #[cfg(feature = "sim")]
-pub(crate) use {crate::io::sim::World, open::open_simulated};
+pub(crate) use {
+    crate::io::sim::World,
+    stepped::{open_simulated, open_stepped},
+};
 
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;

@@ -14,7 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::base::options::{IoBackend, Options};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, Mutex};
-use crate::exec::{Cores, Event, Local, Reply, Stepped, block_on};
+use crate::exec::{Cores, Event, Local, Reply, block_on};
 use crate::files::FileKind;
 use crate::io::{Dir, Io, Lock, Process, probe};
 use crate::lsm::published::Published;
@@ -73,33 +73,19 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<Handle> {
     block_on(start(&Arc::new(cores), dir, options))?
 }
 
-/// Opens a database on cores that the caller steps; the reply comes as they are.
-pub(crate) fn open_stepped(dir: &Path, options: Options) -> Result<(Stepped, Reply<Result<Handle>>)> {
-    step_in(&probe_for(&options)?, dir, options)
-}
-
-/// Opens a database in a simulated world, on cores that the caller steps.
-#[cfg(feature = "sim")]
-pub(crate) fn open_simulated(
-    world: &crate::io::sim::World,
-    dir: &Path,
-    options: Options,
-) -> Result<(Stepped, Reply<Result<Handle>>)> {
-    let io: Arc<dyn Io> = Arc::new(crate::io::sim::Machine::new(world));
-    let (mut stepped, opening) = step_in(&io, dir, options)?;
-    stepped.tell_deadlines();
-    Ok((stepped, opening))
-}
-
 /// The machine that the options ask for. What is wrong with them comes before what is with it.
-fn probe_for(options: &Options) -> Result<Arc<dyn Io>> {
+pub(super) fn probe_for(options: &Options) -> Result<Arc<dyn Io>> {
     options.validate()?;
     probe::choose(options.io_backend)
 }
 
 /// Starts the cores. Each has a ring of its own, which may be more rings than the system grants although it
 /// has granted one: then, if the choice is free, all go on without.
-fn on_cores<C>(io: &Arc<dyn Io>, options: &Options, start: impl Fn(&Arc<dyn Io>) -> Result<C>) -> Result<C> {
+pub(super) fn on_cores<C>(
+    io: &Arc<dyn Io>,
+    options: &Options,
+    start: impl Fn(&Arc<dyn Io>) -> Result<C>,
+) -> Result<C> {
     match start(io) {
         Err(Error::RingDenied { cause, remedy }) if options.io_backend == IoBackend::Auto => {
             start(&probe::without_rings(cause, &remedy))
@@ -108,17 +94,9 @@ fn on_cores<C>(io: &Arc<dyn Io>, options: &Options, start: impl Fn(&Arc<dyn Io>)
     }
 }
 
-fn step_in(io: &Arc<dyn Io>, dir: &Path, options: Options) -> Result<(Stepped, Reply<Result<Handle>>)> {
-    let (dir, lock, count) = prepare(io, dir, &options)?;
-    let (cores, stepped) = on_cores(io, &options, |io| Cores::stepped(io, count, &lock))?;
-    drop(lock);
-    let opening = start(&Arc::new(cores), dir, options);
-    Ok((stepped, opening))
-}
-
 /// Checks the options and the directory, and takes the lock; returns the directory, which is named
 /// by its path here and never again, the lock, and the number of cores.
-fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Result<(Dir, Lock, usize)> {
+pub(super) fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Result<(Dir, Lock, usize)> {
     options.validate()?;
     let missing = || Error::Missing { dir: path.to_path_buf() };
     let dir = match io.open_dir(path)? {
@@ -138,11 +116,15 @@ fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Result<(Dir, Loc
         }
     }
     let lock = io.lock(&dir, &FileKind::Lock.name())?;
+    // Under the lock: nobody makes one in between.
+    if options.error_if_exists && io.list(&dir)?.iter().any(is_ours) {
+        return Err(Error::Exists { dir: path.to_path_buf() });
+    }
     let count = if options.cores == 0 { io.parallelism().min(4) } else { options.cores };
     Ok((dir, lock, count))
 }
 
-fn start(cores: &Arc<Cores>, dir: Dir, options: Options) -> Reply<Result<Handle>> {
+pub(super) fn start(cores: &Arc<Cores>, dir: Dir, options: Options) -> Reply<Result<Handle>> {
     let shared = Arc::clone(cores);
     cores.run(0, move |local| async move { assemble(local, shared, &dir, options).await })
 }

@@ -8,7 +8,7 @@
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
-use crate::base::key::{Kind, SeqNo};
+use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::metrics::Counter;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
@@ -20,9 +20,9 @@ use crate::lsm::view::{Files, View};
 use crate::table::{Block, Table, key_hash};
 
 /// What a lookup comes to.
-enum Step {
-    /// The newest visible version, unless it is a deletion.
-    Done(Option<Value>),
+enum Step<R> {
+    /// What was taken of the newest visible version, unless it is a deletion.
+    Done(Option<R>),
     /// This block must be read first.
     Read(Arc<Table>, usize),
 }
@@ -33,14 +33,24 @@ type Fetched = Vec<(u64, usize, Arc<Block>)>;
 impl Engine {
     /// The value of `key`, at a snapshot's seqno or now.
     pub(crate) fn get(&self, key: &[u8], at: Option<SeqNo>) -> Result<Option<Value>> {
+        self.look_up(key, at, Value::copy_of)
+    }
+
+    /// Whether `key` has a value, at a snapshot's seqno or now.
+    pub(crate) fn contains_key(&self, key: &[u8], at: Option<SeqNo>) -> Result<bool> {
+        Ok(self.look_up(key, at, |_| ())?.is_some())
+    }
+
+    /// What `take` makes of the value of `key`.
+    fn look_up<R>(&self, key: &[u8], at: Option<SeqNo>, take: impl Fn(&[u8]) -> R) -> Result<Option<R>> {
         self.check_open()?;
         let mut fetched = Fetched::new();
         loop {
             let guard = epoch::pin();
             let (view, newest) = self.visible.moment(&self.published, &guard);
             let seqno = at.unwrap_or(newest);
-            match lookup(view, key, seqno, &fetched, &guard)? {
-                Step::Done(value) => return Ok(value),
+            match lookup(view, key, seqno, &fetched, &guard, &take) {
+                Step::Done(found) => return Ok(found),
                 Step::Read(table, number) => {
                     drop(guard);
                     let block = self.blocks.read(&table, number)?;
@@ -52,15 +62,22 @@ impl Engine {
     }
 }
 
-fn lookup(view: &View, key: &[u8], seqno: SeqNo, fetched: &Fetched, guard: &Guard) -> Result<Step> {
-    let copy = |kind: Kind, value: &[u8]| (kind == Kind::Put).then(|| Value::copy_of(value));
-    if let Some(value) = view.memtable.get(key, seqno, |tag, value| copy(tag.kind(), value)) {
-        return Ok(Step::Done(value));
+fn lookup<R>(
+    view: &View,
+    key: &[u8],
+    seqno: SeqNo,
+    fetched: &Fetched,
+    guard: &Guard,
+    take: &impl Fn(&[u8]) -> R,
+) -> Step<R> {
+    let found = |tag: Tag, value: &[u8]| (tag.kind() == Kind::Put).then(|| take(value));
+    if let Some(found) = view.memtable.get(key, seqno, found) {
+        return Step::Done(found);
     }
     for memtable in view.frozen.iter().filter(|memtable| memtable.may_hold(key)) {
-        if let Some(value) = memtable.get(key, seqno, |tag, value| copy(tag.kind(), value)) {
+        if let Some(found) = memtable.get(key, seqno, found) {
             reached!("read: found in L1");
-            return Ok(Step::Done(value));
+            return Step::Done(found);
         }
     }
     let hash = key_hash(key);
@@ -69,17 +86,24 @@ fn lookup(view: &View, key: &[u8], seqno: SeqNo, fetched: &Fetched, guard: &Guar
             reached!("read: a filter spared a block");
             continue;
         }
-        if let Some(step) = look_in(table, key, seqno, fetched, guard) {
-            return Ok(step);
+        if let Some(step) = look_in(table, key, seqno, fetched, guard, take) {
+            return step;
         }
     }
-    Ok(Step::Done(None))
+    Step::Done(None)
 }
 
 /// Looks into the block of a table that may hold `key`; nothing if it does not. A function of its own, so that a
 /// lookup that filters spare all blocks does not pay for the registers that decoding takes.
 #[inline(never)]
-fn look_in(table: &Arc<Table>, key: &[u8], seqno: SeqNo, fetched: &Fetched, guard: &Guard) -> Option<Step> {
+fn look_in<R>(
+    table: &Arc<Table>,
+    key: &[u8],
+    seqno: SeqNo,
+    fetched: &Fetched,
+    guard: &Guard,
+    take: &impl Fn(&[u8]) -> R,
+) -> Option<Step<R>> {
     let number = table.find_block(key)?;
     let held = fetched.iter().find(|(id, block, _)| *id == table.id() && *block == number);
     let block = match held {
@@ -92,7 +116,7 @@ fn look_in(table: &Arc<Table>, key: &[u8], seqno: SeqNo, fetched: &Fetched, guar
     let (tag, range) = block.get(key, seqno)?;
     reached!("read: found in a file");
     let value = block.slice(range);
-    Some(Step::Done((tag.kind() == Kind::Put).then(|| Value::copy_of(value))))
+    Some(Step::Done((tag.kind() == Kind::Put).then(|| take(value))))
 }
 
 /// The files that may hold `key`, newest first. Their filters' lines are all on their way when the

@@ -43,6 +43,17 @@ impl FileStats {
 
 /// The state of a database at one moment and what it has done since it was opened. Counters are
 /// read one by one, so sums may be off by what happened meanwhile.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+/// let stats = db.stats();
+/// println!("{} files wait in L2, through {}", stats.flushed.len(), stats.backend);
+/// assert_eq!(stats.get("stalls"), Some(0));
+/// print!("{stats}"); // every number with its name
+/// # db.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {

@@ -1,4 +1,4 @@
-//! All cores of one database: started on threads of their own, or stepped by a test.
+//! All cores of one database, started on threads of their own.
 
 use std::future::Future;
 
@@ -8,12 +8,12 @@ use super::mailbox::Mailbox;
 use super::reply::{Reply, reply};
 use crate::base::error::{Error, Result};
 use crate::base::sync::{Arc, Mutex, lock};
-use crate::io::{Io, Lock, Process, Thread};
+use crate::io::{Io, Lock, Thread};
 
 /// Handle to the running cores. Shared by all that start tasks.
 pub(crate) struct Cores {
-    mailboxes: Vec<Arc<Mailbox>>,
-    threads: Mutex<Vec<Box<dyn Thread>>>,
+    pub(super) mailboxes: Vec<Arc<Mailbox>>,
+    pub(super) threads: Mutex<Vec<Box<dyn Thread>>>,
 }
 
 impl Cores {
@@ -37,16 +37,6 @@ impl Cores {
             cores.mailboxes.push(receiver.recv().map_err(|_| Error::Closed)??);
         }
         Ok(cores)
-    }
-
-    /// Makes `count` cores on the calling thread, to be stepped by it.
-    pub(crate) fn stepped(io: &Arc<dyn Io>, count: usize, held: &Lock) -> Result<(Self, Stepped)> {
-        let cores = (0..count).map(|number| Core::new(io, number, held)).collect::<Result<Vec<_>>>()?;
-        let mailboxes = cores.iter().map(|core| Arc::clone(core.mailbox())).collect();
-        Ok((
-            Self { mailboxes, threads: Mutex::default() },
-            Stepped { cores, tells: false, process: Process::current() },
-        ))
     }
 
     /// How many there are.
@@ -89,42 +79,6 @@ impl Cores {
 impl Drop for Cores {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// Cores without threads: whoever holds this takes their turns, in any order.
-pub(crate) struct Stepped {
-    cores: Vec<Core>,
-    /// Whether an idle core tells its queue until when it would sleep. Only a simulated queue takes
-    /// that as news and does not sleep.
-    tells: bool,
-    /// Its children may not touch the cores' queues.
-    process: Process,
-}
-
-impl Stepped {
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.cores.len()
-    }
-
-    /// Takes one turn of one core without waiting; returns whether it found work.
-    pub(crate) fn step(&mut self, core: usize) -> bool {
-        self.process.is_current() && self.cores[core].turn(self.tells) == Turn::Worked
-    }
-
-    /// For cores of a simulated world: idle ones tell it when they would wake up.
-    #[cfg(feature = "sim")]
-    pub(crate) fn tell_deadlines(&mut self) {
-        self.tells = true;
-    }
-}
-
-impl Drop for Stepped {
-    fn drop(&mut self) {
-        if !self.process.is_current() {
-            std::mem::forget(std::mem::take(&mut self.cores));
-        }
     }
 }
 

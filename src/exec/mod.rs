@@ -14,10 +14,14 @@ mod local;
 mod loom_tests;
 mod mailbox;
 mod reply;
+#[cfg(feature = "sim")]
+mod stepped;
 mod timers;
 
 pub(crate) use block_on::block_on;
-pub(crate) use cores::{Cores, Stepped};
+pub(crate) use cores::Cores;
 pub(crate) use event::Event;
 pub(crate) use local::{Local, Submitted};
 pub(crate) use reply::{Promise, Reply, reply};
+#[cfg(feature = "sim")]
+pub(crate) use stepped::Stepped;

@@ -6,9 +6,17 @@ use super::source::{FlushedCursor, PartitionsCursor, Source};
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, compare};
 use crate::base::sync::Arc;
-use crate::base::value::Value;
 use crate::lsm::view::View;
 use crate::memtable::MemtableCursor;
+
+/// Which way a merge goes, and what of an entry it shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    /// Downwards.
+    pub(crate) backward: bool,
+    /// Values are shown. Without, they may be empty: nobody looks at them, so nobody copies them.
+    pub(crate) values: bool,
+}
 
 /// A merged, visible order with its position.
 pub(crate) struct Merge {
@@ -16,7 +24,7 @@ pub(crate) struct Merge {
     heap: MergeHeap,
     seqno: SeqNo,
     backward: bool,
-    /// Forward: the key whose versions are to be skipped.
+    /// The key that was decided last: its other versions count for nothing.
     passed: Option<Vec<u8>>,
     fetch: Arc<dyn Fetch>,
     /// Entries passed, deletes among them, and keys shown: told at the end, so that passing one costs
@@ -42,15 +50,16 @@ impl Merge {
         fetch: &Arc<dyn Fetch>,
         seqno: SeqNo,
         bound: Option<&[u8]>,
-        backward: bool,
+        course: Course,
     ) -> Result<Self> {
+        let Course { backward, values } = course;
         let mut sources = Vec::with_capacity(2 + view.frozen.len() + view.files.flushed.len());
         for memtable in std::iter::once(&view.memtable).chain(&view.frozen) {
             let memtable = Arc::clone(memtable);
             sources.push(Source::Memtable(if backward {
-                MemtableCursor::backward(memtable, bound)
+                MemtableCursor::backward(memtable, bound, values)
             } else {
-                MemtableCursor::forward(memtable, bound)
+                MemtableCursor::forward(memtable, bound, values)
             }));
         }
         for index in 0..view.files.flushed.len() {
@@ -64,11 +73,22 @@ impl Merge {
         Ok(Self { sources, heap, seqno, backward, passed, fetch, entries: 0, tombstones: 0, shown: 0 })
     }
 
-    /// The next visible key with its value, written to `key`; `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<(Vec<u8>, Value)>> {
-        let found = if self.backward { self.next_backward() } else { self.next_forward() }?;
+    /// Goes to the next visible key and returns what `take` made of it and its value; `None` at the
+    /// end. Of a key with several versions, `take` may be asked more than once: the last time counts.
+    pub(crate) fn next<R>(&mut self, take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
+        let found = if self.backward { self.next_backward(take) } else { self.next_forward(take) }?;
         self.shown += u64::from(found.is_some());
         Ok(found)
+    }
+
+    /// The key that [`next`](Self::next) went to; `None` before the first.
+    pub(crate) fn key(&self) -> Option<&[u8]> {
+        self.passed.as_deref()
+    }
+
+    /// Which way it goes.
+    pub(crate) fn is_backward(&self) -> bool {
+        self.backward
     }
 
     fn advance_top(&mut self, top: usize, kind: Kind) -> Result<()> {
@@ -86,18 +106,14 @@ impl Merge {
     }
 
     /// Versions come newest first: the first visible one decides.
-    fn next_forward(&mut self) -> Result<Option<(Vec<u8>, Value)>> {
+    fn next_forward<R>(&mut self, mut take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
         while let Some(top) = self.heap.top() {
             let Some((key, tag, value)) = self.sources[top].entry() else { break };
             let decided = self.passed.as_deref() == Some(key);
             let mut found = None;
             if !decided && tag.seqno() <= self.seqno {
-                let passed = self.passed.get_or_insert_default();
-                passed.clear();
-                passed.extend_from_slice(key);
-                if tag.kind() == Kind::Put {
-                    found = Some((key.to_vec(), Value::copy_of(value)));
-                }
+                pass(&mut self.passed, key);
+                found = (tag.kind() == Kind::Put).then(|| take(key, value));
             }
             self.advance_top(top, tag.kind())?;
             if found.is_some() {
@@ -108,24 +124,30 @@ impl Merge {
     }
 
     /// Versions come oldest first: the last visible one decides.
-    fn next_backward(&mut self) -> Result<Option<(Vec<u8>, Value)>> {
-        let mut current: Option<Vec<u8>> = None;
-        let mut newest: Option<Value> = None;
+    fn next_backward<R>(&mut self, mut take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
+        let mut newest = None;
         while let Some(top) = self.heap.top() {
             let Some((key, tag, value)) = self.sources[top].entry() else { break };
-            if current.as_deref() != Some(key) {
-                if let (Some(key), Some(value)) = (&current, newest.take()) {
-                    return Ok(Some((key.clone(), value)));
+            if self.passed.as_deref() != Some(key) {
+                if newest.is_some() {
+                    break;
                 }
-                current = Some(key.to_vec());
+                pass(&mut self.passed, key);
             }
             if tag.seqno() <= self.seqno {
-                newest = (tag.kind() == Kind::Put).then(|| Value::copy_of(value));
+                newest = (tag.kind() == Kind::Put).then(|| take(key, value));
             }
             self.advance_top(top, tag.kind())?;
         }
-        Ok(current.zip(newest))
+        Ok(newest)
     }
+}
+
+/// Notes a key in memory that is used again.
+fn pass(passed: &mut Option<Vec<u8>>, key: &[u8]) {
+    let passed = passed.get_or_insert_default();
+    passed.clear();
+    passed.extend_from_slice(key);
 }
 
 fn less(sources: &[Source], backward: bool, a: usize, b: usize) -> bool {

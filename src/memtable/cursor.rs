@@ -36,27 +36,31 @@ pub(crate) struct MemtableCursor {
     batch: VecDeque<Entry>,
     batch_len: usize,
     backward: bool,
+    /// Whether values are copied; otherwise they are empty.
+    values: bool,
 }
 
 impl MemtableCursor {
     /// A cursor at the first entry at or after `key` (every version of it), or at the very first.
-    pub(crate) fn forward(memtable: Arc<Memtable>, from: Option<&[u8]>) -> Self {
-        let mut cursor = Self { memtable, batch: VecDeque::new(), batch_len: 2, backward: false };
+    pub(crate) fn forward(memtable: Arc<Memtable>, from: Option<&[u8]>, values: bool) -> Self {
+        let mut cursor = Self { memtable, batch: VecDeque::new(), batch_len: 2, backward: false, values };
         // No entry has the probe's own seqno, so "after it" is "at or after the key".
         cursor.fill(from.map(|key| (key, NEWEST)));
         cursor
     }
 
     /// A cursor at the last entry before `key` (no version of it), or at the very last.
-    pub(crate) fn backward(memtable: Arc<Memtable>, before: Option<&[u8]>) -> Self {
-        let mut cursor = Self { memtable, batch: VecDeque::new(), batch_len: 2, backward: true };
+    pub(crate) fn backward(memtable: Arc<Memtable>, before: Option<&[u8]>, values: bool) -> Self {
+        let mut cursor = Self { memtable, batch: VecDeque::new(), batch_len: 2, backward: true, values };
         cursor.fill(before.map(|key| (key, NEWEST)));
         cursor
     }
 
     fn fill(&mut self, from: Option<(&[u8], SeqNo)>) {
-        let (batch, memtable) = (&mut self.batch, &self.memtable);
-        let each = |key: &[u8], tag: Tag, value: &[u8]| batch.push_back(Entry::new(key, tag, value));
+        let (batch, memtable, values) = (&mut self.batch, &self.memtable, self.values);
+        let each = |key: &[u8], tag: Tag, value: &[u8]| {
+            batch.push_back(Entry::new(key, tag, if values { value } else { &[] }));
+        };
         if self.backward {
             memtable.walk_back(from, self.batch_len, each);
         } else {

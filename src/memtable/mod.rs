@@ -5,6 +5,7 @@
 //! the WAL its first record stands; nothing is ever removed from it.
 
 mod cursor;
+mod estimate;
 mod record;
 
 use std::collections::Bound;

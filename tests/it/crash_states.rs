@@ -6,7 +6,8 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rabi::{Db, Options, Stepper};
+use rabi::sim::Stepper;
+use rabi::{Db, Options};
 
 fn small() -> Options {
     Options::new().cores(1).stage_size_bytes(64 << 10).wal_segment_size_bytes(256 << 10)

@@ -49,6 +49,45 @@ fn an_absent_or_empty_directory_is_missing_if_none_may_be_made() {
 }
 
 #[test]
+fn a_database_that_exists_is_an_error_where_a_new_one_is_wanted() {
+    let scratch = Scratch::new();
+    let dir = scratch.dir();
+    let open = || Db::open(&dir, small().error_if_exists(true));
+    let db = open().unwrap();
+    db.put("key", "value").unwrap();
+    assert!(matches!(open(), Err(Error::Locked { .. })));
+    drop(db);
+    let expected = format!(
+        "{} holds a Rabi database already; name another directory, or open it without `error_if_exists`",
+        dir.display()
+    );
+    assert_eq!(text_of(open()), expected);
+    // The refusal has changed nothing and holds nothing.
+    let db = Db::open(&dir, small()).unwrap();
+    assert_eq!(contents(&db).len(), 1);
+    db.close().unwrap();
+    assert_eq!(text_of(open()), expected);
+}
+
+#[test]
+fn of_several_that_want_a_new_database_one_gets_it() {
+    for _ in 0..10 {
+        let scratch = Scratch::new();
+        let dir = scratch.dir();
+        let open = || match Db::open(&dir, small().cores(1).error_if_exists(true)) {
+            Ok(db) => db.close().map(|()| true),
+            Err(Error::Exists { .. } | Error::Locked { .. }) => Ok(false),
+            Err(error) => Err(error),
+        };
+        let made = std::thread::scope(|scope| {
+            let openings: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            openings.into_iter().map(|one| one.join().unwrap().unwrap()).filter(|made| *made).count()
+        });
+        assert_eq!(made, 1);
+    }
+}
+
+#[test]
 fn a_file_in_the_place_of_the_directory_is_named() {
     let scratch = Scratch::new();
     let dir = scratch.dir();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rabi::{Db, Error, IoBackend, Options, Range, Snapshot, WriteBatch, WriteOptions};
+use rabi::{Cursor, Db, Error, IoBackend, Options, Range, Snapshot, WriteBatch, WriteOptions};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::scratch::{Scratch, contents, small, wait_until};
@@ -27,6 +27,7 @@ struct Held {
     snapshot: Snapshot,
     fresh: Range,
     half_read: Range,
+    cursor: Cursor,
 }
 
 impl Held {
@@ -34,8 +35,9 @@ impl Held {
         let mut half_read = db.prefix("1");
         half_read.next().unwrap().unwrap();
         half_read.next_back().unwrap().unwrap();
-        let snapshot = db.snapshot();
-        Self { db: db.clone(), fresh: snapshot.range::<&str>(..), snapshot, half_read }
+        let (snapshot, mut cursor) = (db.snapshot(), db.cursor());
+        assert!(cursor.seek("1").unwrap());
+        Self { db: db.clone(), fresh: snapshot.range::<&str>(..), snapshot, half_read, cursor }
     }
 
     /// Makes every call there is, as a child does, and drops all.
@@ -44,7 +46,7 @@ impl Held {
             let error = result.expect_err("a child is refused");
             assert!(matches!(error, Error::Forked), "{error}");
         };
-        let Self { db, snapshot, mut fresh, mut half_read } = self;
+        let Self { db, snapshot, mut fresh, mut half_read, mut cursor } = self;
         let mut batch = WriteBatch::new();
         batch.put("k", "v");
         check(db.put("k", "v"));
@@ -54,11 +56,21 @@ impl Held {
         check(db.write(batch, WriteOptions::default()));
         check(db.write(WriteBatch::new(), WriteOptions::default()));
         check(db.get("0001").map(drop));
+        check(db.contains_key("0001").map(drop));
+        check(db.approximate_size::<&str>(..).map(drop));
+        check(db.approximate_size("b".."a").map(drop));
         check(db.flush());
         check(db.compact());
         let clone = snapshot.clone();
         check(snapshot.get("0001").map(drop));
         check(clone.get("0001").map(drop));
+        check(clone.contains_key("0001").map(drop));
+        check(clone.keys().next().expect("an error first").map(drop));
+        check(cursor.prev().map(drop));
+        check(cursor.next().map(drop));
+        check(cursor.seek("0001").map(drop));
+        check(clone.cursor().seek_to_last().map(drop));
+        assert_eq!(cursor.entry(), None);
         check(db.snapshot().get("0001").map(drop));
         for range in [&mut fresh, &mut half_read, &mut db.range::<&str>(..), &mut clone.prefix("1")] {
             check(range.next().expect("an error first").map(drop));
@@ -68,7 +80,7 @@ impl Held {
         assert!(db.stats().get("last_seqno").is_some());
         assert!(format!("{db:?}").starts_with("Db("));
         check(db.clone().close());
-        drop((db, snapshot, clone, fresh, half_read));
+        drop((db, snapshot, clone, fresh, half_read, cursor));
     }
 }
 
@@ -286,6 +298,7 @@ fn a_child_may_open_a_database_of_its_own() {
     run_alone("forked::scene_of_a_childs_own");
 }
 
+#[cfg(feature = "sim")]
 #[test]
 #[ignore = "runs in a process of its own, by the test below"]
 fn scene_of_a_stepped_one() {
@@ -312,6 +325,7 @@ fn scene_of_a_stepped_one() {
     }
 }
 
+#[cfg(feature = "sim")]
 #[test]
 fn cores_that_are_stepped_stand_still_in_a_child() {
     run_alone("forked::scene_of_a_stepped_one");

@@ -1,5 +1,8 @@
 //! The engine as its users meet it: behaviour at the public boundary, a module for each.
 //!
+//! Some tests step the cores themselves, which takes the feature `sim`; a run of the whole workspace has
+//! it, and so has `cargo test -p rabi --features sim`.
+//!
 //! Tests that draw at random print their seed when they fail; the same seed draws the same.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how an expectation fails")]
@@ -14,12 +17,16 @@ mod amount;
 mod backends;
 mod concurrent;
 mod crash;
+#[cfg(feature = "sim")]
 mod crash_states;
+mod cursor;
 mod damage;
 mod denied;
 mod durability;
+#[cfg(feature = "sim")]
 mod ends;
 mod errors;
+mod face;
 mod file_systems;
 mod forked;
 mod full_disk;
@@ -27,6 +34,7 @@ mod full_log;
 mod identity;
 mod levels;
 mod model;
+#[cfg(feature = "sim")]
 mod stepped;
 mod thread_ends;
 mod tidy;

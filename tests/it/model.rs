@@ -69,7 +69,7 @@ fn options(random: &mut Random) -> Options {
 }
 
 /// A hot space of keys: the empty one, shared prefixes, prefixes of each other, full bytes.
-fn key(random: &mut Random) -> Vec<u8> {
+pub fn key(random: &mut Random) -> Vec<u8> {
     match random.below(12) {
         0 => Vec::new(),
         1 => vec![0xff; random.between(1, 3)],
@@ -80,7 +80,7 @@ fn key(random: &mut Random) -> Vec<u8> {
     }
 }
 
-fn value(random: &mut Random) -> Vec<u8> {
+pub fn value(random: &mut Random) -> Vec<u8> {
     let len = match random.below(200) {
         0 => random.between(4 << 10, 40 << 10),
         1..=10 => 0,
@@ -278,7 +278,7 @@ impl Case<'_> {
     fn drop_snapshot(&mut self) {
         if !self.snapshots.is_empty() {
             let at = self.random.below(self.snapshots.len());
-            self.snapshots.swap_remove(at);
+            drop(self.snapshots.swap_remove(at));
         }
     }
 
@@ -300,7 +300,7 @@ impl Case<'_> {
         let (range, expected) = &mut self.ranges[at];
         read(range, expected, way, count);
         if expected.is_empty() {
-            self.ranges.swap_remove(at);
+            drop(self.ranges.swap_remove(at));
         }
     }
 

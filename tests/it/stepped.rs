@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use rabi::{Db, Error, IoBackend, Options, Stepper};
+use rabi::sim::Stepper;
+use rabi::{Db, Error, IoBackend, Options};
 
 use crate::generator::Random;
 use crate::scratch::{Scratch, contents, files, number, small};

@@ -137,6 +137,31 @@ fn locks_and_atomics_come_from_base() {
     );
 }
 
+/// The lints know functions; which types do nothing unless they are used, a reader knows.
+#[test]
+fn what_does_nothing_when_dropped_must_be_used() {
+    let text: String = sources().into_iter().filter(|one| one.module() == "db").map(|one| one.text).collect();
+    for name in ["WriteBatch", "Snapshot", "Range", "Keys", "Cursor", "Stepper", "OpeningDb"] {
+        let (before, _) = text.split_once(&format!("pub struct {name}")).expect(name);
+        let attribute = before.trim_end().lines().next_back().unwrap();
+        assert!(
+            attribute.starts_with("#[must_use = "),
+            "{name} may be dropped unused: `#[must_use = \"why\"]`"
+        );
+    }
+}
+
+#[test]
+fn the_readme_states_the_rust_that_ci_checks() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (manifest, readme, ci) = (read("Cargo.toml"), read("README.md"), read(".github/workflows/ci.yml"));
+    let version = manifest.split_once("\nrust-version = \"").unwrap().1.split('"').next().unwrap();
+    assert!(readme.contains(&format!("- Rust {version} or later")), "the README must say Rust {version}");
+    let reads = "version=$(sed -n 's/^rust-version = \"\\(.*\\)\"$/\\1/p' Cargo.toml)";
+    let runs = "cargo \"+${{ steps.msrv.outputs.version }}\" check --workspace --locked";
+    assert!(ci.contains(reads) && ci.contains(runs), "CI must check with `rust-version` of Cargo.toml");
+}
+
 #[test]
 fn no_call_needs_what_a_thread_lacks_at_its_end() {
     // Simulated worlds stay on a thread that is not about to end; a thread that begins knows itself.

@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::{Faults, Survival, World};
-use crate::{Db, Options, Stepper};
+use crate::db::Stepper;
+use crate::{Db, Options};
 
 const DIR: &str = "db";
 
