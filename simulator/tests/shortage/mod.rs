@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rabi::sim::{Faults, Survival, World};
-use rabi::{Db, Durability, Error, Options, Result, Stepper, WriteBatch, WriteOptions};
+use rabi::sim::{Faults, Stepper, Survival, World};
+use rabi::{Db, Durability, Error, Options, Result, WriteBatch, WriteOptions};
 
 const DIR: &str = "db";
 
