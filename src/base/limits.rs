@@ -17,5 +17,17 @@ pub(crate) const SECTOR: usize = 4096;
 /// worker thread instead of inline (measured by Jasny et al., arXiv 2512.04859).
 pub(crate) const REQUEST_LEN_MAX: usize = 512 << 10;
 
+/// Largest LSN that a manifest may state: 2^62. A log of 10 GB/s takes 14 years to get there, and what one
+/// opening adds stays far from the end of 64 bits.
+pub(crate) const LSN_MAX: u64 = 1 << 62;
+
+/// Largest seqno that a manifest may state: 2^55, half of all there are. The other half is left to one
+/// opening: 100 years of 10 million writes a second.
+pub(crate) const SEQNO_STATED_MAX: u64 = 1 << 55;
+
+/// Largest number of a file: 2^62, so that further ones can always be given.
+pub(crate) const FILE_NUMBER_MAX: u64 = 1 << 62;
+
+const _: () = assert!(2 * SEQNO_STATED_MAX == super::key::SEQNO_MAX + 1);
 const _: () = assert!(VALUE_LEN_MAX + KEY_LEN_MAX + 64 < BATCH_LEN_MAX);
 const _: () = assert!(REQUEST_LEN_MAX.is_multiple_of(SECTOR));

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use super::ranges::{KeyRange, RangeSet};
 use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::key::SeqNo;
+use crate::base::limits::{FILE_NUMBER_MAX, LSN_MAX, SEQNO_STATED_MAX};
 
 /// A table file as the manifest names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +191,20 @@ impl Levels {
         Ok(())
     }
 
+    /// Whether what a file states leaves room to go on from there. Only asked of what was read: nothing
+    /// that is written comes near.
+    pub(crate) fn check_limits(&self) -> Result<(), String> {
+        let limits = [
+            ("LSN", self.log.lsn, LSN_MAX),
+            ("seqno", self.seqno, SEQNO_STATED_MAX),
+            ("next file number", self.next_file, FILE_NUMBER_MAX),
+        ];
+        match limits.into_iter().find(|(_, found, max)| found > max) {
+            Some((what, found, max)) => Err(format!("{what} {found}, above {max}")),
+            None => Ok(()),
+        }
+    }
+
     /// Appends the encoding.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         for field in [self.database, self.log.generation] {
@@ -207,6 +222,7 @@ impl Levels {
     pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, String> {
         let levels = Self::decode_fields(cursor).ok_or("it ends early")?;
         levels.check()?;
+        levels.check_limits()?;
         Ok(levels)
     }
 

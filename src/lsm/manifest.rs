@@ -11,9 +11,12 @@
 //! record is valid; the one with the highest number counts. An invalid record ends the file if
 //! nothing valid follows (its commit never completed); otherwise the file is damaged.
 
+use std::path::Path;
+
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::levels::{Edit, Levels};
+use super::manifest_image::load;
 use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
@@ -24,14 +27,25 @@ use crate::io::{Buffer, Data, File, OpenMode};
 
 const MAGIC: &[u8; 8] = b"RABIMAN1";
 const VERSION: u32 = 1;
-const HEADER_LEN: usize = 32;
-const RECORD_HEADER_LEN: usize = 12;
+pub(super) const HEADER_LEN: usize = 32;
+pub(super) const RECORD_HEADER_LEN: usize = 12;
 
 /// Space is reserved in steps of this, so that an append rarely changes the file's size.
 const STEP: u64 = 64 << 10;
 
 /// A manifest grows to this, or to four times its first record, before a new one is begun.
 const LEN_MAX: u64 = 1 << 20;
+
+/// An edit that is longer than this begins a new manifest instead: so nothing that an interrupted
+/// commit leaves behind the last record is longer.
+const EDIT_LEN_MAX: usize = 16 << 20;
+
+/// Most bytes behind the last valid record: an edit whose commit never completed, and what was reserved.
+pub(super) const TAIL_LEN_MAX: usize = RECORD_HEADER_LEN + EDIT_LEN_MAX + STEP as usize;
+
+/// Most bytes whose checksums are computed in search of a valid record behind an invalid one. A torn
+/// edit states a length here and there by chance; one that does so everywhere was made to.
+const SEARCH_LEN_MAX: usize = 256 << 20;
 
 /// The manifest being written. One task owns it.
 pub(crate) struct Manifest {
@@ -70,16 +84,17 @@ impl Manifest {
         self.number
     }
 
-    /// Whether it is time to begin a new one.
-    pub(crate) fn is_long(&self) -> bool {
-        self.offset > LEN_MAX.max(4 * self.first_record_len)
+    /// Whether it is time to begin a new one instead of appending this edit.
+    pub(crate) fn is_full_for(&self, edit: &Edit) -> bool {
+        self.offset > LEN_MAX.max(4 * self.first_record_len) || payload_of(edit).len() > EDIT_LEN_MAX
     }
 
-    /// Appends an edit; durable on return. After a [shortage](Error::is_shortage) it may be tried again,
-    /// after any other error the manifest must not be written any more.
+    /// Appends an edit that it is not full for; durable on return. After a
+    /// [shortage](Error::is_shortage) it may be tried again, after any other error the manifest must not
+    /// be written any more.
     pub(crate) async fn append(&mut self, local: &Local, edit: &Edit) -> Result<()> {
-        let mut payload = Vec::new();
-        edit.encode(&mut payload);
+        let payload = payload_of(edit);
+        assert!(payload.len() <= EDIT_LEN_MAX, "a longer edit begins a new manifest");
         let bytes = record(self.number, self.offset, &payload);
         self.put(local, &bytes).await
     }
@@ -124,8 +139,19 @@ fn header(number: u64) -> Vec<u8> {
     bytes
 }
 
+fn payload_of(edit: &Edit) -> Vec<u8> {
+    let mut payload = Vec::new();
+    edit.encode(&mut payload);
+    payload
+}
+
+/// What the checksum of the record at `offset` is seeded with.
+pub(super) fn checksum_seed(number: u64, offset: u64) -> u64 {
+    number.rotate_left(40) ^ offset
+}
+
 fn checksum(number: u64, offset: u64, payload: &[u8]) -> u64 {
-    xxh3_64_with_seed(payload, number.rotate_left(40) ^ offset)
+    xxh3_64_with_seed(payload, checksum_seed(number, offset))
 }
 
 fn record(number: u64, offset: u64, payload: &[u8]) -> Vec<u8> {
@@ -137,24 +163,33 @@ fn record(number: u64, offset: u64, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The length of the payload that a record at `offset` states, if it may be one: a payload is never empty,
+/// and all but the first are edits.
+pub(super) fn stated_at(bytes: &[u8], offset: usize) -> Option<usize> {
+    let len = Cursor::new(bytes.get(offset..)?).u32()? as usize;
+    let may_be = len > 0 && (len <= EDIT_LEN_MAX || offset == HEADER_LEN);
+    may_be.then_some(len)
+}
+
 /// The payload of the record at `offset`, if there is a valid one.
-fn record_at(number: u64, bytes: &[u8], offset: usize) -> Option<&[u8]> {
-    let mut cursor = Cursor::new(bytes.get(offset..)?);
-    let len = cursor.u32()? as usize;
+pub(super) fn record_at(number: u64, bytes: &[u8], offset: usize) -> Option<&[u8]> {
+    let len = stated_at(bytes, offset)?;
+    let mut cursor = Cursor::new(bytes.get(offset + 4..)?);
     let check = cursor.u64()?;
     let payload = cursor.take(len)?;
-    (len > 0 && checksum(number, offset as u64, payload) == check).then_some(payload)
+    (checksum(number, offset as u64, payload) == check).then_some(payload)
 }
 
 /// Reads the manifest `number`; `None` if its first record was never completed.
 pub(crate) async fn read(local: &Local, directory: &Directory, number: u64) -> Result<Option<Levels>> {
     let file = directory.open(local, FileKind::Manifest(number), OpenMode::Read)?;
-    let len = local.io().file_len(&file)? as usize;
-    let bytes = local.read(&file, 0, len).await?;
-    parse(file.path(), number, &bytes)
+    let len = local.io().file_len(&file)?;
+    let bytes = load(local, &file, number, len).await?;
+    parse(file.path(), number, &bytes, len)
 }
 
-fn parse(path: &std::path::Path, number: u64, bytes: &[u8]) -> Result<Option<Levels>> {
+/// From the first `bytes` of a file of `file_len`, among them all records.
+fn parse(path: &Path, number: u64, bytes: &[u8], file_len: u64) -> Result<Option<Levels>> {
     let Some(found) = bytes.get(..HEADER_LEN) else { return Ok(None) };
     if found != header(number) {
         let version = u32::from_le_bytes(found[8..12].try_into().expect("four bytes"));
@@ -176,23 +211,39 @@ fn parse(path: &std::path::Path, number: u64, bytes: &[u8]) -> Result<Option<Lev
     while let Some(payload) = record_at(number, bytes, offset) {
         let edit = Edit::decode(&mut Cursor::new(payload));
         let edit = edit.ok_or_else(|| damage(offset, "an edit that makes no sense".into()))?;
-        levels.apply(&edit).map_err(|why| damage(offset, why))?;
+        levels.apply(&edit).and_then(|()| levels.check_limits()).map_err(|why| damage(offset, why))?;
         offset += RECORD_HEADER_LEN + payload.len();
+    }
+    let len_max = (offset + TAIL_LEN_MAX) as u64;
+    if file_len > len_max {
+        reached!("manifest: too long");
+        let expected = format!("at most {len_max}");
+        return Err(Error::corruption(path, offset as u64, "manifest length", expected, file_len));
     }
     check_tail(path, number, bytes, offset)?;
     Ok(Some(levels))
 }
 
 /// Behind the last valid record: zeros, or a commit that never completed; no later record.
-fn check_tail(path: &std::path::Path, number: u64, bytes: &[u8], end: usize) -> Result<()> {
+fn check_tail(path: &Path, number: u64, bytes: &[u8], end: usize) -> Result<()> {
     let tail = bytes.get(end..).unwrap_or_default();
     if tail.iter().all(|byte| *byte == 0) {
         return Ok(());
     }
-    if (end + 1..bytes.len()).any(|offset| record_at(number, bytes, offset).is_some()) {
+    let damage = |expected: &str, found: &str| {
         reached!("manifest: damaged");
-        let expected = "a valid record, since one follows";
-        return Err(Error::corruption(path, end as u64, "manifest record", expected, "none"));
+        Err(Error::corruption(path, end as u64, "manifest record", expected, found))
+    };
+    let mut searched = 0_usize;
+    for offset in end + 1..bytes.len() {
+        let stated = stated_at(bytes, offset).filter(|len| *len <= bytes.len() - offset);
+        searched += stated.unwrap_or(0);
+        if stated.is_some() && record_at(number, bytes, offset).is_some() {
+            return damage("a valid record, since one follows", "none");
+        }
+        if searched > SEARCH_LEN_MAX {
+            return damage("an edit whose commit never completed", "what may be many records");
+        }
     }
     reached!("manifest: a torn edit was ignored");
     tracing::warn!(file = %path.display(), offset = end, "ignored a manifest edit whose commit never completed");
@@ -202,7 +253,6 @@ fn check_tail(path: &std::path::Path, number: u64, bytes: &[u8], end: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn manifest(edits: u64) -> (Vec<u8>, Levels) {
         let mut levels = Levels::new(42);
@@ -213,8 +263,7 @@ mod tests {
         for number in 1..=edits {
             let edit = Edit::Flush { file: None, log_lsn: number * 4096, seqno: number, next_file: 9 };
             levels.apply(&edit).unwrap();
-            payload.clear();
-            edit.encode(&mut payload);
+            let payload = payload_of(&edit);
             bytes.extend_from_slice(&record(3, bytes.len() as u64, &payload));
         }
         bytes.resize(bytes.len() + 100, 0);
@@ -222,7 +271,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Option<Levels>> {
-        parse(Path::new("MANIFEST-00000003"), 3, bytes)
+        parse(Path::new("MANIFEST-00000003"), 3, bytes, bytes.len() as u64)
     }
 
     #[test]
@@ -261,5 +310,15 @@ mod tests {
         let end = bytes.len() - 100;
         assert_eq!(read(&bytes[..end - 1]).unwrap(), Some(expected));
         assert_eq!(read(&shorter[..HEADER_LEN + 5]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_tail_that_was_made_to_be_searched_for_long_is_damage() {
+        let (mut bytes, _) = manifest(1);
+        bytes.truncate(bytes.len() - 100);
+        let end = bytes.len() as u64;
+        // Each fourth offset states 512 KiB.
+        bytes.extend((0..1 << 18).flat_map(|_| [0, 0, 8, 0]));
+        assert!(matches!(read(&bytes), Err(Error::Corruption { offset, .. }) if offset == end));
     }
 }

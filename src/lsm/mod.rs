@@ -10,6 +10,7 @@ pub(crate) mod flush;
 pub(crate) mod holes;
 pub(crate) mod levels;
 pub(crate) mod manifest;
+mod manifest_image;
 pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod plan;

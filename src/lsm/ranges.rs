@@ -124,13 +124,18 @@ impl RangeSet {
         self.0.iter().for_each(|range| range.encode(out));
     }
 
-    /// Reads an encoding; `None` if it is none.
+    /// Reads an encoding; `None` if it is none: ranges out of order, or that meet.
     pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
-        let mut set = Self::default();
+        let mut ranges: Vec<KeyRange> = Vec::new();
         for _ in 0..cursor.varint()? {
-            set.insert(&KeyRange::decode(cursor)?);
+            let range = KeyRange::decode(cursor)?;
+            let is_apart = |last: &KeyRange| last.upper.as_ref().is_some_and(|upper| *upper < range.lower);
+            if !ranges.last().is_none_or(is_apart) {
+                return None;
+            }
+            ranges.push(range);
         }
-        Some(set)
+        Some(Self(ranges))
     }
 }
 
@@ -205,6 +210,11 @@ mod tests {
         assert_eq!(RangeSet::decode(&mut Cursor::new(&bytes)), Some(set));
         for len in 0..bytes.len() {
             assert_eq!(RangeSet::decode(&mut Cursor::new(&bytes[..len])), None);
+        }
+        for wrong in [range("d", "e"), range("c", "e"), range("a", "b")] {
+            let mut bytes = Vec::new();
+            RangeSet(vec![range("b", "d"), wrong]).encode(&mut bytes);
+            assert_eq!(RangeSet::decode(&mut Cursor::new(&bytes)), None, "not in order and apart");
         }
     }
 }

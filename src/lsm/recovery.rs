@@ -14,7 +14,7 @@ use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
-use crate::base::limits::SECTOR;
+use crate::base::limits::{FILE_NUMBER_MAX, SECTOR};
 use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
@@ -43,6 +43,7 @@ pub(crate) struct Recovered {
 /// Opens the database in `dir`, whose lock is held.
 pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Result<Recovered> {
     let names = local.io().list(dir)?;
+    check_numbers(dir, &names)?;
     let (number, mut levels) = find_state(local, dir, &names, options).await?;
     let mut kinds: Vec<FileKind> = names.iter().filter_map(|name| FileKind::of(name)).collect();
     if !kinds.contains(&FileKind::Manifest(number)) {
@@ -92,6 +93,18 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
     let spares = Spares::new(directory.clone(), segment_len, blanks);
     let writer = Writer::new(Arc::clone(&wal), first, spares);
     Ok(Recovered { directory, table_files, levels, manifest, tables, wal, writer, replayed_bytes })
+}
+
+/// New files get numbers above those that are there.
+fn check_numbers(dir: &Dir, names: &[String]) -> Result<()> {
+    for name in names {
+        let number = FileKind::of(name).and_then(FileKind::number).unwrap_or(0);
+        if number > FILE_NUMBER_MAX {
+            let expected = format!("at most {FILE_NUMBER_MAX}");
+            return Err(Error::corruption(&dir.path_of(name), 0, "file number", expected, number));
+        }
+    }
+    Ok(())
 }
 
 /// The state of the newest whole manifest, and the highest number that any manifest has: one that an
