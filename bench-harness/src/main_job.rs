@@ -359,10 +359,12 @@ fn conclude(report: &JobReport, results: &Path, levels_are_optional: bool) -> Re
     if let Some(sentence) = report.cut_short() {
         out += &format!("\n{}\n", sentence.replacen("cut short", "CUT SHORT", 1));
     }
-    out += &format!("\n{}\n{}\n\n", report.headline(), table(&report.phases).text(Style::Plain));
+    out += &format!("\n{}\n", report.headline());
     if let Some(responses) = response_table(&report.phases) {
         out += &format!("Response times, from the intended start:\n{}\n", responses.text(Style::Plain));
+        out += "Service times, from the call, which leave out the wait for it:\n";
     }
+    out += &format!("{}\n\n", table(&report.phases).text(Style::Plain));
     out += &format!("{}\n", resources(&report.phases).text(Style::Plain));
     out += &format!("{}\n", durability_matrix(&report.durability_rows()).text(Style::Plain));
     for sentence in report.level_sentences() {

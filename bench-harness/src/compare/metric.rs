@@ -42,9 +42,10 @@ const BEYOND_MIN: f64 = 10.0;
 
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)];
 
-/// The kinds of latency, and what stands before the percentile in the name of a metric. Response
-/// times are there where there is a schedule.
-const LATENCIES: [(&str, &str); 2] = [("service_us", ""), ("response_us", "response ")];
+/// The kinds of latency, and what stands before the percentile in the name of a metric.
+const CLOSED: &[(&str, &str)] = &[("service_us", "")];
+/// The same where there is a schedule, and both kinds are there.
+const SCHEDULED: &[(&str, &str)] = &[("response_us", "response "), ("service_us", "service ")];
 
 /// Counters that are compared per operation. They stand under `resources`, of the phase alone,
 /// or under `engine_stats`, since the engine was opened.
@@ -76,8 +77,9 @@ pub fn extract(phase: &Value, before: Option<&Value>) -> BTreeMap<String, f64> {
             if count * (1.0 - quantile) < BEYOND_MIN {
                 continue;
             }
-            for (latency, prefix) in LATENCIES {
-                keep(format!("{row} {prefix}{name}_us"), numbers[latency][name].as_f64());
+            let latencies = if numbers["response_us"].is_object() { SCHEDULED } else { CLOSED };
+            for (latency, prefix) in latencies {
+                keep(format!("{row} {prefix}{name}_us"), numbers[*latency][name].as_f64());
             }
         }
     }
@@ -113,7 +115,7 @@ mod tests {
     fn response_times_are_metrics_of_their_own() {
         let row = json!({"count": 500, "service_us": {"p50": 1.0}, "response_us": {"p50": 4.0}});
         let metrics = extract(&json!({"operations": {"READ": row}}), None);
-        assert_eq!((metrics["READ p50_us"], metrics["READ response p50_us"]), (1.0, 4.0));
+        assert_eq!((metrics["READ service p50_us"], metrics["READ response p50_us"]), (1.0, 4.0));
     }
 
     #[test]

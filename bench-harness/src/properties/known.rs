@@ -208,7 +208,7 @@ pub const KNOWN: &[Known] = &[
         "measurement.interval",
         "op",
         INTERVALS,
-        "latency rows from the actual start, the intended one, or both",
+        "which latency has the operation's own name: from the actual start, the intended one, or both; with a schedule both are printed, responses first",
     ),
     used("spin.sleep", "false", Kind::Flag, "waiting for the target rate burns the processor"),
     used("status", "false", Kind::Flag, "show a status line"),

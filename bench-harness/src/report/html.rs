@@ -21,18 +21,19 @@ pub fn html(report: &JobReport) -> String {
     page.note(
         "Operations a second over the whole phase, all threads together. A read-modify-write counts once.",
     );
-    page.section("All numbers");
+    let responses = response_table(&report.phases);
+    if let Some(responses) = &responses {
+        page.section("Response times");
+        page.html(&responses.html());
+        page.note("Latency counts from when the operation was due, so that a wait for its turn is in it.");
+    }
+    page.section(if responses.is_some() { "Service times" } else { "All numbers" });
     page.html(&table(&report.phases).html());
     page.note(
         "Service times: latency counts from the call. In a closed loop a thread begins an operation when its \
          previous one has ended. A read-modify-write is counted as READ, as UPDATE and as a whole.",
     );
     report.phases.iter().flat_map(PhaseReport::remarks).for_each(|remark| page.note(&remark));
-    if let Some(responses) = response_table(&report.phases) {
-        page.section("Response times");
-        page.html(&responses.html());
-        page.note("Latency counts from when the operation was due, so that a wait for its turn is in it.");
-    }
     page.section("Over time");
     let (panels, others) = over_time(report);
     page.html(&panels);
@@ -76,9 +77,19 @@ fn curves(phase: &PhaseReport) -> super::page::Plot {
         label: format!("{} ({})", row.row, amount(row.count as f64)),
         class,
         pattern,
-        points: row.service.curve.iter().map(|point: &CurvePoint| (point.percentile, point.us)).collect(),
+        points: row
+            .response
+            .as_ref()
+            .unwrap_or(&row.service)
+            .curve
+            .iter()
+            .map(|point: &CurvePoint| (point.percentile, point.us))
+            .collect(),
     };
-    percentiles(phase.title(), phase.operations.iter().enumerate().map(line).collect())
+    let scheduled = phase.operations.iter().any(|row| row.response.is_some());
+    let title =
+        if scheduled { format!("{}, response times", phase.title()) } else { phase.title().to_owned() };
+    percentiles(&title, phase.operations.iter().enumerate().map(line).collect())
 }
 
 fn write_environment(page: &mut Document, report: &JobReport) {

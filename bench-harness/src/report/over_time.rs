@@ -67,8 +67,8 @@ fn panels(phases: &[Placed], class: &'static str) -> Vec<Panel> {
             Unit::Amount,
             lines(phases, class, ("operations a second", 0), |phase| phase.sampled.throughput(phase.from_s)),
         ),
-        panel("Service time of all operations", Unit::Latency, latencies(Since::Call)),
         panel("Response time of all operations", Unit::Latency, latencies(Since::Due)),
+        panel("Service time of all operations", Unit::Latency, latencies(Since::Call)),
         panel(
             "Writes stopped or slowed",
             Unit::Amount,

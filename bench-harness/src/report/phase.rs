@@ -105,7 +105,7 @@ pub struct PhaseReport {
     /// Latencies interval by interval, for formats that carry whole histograms.
     #[serde(skip)]
     pub along: Series,
-    /// Whether it was in a steady state; none if it was too short to say.
+    /// Whether it was in a steady state, responses included where there is a schedule; none if it was too short to say.
     pub steady_state: Option<Steadiness>,
     /// Bytes of the database's files that were dropped from the page cache before it, if that was
     /// asked for.
@@ -168,7 +168,7 @@ impl PhaseReport {
             audit: None,
             operations: result.rows,
             measured: job.workload.measured,
-            steady_state: Steadiness::of(&result.series),
+            steady_state: Steadiness::of(&result.series, result.backlog),
             cooled_bytes: None,
             settle_s: None,
             series: SeriesReport::of(&result.series),

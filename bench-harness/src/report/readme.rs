@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    JobReport, PhaseReport, RESOURCES_NOTE, Style, durability_matrix, harness_table, resources, table,
+    JobReport, PhaseReport, RESOURCES_NOTE, Style, durability_matrix, harness_table, resources,
+    response_table, table,
 };
 
 /// The whole file.
@@ -18,11 +19,19 @@ fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
     writeln!(out, "# YCSB workloads, {}, {}\n", environment.started_utc, environment.hostname)?;
     writeln!(out, "{}.\n", report.headline())?;
     writeln!(out, "```\n{}\n```\n", environment.command)?;
+    if let Some(responses) = response_table(&report.phases) {
+        let responses = responses.text(Style::Markdown);
+        writeln!(
+            out,
+            "## Response times\n\nFrom when an operation was due, so that a wait for its turn is in it.\n\n{responses}"
+        )?;
+        writeln!(out, "## Service times\n")?;
+    }
     writeln!(out, "{}", table(&report.phases).text(Style::Markdown))?;
     writeln!(
         out,
-        "Closed loop: a thread begins an operation when its previous one has ended, and latency \
-         counts from the call. A read-modify-write is counted as READ, as UPDATE and as a whole; \
+        "Latency counts from the call here. In a closed loop a thread begins an operation when its previous one has \
+         ended. A read-modify-write is counted as READ, as UPDATE and as a whole; \
          ops/s counts it once. Records are those of YCSB, 10 fields of 100 bytes unless the \
          command says otherwise.\n"
     )?;

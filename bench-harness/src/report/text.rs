@@ -23,20 +23,34 @@ pub fn text(report: &PhaseReport) -> String {
                 (format!("{}-FAILED", row.row), row.returns.values().sum::<u64>() - row.count);
             write_latency(&mut out, &name, count, failed);
         }
-        // As in YCSB: what was asked for stands under the name itself, and of both the second has
-        // a prefix. Without a schedule an operation is intended to start when it does.
-        let response = row.response.as_ref().unwrap_or(&row.service);
-        match report.measured {
-            Measured::Service => write_row(&mut out, row.row, row, &row.service),
-            Measured::Response => write_row(&mut out, row.row, row, response),
-            Measured::Both => {
+        match &row.response {
+            Some(response) => write_scheduled(&mut out, report.measured, row, response),
+            None => {
                 write_row(&mut out, row.row, row, &row.service);
-                write_row(&mut out, &format!("Intended-{}", row.row), row, response);
+                // Without a schedule an operation is intended to start when it does.
+                if report.measured == Measured::Both {
+                    write_row(&mut out, &format!("Intended-{}", row.row), row, &row.service);
+                }
             }
         }
     }
     write_engine(&mut out, report);
     out
+}
+
+/// Both kinds of latency, responses first: service times leave out all who waited while the engine, or the whole
+/// process, stood still. As in YCSB, what was asked for stands under the name itself; each says what it is.
+fn write_scheduled(out: &mut String, measured: Measured, row: &RowSummary, response: &LatencySummary) {
+    let name = row.row;
+    let (of_response, of_service) = match measured {
+        Measured::Response => (name.to_owned(), format!("Service-{name}")),
+        Measured::Service | Measured::Both => (format!("Intended-{name}"), name.to_owned()),
+    };
+    let what = "response time: from when it was due, with the wait for its turn";
+    line(out, "SCHEDULE", &of_response, format_args!("{what}"));
+    write_row(out, &of_response, row, response);
+    line(out, "SCHEDULE", &of_service, format_args!("service time: from the call, without that wait"));
+    write_row(out, &of_service, row, &row.service);
 }
 
 /// What YCSB does not print: in sections of their own, so that its readers pass over them.
@@ -62,21 +76,25 @@ fn write_engine(out: &mut String, report: &PhaseReport) {
     }
     if let Some(steadiness) = &report.steady_state {
         let percent = |share: f64| 100.0 * share;
-        line(
-            out,
-            "STEADY",
-            "State",
-            format_args!("{}", if steadiness.steady { "steady" } else { "drifting" }),
-        );
+        line(out, "STEADY", "State", format_args!("{}", steadiness.state()));
         let (rate, latency) = (steadiness.throughput.share, steadiness.median_latency.share);
         line(out, "STEADY", "ThroughputDrift(%)", format_args!("{:.1}", percent(rate)));
         line(out, "STEADY", "MedianLatencyDrift(%)", format_args!("{:.1}", percent(latency)));
+        if let Some(response) = &steadiness.response {
+            let (drift, usual, worst) =
+                (percent(response.median.share), response.usual_p99_us, response.worst_p99_us);
+            line(out, "STEADY", "MedianResponseDrift(%)", format_args!("{drift:.1}"));
+            line(out, "STEADY", "UsualIntervalResponse99th(us)", format_args!("{usual}"));
+            line(out, "STEADY", "WorstIntervalResponse99th(us)", format_args!("{worst}"));
+        }
     }
     for (kind, count) in report.trace.iter().flat_map(|trace| &trace.skipped) {
         line(out, "TRACE", &format!("Skipped={kind}"), format_args!("{count}"));
     }
     if let Some(unstarted) = report.unstarted {
         line(out, "SCHEDULE", "Unstarted", format_args!("{unstarted}"));
+        let wait_us = report.unstarted_wait_us.unwrap_or(0);
+        line(out, "SCHEDULE", "UnstartedWait(us)", format_args!("{wait_us}"));
     }
     let ns = harness.null_ns_per_operation;
     line(out, "HARNESS", "NullEngineTime(ns/op)", format_args!("{ns:.1}"));

@@ -240,8 +240,8 @@ fn table(report: &SearchReport) -> Grid {
         &[
             "rate",
             "ops/s",
-            &format!("service p{percentile} us"),
             &format!("response p{percentile} us"),
+            &format!("service p{percentile} us"),
             "unstarted",
             "failed",
             "clients busy",
@@ -260,8 +260,8 @@ fn table(report: &SearchReport) -> Grid {
         grid.lines.push(vec![
             grouped(probe.rate_ops_s.round() as u64),
             grouped(probe.throughput_ops_s.round() as u64),
-            microseconds(probe.service_us),
             microseconds(probe.response_us),
+            microseconds(probe.service_us),
             grouped(probe.unstarted),
             grouped(probe.errors),
             format!("{:.0} %", 100.0 * probe.busy_share),

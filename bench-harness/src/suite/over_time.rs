@@ -28,13 +28,11 @@ pub fn over_time(rows: &[EngineRow]) -> String {
         Panel { title: title.to_owned(), unit, lines: phases.iter().filter_map(line).collect() }
     };
     let mut panels = vec![panel("Operations a second", Unit::Amount, &|sampled| sampled.throughput(0.0))];
-    for (name, quantile) in [QUANTILES[1], QUANTILES[3]] {
-        let title = format!("Service time of all operations, {name}");
-        panels.push(panel(&title, Unit::Latency, &|sampled| sampled.latency(0.0, Since::Call, quantile)));
-    }
-    for (name, quantile) in [QUANTILES[1], QUANTILES[3]] {
-        let title = format!("Response time of all operations, {name}");
-        panels.push(panel(&title, Unit::Latency, &|sampled| sampled.latency(0.0, Since::Due, quantile)));
+    for (kind, since) in [("Response", Since::Due), ("Service", Since::Call)] {
+        for (name, quantile) in [QUANTILES[1], QUANTILES[3]] {
+            let title = format!("{kind} time of all operations, {name}");
+            panels.push(panel(&title, Unit::Latency, &|sampled| sampled.latency(0.0, since, quantile)));
+        }
     }
     let stalls = "Writes stopped or slowed, ms in each interval, all threads";
     panels.push(panel(stalls, Unit::Amount, &|sampled| sampled.stalls_ms(0.0)));

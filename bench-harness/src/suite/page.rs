@@ -101,11 +101,13 @@ fn latency(rows: &[EngineRow], operation: &str) -> String {
         Some(Line { label, class, pattern: 0, points: points(row.median_phase()?, operation)? })
     };
     let lines = rows.iter().filter_map(line).collect();
-    percentiles(&format!("{operation} latency by percentile"), lines).html()
+    let kind =
+        rows.iter().find_map(|row| Some(row.median_phase()?.operations.get(operation)?.latencies()[0].0));
+    percentiles(&format!("{operation} {}latency by percentile", kind.unwrap_or("")), lines).html()
 }
 
 fn points(phase: &Phase, operation: &str) -> Option<Vec<(f64, f64)>> {
-    let curve = &phase.operations.get(operation)?.service.curve;
+    let curve = &phase.operations.get(operation)?.latencies()[0].1.curve;
     Some(curve.iter().map(|point| (point.percentile, point.us)).collect())
 }
 

@@ -50,8 +50,8 @@ pub const READING: &str = "\
 Each number is the median over the repeats; spread is from the smallest to the largest throughput, as \
 a share of the median. Engines are compared only with those that keep the same durability. A star marks \
 the best of its class where its worst repeat is better than every other engine's best one, with at least \
-three repeats; whatever is closer is not a difference that was shown here. Latencies count from the call \
-(closed loop) and rest on each repeat's own percentile. CPU is of all threads, the harness's included. \
+three repeats; whatever is closer is not a difference that was shown here. Latencies count from the call; \
+under a schedule these are named service, and response, from when an operation was due, stands before them. They rest on each repeat's own percentile. CPU is of all threads, the harness's included. \
 w-amp is bytes written (directly, or as pages made dirty) for each byte the user wrote, r-amp bytes fetched from storage for each byte the \
 user read, s-amp space allocated over the data set; what was still to be compacted is not in them. RSS \
 is the peak of the resident set, file pages of memory maps included.";

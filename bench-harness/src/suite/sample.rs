@@ -72,6 +72,19 @@ pub struct Operation {
     /// Service times.
     #[serde(rename = "service_us")]
     pub service: Latencies,
+    /// Response times, where there is a schedule.
+    #[serde(rename = "response_us", default)]
+    pub response: Option<Latencies>,
+}
+
+impl Operation {
+    /// Both kinds of latency with their names, responses first; without a schedule the one there is needs none.
+    pub fn latencies(&self) -> Vec<(&'static str, &Latencies)> {
+        match &self.response {
+            Some(response) => vec![("response ", response), ("service ", &self.service)],
+            None => vec![("", &self.service)],
+        }
+    }
 }
 
 /// The latencies of one kind of operation, in microseconds.

@@ -105,14 +105,19 @@ fn measures(repeats: &[Phase]) -> Vec<Measure> {
     add("ops/s".to_owned(), Better::High, &|phase| Some(phase.throughput_ops_s));
     let whole = |number: Option<u64>| number.map(|number| number as f64);
     add("worst second".to_owned(), Better::High, &|phase| whole(phase.resources.worst_second_ops));
-    let operations = repeats.first().map(|phase| phase.operations.keys()).into_iter().flatten();
+    let operations = repeats.first().map(|phase| &phase.operations).into_iter().flatten();
     // Checks call no engine.
-    for operation in operations.filter(|operation| *operation != Row::Verify.name()) {
-        let of = |phase: &Phase| phase.operations.get(operation).cloned();
-        let name = short(operation);
-        add(format!("{name} p50 us"), Better::Low, &|phase| Some(of(phase)?.service.p50_us));
-        add(format!("{name} p99 us"), Better::Low, &|phase| Some(of(phase)?.service.p99_us));
-        add(format!("{name} p99.9 us"), Better::Low, &|phase| Some(of(phase)?.service.p999_us));
+    for (operation, first) in operations.filter(|(operation, _)| *operation != Row::Verify.name()) {
+        for (kind, _) in first.latencies() {
+            let of = |phase: &Phase| {
+                let found = phase.operations.get(operation)?.latencies();
+                found.into_iter().find(|(name, _)| *name == kind).map(|(_, latencies)| latencies.clone())
+            };
+            let name = format!("{} {kind}", short(operation));
+            add(format!("{name}p50 us"), Better::Low, &|phase| Some(of(phase)?.p50_us));
+            add(format!("{name}p99 us"), Better::Low, &|phase| Some(of(phase)?.p99_us));
+            add(format!("{name}p99.9 us"), Better::Low, &|phase| Some(of(phase)?.p999_us));
+        }
     }
     add("CPU us/op".to_owned(), Better::Low, &|phase| Some(phase.resources.cpu_us_per_operation));
     add("w-amp".to_owned(), Better::Low, &|phase| phase.resources.write_amplification);
@@ -224,6 +229,19 @@ mod tests {
         let two = |a, b| measure(Better::High, &[a, b]);
         assert_eq!(best(&[two(1.0, 2.0), two(8.0, 9.0)]), None);
         assert_eq!(best(&[measure(Better::High, &[1.0, 2.0, 3.0])]), None);
+    }
+
+    #[test]
+    fn under_a_schedule_responses_come_first_and_both_are_named() {
+        let mut scheduled = phase("a", "process", 1.0);
+        let names = |phase: &Phase| -> Vec<String> {
+            let measures = measures(std::slice::from_ref(phase));
+            measures.into_iter().map(|each| each.name).filter(|name| name.contains("p99 us")).collect()
+        };
+        assert_eq!(names(&scheduled), ["READ p99 us"]);
+        let read = scheduled.operations.get_mut("READ").unwrap();
+        read.response = Some(read.service.clone());
+        assert_eq!(names(&scheduled), ["READ response p99 us", "READ service p99 us"]);
     }
 
     fn phase(engine: &str, kept: &str, throughput: f64) -> Phase {

@@ -1,8 +1,11 @@
 //! Open loop: operations are due on a schedule, and both kinds of latency are reported.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Bench, core_workload, count};
+use crate::harness::{Bench, core_workload, count, names};
 
 fn run(bench: &Bench, arguments: &str) -> Value {
     let file = core_workload('c');
@@ -62,6 +65,62 @@ fn a_stall_is_in_the_response_times_of_those_who_waited_and_not_in_their_service
     assert!(report["unstarted_wait_us"].as_u64().unwrap() > 100_000);
 }
 
+/// The value of a line of the text, and the place of the line.
+fn said(text: &str, start: &str) -> Option<(usize, f64)> {
+    let lines = text.lines().enumerate();
+    let mut found = lines.filter_map(|(place, line)| Some((place, line.strip_prefix(start)?.parse().ok()?)));
+    found.next()
+}
+
+#[test]
+fn the_text_of_a_schedule_begins_with_response_times_and_calls_a_stall_no_steady_state() {
+    for schedule in ["--arrivals fixed --rate 2000", "--arrivals poisson --rate 2000", "--target 2000"] {
+        let bench = Bench::new();
+        bench.run("load -p recordcount=1000 --engine null --dir db").expect(0, "");
+        let mut run = bench.start(&format!(
+            "run -p recordcount=1000 -p operationcount=0 -p readproportion=1 -p updateproportion=0 --engine null \
+             --dir db --duration 5 --threads 2 --json x.json {schedule}"
+        ));
+        run.wait_for("warning: this is a debug build");
+        std::thread::sleep(Duration::from_secs(2));
+        run.signal(Signal::STOP);
+        std::thread::sleep(Duration::from_secs(1));
+        run.signal(Signal::CONT);
+        let done = run.end_within(Duration::from_secs(60)).expect(0, "NOT STEADY: ");
+        let us = |row: &str, name: &str| said(&done.out, &format!("[{row}], {name}Latency(us), "));
+        let (first, p99) = us("Intended-READ", "99thPercentile").unwrap();
+        let (later, service_p99) = us("READ", "99thPercentile").unwrap();
+        assert!(p99 > 500_000.0 && us("Intended-READ", "Max").unwrap().1 > 900_000.0, "{}", done.out);
+        assert!(service_p99 < 100_000.0 && first < later, "{}", done.out);
+        assert!(done.out.contains("[SCHEDULE], READ, service time: "), "{}", done.out);
+        assert!(done.out.contains("[SCHEDULE], Intended-READ, response time: "), "{}", done.out);
+        assert!(done.out.contains("[STEADY], State, stalled\n"), "{}", done.out);
+        let steadiness = &bench.json("x.json")["steady_state"];
+        assert_eq!(steadiness["steady"], false);
+        assert!(steadiness["response"]["worst_p99_us"].as_f64().unwrap() > 500_000.0, "{steadiness}");
+    }
+}
+
+#[test]
+fn the_main_job_shows_response_times_before_service_times() {
+    let bench = Bench::new();
+    let job = "--smoke --engine memory --workloads c --arrivals fixed --rate 2000 --duration 1";
+    let said = bench.run(job).expect(0, "");
+    let order = |text: &str, parts: [&str; 2]| {
+        let places =
+            parts.map(|part| text.find(part).unwrap_or_else(|| panic!("'{part}' is not in:\n{text}")));
+        assert!(places[0] < places[1], "{parts:?}:\n{text}");
+    };
+    order(&said.out, ["Response times, from", "Service times, from"]);
+    let results = bench.path("results").join(&names(&bench.path("results"))[0]);
+    let file = |name: &str| std::fs::read_to_string(results.join(name)).unwrap();
+    order(&file("README.md"), ["Response times", "Service times"]);
+    let page = file("report.html");
+    order(&page, [">Response times</h2>", ">Service times</h2>"]);
+    order(&page, ["Response time of all operations", "Service time of all operations"]);
+    assert!(page.contains("workloadc, response times"), "the distributions are of service times");
+}
+
 #[test]
 fn ycsb_rows_count_from_the_start_that_was_asked_for() {
     let bench = Bench::new();
@@ -82,7 +141,10 @@ fn ycsb_rows_count_from_the_start_that_was_asked_for() {
     let (service, response) = (mean_us(&op, "READ").unwrap(), mean_us(&intended, "READ").unwrap());
     // Half the time each read takes is too much, and adds up.
     assert!(response > 5.0 * service, "{response} {service}");
-    assert!(mean_us(&op, "Intended-READ").is_none() && mean_us(&intended, "Intended-READ").is_none());
+    // The response is always there, and never behind the service.
+    assert!(mean_us(&op, "Intended-READ").unwrap() > 5.0 * service);
+    assert!(mean_us(&intended, "Intended-READ").is_none());
+    assert!(response > 5.0 * mean_us(&intended, "Service-READ").unwrap());
     assert!(mean_us(&both, "Intended-READ").unwrap() > 5.0 * mean_us(&both, "READ").unwrap());
 }
 

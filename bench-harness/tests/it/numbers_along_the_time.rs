@@ -76,7 +76,7 @@ fn a_run_that_ends_within_its_warm_up_is_an_error() {
 #[test]
 fn a_run_with_cool_caches_finds_its_records_and_says_what_was_dropped() {
     let bench = Bench::new();
-    let report = run(&bench, "--duration 0.3 --cool-caches --verify");
+    let report = run(&bench, "--duration 1.5 --cool-caches --verify");
     // A thousand records of 1 KB are in the files.
     assert!(report["cooled_bytes"].as_u64().unwrap() > 1_000_000, "{}", report["cooled_bytes"]);
     assert!(report["steady_state"]["steady"].is_boolean(), "{}", report["steady_state"]);
