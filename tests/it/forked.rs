@@ -59,6 +59,7 @@ impl Held {
         check(db.contains_key("0001").map(drop));
         check(db.approximate_size::<&str>(..).map(drop));
         check(db.approximate_size("b".."a").map(drop));
+        check(db.sync());
         check(db.flush());
         check(db.compact());
         let clone = snapshot.clone();
@@ -66,11 +67,16 @@ impl Held {
         check(clone.get("0001").map(drop));
         check(clone.contains_key("0001").map(drop));
         check(clone.keys().next().expect("an error first").map(drop));
+        check(db.iter().into_keys().next_back().expect("an error first").map(drop));
+        check(clone.iter().next().expect("an error first").map(drop));
         check(cursor.prev().map(drop));
         check(cursor.next().map(drop));
         check(cursor.seek("0001").map(drop));
+        check(cursor.seek_for_prev("0001").map(drop));
+        check(cursor.seek_to_first().map(drop));
         check(clone.cursor().seek_to_last().map(drop));
-        assert_eq!(cursor.entry(), None);
+        assert!(!cursor.is_on_entry());
+        assert_eq!((cursor.entry(), cursor.key(), cursor.value()), (None, None, None));
         check(db.snapshot().get("0001").map(drop));
         for range in [&mut fresh, &mut half_read, &mut db.range::<&str>(..), &mut clone.prefix("1")] {
             check(range.next().expect("an error first").map(drop));
