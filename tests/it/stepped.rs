@@ -1,9 +1,10 @@
 //! A database without threads: nothing happens unless a core is stepped, in any order.
 
+use std::ops::Bound;
 use std::path::Path;
 
 use rabi::sim::Stepper;
-use rabi::{Db, Error, IoBackend, Options};
+use rabi::{Db, Error, FileStats, IoBackend, Options};
 
 use crate::generator::Random;
 use crate::scratch::{Scratch, contents, files, number, small};
@@ -114,4 +115,48 @@ fn different_orders_of_steps_give_the_same_data() {
     for seed in 2..5 {
         assert!(run(seed) == first, "seed {seed} gives other data than seed 1");
     }
+}
+
+/// What has gone down from an L2 file is counted where it is now, and not twice.
+#[test]
+fn the_size_of_a_range_leaves_out_what_has_gone_down() {
+    let (scratch, mut random) = (Scratch::new(), Random::new("sizes"));
+    let (mut stepper, db) = open(&scratch.dir(), &mut random);
+    let mut at = 0;
+    let mut put = |db: &Db| {
+        db.put(format!("key{:04}", at * 7919 % 1000), [7; 100]).unwrap();
+        at += 1;
+    };
+    let mut checked = 0;
+    for _ in 0..10 {
+        // Until L1 is full, so that L0 holds next to nothing.
+        while number(&db.stats(), "frozen_memtables") < 2 {
+            put(&db);
+        }
+        let before = db.stats();
+        while number(&db.stats(), "compactions") == number(&before, "compactions") {
+            if !stepper.step(random.below(CORES)) && number(&db.stats(), "frozen_memtables") == 0 {
+                break;
+            }
+        }
+        let after = db.stats();
+        let left: u64 = after.flushed.iter().map(|file| file.bytes).sum();
+        let memory = number(&after, "memtable_bytes") + number(&after, "frozen_bytes");
+        for (index, (lower, file)) in after.partitions.iter().enumerate() {
+            let is_new =
+                |file: &&FileStats| !before.partitions.iter().any(|(_, old)| old.as_ref() == Some(*file));
+            let Some(file) = file.as_ref().filter(is_new) else { continue };
+            let upper =
+                after.partitions.get(index + 1).map_or(Bound::Unbounded, |(next, _)| Bound::Excluded(next));
+            let size = db.approximate_size::<Vec<u8>>((Bound::Included(lower), upper)).unwrap();
+            assert!(
+                size <= file.bytes + memory,
+                "{size} bytes, of which {} in the partition, {memory} in memory",
+                file.bytes
+            );
+            checked += usize::from(left > 2 * file.bytes / 3 && memory < file.bytes / 10);
+        }
+        settle(&mut stepper, &mut random);
+    }
+    assert!(checked >= 1, "no step left anything in L2");
 }
