@@ -48,8 +48,9 @@ wrong, or the conditions are unlike; 3 inconclusive: these results cannot tell."
 
 const CI_STATUS: &str = "\
 Exit status: 0 no regression; 1 a regression; 2 the command, the engine or the baseline is wrong, or
-the time limit has passed; 3 inconclusive: unlike conditions, or counters missing or unsteady; 130 or
-143 ended by SIGINT or SIGTERM, without a verdict.";
+the time limit has passed; 3 inconclusive: counters are unsteady; 4 no verdict on some counters, which
+were not counted here, or depend on what is unlike (the compiler; for instructions also the C library);
+130 or 143 ended by SIGINT or SIGTERM, without a verdict.";
 
 /// YCSB-style workload runner.
 #[derive(Debug, Parser)]

@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         (None, Ok(Verdict::Bad)) => ExitCode::from(1),
         (None, Err(_)) => ExitCode::from(2),
         (None, Ok(Verdict::Inconclusive)) => ExitCode::from(3),
+        (None, Ok(Verdict::None)) => ExitCode::from(4),
     }
 }
 
@@ -125,6 +126,8 @@ enum Verdict {
     Bad,
     /// It ran, and what it showed does not suffice to tell.
     Inconclusive,
+    /// It ran, and there was nothing to hold all of it against.
+    None,
 }
 
 /// Writes results to standard output. A reader that went away, such as `head`, is no error.

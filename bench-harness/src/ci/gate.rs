@@ -45,6 +45,8 @@ pub enum Call {
     Inconclusive,
     /// The baseline has it, this run does not.
     Missing,
+    /// The baseline was recorded under conditions that this counter depends on and that are others here.
+    Unlike,
     /// This run has it, the baseline does not.
     New,
     /// Shown, not judged.
@@ -66,6 +68,15 @@ pub struct Gated {
     pub limit: Option<f64>,
     /// The verdict.
     pub call: Call,
+}
+
+impl Gated {
+    /// Takes a judgement back, where baseline and run are of unlike conditions.
+    pub fn excuse(&mut self) {
+        if [Call::Regression, Call::Improvement, Call::Same, Call::Inconclusive].contains(&self.call) {
+            self.call = Call::Unlike;
+        }
+    }
 }
 
 /// Repeats of every counter by name.

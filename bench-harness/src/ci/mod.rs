@@ -1,19 +1,18 @@
 //! `rabi-bench ci`: a short gate on counters that hardly vary, against a committed baseline.
 //!
 //! `steps` is what is run, `child` runs it in processes with a time limit, `instructions` counts
-//! under callgrind or perf, `gate` judges (pure), `baseline` is the file. Wall time is shown and
+//! under callgrind or perf, `gate` judges (pure), `conditions` says under what, `baseline` is the file. Wall time is shown and
 //! never judged: on a shared machine it says more about the neighbours than about the change.
 
 mod baseline;
 mod child;
+mod conditions;
 mod gate;
 mod instructions;
 mod steps;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -23,7 +22,6 @@ use crate::argument::count;
 use crate::cli::name_value;
 use crate::compare::differences;
 use crate::engine::{self, Injection};
-use crate::environment::cpu_model;
 use crate::{Verdict, notice, output};
 
 pub use steps::{StepsArgs, execute as steps};
@@ -82,7 +80,7 @@ pub fn execute(arguments: CiArgs) -> Result<Verdict> {
     let baseline = (!arguments.update_baseline).then(|| Baseline::read(&arguments.baseline)).transpose()?;
     let counter = Counter::probe();
     let (counters, backend) = count_all(&arguments, &counter)?;
-    let conditions = conditions(&arguments, &counter, backend);
+    let conditions = conditions::of(&arguments, &counter, backend);
     let Some(baseline) = baseline else {
         Baseline::of(conditions, &counters).write(&arguments.baseline)?;
         output(&format!(
@@ -94,9 +92,17 @@ pub fn execute(arguments: CiArgs) -> Result<Verdict> {
         return Ok(Verdict::Good);
     };
     let unlike = differences(&baseline.conditions, &conditions);
-    let gated = gate(&baseline.counters, &counters);
+    let mut gated = gate(&baseline.counters, &counters);
+    if arguments.force && !unlike.is_empty() {
+        notice(&format!("warning: judged by --force under unlike conditions:\n  {}", unlike.join("\n  ")));
+    } else {
+        gated
+            .iter_mut()
+            .filter(|line| conditions::are_unlike_for(&line.metric, &unlike))
+            .for_each(Gated::excuse);
+    }
     output(&table(&gated, &counter))?;
-    conclude(&gated, &unlike, arguments.force)
+    conclude(&gated, &unlike)
 }
 
 fn count_all(arguments: &CiArgs, counter: &Counter) -> Result<(Counters, Option<String>)> {
@@ -176,32 +182,6 @@ fn add_device(counters: &mut Counters, durability: &str, sequence: &Sequence) {
     }
 }
 
-/// What the counters depend on besides the code.
-fn conditions(arguments: &CiArgs, counter: &Counter, backend: Option<String>) -> BTreeMap<String, String> {
-    let libc = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
-    let libc = libc.map_or_else(|_| "unknown".to_owned(), |done| text_of(&done.stdout));
-    let options: Vec<String> =
-        arguments.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let facts = [
-        ("engine", arguments.engine.clone()),
-        ("engine_options", options.join(" ")),
-        ("operations", arguments.operations.to_string()),
-        ("build_profile", env!("RABI_BENCH_PROFILE").to_owned()),
-        ("rustc", env!("RABI_BENCH_RUSTC").to_owned()),
-        ("arch", std::env::consts::ARCH.to_owned()),
-        ("libc", libc),
-        // The C library picks its copying loops by the processor's features.
-        ("processor", cpu_model()),
-        ("instructions_by", counter.name()),
-        ("backend", backend.unwrap_or_default()),
-    ];
-    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim().to_owned()
-}
-
 fn table(gated: &[Gated], counter: &Counter) -> String {
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
     let mut out = format!(
@@ -222,7 +202,8 @@ fn table(gated: &[Gated], counter: &Counter) -> String {
             Call::Improvement => "improvement: renew the baseline",
             Call::Same => "within the limit",
             Call::Inconclusive => "inconclusive: repeats on both sides of the limit",
-            Call::Missing => "inconclusive: not counted in this run",
+            Call::Missing => "no verdict: not counted in this run",
+            Call::Unlike => "no verdict: the baseline is of unlike conditions",
             Call::New => "not in the baseline",
             Call::Information => "information",
         };
@@ -237,24 +218,22 @@ fn table(gated: &[Gated], counter: &Counter) -> String {
     out
 }
 
-fn conclude(gated: &[Gated], unlike: &[String], force: bool) -> Result<Verdict> {
+fn conclude(gated: &[Gated], unlike: &[String]) -> Result<Verdict> {
     let count = |call| gated.iter().filter(|line| line.call == call).count();
-    let (worse, open) = (count(Call::Regression), count(Call::Inconclusive) + count(Call::Missing));
-    if !unlike.is_empty() && !force {
+    let (worse, unsteady) = (count(Call::Regression), count(Call::Inconclusive));
+    let (excused, missing) = (count(Call::Unlike), count(Call::Missing));
+    if excused > 0 {
         output(&format!(
-            "INCONCLUSIVE: the baseline was recorded under unlike conditions (baseline / now):\n  {}\n\
-             record one here with --update-baseline, or judge all the same with --force\n",
+            "{excused} counters are not judged: the baseline was recorded under unlike conditions (baseline / \
+             now):\n  {}\nrecord one here with --update-baseline, or judge all the same with --force\n",
             unlike.join("\n  ")
         ))?;
-        return Ok(Verdict::Inconclusive);
     }
-    if !unlike.is_empty() {
-        notice(&format!("warning: judged by --force under unlike conditions:\n  {}", unlike.join("\n  ")));
-    }
-    let (text, verdict) = match (worse, open) {
-        (0, 0) => ("NO REGRESSION of the counters".to_owned(), Verdict::Good),
-        (0, open) => (format!("INCONCLUSIVE: {open} counters cannot be told"), Verdict::Inconclusive),
-        (worse, _) => (format!("REGRESSION in {worse} counters"), Verdict::Bad),
+    let (text, verdict) = match (worse, excused + missing, unsteady) {
+        (0, 0, 0) => ("NO REGRESSION of the counters".to_owned(), Verdict::Good),
+        (0, 0, open) => (format!("INCONCLUSIVE: {open} counters cannot be told"), Verdict::Inconclusive),
+        (0, open, _) => (format!("NO VERDICT on {open} of {} counters", gated.len()), Verdict::None),
+        (worse, ..) => (format!("REGRESSION in {worse} counters"), Verdict::Bad),
     };
     output(&format!("{text}\n"))?;
     Ok(verdict)

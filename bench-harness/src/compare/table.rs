@@ -117,6 +117,7 @@ pub fn word(verdict: Verdict) -> &'static str {
         Verdict::Good => "no-regression",
         Verdict::Bad => "regression",
         Verdict::Inconclusive => "inconclusive",
+        Verdict::None => "no-verdict",
     }
 }
 

@@ -23,9 +23,29 @@ fn the_same_build_passes_and_a_changed_baseline_does_not() {
     assert!(said.out.contains("REGRESSION in 1 counters"), "{}", said.out);
     baseline["conditions"]["rustc"] = json!("rustc 0.1");
     bench.write("results/ci-baseline.json", &baseline.to_string());
-    let said = bench.run(&format!("ci --engine memory {SIZE}")).expect(3, "");
+    let said = bench.run(&format!("ci --engine memory {SIZE}")).expect(4, "");
     assert!(said.out.contains("  rustc: rustc 0.1 / rustc 1"), "{}", said.out);
+    assert!(said.out.contains("\nNO VERDICT on "), "{}", said.out);
     bench.run(&format!("ci --engine memory {SIZE} --force")).expect(1, "warning: judged by --force");
+}
+
+#[test]
+fn another_machine_is_no_excuse_for_allocations() {
+    let bench = Bench::new();
+    bench.run(&format!("ci --engine memory {SIZE} --update-baseline")).expect(0, "");
+    let mut baseline = bench.json("results/ci-baseline.json");
+    baseline["conditions"]["libc"] = json!("glibc 0.1");
+    baseline["conditions"]["processor"] = json!("an abacus");
+    // A baseline with instructions, also where nobody can count them.
+    baseline["counters"]["insert instructions_per_op"] = json!(1e9);
+    bench.write("results/ci-baseline.json", &baseline.to_string());
+    let said = bench.run(&format!("ci --engine memory {SIZE}")).expect(4, "");
+    let verdict = |counter: &str| said.out.lines().find(|line| line.starts_with(counter)).unwrap();
+    assert!(verdict("insert allocations_per_op").ends_with("within the limit"), "{}", said.out);
+    assert!(verdict("insert instructions_per_op").contains("no verdict: "), "{}", said.out);
+    baseline["counters"]["insert allocations_per_op"] = json!(-1.0);
+    bench.write("results/ci-baseline.json", &baseline.to_string());
+    bench.run(&format!("ci --engine memory {SIZE}")).expect(1, "");
 }
 
 #[test]
