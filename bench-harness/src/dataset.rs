@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::interrupt;
+use crate::size::size;
 
 /// How the bytes of a data set were cloned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -36,8 +37,10 @@ impl Cloned {
     pub fn sentence(&self) -> String {
         let Self { reflinked_bytes, linked_bytes, copied_bytes } = self;
         format!(
-            "cloned the data set: {reflinked_bytes} bytes by reflink, {linked_bytes} by hard link, \
-             {copied_bytes} by copy"
+            "cloned the data set: {} by reflink, {} by hard link, {} by copy",
+            size(*reflinked_bytes),
+            size(*linked_bytes),
+            size(*copied_bytes)
         )
     }
 }

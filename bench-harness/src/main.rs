@@ -1,10 +1,11 @@
 //! `rabi-bench`: a workload runner that speaks YCSB.
 //!
 //! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
-//! `workload` turns both into keys, records and operations, `ycsb` knows its names of other things, `trace` reads and writes operations in files, `engine` hides the databases,
-//! `measure` holds histograms, `dataset` clones what was loaded, `runner` puts a workload to an engine, `report` prints, and
-//! `phase_command`, `main_job`, `suite` and `crash` are what a user can ask for. `interrupt` hears signals, `subprocess`
-//! waits for child processes, and `output_file` writes every file with results.
+//! `workload` turns both into keys, records and operations, `ycsb` knows its names of other things,
+//! `trace` reads and writes operations in files, `engine` hides the databases, `measure` holds histograms,
+//! `dataset` clones what was loaded, `runner` puts a workload to an engine, `report` prints, and `phase_command`,
+//! `main_job`, `suite` and `crash` are what a user can ask for. `interrupt` hears signals, `subprocess` waits for child
+//! processes, `outputs` keeps the files of a command apart, and `output_file` writes each.
 
 mod allocations;
 mod argument;
@@ -29,6 +30,7 @@ mod report;
 mod resources;
 mod runner;
 mod search;
+mod size;
 mod stats;
 mod subprocess;
 mod suite;

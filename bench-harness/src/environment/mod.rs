@@ -17,6 +17,8 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::size::{size, with_sizes};
+
 pub use date::utc;
 pub use fingerprint::FREE;
 pub use memory_limit::Hierarchy;
@@ -155,7 +157,7 @@ impl Environment {
     /// The memory limit in words.
     fn memory_limit(&self) -> String {
         match self.memory_limit_bytes {
-            Some(bytes) => format!("{:.1} MiB by control group", bytes as f64 / f64::from(1 << 20)),
+            Some(bytes) => format!("{} by control group", size(bytes)),
             None => "none; engines may fill the OS cache with all of the memory".to_owned(),
         }
     }
@@ -167,7 +169,7 @@ impl Environment {
             ("machine", self.hostname.clone()),
             ("kernel", self.kernel.clone()),
             ("processor", format!("{} cores, {}", self.cores, self.cpu_model)),
-            ("memory", format!("{:.1} GiB", self.memory_bytes as f64 / f64::from(1 << 30))),
+            ("memory", size(self.memory_bytes)),
             ("memory limit", self.memory_limit()),
             (
                 "processor limit",
@@ -180,7 +182,7 @@ impl Environment {
             ("file system", format!("{} ({}; {})", self.file_system, self.mount, self.file_system_options)),
             ("device", self.device.clone()),
             ("io_uring", self.io_uring.clone()),
-            ("limits", self.limits.clone()),
+            ("limits", with_sizes(&self.limits)),
             ("processor settings", format!("governor {}, {}", self.governor, self.processor_settings)),
             ("write-back", self.writeback.clone()),
             ("directory", self.directory.clone()),

@@ -1,6 +1,7 @@
 //! The page of a job: one file without outside references, readable in light and dark.
 
 use crate::measure::{CurvePoint, RowSummary};
+use crate::size::with_sizes;
 
 use super::page::axis::amount;
 use super::page::{Bar, Document, Line, bars, facts, palette, percentiles};
@@ -103,7 +104,7 @@ fn write_environment(page: &mut Document, report: &JobReport) {
     let mut settings = rows("option", &mut info.engine_options.iter().cloned());
     settings.extend(rows(
         "setting",
-        &mut info.engine_settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())),
+        &mut info.engine_settings.iter().map(|(name, value)| ((*name).to_owned(), with_sizes(value))),
     ));
     page.folded("Engine options and settings", &facts(&settings));
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::size::with_sizes;
+
 use super::{
     JobReport, PhaseReport, RESOURCES_NOTE, Style, durability_matrix, harness_table, resources,
     response_table, table,
@@ -60,7 +62,7 @@ fn write(out: &mut String, report: &JobReport) -> std::fmt::Result {
     }
     let settings = report.phases.first().map_or(&[][..], |phase| &phase.info.engine_settings);
     for (name, value) in settings {
-        writeln!(out, "| setting {name} | {value} |")?;
+        writeln!(out, "| setting {name} | {} |", with_sizes(value))?;
     }
     writeln!(out, "\nAll numbers: `results.json`. Charts: `report.html`.")
 }

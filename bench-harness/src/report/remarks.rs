@@ -1,6 +1,8 @@
 //! What has to be known beside the numbers of a phase: its drift, settling, cooled caches.
 
-use super::{PhaseReport, grouped};
+use crate::size::size;
+
+use super::PhaseReport;
 
 /// How long an engine took to settle.
 pub fn settling(seconds: f64) -> String {
@@ -12,10 +14,7 @@ impl PhaseReport {
     pub fn remarks(&self) -> Vec<String> {
         let title = self.title();
         let cooled = self.cooled_bytes.map(|bytes| {
-            format!(
-                "{title}: {} bytes of the database were dropped from the page cache before it.",
-                grouped(bytes)
-            )
+            format!("{title}: {} of the database were dropped from the page cache before it.", size(bytes))
         });
         let drift = self.steady_state.and_then(|state| state.drift());
         let drift = drift.map(|drift| format!("{title}: not steady, {drift}."));

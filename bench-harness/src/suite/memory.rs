@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::environment::Hierarchy;
+use crate::size::size;
 
 /// Where groups for runs can be made, and how large they are to be.
 #[derive(Debug)]
@@ -32,7 +33,8 @@ impl MemoryLimit {
         };
         if let Some(own) = hierarchy.limit_bytes().filter(|own| *own <= bytes) {
             return Err(format!(
-                "the suite itself runs under a limit of {own} bytes, which holds for all runs"
+                "the suite itself runs under a limit of {}, which holds for all runs",
+                size(own)
             ));
         }
         let own = hierarchy.own();
@@ -152,6 +154,6 @@ mod tests {
         assert!(why(None).contains("no memory controller"));
         assert!(why(Some(hierarchy.clone())).contains("systemd-run --scope -p MemoryMax=1048576"));
         fs::write(hierarchy.own().join("memory.max"), "4096").unwrap();
-        assert!(why(Some(hierarchy)).contains("under a limit of 4096 bytes"));
+        assert!(why(Some(hierarchy)).contains("under a limit of 4 KiB"));
     }
 }

@@ -32,6 +32,7 @@ use crate::environment::{Environment, Hierarchy};
 use crate::interrupt::{self, Interrupt};
 use crate::main_job::create_results;
 use crate::output_file;
+use crate::size::size;
 use crate::{Verdict, notice, output};
 
 pub use arguments::{ABOUT_THE_SUITE, EngineOption, SuiteArgs, engine_option};
@@ -102,15 +103,16 @@ fn memory_limit(arguments: &SuiteArgs) -> (Option<MemoryLimit>, String) {
     let hierarchy = Hierarchy::of_this_process();
     let own = hierarchy.as_ref().and_then(Hierarchy::limit_bytes);
     let otherwise = match own {
-        Some(bytes) => format!("all runs share the limit of {bytes} bytes the suite was started under"),
+        Some(bytes) => format!("all runs share the limit of {} the suite was started under", size(bytes)),
         None => "runs may fill the OS cache with all of the machine's memory".to_owned(),
     };
     let Some(bytes) = arguments.memory_limit_bytes else {
         return (None, format!("no limit was asked for; {otherwise}"));
     };
+    let asked = size(bytes);
     match MemoryLimit::new(hierarchy, bytes) {
-        Ok(limit) => (Some(limit), format!("{bytes} bytes for each run by a control group of its own")),
-        Err(why) => (None, format!("{} to {bytes} bytes as asked: {why}; {otherwise}", report::NOT_LIMITED)),
+        Ok(limit) => (Some(limit), format!("{asked} for each run by a control group of its own")),
+        Err(why) => (None, format!("{} to {asked} as asked: {why}; {otherwise}", report::NOT_LIMITED)),
     }
 }
 

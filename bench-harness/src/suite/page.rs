@@ -1,13 +1,14 @@
 //! The page of a suite: engines side by side, one file, no network, light and dark.
 
-use crate::report::page::{Bar, Document, Line, bars, facts, palette, percentiles};
+use crate::engine::Kept;
+use crate::report::page::{Bar, Document, Line, bars, facts, multiples, palette, percentiles};
 use crate::report::{escape, grouped};
 
 use super::over_time::over_time;
 use super::remarks::remarks;
 use super::report::{READING, SUMMARY_NOTE, SuiteReport};
 use super::sample::Phase;
-use super::summary::{Class, EngineRow, WorkloadSummary};
+use super::summary::{Class, EngineRow, Measure, WorkloadSummary};
 
 /// The whole page.
 pub fn page(report: &SuiteReport) -> String {
@@ -15,8 +16,14 @@ pub fn page(report: &SuiteReport) -> String {
     let mut page = Document::new(&title, &report.headline());
     page.warnings(&report.doubts());
     page.section("Summary: operations a second");
-    for (kept, grid) in report.summary() {
+    let summary = report.summary();
+    for (kept, _) in &summary {
         page.heading(&format!("Durability kept: {}", kept.name()));
+        page.html(&chart(report, *kept));
+    }
+    page.note(CHART_NOTE);
+    for (kept, grid) in &summary {
+        page.heading(&format!("In numbers, durability kept: {}", kept.name()));
         page.html(&grid.html());
     }
     page.note(SUMMARY_NOTE);
@@ -63,27 +70,55 @@ fn write_workload(page: &mut Document, report: &SuiteReport, workload: &Workload
     }
 }
 
+/// What the bars of the summary are.
+const CHART_NOTE: &str = "\
+Operations a second: the median of the repeats, with a whisker from the smallest to the largest. The longest bar or \
+whisker of each workload fills its width.";
+
+/// The whole of one class at a glance: a small chart for each workload, or one chart of all where a single engine would
+/// be compared with nothing.
+fn chart(report: &SuiteReport, kept: Kept) -> String {
+    let classes = report.workloads.iter().filter_map(|workload| {
+        let class = workload.classes.iter().find(|class| class.kept == kept)?;
+        Some((workload.title.as_str(), class))
+    });
+    let classes: Vec<(&str, &Class)> = classes.collect();
+    // The spread is in the whisker; small charts have no room for it in words.
+    let rows = |class: &Class| -> Vec<Bar> {
+        class.rows.iter().filter_map(|row| bar(row, |_| String::new())).collect()
+    };
+    if classes.iter().any(|(_, class)| class.rows.len() > 1) {
+        let small = |(title, class): &(&str, &Class)| ((*title).to_owned(), bars(&rows(class)));
+        return multiples(&classes.iter().map(small).collect::<Vec<_>>());
+    }
+    let engine = classes.first().map_or("", |(_, class)| class.rows[0].engine.as_str());
+    let of = |(title, class): &(&str, &Class)| {
+        let label = (*title).to_owned();
+        rows(class).into_iter().map(move |bar| Bar { label: label.clone(), ..bar })
+    };
+    multiples(&[(engine.to_owned(), bars(&classes.iter().flat_map(of).collect::<Vec<_>>()))])
+}
+
 /// The medians of one class, with whiskers over all repeats.
 fn throughput(class: &Class) -> String {
-    let bar = |row: &EngineRow| {
-        let measure = row.measures.first()?;
-        let median = measure.median()?;
-        let spread =
-            measure.spread().map_or(String::new(), |share| format!(", spread {:.1} %", 100.0 * share));
-        Some(Bar {
-            label: row.engine.clone(),
-            class: palette::class(&row.engine),
-            value: median,
-            range: (measure.values.len() > 1).then(|| (measure.min(), measure.max())),
-            text: format!(
-                "{}{}{spread}",
-                grouped(median.round() as u64),
-                if measure.best { " ★" } else { "" }
-            ),
-            best: measure.best,
-        })
-    };
+    let spread = |share: f64| format!(", spread {:.1} %", 100.0 * share);
+    let bar = |row| bar(row, |measure| measure.spread().map_or(String::new(), spread));
     bars(&class.rows.iter().filter_map(bar).collect::<Vec<_>>())
+}
+
+/// One engine's median, and what else is said of it.
+fn bar(row: &EngineRow, more: impl Fn(&Measure) -> String) -> Option<Bar> {
+    let measure = row.measures.first()?;
+    let median = measure.median()?;
+    let star = if measure.best { " ★" } else { "" };
+    Some(Bar {
+        label: row.engine.clone(),
+        class: palette::class(&row.engine),
+        value: median,
+        range: (measure.values.len() > 1).then(|| (measure.min(), measure.max())),
+        text: format!("{}{star}{}", grouped(median.round() as u64), more(measure)),
+        best: measure.best,
+    })
 }
 
 /// All kinds of operations of a workload, the most frequent first.

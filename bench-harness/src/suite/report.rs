@@ -6,10 +6,11 @@ use crate::engine::Kept;
 use crate::environment::Environment;
 use crate::report::{DurabilityRow, Grid, durability_matrix, grouped, microseconds};
 use crate::resources::OTHERS_CORES_MAX;
+use crate::size::with_sizes;
 
 use super::behind::{Behind, behind, summary};
 use super::sample::Phase;
-use super::summary::{Better, Class, EngineRow, Measure, REPEATS_MIN, WorkloadSummary};
+use super::summary::{Better, Class, EngineRow, Measure, REPEATS_MIN, WorkloadSummary, class_order};
 
 /// A run that was carried out, or could not be.
 #[derive(Debug)]
@@ -78,14 +79,11 @@ impl SuiteReport {
         )
     }
 
-    /// For each class of durability, the strongest first: workloads down, engines across, each with
+    /// For each class of durability, the one with most engines first: workloads down, engines across, each with
     /// its share of the best.
     pub fn summary(&self) -> Vec<(Kept, Grid)> {
-        let mut kept: Vec<Kept> =
-            self.workloads.iter().flat_map(|workload| &workload.classes).map(|class| class.kept).collect();
-        kept.sort();
-        kept.dedup();
-        kept.into_iter().rev().map(|kept| (kept, self.summary_of(kept))).collect()
+        let order = class_order(&self.engines, &self.phases);
+        order.into_iter().map(|kept| (kept, self.summary_of(kept))).collect()
     }
 
     fn summary_of(&self, kept: Kept) -> Grid {
@@ -146,7 +144,7 @@ impl SuiteReport {
             let first = self.phases.iter().find(|phase| phase.engine == *engine);
             let mut name = engine.as_str();
             for (setting, value) in first.map(|phase| &phase.engine_settings).into_iter().flatten() {
-                grid.lines.push([name, setting, value].map(str::to_owned).to_vec());
+                grid.lines.push(vec![name.to_owned(), setting.clone(), with_sizes(value)]);
                 name = "";
             }
         }

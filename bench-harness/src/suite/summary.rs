@@ -62,7 +62,7 @@ pub struct Class {
 pub struct WorkloadSummary {
     /// Its name.
     pub title: String,
-    /// By class, the strongest first.
+    /// By class, in the order of `class_order`.
     pub classes: Vec<Class>,
 }
 
@@ -74,10 +74,24 @@ pub fn summarize(engines: &[String], phases: &[Phase]) -> Vec<WorkloadSummary> {
             titles.push(phase.title());
         }
     }
-    titles.into_iter().map(|title| workload(title, engines, phases)).collect()
+    let order = class_order(engines, phases);
+    titles.into_iter().map(|title| workload(title, engines, phases, &order)).collect()
 }
 
-fn workload(title: &str, engines: &[String], phases: &[Phase]) -> WorkloadSummary {
+/// What engines keep, the class with most engines first: there is most to compare. Of equals the strongest.
+pub fn class_order(engines: &[String], phases: &[Phase]) -> Vec<Kept> {
+    let kept_by = |engine: &String| {
+        phases.iter().find(|phase| phase.engine == *engine).map(|phase| phase.durability_kept)
+    };
+    let kept: Vec<Kept> = engines.iter().filter_map(kept_by).collect();
+    let count = |class: &Kept| kept.iter().filter(|other| *other == class).count();
+    let mut order = kept.clone();
+    order.sort_by_key(|class| std::cmp::Reverse((count(class), *class)));
+    order.dedup();
+    order
+}
+
+fn workload(title: &str, engines: &[String], phases: &[Phase], order: &[Kept]) -> WorkloadSummary {
     let mut classes: BTreeMap<Kept, Vec<EngineRow>> = BTreeMap::new();
     for engine in engines {
         let of_engine = |phase: &&Phase| phase.title() == title && phase.engine == *engine;
@@ -88,8 +102,8 @@ fn workload(title: &str, engines: &[String], phases: &[Phase]) -> WorkloadSummar
             classes.entry(first.durability_kept).or_default().push(row);
         }
     }
-    let mut classes: Vec<Class> =
-        classes.into_iter().rev().map(|(kept, rows)| Class { kept, rows }).collect();
+    let mut classes: Vec<Class> = classes.into_iter().map(|(kept, rows)| Class { kept, rows }).collect();
+    classes.sort_by_key(|class| order.iter().position(|kept| *kept == class.kept));
     for class in &mut classes {
         mark_best(&mut class.rows);
     }
@@ -271,11 +285,18 @@ mod tests {
         let summary = summarize(&engines, &phases);
         assert_eq!(summary.len(), 1);
         let classes = &summary[0].classes;
-        assert_eq!((classes[0].kept, classes[1].kept), (Kept::Power, Kept::Process));
-        assert!(!classes[0].rows[0].measures[0].best);
+        assert_eq!((classes[0].kept, classes[1].kept), (Kept::Process, Kept::Power), "most engines first");
+        assert!(!classes[1].rows[0].measures[0].best);
         let process: Vec<_> =
-            classes[1].rows.iter().map(|row| (&row.engine[..], row.measures[0].best)).collect();
+            classes[0].rows.iter().map(|row| (&row.engine[..], row.measures[0].best)).collect();
         assert_eq!(process, [("slow", false), ("fast", true)]);
-        assert_eq!(classes[1].rows[1].median_phase().unwrap().throughput_ops_s, 901.0);
+        assert_eq!(classes[0].rows[1].median_phase().unwrap().throughput_ops_s, 901.0);
+    }
+
+    #[test]
+    fn of_classes_with_equally_many_engines_the_strongest_is_first() {
+        let phases = [phase("a", "nothing", 1.0), phase("b", "power", 1.0), phase("c", "process", 1.0)];
+        let engines = ["a", "b", "c", "refused"].map(str::to_owned);
+        assert_eq!(class_order(&engines, &phases), [Kept::Power, Kept::Process, Kept::Nothing]);
     }
 }

@@ -8,6 +8,12 @@ use std::process::Command;
 
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
+/// Makes the document in the frame the one that is handed back.
+const SHOW_THE_FRAME: &str = "addEventListener('load', () => {
+    const inner = document.querySelector('iframe').contentDocument.documentElement;
+    document.replaceChild(document.importNode(inner, true), document.documentElement);
+});";
+
 /// Chromium.
 pub struct Browser {
     program: PathBuf,
@@ -30,18 +36,21 @@ impl Browser {
     }
 
     /// What the document has become once the scripts of the page and then `script` have run, in a
-    /// window of that width.
+    /// frame of that width: windows have a least width, which is more than a telephone's.
     pub fn document(&self, page: &Path, script: &str, width: u32) -> String {
         let html = std::fs::read_to_string(page).unwrap();
         let (before, after) = html.rsplit_once("</body>").unwrap();
         let probed = page.with_extension("probed.html");
-        std::fs::write(&probed, format!("{before}<script>{script}</script></body>{after}")).unwrap();
+        let framed = format!("{before}<script>{script}</script></body>{after}");
+        let framed = framed.replace('&', "&amp;").replace('"', "&quot;");
+        let frame = format!("<iframe width=\"{width}\" height=\"1000\" srcdoc=\"{framed}\"></iframe>");
+        std::fs::write(&probed, format!("<!doctype html>{frame}<script>{SHOW_THE_FRAME}</script>")).unwrap();
         let profile = tempfile::tempdir().unwrap();
         let done = Command::new(&self.program)
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom"])
-            .arg(format!("--window-size={width},1000"))
+            .arg(format!("--window-size={},1000", width + 50))
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg(format!("file://{}", probed.display()))
             .output()

@@ -1,6 +1,6 @@
 //! The formats other programs read, each read back the way they do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
@@ -113,6 +113,36 @@ fn base64(text: &str) -> Vec<u8> {
         bytes.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
     }
     bytes
+}
+
+/// The names in the tables of a section: what stands in code at the head of a row.
+fn documented(section: &str) -> BTreeSet<String> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/exports.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let section = page.split(&format!("\n## {section}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
+    let heads = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    heads.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn every_column_unit_family_and_tag_is_on_the_page_and_nothing_else() {
+    let bench = exported();
+    let file = core_workload('a');
+    let run = "--target 5000 --csv y.csv --go-bench y.txt --openmetrics y.om --hdr-log y.hlog";
+    bench.run(&format!("run -P {file} --engine memory --dir db {run}")).expect(0, "");
+    let of = |names: &mut dyn Iterator<Item = &str>| names.map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(documented("CSV"), of(&mut text(&bench, "y.csv").lines().next().unwrap().split(',')));
+    let units = text(&bench, "y.txt");
+    let benchmarks = units.lines().filter(|line| line.starts_with("Benchmark"));
+    let units = of(&mut benchmarks.flat_map(|line| line.split(' ').skip(3).step_by(2)));
+    assert_eq!(documented("Go's benchmarks"), units);
+    let families = text(&bench, "y.om");
+    let families = families.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    assert_eq!(documented("OpenMetrics"), of(&mut families.into_iter()));
+    let log = text(&bench, "y.hlog");
+    let tags = log.lines().filter_map(|line| line.strip_prefix("Tag=")?.split(',').next());
+    let kinds = tags.map(|tag| if tag.starts_with("Intended-") { "Intended-NAME" } else { "NAME" });
+    assert_eq!(documented("HdrHistogram log"), of(&mut kinds.into_iter()));
 }
 
 #[test]

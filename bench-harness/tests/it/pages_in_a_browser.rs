@@ -23,6 +23,22 @@ const PROBE: &str = "{
     }
     const root = document.documentElement;
     root.dataset.told = told;
+    // Names of phases: cut off at the end of their box or of the page, or one on another.
+    let bad = 0, names = 0;
+    for (const figure of document.querySelectorAll('figure')) {
+      const placed = [...figure.querySelectorAll('b')].map((name) => {
+        const text = document.createRange();
+        text.selectNodeContents(name);
+        const [box, cut] = [text.getBoundingClientRect(), name.scrollWidth > name.clientWidth + 1];
+        if (cut || box.right > root.clientWidth || box.width < 3) bad += 1;
+        names += 1;
+        return box;
+      });
+      const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+      placed.forEach((a, i) => placed.slice(i + 1).forEach((b) => { if (meet(a, b)) bad += 1; }));
+    }
+    root.dataset.names = names;
+    root.dataset.badNames = bad;
     root.dataset.tooWide = root.scrollWidth > root.clientWidth;
 }";
 
@@ -31,14 +47,16 @@ fn drawn(html: &str) -> (usize, usize) {
     (html.matches("<figure class=\"chart").count(), html.matches("<polyline class=\"curve").count())
 }
 
-fn check(browser: &Browser, page: &Path, charts: usize) {
-    for width in [1200, 500] {
+fn check(browser: &Browser, page: &Path, charts: usize, names: usize) {
+    for width in [1200, 500, 390, 360] {
         let document = browser.document(page, PROBE, width);
         let root = &document[..document.find("<head>").unwrap()];
         assert!(!root.contains("data-error"), "a script failed: {root}");
         for expected in [
             format!("data-ready=\"{charts}\""),
             format!("data-told=\"{charts}\""),
+            format!("data-names=\"{names}\""),
+            "data-bad-names=\"0\"".to_owned(),
             "data-too-wide=\"false\"".to_owned(),
         ] {
             assert!(root.contains(&expected), "{expected} is not in {root} at a width of {width}");
@@ -61,7 +79,7 @@ fn page_of(bench: &Bench) -> PathBuf {
 #[test]
 fn the_page_of_a_job_has_a_line_for_each_operation_of_each_phase() {
     let bench = Bench::new();
-    bench.run("--engine rabi --smoke --workloads a,e").expect(0, "");
+    bench.run("--engine rabi --smoke --workloads a,b,c,d,f,e").expect(0, "");
     let page = page_of(&bench);
     let html = std::fs::read_to_string(&page).unwrap();
     asks_nobody(&html);
@@ -72,23 +90,31 @@ fn the_page_of_a_job_has_a_line_for_each_operation_of_each_phase() {
     let section = section.split("<h2").next().unwrap();
     assert_eq!(drawn(section), (phases.len(), operations));
     if let Some(browser) = Browser::find() {
-        check(&browser, &page, drawn(&html).0);
+        let over_time = html.split("Over time</h2>").nth(1).unwrap().split("<h2").next().unwrap();
+        check(&browser, &page, drawn(&html).0, phases.len() * drawn(over_time).0);
     }
 }
 
 #[test]
 fn the_page_of_a_suite_has_a_line_for_each_engine_in_its_own_colour() {
     let bench = Bench::new();
-    bench.run("suite --smoke --engines rabi,memory --workloads a --repeat 2 --dir databases").expect(0, "");
+    let suite = "suite --smoke --engines rabi,memory --workloads a --repeat 2 --dir databases";
+    bench.run(&format!("{suite} --memory-limit-bytes 1073741824")).expect(0, "1 GiB ");
     let page = page_of(&bench);
     let html = std::fs::read_to_string(&page).unwrap();
     asks_nobody(&html);
+    assert!(html.contains(" 1 GiB ") && !html.contains("1073741824 bytes"), "a limit in digits");
     let run = html.split("workloada</h2>").nth(1).unwrap().split("<h2").next().unwrap();
     assert!(run.contains("READ latency by percentile") && run.contains("UPDATE latency by percentile"));
     for line in ["curve e-rabi p0", "curve e-memory p0"] {
         assert!(run.matches(line).count() >= 2, "{line}");
     }
+    let summary = html.split("Summary: operations a second</h2>").nth(1).unwrap();
+    let (chart, table) =
+        (summary.find("<div class=\"multiples\">").unwrap(), summary.find("<table>").unwrap());
+    assert!(chart < table, "the chart stands above the tables");
+    assert_eq!(summary.matches("<h4>rabi</h4>").count(), 1, "one engine has one chart of all workloads");
     if let Some(browser) = Browser::find() {
-        check(&browser, &page, drawn(&html).0);
+        check(&browser, &page, drawn(&html).0, 0);
     }
 }

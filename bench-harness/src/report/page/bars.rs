@@ -50,6 +50,12 @@ pub fn bars(bars: &[Bar]) -> String {
     out + "</ul>\n"
 }
 
+/// Small charts with their titles, beside each other as far as there is room.
+pub fn multiples(charts: &[(String, String)]) -> String {
+    let chart = |(title, bars): &(String, String)| format!("<div><h4>{}</h4>\n{bars}</div>\n", escape(title));
+    format!("<div class=\"multiples\">\n{}</div>\n", charts.iter().map(chart).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::super::html::escape;
 use super::axis::Axis;
+use super::names::names;
 
 /// One line of a chart.
 #[derive(Debug, Clone)]
@@ -81,17 +82,13 @@ impl Plot {
         let kind = if self.flat { "chart flat" } else { "chart" };
         writeln!(out, "<figure class=\"{kind}\"><figcaption>{}</figcaption>", escape(&self.title))?;
         self.write_legend(out)?;
+        self.write_names(out)?;
         writeln!(out, "<div class=\"plot\"><div class=\"y\" aria-hidden=\"true\">")?;
         for tick in &self.y.ticks {
             writeln!(out, "<span style=\"bottom:{:.2}%\">{}</span>", tick.place * 100.0, tick.label)?;
         }
         writeln!(out, "</div><div class=\"area\" tabindex=\"0\">")?;
         self.write_drawing(out)?;
-        for band in &self.bands {
-            let (left, width) = self.stretch(band);
-            let name = escape(&band.label);
-            writeln!(out, "<b class=\"band\" style=\"left:{left:.2}%;width:{width:.2}%\">{name}</b>")?;
-        }
         writeln!(out, "<i class=\"cross\" hidden></i></div><div class=\"x\" aria-hidden=\"true\">")?;
         for tick in &self.x.ticks {
             writeln!(out, "<span style=\"left:{:.2}%\">{}</span>", tick.place * 100.0, tick.label)?;
@@ -101,6 +98,19 @@ impl Plot {
         // No text of a script element may end it.
         let told = told.replace('<', "\\u003c");
         writeln!(out, "<script type=\"application/json\">{told}</script></figure>")
+    }
+
+    /// The names of the bands, above the drawing: each begins where its band does, in the first row that has room.
+    fn write_names(&self, out: &mut String) -> std::fmt::Result {
+        let names = names(&self.bands.iter().map(|band| (band, self.stretch(band).0)).collect::<Vec<_>>());
+        let Some(rows) = names.iter().map(|name| name.row + 1).max() else { return Ok(()) };
+        writeln!(out, "<div class=\"bands\" style=\"--rows:{rows}\">")?;
+        for name in names {
+            let (full, short) = (escape(name.full), escape(name.short));
+            let style = format!("left:{:.2}%;--row:{}", name.left, name.row);
+            writeln!(out, "<b style=\"{style}\" title=\"{full}\">{short}</b>")?;
+        }
+        writeln!(out, "</div>")
     }
 
     fn write_legend(&self, out: &mut String) -> std::fmt::Result {
@@ -213,13 +223,19 @@ mod tests {
             x: Axis::time(10.0),
             y: Axis::linear(100.0, amount),
             lines: vec![line("READ", 0), line("</script>", 5), gap],
-            bands: vec![Band { label: "load".to_owned(), from: 0.0, to: 5.0 }],
+            bands: vec![
+                Band { label: "load".to_owned(), from: 0.0, to: 5.0 },
+                Band { label: "workload<".to_owned(), from: 5.0, to: 10.0 },
+            ],
             flat: false,
         }
         .html();
         assert!(html.contains("<title>a &lt; b</title><desc>said</desc>"), "{html}");
         assert!(html.contains("<polyline class=\"curve e-rabi p0\" points=\"0.0,1000.0 1000.0,500.0\"/>"));
-        assert!(html.contains("curve e-rabi p1") && html.contains("left:0.00%;width:50.00%"));
+        assert!(
+            html.contains("curve e-rabi p1")
+                && html.contains("<b style=\"left:50.00%;--row:0\" title=\"workload&lt;\">&lt;</b>")
+        );
         assert!(html.contains("[1.0,0.5,\"10 s\",\"50\"],[0.5,0.75,\"5 s\",\"25\"]]"), "{html}");
         assert_eq!((html.matches("<polyline").count(), html.matches("</svg>READ</li>").count()), (3, 1));
         assert_eq!(html.matches("</script>").count(), 1);

@@ -71,13 +71,17 @@ function attach(figure) {
     at = -1;
   }
 
-  area.addEventListener("pointermove", (event) => {
+  function point(event) {
     const box = area.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width;
     at = places.indexOf(nearest(places.map((value) => [value]), x)[0]);
     show(places[at]);
     place(event.clientX, event.clientY);
-  });
+  }
+
+  area.addEventListener("pointermove", point);
+  // A finger that taps does not move.
+  area.addEventListener("pointerdown", point);
   area.addEventListener("pointerleave", hide);
   area.addEventListener("blur", hide);
   area.addEventListener("keydown", (event) => {
