@@ -52,7 +52,7 @@ fn the_report_ranks_by_what_is_kept_and_names_commands_and_versions() {
         "| memory | process | nothing | may be lost | may be lost |",
         "with 1 repeats no best is marked",
         "| versions | rabi ",
-        "| rabi   | cache and memtables, bytes | 272629760 ",
+        "| rabi   | cache and memtables, bytes | 260 MiB ",
         "raw/rabi-1.json",
     ] {
         assert!(readme.contains(part), "'{part}' is not in:\n{readme}");
