@@ -168,7 +168,7 @@ fn a_database_in_use_says_by_whom() {
     lock.lock().unwrap();
     bench
         .run("run -p recordcount=5 -p operationcount=5 --dir db")
-        .expect(2, "db is in use by process ")
+        .expect(2, "db is in use by what process ")
         .expect(2, "close it there first");
 }
 
