@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::hash::{BuildHasher, RandomState};
+
 use clap::Parser;
 
 use crate::parameters::Overrides;
@@ -14,9 +16,9 @@ pub(crate) struct Arguments {
     /// How many seeds to run
     #[arg(long, value_name = "N", default_value_t = 100, conflicts_with_all = ["seed", "shrink"])]
     pub(crate) seeds: u64,
-    /// The first of them
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) first_seed: u64,
+    /// The first of them [default: a new one each time, which is printed]
+    #[arg(long, value_name = "N", conflicts_with_all = ["seed", "shrink"])]
+    pub(crate) first_seed: Option<u64>,
     /// Run seeds until this many simulated hours have passed, instead of a number of seeds
     #[arg(long, value_name = "H", conflicts_with_all = ["seeds", "seed", "shrink"])]
     pub(crate) hours: Option<f64>,
@@ -43,4 +45,15 @@ pub(crate) struct Arguments {
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
     pub(crate) overrides: Overrides,
+}
+
+/// New first seeds are below this: short to type, and far enough from each other.
+const FIRST_SEEDS: u64 = 1_000_000_000_000;
+
+impl Arguments {
+    /// The first seed: as told, or a new one.
+    pub(crate) fn first_seed(&self) -> u64 {
+        // The keys of a RandomState differ from one process to the next.
+        self.first_seed.unwrap_or_else(|| RandomState::new().hash_one(()) % FIRST_SEEDS)
+    }
 }

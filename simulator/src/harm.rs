@@ -78,7 +78,7 @@ impl Scene {
         let names_the_place = names_one || (!only_tables && text.contains(DIR));
         assert!(names_the_place, "opening: {text}; that names none of {}", harmed.join(" "));
         for _ in 0..2 {
-            match self.try_open(false) {
+            match self.try_open(None) {
                 Opened::Refused(again) => assert_eq!(again.to_string(), text, "refused again in other words"),
                 Opened::Ready(_) => panic!("opened after it was refused: {text}"),
                 Opened::Interrupted => unreachable!("it may not crash here"),

@@ -4,7 +4,7 @@
 //!
 //! - `cli`, `report`, `pool`, `planted`, `shrink`, `attempt`: many runs, what came of them, bugs that
 //!   must be found, one run made smaller
-//! - `run`, `weather`, `settle`: one run: openings, crashes, trouble on the disk, the healthy end
+//! - `run`, `interruption`, `weather`, `settle`: one run: openings, crashes, trouble on the disk, the healthy end
 //! - `scene`, `caller`, `pending`, `reading`: whose turn it is, and what callers do and check
 //! - `model`, `judge`: what must be there, and which errors may be
 //! - `parameters`, `options`, `workload`, `random`, `figures`: what is drawn, what is counted
@@ -17,6 +17,7 @@ mod caller;
 mod cli;
 mod figures;
 mod harm;
+mod interruption;
 mod judge;
 mod model;
 mod moving;
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
     catch_panics();
     let passed = match (arguments.seed, arguments.shrink) {
         _ if arguments.planted => {
-            let (first, workers) = (arguments.first_seed, workers(&arguments));
+            let (first, workers) = (arguments.first_seed(), workers(&arguments));
             planted::find_all(first, arguments.seeds, workers, &arguments.overrides)
         }
         (Some(seed), _) => one(seed, &arguments),
@@ -95,7 +96,8 @@ fn workers(arguments: &Arguments) -> usize {
 }
 
 fn many(arguments: &Arguments) -> io::Result<bool> {
-    let first = arguments.first_seed;
+    let first = arguments.first_seed();
+    writeln!(io::stdout(), "first seed: {first}")?;
     let end = if arguments.hours.is_some() { u64::MAX } else { first.saturating_add(arguments.seeds) };
     let workers = workers(arguments);
     let (mut report, mut printed) = (Report::new(), Ok(()));

@@ -26,6 +26,7 @@ pub(crate) fn parse_bug(name: &str) -> Result<Bug, String> {
 /// Prints a table; returns whether all were found.
 pub(crate) fn find_all(first: u64, seeds: u64, workers: usize, overrides: &Overrides) -> io::Result<bool> {
     let mut missed = 0;
+    writeln!(io::stdout(), "first seed: {first}")?;
     writeln!(io::stdout(), "| planted | seeds | seconds | what was said |\n| --- | --: | --: | --- |")?;
     for bug in BUGS.iter().filter(|bug| overrides.plant.is_none_or(|only| only == **bug)) {
         let planted = Overrides { plant: Some(*bug), ..overrides.clone() };

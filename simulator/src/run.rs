@@ -4,10 +4,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use rabi::sim::{Faults, OpeningDb, Survival, World};
+use rabi::sim::{Faults, Survival, World};
 use rabi::{Db, Error};
 
 use crate::figures::Figures;
+use crate::interruption::Interruption;
 use crate::options;
 use crate::parameters::{Parameters, Weather};
 use crate::pending::What;
@@ -106,7 +107,8 @@ impl Scene {
             if self.is_harmful() && attempt == 1 && self.fate.borrow_mut().chance(40) {
                 self.harm_files();
             }
-            match self.try_open(attempt <= ATTEMPTS_MAX && !self.is_ending.get()) {
+            let may_crash = self.parameters.crashes && attempt <= ATTEMPTS_MAX && !self.is_ending.get();
+            match self.try_open(may_crash.then_some(attempt)) {
                 Opened::Ready(db) => return self.opened(db),
                 Opened::Interrupted => {}
                 Opened::Refused(error) if !self.judge.borrow().harmed.is_empty() => {
@@ -134,49 +136,32 @@ impl Scene {
         self.parameters.weather == Weather::Harm && self.is_made.get() && !self.is_ending.get()
     }
 
-    pub(crate) fn try_open(&self, may_crash: bool) -> Opened {
+    /// Opens; may be interrupted if it is told which attempt it is.
+    pub(crate) fn try_open(&self, attempt: Option<usize>) -> Opened {
         let (failing, full) = self.troubles();
         self.judge.borrow_mut().open(failing, full);
         self.figures.borrow_mut().openings += 1;
-        let (options, crash_after) = {
+        let (options, end) = {
             let mut fate = self.fate.borrow_mut();
             let (options, durability) = options::draw(&mut fate, self.parameters.cores, self.is_made.get());
             self.durability.set(durability);
             let opening = self.figures.borrow().openings;
             self.garbage_percent.set(options::garbage_percent(self.parameters.seed, opening));
             let options = options.compact_garbage_percent(self.garbage_percent.get());
-            let crashes = may_crash && self.parameters.crashes && fate.chance(35);
-            (options, crashes.then(|| fate.magnitude(400)))
+            (options, attempt.and_then(|attempt| Interruption::draw(&mut fate, attempt)))
         };
         self.note(format_args!("opening with {}", options::describe(&options)));
         match Db::open_simulated(&self.world, DIR, options) {
             Err(error) => Opened::Refused(error),
             Ok((stepper, opening)) => {
                 *self.cores.borrow_mut() = Cores::new(stepper);
-                let opened = self.step_opening(opening, crash_after);
+                let opened = self.step_opening(opening, end);
                 if !matches!(opened, Opened::Ready(_)) {
                     self.drop_all();
                 }
                 opened
             }
         }
-    }
-
-    fn step_opening(&self, mut opening: OpeningDb, crash_after: Option<usize>) -> Opened {
-        for step in 0.. {
-            if crash_after == Some(step) {
-                self.figures.borrow_mut().opening_crashes += 1;
-                self.crash();
-                return Opened::Interrupted;
-            }
-            self.turn(false);
-            match opening.poll() {
-                None => {}
-                Some(Ok(db)) => return Opened::Ready(db),
-                Some(Err(error)) => return Opened::Refused(error),
-            }
-        }
-        unreachable!("a scene does not take turns for ever")
     }
 
     /// The order of writes ends where the opening says it does, or the run fails. False if harm to the manifest
@@ -215,7 +200,7 @@ impl Scene {
         };
         for turn in 0.. {
             if crash_after == Some(turn) {
-                self.crash();
+                self.crash(60);
                 self.drop_all();
                 return true;
             }
@@ -234,11 +219,11 @@ impl Scene {
         self.callers.iter().all(|caller| caller.borrow().pending.is_none())
     }
 
-    /// The process dies, or the power goes with it.
-    fn crash(&self) {
+    /// The process dies, or in so many of 100 cases the power goes with it.
+    pub(crate) fn crash(&self, power_percent: usize) {
         let survival = {
             let mut fate = self.fate.borrow_mut();
-            fate.chance(60).then_some(Survival::Any)
+            fate.chance(power_percent).then_some(Survival::Any)
         };
         self.note(format_args!("crash: {}", if survival.is_some() { "power" } else { "process" }));
         match survival {
@@ -275,7 +260,7 @@ impl Scene {
             1 => self.drop_all(),
             _ if !self.parameters.crashes => self.drop_all(),
             _ => {
-                self.crash();
+                self.crash(60);
                 self.drop_all();
             }
         }

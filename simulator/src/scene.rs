@@ -78,6 +78,8 @@ pub(crate) struct Scene {
     pub(crate) calm_since: Cell<Option<Duration>>,
     /// Whether this run has seen the database open.
     pub(crate) is_made: Cell<bool>,
+    /// Whether the last opening was interrupted.
+    pub(crate) was_interrupted: Cell<bool>,
     /// The last part of the run: the disk is healthy for good.
     pub(crate) is_ending: Cell<bool>,
     /// The share of garbage that the open database permits, in per cent.
@@ -106,6 +108,7 @@ impl Scene {
             quota: Cell::new(0),
             calm_since: Cell::new(Some(Duration::ZERO)),
             is_made: Cell::new(false),
+            was_interrupted: Cell::new(false),
             is_ending: Cell::new(false),
             garbage_percent: Cell::new(0),
             turns: Cell::new(0),

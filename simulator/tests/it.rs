@@ -91,7 +91,7 @@ fn a_bug_that_is_planted_is_found() {
         "SnapshotIgnored",
     ];
     for bug in bugs {
-        let text = passes(&["--planted", "--plant", bug, "--seeds", "20"]);
+        let text = passes(&["--planted", "--plant", bug, "--seeds", "400"]);
         assert!(text.contains(&format!("(`{bug}`) | ")), "{text}");
     }
     let (output, text) = run(&["--seed", "1", "--plant", "AcknowledgedEarly"]);

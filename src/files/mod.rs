@@ -92,6 +92,19 @@ impl Directory {
         local.sync(self.dir.file()).await
     }
 
+    /// Makes durable the names that an opening has found in it, and those that lead to it. An earlier
+    /// opening may have died between making them and this; whoever builds upon them builds upon what
+    /// the power can take away.
+    pub(crate) async fn sync_found(&self, local: &Local) -> Result<()> {
+        if !planted!(FoundNamesNotSynced) {
+            local.sync(self.dir.file()).await?;
+        }
+        if !planted!(ParentsNotSynced) {
+            local.io().sync_parents(&self.dir)?;
+        }
+        Ok(())
+    }
+
     /// Free space of the file system that holds it.
     pub(crate) fn space(&self, io: &dyn Io) -> Result<Space> {
         io.space(&self.dir)

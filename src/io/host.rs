@@ -64,6 +64,10 @@ impl Io for Host {
         names::create_dir(path)
     }
 
+    fn sync_parents(&self, dir: &Dir) -> Result<()> {
+        names::sync_parents(dir)
+    }
+
     fn list(&self, dir: &Dir) -> Result<Vec<String>> {
         names::list(dir)
     }

@@ -204,8 +204,13 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// through the handle.
     fn open_dir(&self, path: &Path) -> Result<Option<Dir>>;
 
-    /// Makes a directory and its parents, makes their names durable, and opens it.
+    /// Makes a directory and its parents, and opens it. Their names are durable after
+    /// [`sync_parents`](Self::sync_parents).
     fn create_dir(&self, path: &Path) -> Result<Dir>;
+
+    /// Makes the names durable that lead to a directory, up to the root of its file system, or to
+    /// the first directory above it that this process may not read: no name in that is its own.
+    fn sync_parents(&self, dir: &Dir) -> Result<()>;
 
     /// Names in a directory, sorted.
     fn list(&self, dir: &Dir) -> Result<Vec<String>>;

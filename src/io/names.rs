@@ -26,36 +26,41 @@ pub(super) fn open_dir(path: &Path) -> Result<Option<Dir>> {
     }
 }
 
-/// Makes the directory `path` and its missing parents, and opens it. Each name made is durable
-/// before the call returns: a directory that a crash unlinks takes a whole database with it.
+/// Makes the directory `path` and its missing parents, and opens it.
 pub(super) fn create_dir(path: &Path) -> Result<Dir> {
     let failed = |e| Error::io("create directory", path, None, e);
-    match fs::create_dir(path) {
-        Ok(()) => sync_parent(path)?,
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let Some(parent) = parent(path).filter(|parent| !parent.exists()) else {
-                return Err(failed(e));
-            };
-            create_dir(parent)?;
-            return create_dir(path);
-        }
-        Err(e) => return Err(failed(e)),
-    }
+    fs::create_dir_all(path).map_err(failed)?;
     open_dir(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
 }
 
-/// The directory that holds the name `path`; `None` for the root.
-fn parent(path: &Path) -> Option<&Path> {
-    let parent = path.parent()?;
-    Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
-}
-
-fn sync_parent(path: &Path) -> Result<()> {
-    let Some(parent) = parent(path) else { return Ok(()) };
-    let failed = |e| Error::io("sync directory", parent, None, e);
-    let directory = open_dir(parent)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-    rustix::fs::fsync(directory.file()).map_err(|e| failed(e.into()))
+/// Makes the names durable that lead to `dir`: a directory that a crash unlinks takes a whole
+/// database with it. Goes up by `..`, which needs no path, to the root of the file system, and syncs
+/// each directory on the way whoever made it: an earlier opening may have died before it did.
+pub(super) fn sync_parents(dir: &Dir) -> Result<()> {
+    let failed = |e: Errno| Error::io("sync the directories above", dir.path(), None, e.into());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut below = rustix::fs::fstat(dir.file()).map_err(failed)?;
+    let mut parent = rustix::fs::openat(dir.file(), "..", flags, Mode::empty());
+    loop {
+        let above = match parent {
+            Ok(above) => above,
+            // Who may not read a directory can hardly have made a name in it.
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(()),
+            Err(e) => return Err(failed(e)),
+        };
+        let stat = rustix::fs::fstat(&above).map_err(failed)?;
+        // The root is its own parent; beyond a mount point begins what is not ours to wait for.
+        if stat.st_dev != below.st_dev || stat.st_ino == below.st_ino {
+            return Ok(());
+        }
+        match rustix::io::retry_on_intr(|| rustix::fs::fsync(&above)) {
+            // A file system whose directories cannot be synced, or are never written.
+            Ok(()) | Err(Errno::INVAL | Errno::ROFS) => {}
+            Err(e) => return Err(failed(e)),
+        }
+        parent = rustix::fs::openat(&above, "..", flags, Mode::empty());
+        below = stat;
+    }
 }
 
 /// Names in `dir`, sorted. A name that is not UTF-8 is none of ours and comes back with its odd
@@ -131,6 +136,7 @@ pub(super) fn space(dir: &Dir) -> Result<Space> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn nested_directories_are_made_once_and_found_again() {
@@ -140,6 +146,7 @@ mod tests {
         create_dir(&path).unwrap();
         let dir = create_dir(&path).unwrap();
         assert!(list(&dir).unwrap().is_empty());
+        sync_parents(&dir).unwrap();
         for name in ["2.log", "10.log", "1.log"] {
             open(&dir, name, OpenMode::Create).unwrap();
         }
@@ -159,6 +166,21 @@ mod tests {
         let text = open_dir(&path).unwrap_err().to_string();
         assert!(text.contains("/taken: Not a directory"), "{text}");
         assert!(create_dir(&path.join("below")).is_err());
+    }
+
+    #[test]
+    fn parents_are_synced_up_to_the_root_or_to_one_that_may_not_be_read() {
+        sync_parents(&open_dir(Path::new("/")).unwrap().unwrap()).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("closed/open");
+        let dir = create_dir(&path).unwrap();
+        let permit = |mode| {
+            let closed = root.path().join("closed");
+            fs::set_permissions(closed, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        permit(0o300);
+        sync_parents(&dir).unwrap();
+        permit(0o700);
     }
 
     #[test]

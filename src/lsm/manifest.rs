@@ -180,12 +180,17 @@ pub(super) fn record_at(number: u64, bytes: &[u8], offset: usize) -> Option<&[u8
     (checksum(number, offset as u64, payload) == check).then_some(payload)
 }
 
-/// Reads the manifest `number`; `None` if its first record was never completed.
+/// Reads the manifest `number` and makes it durable; `None` if its first record was never completed.
+/// What is read may be in the page cache alone: whoever wrote it may have died before its sync.
 pub(crate) async fn read(local: &Local, directory: &Directory, number: u64) -> Result<Option<Levels>> {
     let file = directory.open(local, FileKind::Manifest(number), OpenMode::Read)?;
     let len = local.io().file_len(&file)?;
     let bytes = load(local, &file, number, len).await?;
-    parse(file.path(), number, &bytes, len)
+    let levels = parse(file.path(), number, &bytes, len)?;
+    if levels.is_some() && !planted!(FoundManifestNotSynced) {
+        local.sync(&file).await?;
+    }
+    Ok(levels)
 }
 
 /// From the first `bytes` of a file of `file_len`, among them all records.

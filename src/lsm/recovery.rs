@@ -44,6 +44,8 @@ pub(crate) struct Recovered {
 pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Result<Recovered> {
     let names = local.io().list(dir)?;
     check_numbers(dir, &names)?;
+    // Nothing is built upon what the power can still take away.
+    Directory::new(dir.clone(), 0).sync_found(local).await?;
     let (number, mut levels) = find_state(local, dir, &names, options).await?;
     let mut kinds: Vec<FileKind> = names.iter().filter_map(|name| FileKind::of(name)).collect();
     if !kinds.contains(&FileKind::Manifest(number)) {

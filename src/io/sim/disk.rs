@@ -138,7 +138,7 @@ impl Disk {
         self.nodes.iter().filter(|(_, node)| is_file(node)).map(|(inode, _)| *inode).collect()
     }
 
-    /// Makes a directory and its parents, durable; a relative path begins at the directory `start`.
+    /// Makes a directory and its parents; a relative path begins at the directory `start`.
     pub(super) fn create_dir(&mut self, start: Inode, path: &Path) -> Result<Inode, Errno> {
         let mut inode = if path.is_absolute() { ROOT } else { start };
         for name in parts(path) {
@@ -148,7 +148,6 @@ impl Disk {
                 Some(inode) => inode,
                 None => {
                     names.set(order, name, Some(next));
-                    names.sync(order);
                     self.nodes.insert(next, Node::Directory(Names::default()));
                     self.next += 1;
                     next
@@ -158,6 +157,17 @@ impl Disk {
         match self.nodes.get(&inode) {
             Some(Node::Directory(_)) => Ok(inode),
             _ => Err(Errno::EXIST),
+        }
+    }
+
+    /// Makes the names sure that lead to a directory.
+    pub(super) fn sync_parents(&mut self, directory: Inode) {
+        let order = self.order;
+        let mut below = directory;
+        let holds = |node: &Node, inode| matches!(node, Node::Directory(names) if names.holds(inode));
+        while let Some((above, _)) = self.nodes.iter().find(|(_, node)| holds(node, below)) {
+            below = *above;
+            self.sync(below, order);
         }
     }
 

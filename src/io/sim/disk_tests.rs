@@ -15,7 +15,8 @@ const FILE: &str = "dir/file";
 /// A disk with one file, whose name is durable.
 fn disk() -> (Disk, Inode) {
     let mut disk = Disk::new();
-    disk.create_dir(ROOT, Path::new("dir")).unwrap();
+    let dir = disk.create_dir(ROOT, Path::new("dir")).unwrap();
+    disk.sync_parents(dir);
     let inode = create(&mut disk, FILE);
     sync(&mut disk, "dir");
     (disk, inode)

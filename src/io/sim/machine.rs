@@ -70,6 +70,12 @@ impl Io for Machine {
         Ok(Dir::new(self.file(path, inode, false)))
     }
 
+    fn sync_parents(&self, dir: &Dir) -> Result<()> {
+        let place = (dir.file().simulated().inode, dir.path());
+        let synced = self.world.state().sync_parents(self.process, place);
+        synced.map_err(|e| failed("sync the directories above", dir.path(), e))
+    }
+
     fn list(&self, dir: &Dir) -> Result<Vec<String>> {
         let place = (dir.file().simulated().inode, dir.path());
         let listed = self.world.state().list(self.process, place);

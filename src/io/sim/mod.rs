@@ -25,6 +25,8 @@ mod trace;
 mod world;
 
 #[cfg(test)]
+mod opening_tests;
+#[cfg(test)]
 mod tests;
 
 pub use crash::Survival;

@@ -40,6 +40,11 @@ impl Names {
         self.entries.get(name).copied()
     }
 
+    /// Whether a name stands for `inode` now.
+    pub(super) fn holds(&self, inode: Inode) -> bool {
+        self.entries.values().any(|entry| *entry == inode)
+    }
+
     /// All names, sorted.
     pub(super) fn list(&self) -> Vec<String> {
         self.entries.keys().cloned().collect()

@@ -213,7 +213,7 @@ impl State {
         result
     }
 
-    /// Makes a directory and its parents, durable, and opens it.
+    /// Makes a directory and its parents, and opens it.
     pub(super) fn create_dir(&mut self, process: u64, path: &Path) -> Result<Inode, Errno> {
         self.check_alive(process)?;
         let fault = self.fault(self.faults.create_dir_error, path, &[Errno::IO, Errno::NOSPC]);
@@ -231,6 +231,16 @@ impl State {
             self.disk.opened(inode);
         }
         self.note("create directory", path, made)
+    }
+
+    /// Makes the names sure that lead to a directory.
+    pub(super) fn sync_parents(&mut self, process: u64, (dir, path): (Inode, &Path)) -> Result<(), Errno> {
+        self.check_alive(process)?;
+        let fault = self.fault(self.faults.sync_error, path, &[Errno::IO, Errno::NOSPC]);
+        if fault.is_ok() || self.random.coin() {
+            self.disk.sync_parents(dir);
+        }
+        self.note("sync the directories above", path, fault)
     }
 
     /// Opens the directory that a path leads to now.

@@ -10,7 +10,7 @@ use crate::{Db, Options};
 
 const DIR: &str = "db";
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options::new()
         .cores(2)
         .memtable_size_bytes(16 << 10)
@@ -19,7 +19,7 @@ fn options() -> Options {
 }
 
 /// Steps all cores once; lets time pass when none has anything to do.
-fn step(world: &World, stepper: &mut Stepper) {
+pub(super) fn step(world: &World, stepper: &mut Stepper) {
     let mut worked = false;
     for core in 0..stepper.cores() {
         worked |= stepper.step(core);
@@ -39,7 +39,7 @@ fn run<F: Future>(world: &World, stepper: &mut Stepper, future: F) -> F::Output 
     }
 }
 
-fn try_open(world: &World) -> crate::Result<(Stepper, Db)> {
+pub(super) fn try_open(world: &World) -> crate::Result<(Stepper, Db)> {
     let (mut stepper, mut opening) = Db::open_simulated(world, DIR, options())?;
     loop {
         if let Some(opened) = opening.poll() {

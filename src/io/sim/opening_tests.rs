@@ -1,0 +1,69 @@
+//! Openings that are interrupted, one after the other: what an opening builds upon must not go with
+//! the power, though the opening that made it never lived to make it durable.
+
+use super::tests::{options, step, try_open};
+use super::{Faults, Survival, World};
+use crate::Db;
+use crate::base::planted::{Bug, plant};
+use crate::db::{OpeningDb, Stepper};
+
+const DIR: &str = "db";
+
+/// Steps of the first opening up to its first files beside the manifest.
+const FIRST_STEPS: usize = 14;
+
+/// Every third step, another one each time, is enough of the second opening.
+const STRIDE: usize = 3;
+
+/// Opens and takes up to `steps` steps; whether it came to an end before.
+fn open_in_part(world: &World, steps: usize) -> bool {
+    let (mut stepper, mut opening): (Stepper, OpeningDb) = Db::open_simulated(world, DIR, options()).unwrap();
+    for _ in 0..steps {
+        if opening.poll().is_some() {
+            return true;
+        }
+        step(world, &mut stepper);
+    }
+    false
+}
+
+/// The process dies at each of the first steps of the first opening of a new database, in which the
+/// first manifest is made; the power goes at steps of the second: the third finds a database, or
+/// none. Returns what an opening is refused with.
+fn sweep(survival: Survival) -> Result<(), String> {
+    for first in 0..FIRST_STEPS {
+        for second in (first % STRIDE..).step_by(STRIDE) {
+            let world = World::new((first * 1000 + second) as u64, Faults::default());
+            assert!(!open_in_part(&world, first));
+            world.crash_process();
+            let ended = open_in_part(&world, second);
+            world.crash_power(survival);
+            if let Err(error) = try_open(&world) {
+                return Err(format!("dead after {first} steps, without power after {second}: {error}"));
+            }
+            if ended {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_opening_makes_durable_what_it_builds_upon() {
+    for survival in [Survival::Nothing, Survival::Blocks] {
+        assert_eq!(sweep(survival), Ok(()));
+    }
+}
+
+#[test]
+fn an_opening_that_does_not_is_noticed() {
+    for (bug, survival) in
+        [(Bug::FoundManifestNotSynced, Survival::Nothing), (Bug::FoundNamesNotSynced, Survival::Blocks)]
+    {
+        plant(Some(bug));
+        let swept = sweep(survival);
+        plant(None);
+        assert!(swept.is_err(), "{bug} and nobody notices");
+    }
+}
