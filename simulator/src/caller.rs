@@ -70,7 +70,15 @@ impl Caller {
             5 => self.snapshot(scene, db),
             6 => {
                 let upto = scene.model.borrow().visible();
-                self.begin(scene, What::Flush { upto }, db.flush_async());
+                match self.random.below(3) {
+                    0 => self.begin(scene, What::Flush { upto }, db.flush_async()),
+                    1 => self.begin(scene, What::Sync { upto }, db.sync_async()),
+                    _ => {
+                        let empty = WriteBatch::new();
+                        let power = WriteOptions::new().durability(Durability::Power);
+                        self.begin(scene, What::Sync { upto }, db.write_async(empty, power));
+                    }
+                }
             }
             7 => {
                 let upto = scene.model.borrow().visible();

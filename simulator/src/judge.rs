@@ -5,6 +5,7 @@
 //! since nothing makes it good, but never wrong data.
 
 use rabi::Error;
+use rabi::sim::Faults;
 
 /// What has gone wrong in the world so far.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,9 @@ pub(crate) struct Judge {
     failed_before: bool,
     /// The device was short of space since this database was opened.
     pub(crate) full: bool,
+    /// Since this database was opened, what lacks may have ended the log or the manifest: half a large
+    /// batch on a device that refuses what overwrites, or a manifest whose name could not be synced.
+    may_end: bool,
     /// Bytes on the device were damaged, ever.
     pub(crate) damaged: bool,
     /// Some of that in files where damage at the very end cannot be told from a torn end, so that
@@ -33,14 +37,21 @@ impl Judge {
     /// A new opening, on a disk that may still be `failing` or `full`.
     pub(crate) fn open(&mut self, failing: bool, full: bool) {
         let (damaged, may_lose, harmed) = (self.damaged, self.may_lose, std::mem::take(&mut self.harmed));
-        *self = Self { errors: failing, full, damaged, may_lose, harmed, ..Self::default() };
+        let may_end = full && self.may_end;
+        *self = Self { errors: failing, full, may_end, damaged, may_lose, harmed, ..Self::default() };
+    }
+
+    /// There is too little space, and of whatever else the faults say.
+    pub(crate) fn short_of_all(&mut self, faults: &Faults) {
+        self.full = true;
+        self.may_end |= faults.copy_on_write || faults.directory_sync_shortage > 0.0;
     }
 
     /// A background task may have met trouble before it ended and not have made it good yet; after
     /// this it must have, unless the handle refuses writes.
     pub(crate) fn made_good(&mut self) {
-        self.failed_before |= self.errors;
-        (self.errors, self.full) = (false, false);
+        self.failed_before |= self.errors || self.may_end;
+        (self.errors, self.full, self.may_end) = (false, false, false);
     }
 
     /// Whether a read may be answered with `error`: only by what hinders reading. It goes on while the
@@ -50,7 +61,8 @@ impl Judge {
     /// Why it may not.
     pub(crate) fn permit_read(&mut self, what: &str, error: &Error) -> Result<(), String> {
         match error {
-            Error::Io { .. } | Error::Corruption { .. } => self.permit(what, error),
+            Error::Io { .. } if self.errors || self.damaged => Ok(()),
+            Error::Corruption { .. } => self.permit(what, error),
             _ => Err(format!("{what}: {error}; a read has nothing to do with that")),
         }
     }
@@ -61,12 +73,17 @@ impl Judge {
     /// Why it may not.
     pub(crate) fn permit(&mut self, what: &str, error: &Error) -> Result<(), String> {
         let (permitted, needed) = match error {
-            Error::Io { .. } => (self.errors || self.damaged, "failing operations"),
+            Error::Io { source, .. } => {
+                // ENOMEM, ENFILE, EMFILE.
+                let is_shortage = matches!(source.raw_os_error(), Some(12 | 23 | 24));
+                let permitted = self.errors || self.damaged || (self.full && is_shortage);
+                (permitted, "failing operations, or a lack of what it names")
+            }
             // A failing sync or allocation may say so as well.
             Error::DiskFull { .. } => (self.full || self.errors, "a full device"),
             Error::Corruption { .. } => (self.damaged, "damage"),
             Error::Poisoned { .. } => {
-                let failed = self.errors || self.failed_before;
+                let failed = self.errors || self.failed_before || self.may_end;
                 let permitted = self.poisoned || failed || self.damaged;
                 self.poisoned |= permitted;
                 (permitted, "a failed write of the log or the manifest")

@@ -16,6 +16,8 @@ use crate::model::Entry;
 pub(crate) enum What {
     /// A batch, and its last seqno once it has entered the order.
     Write { entries: Vec<Entry>, durability: Durability, last: Option<u64> },
+    /// A sync, or an empty batch of the kind `Power`, with all that was visible at its beginning.
+    Sync { upto: u64 },
     /// A flush of what was visible at its beginning.
     Flush { upto: u64 },
     /// A compaction of what was visible at its beginning.
@@ -82,6 +84,7 @@ impl Pending {
                 let entered = last.map_or("not in the order".into(), |last| format!("up to seqno {last}"));
                 format!("write of {} entries, {bytes} bytes, {durability:?}, {entered}", entries.len())
             }
+            What::Sync { upto } => format!("sync up to seqno {upto}"),
             What::Flush { upto } => format!("flush up to seqno {upto}"),
             What::Compact { upto } => format!("compaction up to seqno {upto}"),
             What::Close { upto } => format!("close at seqno {upto}"),

@@ -247,13 +247,17 @@ impl Scene {
     }
 
     fn end_round(&self) {
-        let (kind, settles) = {
+        let (kind, settles, fills) = {
             let mut fate = self.fate.borrow_mut();
-            (fate.below(4), fate.chance(30))
+            (fate.below(4), fate.chance(30), fate.chance(40))
         };
+        if fills && matches!(self.parameters.weather, Weather::Full | Weather::Storm) {
+            return self.end_on_a_full_device();
+        }
         if settles {
             self.calm_weather();
             self.settle();
+            self.check_leftovers();
         }
         match kind {
             0 => self.close(),
@@ -264,6 +268,16 @@ impl Scene {
                 self.drop_all();
             }
         }
+    }
+
+    /// There is too little of everything and never more: each call returns all the same, the close too.
+    fn end_on_a_full_device(&self) {
+        self.fill_device();
+        self.quota.set(60);
+        while self.quota.get() > 0 || !self.is_idle() {
+            self.turn(true);
+        }
+        self.close();
     }
 
     /// Closes in an orderly way. A failure to do so leaves what a dropped database leaves.

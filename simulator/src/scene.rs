@@ -76,6 +76,9 @@ pub(crate) struct Scene {
     pub(crate) quota: Cell<usize>,
     /// Since when the disk has had no trouble.
     pub(crate) calm_since: Cell<Option<Duration>>,
+    /// Since when no operation fails and the capacity is the same: who has too little of something must
+    /// be told.
+    pub(crate) steady_since: Cell<Option<Duration>>,
     /// Whether this run has seen the database open.
     pub(crate) is_made: Cell<bool>,
     /// Whether the last opening was interrupted.
@@ -107,6 +110,7 @@ impl Scene {
             fate: RefCell::new(fate),
             quota: Cell::new(0),
             calm_since: Cell::new(Some(Duration::ZERO)),
+            steady_since: Cell::new(None),
             is_made: Cell::new(false),
             was_interrupted: Cell::new(false),
             is_ending: Cell::new(false),
@@ -234,10 +238,10 @@ impl Scene {
         pending.collect::<Vec<_>>().join("; ")
     }
 
-    /// On a healthy disk every operation ends in bounded time. A compaction may have to follow
+    /// On a healthy disk every operation ends in bounded time, and on one that is full as well. A compaction may have to follow
     /// writers for as long as there are some.
     fn check_patience(&self, now: Duration) {
-        let Some(calm_since) = self.calm_since.get() else { return };
+        let Some(calm_since) = self.calm_since.get().or(self.steady_since.get()) else { return };
         for caller in &self.callers {
             let Ok(caller) = caller.try_borrow() else { continue };
             let Some(pending) = &caller.pending else { continue };
@@ -245,7 +249,7 @@ impl Scene {
             let waited = now.saturating_sub(pending.since.max(calm_since));
             assert!(
                 is_patient || waited < PATIENCE || self.judge.borrow().damaged,
-                "stalled for {} s on a healthy disk: {}",
+                "stalled for {} s on a disk that does not fail: {}",
                 waited.as_secs(),
                 pending.name()
             );
@@ -309,7 +313,7 @@ impl Scene {
                     rabi::Durability::Power => model.survives_power_loss(last),
                 }
             }
-            What::Flush { upto } | What::Compact { upto } | What::Close { upto } => {
+            What::Sync { upto } | What::Flush { upto } | What::Compact { upto } | What::Close { upto } => {
                 model.survives_power_loss(*upto);
             }
         }

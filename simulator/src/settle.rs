@@ -9,6 +9,9 @@ use crate::scene::{DIR, Scene};
 /// engine's pauses are 0.2 s, its clock looks once a second.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Segments of a settled database: one or two at the end of the stream, and four spares.
+const SEGMENTS_MAX: usize = 6;
+
 /// How long a database without writes may take to settle.
 pub(crate) const SETTLING: Duration = Duration::from_secs(20);
 
@@ -58,22 +61,27 @@ impl Scene {
         assert_eq!(grown, 0, "bytes by which a database grew that refuses writes");
     }
 
-    /// With nobody reading and no trouble since the opening, there is no table on the disk but those
-    /// of L2 and L3.
+    /// With nobody reading and no trouble any more, there is nothing on the disk that nothing names.
     pub(crate) fn check_leftovers(&self) {
-        if self.judge.borrow().damaged {
+        if self.judge.borrow().damaged || self.judge.borrow().poisoned {
             return;
         }
-        self.let_callers_go();
+        for caller in &self.callers {
+            caller.borrow_mut().let_go();
+        }
         // Readers that have gone are noticed when the engine's clock looks.
         self.pass(SETTLING);
         let stats = self.db().stats();
         let of_partitions = stats.partitions.iter().filter_map(|(_, file)| file.as_ref());
         let live: Vec<String> =
             stats.flushed.iter().chain(of_partitions).map(|file| format!("table-{:08}", file.id)).collect();
-        let files = self.world.files(DIR).into_iter().map(|(name, _)| name);
-        let left: Vec<String> =
-            files.filter(|name| name.starts_with("table-") && !live.contains(name)).collect();
+        let files: Vec<String> = self.world.files(DIR).into_iter().map(|(name, _)| name).collect();
+        let is_left = |name: &&String| name.starts_with("table-") && !live.contains(name);
+        let left: Vec<&str> = files.iter().filter(is_left).map(String::as_str).collect();
         assert!(left.is_empty(), "files that nothing names: {}", left.join(" "));
+        for (prefix, most) in [("MANIFEST-", 1), ("stage-", 1), ("wal-", SEGMENTS_MAX)] {
+            let count = files.iter().filter(|name| name.starts_with(prefix)).count();
+            assert!(count <= most, "{count} files {prefix}*, and {most} are needed");
+        }
     }
 }

@@ -28,7 +28,8 @@ impl Scene {
         let is_full = matches!(weather, Weather::Full | Weather::Storm) && fate.chance(60);
         let free = if is_full { Some(fate.magnitude(400 << 10) as u64) } else { None };
         if is_full {
-            self.judge.borrow_mut().full = true;
+            add_shortages(&mut faults, &mut fate);
+            self.judge.borrow_mut().short_of_all(&faults);
         }
         if weather == Weather::Damage && fate.chance(70) {
             self.add_damage(&mut faults, &mut fate);
@@ -37,8 +38,25 @@ impl Scene {
         self.note(format_args!("weather: {faults:?}, {free:?} bytes free"));
         self.world.set_faults(faults);
         self.world.set_capacity(free.map_or(u64::MAX, |free| self.world.used() + free));
+        self.steady_since.set((!is_failing).then(|| self.world.now()));
         let is_calm = !is_failing && !is_full;
         self.calm_since.set(is_calm.then(|| self.calm_since.get().unwrap_or(self.world.now())));
+    }
+
+    /// From now on there is too little space for anything, and nothing else is wrong.
+    pub(crate) fn fill_device(&self) {
+        let mut faults = Faults::default();
+        let free = {
+            let mut fate = self.fate.borrow_mut();
+            add_shortages(&mut faults, &mut fate);
+            fate.magnitude(100 << 10) as u64
+        };
+        self.note(format_args!("weather: {faults:?}, {free} bytes free, for good"));
+        self.judge.borrow_mut().short_of_all(&faults);
+        self.world.set_faults(faults);
+        self.world.set_capacity(self.world.used() + free);
+        self.calm_since.set(None);
+        self.steady_since.set(Some(self.world.now()));
     }
 
     /// Ends all trouble but damage.
@@ -82,6 +100,15 @@ impl Scene {
     }
 }
 
+/// What goes with a full device: here overwriting takes space as well, there names cannot be removed,
+/// descriptors and memory are short, or directories cannot be synced.
+fn add_shortages(faults: &mut Faults, fate: &mut Random) {
+    faults.copy_on_write = fate.chance(30);
+    faults.remove_shortage = fate.pick(&[0.0, 0.0, 0.3, 1.0]);
+    faults.open_shortage = fate.pick(&[0.0, 0.0, 0.3, 1.0]);
+    faults.directory_sync_shortage = fate.pick(&[0.0, 0.0, 0.0, 0.3]);
+}
+
 /// Failing operations: of one kind or of many, rare or frequent, of all files or of some.
 fn add_errors(faults: &mut Faults, fate: &mut Random) {
     let rate = fate.pick(&[0.001, 0.01, 0.1]);
@@ -97,6 +124,8 @@ fn add_errors(faults: &mut Faults, fate: &mut Random) {
         &mut faults.map_error,
         &mut faults.create_dir_error,
         &mut faults.lock_error,
+        &mut faults.remove_shortage,
+        &mut faults.open_shortage,
     ];
     if fate.chance(50) {
         *errors[fate.below(errors.len())] = rate;

@@ -117,7 +117,7 @@ impl Committer {
     }
 
     async fn append(&mut self, local: &Local, engine: &Engine, edit: &Edit, levels: &Levels) -> Result<()> {
-        if !self.manifest.is_full_for(edit) {
+        if !self.manifest.is_full_for(local, edit) {
             return self.manifest.append(local, edit).await;
         }
         let number = self.manifest.number() + 1;

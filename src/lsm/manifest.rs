@@ -47,6 +47,19 @@ pub(super) const TAIL_LEN_MAX: usize = RECORD_HEADER_LEN + EDIT_LEN_MAX + STEP a
 /// edit states a length here and there by chance; one that does so everywhere was made to.
 const SEARCH_LEN_MAX: usize = 256 << 20;
 
+/// The same on a simulated machine, where few edits must lead to it.
+#[cfg(feature = "sim")]
+const LEN_MAX_SIMULATED: u64 = 8 << 10;
+
+fn len_max(local: &Local) -> u64 {
+    #[cfg(feature = "sim")]
+    if local.io().is_simulated() {
+        return LEN_MAX_SIMULATED;
+    }
+    let _of_any_machine = local;
+    LEN_MAX
+}
+
 /// The manifest being written. One task owns it.
 pub(crate) struct Manifest {
     file: File,
@@ -85,8 +98,9 @@ impl Manifest {
     }
 
     /// Whether it is time to begin a new one instead of appending this edit.
-    pub(crate) fn is_full_for(&self, edit: &Edit) -> bool {
-        self.offset > LEN_MAX.max(4 * self.first_record_len) || payload_of(edit).len() > EDIT_LEN_MAX
+    pub(crate) fn is_full_for(&self, local: &Local, edit: &Edit) -> bool {
+        let len_max = len_max(local).max(4 * self.first_record_len);
+        self.offset > len_max || payload_of(edit).len() > EDIT_LEN_MAX
     }
 
     /// Appends an edit that it is not full for; durable on return. After a

@@ -257,6 +257,31 @@ fn a_power_write_is_told_that_what_it_waits_for_cannot_be_written() {
 }
 
 #[test]
+fn a_large_batch_that_cannot_be_ended_ends_the_log_and_leaves_nothing() {
+    let mut machine = Machine::new();
+    machine.put(b"before", 500, POWER).unwrap();
+    let entries: Vec<_> = (0..400_u32).map(|number| number.to_be_bytes()).collect();
+    let mut batch = WriteBatch::new();
+    entries.iter().for_each(|key| batch.put(key, vec![b'v'; 2000]));
+    let mut write = Box::pin(machine.db.write_async(batch, WriteOptions::default()));
+    // It has its room when something of it was drained.
+    let drained = machine.db.stats().get("wal_durable_lsn").unwrap() + (64 << 10);
+    while machine.db.stats().get("wal_durable_lsn").unwrap() < drained {
+        assert!(write.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        turn(&machine.world, &mut machine.stepper);
+    }
+    machine.world.set_faults(Faults { copy_on_write: true, ..Faults::default() });
+    machine.world.set_capacity(machine.world.used());
+    let error = machine.run("a large batch", write).unwrap_err();
+    assert!(error.to_string().contains("a large batch was broken off: no space left"), "{error}");
+    assert!(machine.put(b"refused", 500, WriteOptions::default()).is_err());
+    machine = machine.lose_power();
+    let keys: Vec<_> = machine.db.range::<[u8; 0]>(..).map(|entry| entry.unwrap().0).collect();
+    assert_eq!(keys, [b"before".to_vec()]);
+    machine.close();
+}
+
+#[test]
 fn a_close_on_a_full_device_returns() {
     let mut machine = Machine::new();
     machine.put(b"before", 500, POWER).unwrap();
