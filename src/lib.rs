@@ -43,7 +43,7 @@ mod wal;
 
 pub use base::error::{Error, IoSource, Result};
 pub use base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
-pub use base::options::{Durability, IoBackend, Options, WriteOptions};
+pub use base::options::{Durability, IoBackend, Options, StageMode, WriteOptions};
 pub use base::value::Value;
 pub use db::{Cursor, Db, Keys, Range, Read, Snapshot, WriteBatch};
 pub use engine::{FileStats, Stats};

@@ -5,8 +5,11 @@
 //! it serves what was written and nothing else. Which prefix of the order is left nobody can say: what only
 //! the stage, the end of the log or the end of the manifest had may be gone without a trace.
 
+use rabi::sim::{Faults, World};
 use rabi::{Db, Error};
 
+use crate::options;
+use crate::random::Random;
 use crate::run::Opened;
 use crate::scene::{DIR, Scene};
 use crate::workload::show_key;
@@ -25,7 +28,9 @@ impl Scene {
 
     fn harm_file(&self) {
         let mut fate = self.fate.borrow_mut();
-        let beginning = fate.pick(&VICTIMS);
+        // In some runs nothing else, so that nothing else explains a loss.
+        let only_stages = Random::new(self.parameters.seed, "victims").chance(40);
+        let beginning = if only_stages { "stage-" } else { fate.pick(&VICTIMS) };
         let mut files = self.world.files(DIR);
         files.retain(|(name, _)| name.starts_with(beginning) && name != "LOCK");
         if files.is_empty() {
@@ -33,7 +38,18 @@ impl Scene {
         }
         let (name, len) = files[fate.below(files.len())].clone();
         let path = format!("{DIR}/{name}");
-        let what = match fate.below(3) {
+        let is_stage = name.starts_with("stage-");
+        let what = match fate.below(if is_stage { 5 } else { 3 }) {
+            3 => {
+                let by = fate.magnitude(8192) as u64;
+                self.world.extend(&path, by);
+                format!("gets {by} bytes more")
+            }
+            4 => {
+                let by = self.replacement(&mut fate, len);
+                self.world.replace(&path, &by);
+                format!("is replaced by {} other bytes", by.len())
+            }
             0 => {
                 self.world.remove(&path);
                 "is removed".to_owned()
@@ -44,7 +60,9 @@ impl Scene {
                 format!("is cut off at {left} of {len} bytes")
             }
             _ => {
-                let offset = fate.below(len as usize + 1) as u64;
+                // What files say of themselves stands at their head.
+                let within = if fate.chance(30) { len.min(256) } else { len };
+                let offset = fate.below(within as usize + 1) as u64;
                 let end = len.min(offset + fate.magnitude(8192) as u64);
                 for at in offset..end {
                     self.world.rot(&path, at, fate.below(8) as u8);
@@ -56,8 +74,27 @@ impl Scene {
         self.note(format_args!("harm: {name} {what}"));
         self.figures.borrow_mut().faults += 1;
         let mut judge = self.judge.borrow_mut();
-        (judge.damaged, judge.may_lose) = (true, true);
+        judge.damaged = true;
+        // Of the stage all is told, whatever becomes of it.
+        judge.may_lose |= !is_stage;
         judge.harmed.push(name);
+    }
+
+    /// What stands in the place of a stage of `len` bytes: zeros, or the stage of another database.
+    fn replacement(&self, fate: &mut Random, len: u64) -> Vec<u8> {
+        if fate.chance(50) {
+            return vec![0; len as usize];
+        }
+        let world = World::new(fate.below(1 << 30) as u64, Faults::default());
+        let opened = Db::open_simulated(&world, DIR, options::draw(fate, 1, false).0.create_if_missing(true));
+        let (mut stepper, mut opening) = opened.expect("nothing is there and nothing is wrong");
+        while opening.poll().is_none() {
+            stepper.step(0);
+            world.advance(world.next_event().unwrap_or(world.now()));
+        }
+        let stage =
+            world.files(DIR).into_iter().map(|(name, _)| name).find(|name| name.starts_with("stage-"));
+        stage.and_then(|name| world.contents(format!("{DIR}/{name}"))).expect("it has a stage")
     }
 
     /// An opening after harm was refused. It has to say where, and has to have left all as it was.

@@ -1,7 +1,7 @@
 //! The engine's options, drawn anew for each opening: small levels, so that minutes of work pass
 //! through all of them, and every option now and then at an end of its range.
 
-use rabi::{Durability, Options};
+use rabi::{Durability, Options, StageMode};
 
 use crate::random::Random;
 
@@ -21,7 +21,8 @@ pub(crate) fn draw(random: &mut Random, cores: usize, is_made: bool) -> (Options
         .filter_bits_per_key(random.pick(&[0, 1, 10, 10, 32]))
         .cache_size_bytes(random.pick(&[0, 4 << 10, 64 << 10, 1 << 20]))
         .wal_segment_size_bytes(random.pick(&[64 << 10, 64 << 10, 68 << 10, 256 << 10]))
-        .stage_size_bytes(random.pick(&[64 << 10, 64 << 10, 128 << 10, 256 << 10]));
+        .stage_size_bytes(random.pick(&[64 << 10, 64 << 10, 128 << 10, 256 << 10]))
+        .stage_mode(random.pick(&[StageMode::Auto, StageMode::Auto, StageMode::Mapped, StageMode::Written]));
     (options, durability)
 }
 

@@ -6,9 +6,11 @@ use crate::parameters::Weather;
 use crate::random::Random;
 use crate::scene::{DIR, Scene};
 
-/// Files whose damage can make the end of the log look torn: what the end alone proved is lost
-/// without anybody being able to tell.
-const LOG_FILES: [&str; 3] = ["wal-", "stage-", "MANIFEST-"];
+/// Whether damage to this file is always told. Of the end of the log and of the manifest nobody knows that it was
+/// there but itself: damage to it cannot be told from a torn end.
+fn tells_all(name: &str) -> bool {
+    !["wal-", "MANIFEST-"].iter().any(|log| name.starts_with(log))
+}
 
 impl Scene {
     /// Draws what the disk is like from now on.
@@ -83,7 +85,7 @@ impl Scene {
         faults.misdirected_write = fate.pick(&[0.0, 0.0, 0.002]);
         let mut judge = self.judge.borrow_mut();
         judge.damaged = true;
-        judge.may_lose |= faults.misdirected_write > 0.0 || only.is_empty() || only != ["table-"];
+        judge.may_lose |= faults.misdirected_write > 0.0 || only.is_empty() || !tells_all(only[0]);
         if fate.chance(30) {
             let files = self.world.files(DIR);
             if files.is_empty() {
@@ -91,7 +93,7 @@ impl Scene {
             }
             let (name, len) = files[fate.below(files.len())].clone();
             if len > 0 {
-                judge.may_lose |= LOG_FILES.iter().any(|log| name.starts_with(log));
+                judge.may_lose |= !tells_all(&name);
                 let offset = fate.below(len as usize) as u64;
                 self.note(format_args!("a bit of {name} rots at {offset}"));
                 self.world.rot(format!("{DIR}/{name}"), offset, fate.below(8) as u8);
@@ -122,6 +124,7 @@ fn add_errors(faults: &mut Faults, fate: &mut Random) {
         &mut faults.allocate_error,
         &mut faults.stat_error,
         &mut faults.map_error,
+        &mut faults.store_error,
         &mut faults.create_dir_error,
         &mut faults.lock_error,
         &mut faults.remove_shortage,
@@ -132,6 +135,6 @@ fn add_errors(faults: &mut Faults, fate: &mut Random) {
     } else {
         errors.iter_mut().for_each(|error| **error = if fate.chance(60) { rate } else { 0.0 });
     }
-    let choices: [&[&str]; 5] = [&[], &[], &["table-"], &["wal-"], &["MANIFEST-"]];
+    let choices: [&[&str]; 6] = [&[], &[], &["table-"], &["wal-"], &["MANIFEST-"], &["stage-"]];
     faults.only = fate.pick(&choices).iter().map(|name| (*name).to_owned()).collect();
 }

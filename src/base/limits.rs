@@ -10,6 +10,14 @@ pub const VALUE_LEN_MAX: usize = 512 << 20;
 /// length always fits 32 bits and one largest value with one longest key always fits a batch.
 pub const BATCH_LEN_MAX: usize = 1 << 30;
 
+/// Smallest and largest stage in bytes, and the size that each begins with: a small database
+/// never needs more.
+pub(crate) const STAGE_SIZE_MIN: u64 = 64 << 10;
+pub(crate) const STAGE_SIZE_MAX: u64 = 1 << 30;
+
+/// Smallest segment in bytes: the first ones of a log.
+pub(crate) const SEGMENT_SIZE_MIN: u64 = 64 << 10;
+
 /// Unit of direct I/O, of WAL groups and of torn writes: one 4 KiB physical sector.
 pub(crate) const SECTOR: usize = 4096;
 

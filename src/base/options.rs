@@ -1,7 +1,7 @@
 //! Options: what a database can be told at opening, with units, defaults, ranges and costs.
 
 use super::error::{Error, Result};
-use super::limits::SECTOR;
+use super::limits::{SECTOR, SEGMENT_SIZE_MIN, STAGE_SIZE_MAX, STAGE_SIZE_MIN};
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,23 @@ pub enum IoBackend {
     Uring,
     /// Plain system calls: one operation at a time on each core. Needs no permission.
     Blocking,
+}
+
+/// How a write gets into the stage, the buffer that survives the death of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StageMode {
+    /// By a store into memory that the kernel shares, on file systems where such a store cannot fail
+    /// (tmpfs, and ext4 as it is usually mounted); by a system call elsewhere. The default;
+    /// [`Stats::stage`](crate::Stats::stage) says which it is, and why.
+    #[default]
+    Auto,
+    /// By a store, wherever a file can be mapped. About half a microsecond less for each write, but
+    /// where the file system has to refuse a store (XFS after a failure of its device, btrfs when it is full) the
+    /// process is killed by SIGBUS.
+    Mapped,
+    /// By a system call for each write.
+    Written,
 }
 
 /// Options of one write. What they leave open, [`Options`] says for the whole database.
@@ -92,6 +109,8 @@ pub struct Options {
     pub(crate) cache_size_bytes: u64,
     pub(crate) wal_segment_size_bytes: u64,
     pub(crate) stage_size_bytes: u64,
+    pub(crate) stage_mode: StageMode,
+    pub(crate) open_without_stage: bool,
 }
 
 impl Default for Options {
@@ -112,6 +131,8 @@ impl Default for Options {
             cache_size_bytes: 256 << 20,
             wal_segment_size_bytes: 16 << 20,
             stage_size_bytes: 8 << 20,
+            stage_mode: StageMode::Auto,
+            open_without_stage: false,
         }
     }
 }
@@ -236,7 +257,8 @@ impl Options {
         self
     }
 
-    /// Size in bytes of a WAL segment file. Default: 16 MiB. Range: 64 KiB to 1 GiB, a multiple of
+    /// Largest size in bytes of a WAL segment file; the first ones are small, and each is as long as those
+    /// in use together. Default: 16 MiB. Range: 64 KiB to 1 GiB, a multiple of
     /// 4 KiB. Segments are written once with zeros and then recycled; larger ones are
     /// recycled later.
     #[must_use]
@@ -245,12 +267,31 @@ impl Options {
         self
     }
 
-    /// Size in bytes of the stage, the mapped buffer that makes a write survive the process before
-    /// it is in the WAL. Default: 8 MiB. Range: 64 KiB to 1 GiB, a power of two. Larger absorbs
+    /// Largest size in bytes of the stage, the buffer that makes a write survive the process before
+    /// it is in the WAL; it begins with 64 KiB and grows with use. Default: 8 MiB. Range: 64 KiB to 1 GiB, a power of two. Larger absorbs
     /// longer stalls of the device; `Process` writes in the stage are lost with the power.
     #[must_use]
     pub fn stage_size_bytes(mut self, bytes: u64) -> Self {
         self.stage_size_bytes = bytes;
+        self
+    }
+
+    /// How a write gets into the stage. Default: [`StageMode::Auto`].
+    #[must_use]
+    pub fn stage_mode(mut self, mode: StageMode) -> Self {
+        self.stage_mode = mode;
+        self
+    }
+
+    /// Whether to open, if need be, without the stage of the opening before: when its file is missing or damaged.
+    /// Default: false, which makes that an [`Error::Corruption`] that names the file.
+    ///
+    /// What only the stage held is lost then: the newest `Process` writes, back to the last that
+    /// reached the device, which is about a second's worth. What is left is a prefix of the total order that
+    /// holds every `Power` write.
+    #[must_use]
+    pub fn open_without_stage(mut self, open: bool) -> Self {
+        self.open_without_stage = open;
         self
     }
 
@@ -269,8 +310,8 @@ impl Options {
         within("block_size_bytes", self.block_size_bytes as u64, 512, 1 << 20)?;
         within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 32)?;
         within("cache_size_bytes", self.cache_size_bytes, 0, max_usize)?;
-        within("wal_segment_size_bytes", self.wal_segment_size_bytes, 64 << 10, 1 << 30)?;
-        within("stage_size_bytes", self.stage_size_bytes, 64 << 10, 1 << 30)?;
+        within("wal_segment_size_bytes", self.wal_segment_size_bytes, SEGMENT_SIZE_MIN, 1 << 30)?;
+        within("stage_size_bytes", self.stage_size_bytes, STAGE_SIZE_MIN, STAGE_SIZE_MAX)?;
         if !self.wal_segment_size_bytes.is_multiple_of(SECTOR as u64) {
             return Err(invalid("wal_segment_size_bytes", self.wal_segment_size_bytes, "a multiple of 4096"));
         }

@@ -124,6 +124,7 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
     loop {
         local.sleep(TICK).await;
         engine.wal.demand(engine.wal.head_lsn());
+        engine.wal.forget_prepared();
         engine.requests.nudge();
         let newest = engine.visible_seqno();
         // Not where a snapshot is dropped: some programs take thousands a second.

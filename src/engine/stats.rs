@@ -59,6 +59,8 @@ impl FileStats {
 pub struct Stats {
     /// `uring`, or `blocking: <why>`.
     pub backend: String,
+    /// How writes get into the stage: `mapped`, or `written: <why>`.
+    pub stage: String,
     /// L2, newest first.
     pub flushed: Vec<FileStats>,
     /// L3, by key: lower bound of each partition, and its file unless it is empty.
@@ -84,6 +86,7 @@ impl Stats {
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "backend: {}", self.backend)?;
+        writeln!(f, "stage: {}", self.stage)?;
         for (name, value) in &self.values {
             writeln!(f, "{name}: {value}")?;
         }
@@ -126,7 +129,7 @@ impl Engine {
         ];
         let running = if forked { 0 } else { lock(&self.jobs).count() as u64 };
         self.add_counters(running, &mut values);
-        Stats { backend: self.io.backend(), flushed, partitions, values }
+        Stats { backend: self.io.backend(), stage: self.wal.stage().mode(), flushed, partitions, values }
     }
 
     fn add_counters(&self, compactions_running: u64, values: &mut Vec<(&'static str, u64)>) {
@@ -138,6 +141,7 @@ impl Engine {
             ("cache_hits", cache.hits),
             ("cache_misses", cache.misses),
             ("cache_evictions", cache.evictions),
+            ("stage_size_bytes", wal.stage().size()),
             ("wal_bytes_written", wal.bytes_written.get()),
             ("wal_groups", wal.groups.get()),
             ("wal_segments", wal.segments.get()),

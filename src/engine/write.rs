@@ -17,6 +17,9 @@ use crate::wal::{Append, BatchBuffer, Tail};
 /// A delay is paid once this much is owed: shorter sleeps cost more than they delay.
 const SLEEP_MIN_NS: u64 = 1_000_000;
 
+/// How often a device without space is asked again on behalf of a batch that is half staged.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a large batch that has begun waits for a log that cannot be drained.
 const STUCK_MAX: Duration = Duration::from_secs(10);
 
@@ -128,6 +131,11 @@ impl Engine {
         }
         match self.wal.append(&mut tail, batch)? {
             Append::Full => Ok(Attempt::LogFull),
+            Append::Unmarked(error) => {
+                reached!("write: in the order, but perhaps not for long");
+                self.apply(&tail, batch);
+                Err(error)
+            }
             Append::Done(end) => {
                 self.apply(&tail, batch);
                 Ok(Attempt::Done(end))
@@ -184,15 +192,47 @@ impl Engine {
             self.vacate(self.wal.enter());
             return Err(error);
         }
+        let staged = self.stage_pieces(batch).await;
         // Only a log that has failed for good breaks off a batch. Then the section stays occupied:
         // nothing may follow half a record.
-        self.stage_pieces(batch).await?;
+        self.wal.check_failed()?;
+        if let Err(error) = staged {
+            // Nothing of it was staged.
+            self.vacate(self.wal.enter());
+            return Err(error);
+        }
+        self.end_large(batch).await
+    }
+
+    async fn end_large(&self, batch: &BatchBuffer) -> Result<u64> {
+        let mut stuck_since = None;
+        loop {
+            match self.try_end_large(batch) {
+                Err(error) if error.is_shortage() => self.wait_for_stage(&mut stuck_since, error).await?,
+                ended => return ended.inspect_err(|error| self.refuse_writes(error.clone())),
+            }
+        }
+    }
+
+    /// After a failure the device has the record all the same, so it has its place; for want of space it is
+    /// to be tried again.
+    fn try_end_large(&self, batch: &BatchBuffer) -> Result<u64> {
         let mut tail = self.wal.enter();
         let end = tail.head + batch.record_len() as u64;
-        self.wal.advance(&mut tail, end, batch.count());
-        self.apply(&tail, batch);
-        self.vacate(tail);
-        Ok(end)
+        let ended = self.wal.end_large(&mut tail, end, batch.count());
+        if !ended.as_ref().is_err_and(Error::is_shortage) {
+            self.apply(&tail, batch);
+            self.vacate(tail);
+        }
+        ended.map(|()| end)
+    }
+
+    /// A moment until there may be room for the rest of a large batch in the stage.
+    async fn wait_for_stage(&self, stuck_since: &mut Option<Duration>, error: Error) -> Result<()> {
+        self.wal.check_failed()?;
+        reached!("write: a large batch waits for room to be staged");
+        self.give_up_after(stuck_since, &error)?;
+        self.cores.run(0, move |local| async move { local.sleep(PAUSE).await }).await
     }
 
     /// The large batch has left the ordered section, or has not entered it.
@@ -239,14 +279,27 @@ impl Engine {
         }
     }
 
+    /// An error means that nothing of it was staged, or that the log has failed for good.
     async fn stage_pieces(&self, batch: &mut BatchBuffer) -> Result<()> {
         let mut done = 0;
         let mut stuck_since = None;
         loop {
             let progress = self.wal.progress().listen();
-            done = {
-                let tail = self.wal.enter();
-                self.wal.append_piece(&tail, batch, done)
+            let staged = {
+                let mut tail = self.wal.enter();
+                self.wal.append_piece(&mut tail, batch, done)
+            };
+            done = match staged {
+                Ok(done) => done,
+                Err(error) if done == 0 => return Err(error),
+                Err(error) if error.is_shortage() => {
+                    self.wait_for_stage(&mut stuck_since, error).await?;
+                    continue;
+                }
+                Err(error) => {
+                    self.refuse_writes(error.clone());
+                    return Err(error);
+                }
             };
             if done == batch.record_len() {
                 return Ok(());
@@ -265,6 +318,10 @@ impl Engine {
             *since = None;
             return Ok(());
         };
+        self.give_up_after(since, &error)
+    }
+
+    fn give_up_after(&self, since: &mut Option<Duration>, error: &Error) -> Result<()> {
         let now = self.io.now();
         if now.saturating_sub(*since.get_or_insert(now)) < STUCK_MAX {
             return Ok(());

@@ -35,6 +35,20 @@ pub(super) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result
     Ok(filled)
 }
 
+/// Writes all of `bytes` to the page cache.
+pub(super) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut moved = 0;
+    while moved < bytes.len() {
+        match rustix::io::pwrite(file, &bytes[moved..], offset + moved as u64) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => moved += len,
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Whether a refused read means the end of the file: a direct read that stops between two sectors
 /// has met the end, and the attempt to go on from there is refused for its alignment.
 pub(super) fn ends_unaligned(e: Errno, moved: usize) -> bool {

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::{
-    Dir, File, Io, Lock, Op, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names, uring,
+    Dir, File, Io, Lock, Op, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names, promise, uring,
 };
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
@@ -88,8 +88,25 @@ impl Io for Host {
         names::space(dir)
     }
 
+    fn may_map(&self, file: &File) -> std::result::Result<(), String> {
+        promise::may_map(file)
+    }
+
     fn map(&self, file: &File, len: usize) -> Result<SharedMap> {
         SharedMap::of_file(file, len)
+    }
+
+    fn populate(&self, file: &File, map: &SharedMap, offset: usize, len: usize) -> Result<()> {
+        map.populate(offset, len).map_err(|e| Error::io("get memory of", file.path(), Some(offset as u64), e))
+    }
+
+    fn write_now(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<()> {
+        let written = blocking::write_at(file, offset, bytes);
+        written.map_err(|e| Error::io("write", file.path(), Some(offset), e))
+    }
+
+    fn boot_id(&self) -> u128 {
+        names::boot_id()
     }
 
     fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,12 +1,24 @@
 //! A shared mapping of a file: memory that the kernel owns once a byte is stored in it.
+//!
+//! A store into a page that the file system cannot give ends the process, so pages are asked for
+//! first ([`SharedMap::populate`]), which returns an error instead.
 
 use std::path::Path;
+#[cfg(feature = "sim")]
+use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::{File, Process};
 use crate::base::error::{Error, Result};
 use crate::base::sync::Arc;
+use crate::base::sync::atomic::{Ordering, fence};
+#[cfg(feature = "sim")]
+use crate::base::sync::{Mutex, lock};
+
+/// Units in which pages are asked for.
+const PAGE: usize = 4096;
 
 /// Mapped memory. Clones share the mapping; it is unmapped with the last of them.
 #[derive(Clone, Debug)]
@@ -18,6 +30,9 @@ struct Region {
     len: usize,
     /// Children do not have the mapping.
     process: Process,
+    /// Since when each page may be stored into, in a simulated world; elsewhere nobody keeps account.
+    #[cfg(feature = "sim")]
+    promised: Option<Mutex<Vec<Option<Duration>>>>,
 }
 
 // SAFETY: the region is plain memory; every access goes through the unsafe methods of SharedMap,
@@ -27,16 +42,17 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl SharedMap {
-    /// Maps the first `len` bytes of `file`, which must be that long, with its pages present.
+    /// Maps the first `len` bytes of `file`, which must be that long. No page may be stored into
+    /// before it was [populated](Self::populate).
     pub(crate) fn of_file(file: &File, len: usize) -> Result<Self> {
-        let error = |e: rustix::io::Errno, path: &Path| Error::io("map", path, None, e.into());
+        let error = |e: Errno, path: &Path| Error::io("map", path, None, e.into());
         // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing of ours.
         let start = unsafe {
             rustix::mm::mmap(
                 std::ptr::null_mut(),
                 len,
                 ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED | MapFlags::POPULATE,
+                MapFlags::SHARED,
                 file,
                 0,
             )
@@ -48,13 +64,11 @@ impl SharedMap {
         if let Err(e) = advised {
             tracing::debug!("children of this process get a copy of {}: {e}", file.path().display());
         }
-        Ok(Self(Arc::new(Region { start: start.cast(), len, process: Process::current() })))
+        Ok(Self::of_region(start.cast(), len))
     }
 
-    /// A mapping that belongs to no file, beginning with `bytes`, for a simulated world to look into.
-    #[cfg(feature = "sim")]
-    pub(super) fn of_bytes(bytes: &[u8]) -> std::io::Result<Self> {
-        let len = bytes.len();
+    /// Memory that belongs to no file, all zeros.
+    pub(crate) fn anonymous(len: usize) -> std::io::Result<Self> {
         // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing of ours.
         let start = unsafe {
             rustix::mm::mmap_anonymous(
@@ -64,10 +78,72 @@ impl SharedMap {
                 MapFlags::PRIVATE,
             )
         }?;
-        let map = Self(Arc::new(Region { start: start.cast(), len, process: Process::current() }));
+        Ok(Self::of_region(start.cast(), len))
+    }
+
+    fn of_region(start: *mut u8, len: usize) -> Self {
+        Self(Arc::new(Region {
+            start,
+            len,
+            process: Process::current(),
+            #[cfg(feature = "sim")]
+            promised: None,
+        }))
+    }
+
+    /// A mapping that belongs to no file, beginning with `bytes`, for a simulated world to look into.
+    #[cfg(feature = "sim")]
+    pub(super) fn of_bytes(bytes: &[u8]) -> std::io::Result<Self> {
+        let map = Self::anonymous(bytes.len())?;
         // SAFETY: nobody else knows the mapping yet.
         unsafe { map.write(0, bytes) };
-        Ok(map)
+        let mut region = Arc::into_inner(map.0).expect("nobody else has it");
+        region.promised = Some(Mutex::new(vec![None; bytes.len().div_ceil(PAGE)]));
+        Ok(Self(Arc::new(region)))
+    }
+
+    /// Asks the file system for the pages that hold `len` bytes from `offset` on: they can be stored
+    /// into until they are written back, and where a mapping may be promised, longer.
+    pub(super) fn populate(&self, offset: usize, len: usize) -> std::io::Result<()> {
+        let start = offset / PAGE * PAGE;
+        let len = (offset + len).next_multiple_of(PAGE).min(self.0.len) - start;
+        let pointer = self.range(start, len).cast_mut();
+        // SAFETY: the range is mapped, and populating changes no byte of it.
+        match unsafe { rustix::mm::madvise(pointer.cast(), len, Advice::LinuxPopulateWrite) } {
+            Ok(()) => Ok(()),
+            Err(Errno::FAULT) => Err(std::io::Error::other("the file system cannot give the page (EFAULT)")),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// As [`populate`](Self::populate), in a simulated world.
+    #[cfg(feature = "sim")]
+    pub(super) fn promise(&self, offset: usize, len: usize, now: Duration) {
+        let promised = self.0.promised.as_ref().expect("a mapping of a simulated world");
+        lock(promised)[offset / PAGE..(offset + len).div_ceil(PAGE)].fill(Some(now));
+    }
+
+    /// A simulated page that was written back is let go of, unless it was asked for after `since`.
+    #[cfg(feature = "sim")]
+    pub(super) fn evict(&self, page: usize, since: Duration) {
+        let promised = self.0.promised.as_ref().expect("a mapping of a simulated world");
+        let promise = &mut lock(promised)[page];
+        *promise = promise.filter(|at| *at > since);
+    }
+
+    /// Nobody stores where the file system was not asked for the page.
+    #[cfg(feature = "sim")]
+    fn check_promised(&self, offset: usize, len: usize) {
+        let Some(promised) = &self.0.promised else { return };
+        let pages = offset / PAGE..(offset + len).div_ceil(PAGE);
+        let is_promised = lock(promised)[pages].iter().all(Option::is_some);
+        assert!(is_promised, "a store at {offset} of a mapping that may end the process");
+    }
+
+    /// Whether only the caller has it: who used it is gone.
+    #[cfg(feature = "sim")]
+    pub(super) fn is_left(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     /// Length in bytes.
@@ -106,8 +182,36 @@ impl SharedMap {
     pub(crate) unsafe fn write(&self, offset: usize, bytes: &[u8]) {
         assert!(bytes.len() <= self.0.len, "outside the mapping");
         assert!(offset <= self.0.len - bytes.len(), "outside the mapping");
+        #[cfg(feature = "sim")]
+        self.check_promised(offset, bytes.len());
         // SAFETY: in bounds as asserted, unaliased by the caller's promise.
         unsafe { self.pointer(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// Stores a word at once, behind all that was stored before: the death of the process comes
+    /// before or after it, and never leaves it without those.
+    ///
+    /// # Safety
+    /// No other thread and no operation in flight may access the word meanwhile.
+    pub(crate) unsafe fn write_word(&self, offset: usize, word: u64) {
+        assert!(offset.is_multiple_of(8) && offset + 8 <= self.0.len, "outside the mapping");
+        #[cfg(feature = "sim")]
+        self.check_promised(offset, 8);
+        // In the order of the program, which is what the end of a process cuts off.
+        fence(Ordering::Release);
+        // SAFETY: in bounds and aligned as asserted, unaliased by the caller's promise. An aligned word
+        // is stored at once.
+        unsafe { self.pointer(offset).cast::<u64>().write_volatile(word.to_le()) };
+    }
+
+    /// The bytes from `offset` on.
+    ///
+    /// # Safety
+    /// No other thread and no operation in flight may write to the range while the slice is in use.
+    pub(crate) unsafe fn bytes(&self, offset: usize, len: usize) -> &[u8] {
+        let start = self.range(offset, len);
+        // SAFETY: in bounds as `range` asserts, initialised by the mapping, unaliased by the caller's promise.
+        unsafe { std::slice::from_raw_parts(start, len) }
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod map;
 mod names;
 pub(crate) mod probe;
 mod process;
+mod promise;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 mod uring;
@@ -228,9 +229,24 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// Free space of the file system that holds `dir`.
     fn space(&self, dir: &Dir) -> Result<Space>;
 
+    /// Whether stores into a mapping of this file can be relied upon; if not, why.
+    fn may_map(&self, file: &File) -> std::result::Result<(), String>;
+
     /// Maps the first `len` bytes of a file, shared with the kernel: what is stored there survives
-    /// the death of the process.
+    /// the death of the process. Only where [populated](Self::populate) may there be stores.
     fn map(&self, file: &File, len: usize) -> Result<SharedMap>;
+
+    /// Asks for the pages of a mapping of `file` that hold `len` bytes from `offset` on, so that
+    /// stores into them do not end the process.
+    fn populate(&self, file: &File, map: &SharedMap, offset: usize, len: usize) -> Result<()>;
+
+    /// Writes to the page cache on the calling thread: what was written survives the death of the
+    /// process. A failure may leave a beginning of `bytes` written.
+    fn write_now(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// A random number of the running system's, different after each start of it; zero if there is none
+    /// to be had. What the page cache held under another number went with the power, or may have.
+    fn boot_id(&self) -> u128;
 
     /// Reads on the calling thread until `buffer` is full or the file ends; returns bytes read.
     /// The wait is spent in the calling thread's own ring.

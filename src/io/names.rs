@@ -122,6 +122,12 @@ pub(crate) fn cannot_reserve(e: &io::Error) -> bool {
     matches!(Errno::from_io_error(e), Some(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL))
 }
 
+/// Drawn by the kernel at its start; zero if it cannot be read.
+pub(super) fn boot_id() -> u128 {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    u128::from_str_radix(&text.trim().replace('-', ""), 16).unwrap_or(0)
+}
+
 /// Free space of the file system that holds `dir`.
 pub(super) fn space(dir: &Dir) -> Result<Space> {
     let failed = |e: Errno| Error::io("find the free space of", dir.path(), None, e.into());

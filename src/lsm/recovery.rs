@@ -14,7 +14,7 @@ use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
-use crate::base::limits::{FILE_NUMBER_MAX, SECTOR};
+use crate::base::limits::{FILE_NUMBER_MAX, SECTOR, SEGMENT_SIZE_MIN};
 use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
@@ -181,9 +181,12 @@ impl Replay<'_> {
             reached!("open: a log was never begun");
             return Ok((log.lsn, 0));
         }
-        let stage = self.find_stage(kinds).await?;
-        let mut reader =
-            LogReader::new(self.files.directory().path(), log.generation, log.lsn, segments.to_vec(), stage)?;
+        let stage = self.find_stage(segments, kinds).await?;
+        let dir = self.files.directory().path();
+        let mut reader = LogReader::new(dir, log.generation, log.lsn, segments.to_vec(), stage)?;
+        if self.options.open_without_stage {
+            reader.forgive_stage();
+        }
         let mut replayed = Replayed::default();
         while let Some(batch) = reader.next(self.local).await? {
             self.collect(&mut replayed, &batch)?;
@@ -203,17 +206,43 @@ impl Replay<'_> {
         Ok((reader.position(), replayed))
     }
 
-    async fn find_stage(&self, kinds: &[FileKind]) -> Result<Option<StageImage>> {
-        for kind in kinds {
-            let FileKind::Stage(number) = kind else { continue };
-            let (directory, generation) = (self.files.directory(), self.levels.log.generation);
-            let image = StageImage::read(self.local, directory, *number, generation).await?;
-            if image.is_some() && !planted!(StageNotReplayed) {
-                return Ok(image);
+    /// The stage that belongs to the log, as its segments say. One that is missing or damaged is an error,
+    /// unless the options permit to open without.
+    async fn find_stage(&self, segments: &[Segment], kinds: &[FileKind]) -> Result<Option<StageImage>> {
+        let of_log = segments.iter().filter(|segment| is_needed(segment, self.levels));
+        let Some(newest) = of_log.max_by_key(|segment| segment.header.start) else {
+            // The reader says what is missing.
+            return Ok(None);
+        };
+        let found = self.read_stage(newest.header.stage, kinds).await;
+        match found {
+            Err(error @ Error::Corruption { .. }) if self.options.open_without_stage => {
+                reached!("open: without the stage, as permitted");
+                tracing::warn!(%error, "opening without the stage: the newest `Process` writes may be lost");
+                Ok(None)
             }
+            Ok(_) if planted!(StageNotReplayed) => Ok(None),
+            found => found,
         }
-        reached!("open: the stage is gone");
-        Ok(None)
+    }
+
+    async fn read_stage(&self, number: u64, kinds: &[FileKind]) -> Result<Option<StageImage>> {
+        let directory = self.files.directory();
+        if !kinds.contains(&FileKind::Stage(number)) && !planted!(StageMissed) {
+            reached!("open: the stage is gone");
+            let (path, what) = (directory.path_of(FileKind::Stage(number)), "stage of the log");
+            return Err(Error::corruption(
+                &path,
+                0,
+                what,
+                "a file (see `Options::open_without_stage`)",
+                "none",
+            ));
+        }
+        if !kinds.contains(&FileKind::Stage(number)) {
+            return Ok(None);
+        }
+        StageImage::read(self.local, directory, number, self.levels.log.generation).await
     }
 
     fn collect(&mut self, replayed: &mut Replayed, batch: &Batch) -> Result<()> {
@@ -260,19 +289,19 @@ async fn begin_log(
     log: LogStart,
     options: &Options,
 ) -> Result<(Arc<Wal>, Segment, Vec<Blank>)> {
-    let stage = Stage::create(local, directory, options.stage_size_bytes, log.generation, log.lsn).await?;
-    let segment_len = options.wal_segment_size_bytes;
+    let stage = Stage::create(local, directory, options, log.generation, log.lsn).await?;
+    let len_max = options.wal_segment_size_bytes;
     let mut blanks = Vec::new();
     for segment in segments {
         if !is_needed(segment, levels) {
-            blanks.extend(Blank::leftover(local, directory, segment, segment_len)?);
+            blanks.extend(Blank::leftover(local, directory, segment, len_max)?);
         }
     }
     let blank = match blanks.pop() {
         Some(blank) => blank,
-        None => Blank::create(local, directory, segment_len).await?,
+        None => Blank::create(local, directory, SEGMENT_SIZE_MIN.min(len_max)).await?,
     };
-    let first = blank.begin(local, log.generation, log.lsn, log.lsn).await?;
+    let first = blank.begin(local, (log.generation, stage.number()), log.lsn, log.lsn).await?;
     directory.sync(local).await?;
     let reused = u64::from(planted!(SeqnoReused)).min(levels.seqno);
     let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno - reused));

@@ -1,4 +1,4 @@
-//! Bytes of the log: records, segment headers, the stage's header page.
+//! Bytes of the log: records and segment headers.
 //!
 //! The log is one endless stream of records; a position in it is an **LSN**, in bytes. The stage
 //! holds its newest part at `lsn % stage size`, segments hold all of it that is needed:
@@ -17,14 +17,10 @@
 //! batch     entries: kind u8 | key len varint | key | for puts: value len varint | value
 //!
 //! segment   0      8         12  16           24          32         40      48
-//!           | "RABIWAL1" | version u32 | 0 | generation | start LSN | capacity | whole | check, u64 each
+//!           | "RABIWAL1" | version u32 | 0 | generation | start LSN | capacity | whole | stage | check, u64 each
 //!           whole: LSN up to which whole records were durable when the segment was begun;
+//!           stage: number of the stage that belongs to the log;
 //!           the same header stands twice, at 0 and 4096; the stream begins at 8192
-//!
-//! stage     0      8         12  16           24        32
-//!           | "RABISTG1" | version u32 | 0 | generation u64 | size u64 | check
-//!           at 64: LSN up to which segments hold the stream, u64
-//!           at 72: LSN up to which they hold whole records, u64; the ring begins at 4096
 //! ```
 
 use std::path::Path;
@@ -42,15 +38,8 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) const RECORD_HEADER_LEN: usize = 24;
 /// Where the stream begins in a segment file.
 pub(crate) const SEGMENT_HEADER_LEN: usize = 2 * SECTOR;
-/// Where the ring begins in the stage file.
-pub(crate) const STAGE_HEADER_LEN: usize = SECTOR;
-/// Where the stage file says how far segments hold the stream.
-pub(crate) const STAGE_DRAINED_OFFSET: usize = 64;
-/// Where the stage file says how far segments hold whole records.
-pub(crate) const STAGE_WHOLE_OFFSET: usize = 72;
 
 const SEGMENT_MAGIC: &[u8; 8] = b"RABIWAL1";
-const STAGE_MAGIC: &[u8; 8] = b"RABISTG1";
 const RECORD_ALIGN: usize = 8;
 
 /// What a record holds.
@@ -187,6 +176,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) capacity: u64,
     /// How far whole records were durable when it was begun.
     pub(crate) whole: u64,
+    /// Number of the stage that belongs to the log.
+    pub(crate) stage: u64,
 }
 
 impl SegmentHeader {
@@ -194,7 +185,8 @@ impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_LEN] {
         let mut sectors = [0; SEGMENT_HEADER_LEN];
         let (first, second) = sectors.split_at_mut(SECTOR);
-        put_header(first, SEGMENT_MAGIC, &[self.generation, self.start, self.capacity, self.whole]);
+        let fields = [self.generation, self.start, self.capacity, self.whole, self.stage];
+        put_header(first, SEGMENT_MAGIC, &fields);
         second.copy_from_slice(first);
         sectors
     }
@@ -202,39 +194,17 @@ impl SegmentHeader {
     /// Reads whichever of the two copies is whole; `None` if neither is: no segment of any log.
     pub(crate) fn decode(path: &Path, sectors: &[u8]) -> Result<Option<Self>> {
         for copy in sectors.chunks_exact(SECTOR) {
-            if let Some([generation, start, capacity, whole]) = get_header(path, copy, SEGMENT_MAGIC)? {
-                return Ok(Some(Self { generation, start, capacity, whole }));
+            if let Some(fields) = get_header(path, copy, SEGMENT_MAGIC)? {
+                let [generation, start, capacity, whole, stage] = fields;
+                return Ok(Some(Self { generation, start, capacity, whole, stage }));
             }
         }
         Ok(None)
     }
 }
 
-/// What the stage file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StageHeader {
-    /// Generation of the log it belongs to.
-    pub(crate) generation: u64,
-    /// Size of the ring in bytes.
-    pub(crate) size: u64,
-}
-
-impl StageHeader {
-    /// The first sector of the file.
-    pub(crate) fn encode(&self) -> [u8; SECTOR] {
-        let mut sector = [0; SECTOR];
-        put_header(&mut sector, STAGE_MAGIC, &[self.generation, self.size]);
-        sector
-    }
-
-    /// Reads the header; `None` if it is none.
-    pub(crate) fn decode(path: &Path, sector: &[u8]) -> Result<Option<Self>> {
-        let fields = get_header(path, sector, STAGE_MAGIC)?;
-        Ok(fields.map(|[generation, size]| Self { generation, size }))
-    }
-}
-
-fn put_header(out: &mut [u8], magic: &[u8; 8], fields: &[u64]) {
+/// Writes magic, version, fields and their checksum.
+pub(super) fn put_header(out: &mut [u8], magic: &[u8; 8], fields: &[u64]) {
     out[..8].copy_from_slice(magic);
     out[8..12].copy_from_slice(&VERSION.to_le_bytes());
     let mut end = 16;
@@ -246,7 +216,12 @@ fn put_header(out: &mut [u8], magic: &[u8; 8], fields: &[u64]) {
     out[end..end + 8].copy_from_slice(&check.to_le_bytes());
 }
 
-fn get_header<const N: usize>(path: &Path, bytes: &[u8], magic: &[u8; 8]) -> Result<Option<[u64; N]>> {
+/// Reads what [`put_header`] wrote; `None` if it is not whole.
+pub(super) fn get_header<const N: usize>(
+    path: &Path,
+    bytes: &[u8],
+    magic: &[u8; 8],
+) -> Result<Option<[u64; N]>> {
     let mut cursor = Cursor::new(bytes);
     if cursor.take(8) != Some(magic) {
         return Ok(None);
@@ -307,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_segment_header_survives_the_loss_of_either_copy() {
-        let header = SegmentHeader { generation: 3, start: 8192, capacity: 65536, whole: 8000 };
+        let header = SegmentHeader { generation: 3, start: 8192, capacity: 65536, whole: 8000, stage: 9 };
         let path = Path::new("wal-1");
         for copy in 0..2 {
             let mut sectors = header.encode();
@@ -315,19 +290,5 @@ mod tests {
             assert_eq!(SegmentHeader::decode(path, &sectors).unwrap(), Some(header));
         }
         assert_eq!(SegmentHeader::decode(path, &[0; SEGMENT_HEADER_LEN]).unwrap(), None);
-    }
-
-    #[test]
-    fn a_newer_version_is_named() {
-        let mut sectors = StageHeader { generation: 1, size: 65536 }.encode();
-        sectors[8..12].copy_from_slice(&2_u32.to_le_bytes());
-        let check = xxh3_64(&sectors[..32]);
-        sectors[32..40].copy_from_slice(&check.to_le_bytes());
-        let error = StageHeader::decode(Path::new("/db/stage-1"), &sectors).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "/db/stage-1 has format version 2, this release reads up to 1: open it with the \
-             release that wrote it, or a later one"
-        );
     }
 }

@@ -15,19 +15,23 @@ mod format;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod marks;
+mod pages;
 mod reader;
 mod refusal;
 mod room;
 mod segment;
 mod spares;
 mod stage;
+mod stage_format;
+mod stage_image;
 mod writer;
 
 pub(crate) use batch::{BatchBuffer, Entries};
 pub(crate) use reader::{Batch, LogReader};
 pub(crate) use segment::{Blank, Segment};
 pub(crate) use spares::{BLANKS_MAX, Spares};
-pub(crate) use stage::{Stage, StageImage};
+pub(crate) use stage::Stage;
+pub(crate) use stage_image::StageImage;
 pub(crate) use writer::{Writer, write_log};
 
 use crate::base::coverage::reached;
@@ -57,6 +61,8 @@ pub(crate) struct Tail {
     border: u64,
     /// How far the segments reach.
     room: Room,
+    /// LSN up to which the stage's pages were asked for.
+    prepared: u64,
 }
 
 /// How far the stream can be drained.
@@ -73,10 +79,12 @@ fn floor(lsn: u64) -> u64 {
 }
 
 /// What becomes of an attempt to append.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Append {
     /// The record ends at this LSN.
     Done(u64),
+    /// The record is in the order, and this keeps it from being sure to survive the process.
+    Unmarked(Error),
     /// The stage is full, or the segments are: wait for [`Wal::progress`] and try again.
     Full,
 }
@@ -86,7 +94,6 @@ pub(crate) struct Wal {
     // Constant after construction.
     generation: u64,
     stage: Stage,
-    piece_len: u64,
     // The ordered section.
     tail: Mutex<Tail>,
     marks: Marks,
@@ -114,17 +121,16 @@ impl Wal {
     /// A log that goes on at `start` after `seqno`.
     pub(crate) fn new(generation: u64, stage: Stage, start: u64, seqno: SeqNo) -> Self {
         assert!(start.is_multiple_of(SECTOR as u64));
-        let piece_len = (stage.size() / 4).min(crate::base::limits::REQUEST_LEN_MAX as u64);
         Self {
             generation,
             stage,
-            piece_len,
             tail: Mutex::new(Tail {
                 head: start,
                 seqno,
                 occupied: false,
                 border: start,
                 room: Room::new(start),
+                prepared: start,
             }),
             marks: Marks::new(start),
             durable_records: AtomicU64::new(start),
@@ -206,6 +212,11 @@ impl Wal {
         Ok(there)
     }
 
+    /// The stage.
+    pub(crate) fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
     /// Stages a batch: gives it the next seqnos and its place in the stream. The caller then
     /// inserts its entries and only after that leaves the ordered section.
     pub(crate) fn append(&self, tail: &mut Tail, batch: &mut BatchBuffer) -> Result<Append> {
@@ -220,11 +231,29 @@ impl Wal {
         if record > free {
             return Ok(Append::Full);
         }
+        self.prepare(tail, tail.head, record)?;
         let bytes = self.seal(tail, batch);
-        // SAFETY: `tail` proves that this is the ordered section, and the room was just checked.
-        unsafe { self.stage.put(tail.head, bytes) };
-        self.advance(tail, tail.head + record, batch.count());
-        Ok(Append::Done(tail.head))
+        let end = tail.head + record;
+        // What fails here is as if it had never been: the next record goes to the same place.
+        // SAFETY: `tail` proves that this is the ordered section, the room was just checked and prepared.
+        unsafe { self.stage.put(tail.head, bytes)? };
+        // Now it is whole, and a loss of power may leave it there whatever overwrites it: it has its place.
+        // SAFETY: as above.
+        let marked = unsafe { self.stage.set_head(end) };
+        self.advance(tail, end, batch.count());
+        Ok(marked.map_or_else(Append::Unmarked, |()| Append::Done(end)))
+    }
+
+    /// Ends a large batch, all of which was staged, at `end`. The caller then inserts its entries,
+    /// also after an error: the device has the record already, so it counts or not, and the log is to be
+    /// [failed](Self::fail). On a full device alone nothing has happened, and this is to be called again.
+    pub(crate) fn end_large(&self, tail: &mut Tail, end: u64, count: u64) -> Result<()> {
+        // SAFETY: `tail` proves that this is the ordered section; the first page was prepared with the pieces.
+        let marked = unsafe { self.stage.set_head(end) };
+        if !matches!(marked, Err(ref error) if error.is_shortage()) {
+            self.advance(tail, end, count);
+        }
+        marked
     }
 
     /// Whether a batch is too large to be staged in one piece: see [`Wal::append_piece`].
@@ -234,19 +263,25 @@ impl Wal {
 
     /// Stages as much of a large batch as there is room for, from its byte `done` on, and returns
     /// how far it got. The caller has set [`Tail::occupied`], calls again after
-    /// [`Wal::progress`] until the whole record is in, and ends with [`Wal::advance`].
-    pub(crate) fn append_piece(&self, tail: &Tail, batch: &mut BatchBuffer, done: usize) -> usize {
+    /// [`Wal::progress`] until the whole record is in, and ends with [`Wal::end_large`].
+    pub(crate) fn append_piece(
+        &self,
+        tail: &mut Tail,
+        batch: &mut BatchBuffer,
+        done: usize,
+    ) -> Result<usize> {
         assert!(tail.occupied);
         let record = batch.record_len();
         let position = tail.head + done as u64;
-        let bytes = self.seal_once(tail, batch, done);
         let free = (self.stage.size() - (position - self.marks.durable())) as usize;
         let end = record.min(done + free);
-        // SAFETY: the section is occupied by this batch, and the room was just checked.
-        unsafe { self.stage.put(position, &bytes[done..end]) };
+        self.prepare(tail, position, (end - done) as u64)?;
+        let bytes = self.seal_once(tail, batch, done);
+        // SAFETY: the section is occupied by this batch, the room was just checked and prepared.
+        unsafe { self.stage.put(position, &bytes[done..end])? };
         self.marks.staged(tail.head + end as u64);
         self.demand(tail.head + end as u64);
-        end
+        Ok(end)
     }
 
     fn seal_once<'a>(&self, tail: &Tail, batch: &'a mut BatchBuffer, done: usize) -> &'a [u8] {
@@ -260,8 +295,8 @@ impl Wal {
 
     /// Ends a record at `end`, which took `count` seqnos, and tells the writer task when a piece's
     /// worth has gathered.
-    pub(crate) fn advance(&self, tail: &mut Tail, end: u64, count: u64) {
-        let crossed = tail.head / self.piece_len != end / self.piece_len;
+    fn advance(&self, tail: &mut Tail, end: u64, count: u64) {
+        let crossed = tail.head / self.piece_len() != end / self.piece_len();
         if floor(end) == end {
             tail.border = end;
         } else if floor(end) >= tail.head {
@@ -376,18 +411,18 @@ impl Wal {
     }
 
     /// Fills the last sector if it is partly used, so that all of the stream can be drained.
-    fn pad(&self) -> Goal {
+    fn pad(&self) -> Result<Goal> {
         let mut tail = self.enter();
         let head = self.marks.head();
         let gap = (head.next_multiple_of(SECTOR as u64) - head) as usize;
         if gap == 0 || tail.occupied {
-            return self.goal(&tail);
+            return Ok(self.goal(&tail));
         }
         let len = if gap < RECORD_HEADER_LEN { gap + SECTOR } else { gap };
         let free = self.stage.size() - (head - self.marks.durable());
         if len as u64 > free {
             reached!("log: no room to pad");
-            return self.goal(&tail);
+            return Ok(self.goal(&tail));
         }
         reached!("log: padded");
         let payload_len = len - RECORD_HEADER_LEN;
@@ -396,27 +431,39 @@ impl Wal {
         let place = Place { generation: self.generation, lsn: head };
         let durable = self.durable_records.load(Ordering::Relaxed);
         format::seal(&mut record, payload_len, hash, place, durable, tail.seqno, RecordKind::Padding);
-        // SAFETY: in the ordered section, not occupied, and the room was just checked.
-        unsafe { self.stage.put(head, &record) };
+        self.prepare(&mut tail, head, len as u64)?;
+        // SAFETY: in the ordered section, not occupied, the room was just checked and prepared.
+        unsafe { self.stage.put(head, &record)? };
+        // The mark of the next record does for this one, which holds nothing that must be found.
+        // SAFETY: as above.
+        if unsafe { self.stage.set_head(head + len as u64) }.is_err() {
+            reached!("log: the head could not be marked");
+        }
         tail.head = head + len as u64;
         tail.border = tail.head;
         self.marks.staged(tail.head);
-        self.goal(&tail)
+        Ok(self.goal(&tail))
     }
 
     /// The segments hold the stream durably up to `lsn`.
-    fn drained_to(&self, lsn: u64) {
-        self.stage.set_drained(lsn);
+    fn drained_to(&self, lsn: u64) -> Result<()> {
+        self.stage.set_marks(lsn, self.durable_records.load(Ordering::Relaxed))?;
         if self.stuck.is_set() && self.stuck.clear() {
             tracing::info!("the log can be drained again: writes resume");
             reached!("log: can be drained again");
         }
         self.marks.drained(lsn);
+        Ok(())
     }
 
     /// The segments hold every record that begins below `lsn` durably as a whole.
-    fn drained_whole(&self, lsn: u64) {
-        self.stage.set_whole(lsn);
+    fn drained_whole(&self, lsn: u64) -> Result<()> {
+        match self.stage.set_marks(self.marks.durable(), lsn) {
+            // The stage then says less than it could, which the next drain makes good.
+            Err(error) if error.is_shortage() => reached!("log: no room to write the stage"),
+            marked => marked?,
+        }
         self.durable_records.store(lsn, Ordering::Release);
+        Ok(())
     }
 }

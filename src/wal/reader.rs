@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::format::{Parsed, Place, RECORD_HEADER_LEN, RecordKind, claimed_end, parse};
 use super::segment::Segment;
-use super::stage::StageImage;
+use super::stage_image::StageImage;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
@@ -48,6 +48,8 @@ pub(crate) struct LogReader {
     in_stage: bool,
     /// LSN behind the last byte that segments hold.
     segments_end: u64,
+    /// The stage need not hold what it says it does.
+    forgives_stage: bool,
 }
 
 impl LogReader {
@@ -99,7 +101,13 @@ impl LogReader {
             position: start,
             in_stage: false,
             segments_end,
+            forgives_stage: false,
         })
+    }
+
+    /// What the stage should hold and does not is a tail from now on.
+    pub(crate) fn forgive_stage(&mut self) {
+        self.forgives_stage = true;
     }
 
     /// Where the stream ends, once [`next`](Self::next) has returned `None`.
@@ -199,6 +207,7 @@ impl LogReader {
         let begun = self.segments.iter().map(|segment| segment.header.whole).max().unwrap_or(0);
         let mut proof = self.stage.as_ref().map_or(0, StageImage::whole).max(begun);
         if proof <= self.position {
+            self.check_staged()?;
             proof = self.begun_proof(local).await?;
         }
         if proof <= self.position {
@@ -211,6 +220,28 @@ impl LogReader {
             }
             return Ok(());
         }
+        self.check_whole(proof)
+    }
+
+    /// The death of the process alone takes nothing from the stage.
+    fn check_staged(&self) -> Result<()> {
+        let Some(stage) = self.stage.as_ref().filter(|_| !self.forgives_stage) else { return Ok(()) };
+        let Some(head) = stage.must_reach().filter(|head| *head > self.position) else { return Ok(()) };
+        reached!("replay: the stage should hold more");
+        let segment = self.segments.iter().find(|segment| segment.holds(self.position));
+        let from_segment = segment.filter(|_| self.position < stage.drained());
+        let (path, offset) = stage.place(self.position.max(stage.drained()));
+        let mut found = "none".to_owned();
+        if let Some(segment) = from_segment {
+            let (path, offset) = (segment.file.path().display(), segment.offset(self.position));
+            found = format!("none that begins in {path} at offset {offset} and ends here");
+        }
+        let expected =
+            format!("a valid record at LSN {}, whole ones having been staged up to {head}", self.position);
+        Err(Error::corruption(path, offset, "log record", expected, found))
+    }
+
+    fn check_whole(&self, proof: u64) -> Result<()> {
         reached!("replay: the log should not have ended");
         let segment = self.segments.iter().find(|segment| segment.holds(self.position));
         // No segment: the log starts behind its segments, where nothing was ever durable.

@@ -7,6 +7,7 @@
 use super::format::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
@@ -32,6 +33,11 @@ impl Segment {
     /// LSN behind its last byte.
     pub(crate) fn end(&self) -> u64 {
         self.header.start + self.header.capacity
+    }
+
+    /// Length of its file in bytes.
+    pub(crate) fn file_len(&self) -> u64 {
+        SEGMENT_HEADER_LEN as u64 + self.header.capacity
     }
 
     /// Whether it holds the byte at `lsn`.
@@ -80,26 +86,32 @@ impl Blank {
         Self { id: segment.id, file: segment.file, capacity: segment.header.capacity }
     }
 
-    /// The file of a segment of an earlier log, needed no more; `None` unless it is as long as
-    /// segments are now.
+    /// The file of a segment of an earlier log, needed no more; `None` if it is longer than segments
+    /// may be now, or not of a length that they ever have.
     pub(crate) fn leftover(
         local: &Local,
         directory: &Directory,
         segment: &Segment,
-        segment_len: u64,
+        len_max: u64,
     ) -> Result<Option<Self>> {
-        if local.io().file_len(&segment.file)? != segment_len {
+        let len = local.io().file_len(&segment.file)?;
+        if !(SEGMENT_SIZE_MIN..=len_max).contains(&len) || !len.is_multiple_of(SECTOR as u64) {
             reached!("open: a segment of another length");
             return Ok(None);
         }
         let file = directory.open(local, FileKind::Segment(segment.id), OpenMode::Direct)?;
         reached!("open: a segment serves again");
-        Ok(Some(Self { id: segment.id, file, capacity: Self::capacity_of(segment_len) }))
+        Ok(Some(Self { id: segment.id, file, capacity: Self::capacity_of(len) }))
     }
 
     /// Bytes of the stream that a segment file of this length holds.
     pub(crate) fn capacity_of(segment_len: u64) -> u64 {
         segment_len - SEGMENT_HEADER_LEN as u64
+    }
+
+    /// Length of the shortest segment file that holds so many bytes of the stream.
+    pub(crate) fn len_for(capacity: u64) -> u64 {
+        (capacity + SEGMENT_HEADER_LEN as u64).next_multiple_of(SECTOR as u64)
     }
 
     /// Bytes of the stream that it holds as a segment.
@@ -112,16 +124,16 @@ impl Blank {
         FileKind::Segment(self.id)
     }
 
-    /// Makes it the segment of the log `generation` that begins at `start`, whole records being
-    /// durable up to `whole`; durable on return. May be tried again.
+    /// Makes it the segment of the log with this generation and stage that begins at `start`, whole records
+    /// being durable up to `whole`; durable on return. May be tried again.
     pub(crate) async fn begin(
         &self,
         local: &Local,
-        generation: u64,
+        (generation, stage): (u64, u64),
         start: u64,
         whole: u64,
     ) -> Result<Segment> {
-        let header = SegmentHeader { generation, start, capacity: self.capacity, whole };
+        let header = SegmentHeader { generation, start, capacity: self.capacity, whole, stage };
         let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);
         sectors.extend_from_slice(&header.encode());
         local.write(&self.file, 0, Data::Owned(sectors), true).await?;

@@ -10,6 +10,7 @@ use super::Wal;
 use super::segment::{Blank, Segment};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::files::Directory;
@@ -23,7 +24,9 @@ pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// The spares of one log. Its writer task owns them.
 pub(crate) struct Spares {
     directory: Directory,
-    segment_len: u64,
+    /// Largest length of a segment.
+    len_max: u64,
+    /// The largest last.
     blanks: Vec<Blank>,
     /// Since one could not be made, it is not tried before this.
     retry_at: Option<Duration>,
@@ -31,8 +34,9 @@ pub(crate) struct Spares {
 
 impl Spares {
     /// Begins with these spares.
-    pub(crate) fn new(directory: Directory, segment_len: u64, blanks: Vec<Blank>) -> Self {
-        Self { directory, segment_len, blanks, retry_at: None }
+    pub(crate) fn new(directory: Directory, len_max: u64, mut blanks: Vec<Blank>) -> Self {
+        blanks.sort_by_key(Blank::capacity);
+        Self { directory, len_max, blanks, retry_at: None }
     }
 
     /// Bytes of the stream that they will hold.
@@ -59,26 +63,27 @@ impl Spares {
         }
         while self.blanks.len() > BLANKS_MAX && wal.shrink_room(self.blanks[0].capacity()) {
             reached!("log: a spare too many was removed");
-            let blank = self.blanks.swap_remove(0);
+            let blank = self.blanks.remove(0);
             self.directory.discard(local, blank.kind()).await;
         }
     }
 
     fn add(&mut self, wal: &Wal, blank: Blank) {
         wal.grow_room(blank.capacity());
-        self.blanks.push(blank);
+        let at = self.blanks.partition_point(|other| other.capacity() <= blank.capacity());
+        self.blanks.insert(at, blank);
     }
 
     /// Sees to it that there is a spare and what room is wanted; `false` if that has to be tried again
-    /// after [`RETRY_INTERVAL`].
-    pub(super) async fn keep(&mut self, local: &Local, wal: &Wal) -> Result<bool> {
+    /// after [`RETRY_INTERVAL`]. The segments in use are `in_use` bytes long together.
+    pub(super) async fn keep(&mut self, local: &Local, wal: &Wal, in_use: u64) -> Result<bool> {
         if let Some(retry_at) = self.retry_at {
             if local.io().now() < retry_at {
                 return Ok(false);
             }
             wal.permit_room();
         }
-        match self.make_missing(local, wal).await {
+        match self.make_missing(local, wal, in_use).await {
             Ok(()) => {
                 if self.retry_at.take().is_some() {
                     tracing::info!("there is room again: writes resume");
@@ -100,33 +105,55 @@ impl Spares {
     }
 
     /// Makes what is missing. With an error comes how many bytes of room can be had all the same.
-    async fn make_missing(&mut self, local: &Local, wal: &Wal) -> std::result::Result<(), (u64, Error)> {
+    async fn make_missing(
+        &mut self,
+        local: &Local,
+        wal: &Wal,
+        in_use: u64,
+    ) -> std::result::Result<(), (u64, Error)> {
+        let usual = self.usual_len(local, in_use);
         if self.blanks.is_empty() {
-            self.make(local, wal).await.map_err(|error| (0, error))?;
+            self.make(local, wal, usual).await.map_err(|error| (0, error))?;
         }
         let missing = wal.missing_room();
         if missing == 0 {
             return Ok(());
         }
         reached!("log: more than one spare is wanted");
-        let capacity = Blank::capacity_of(self.segment_len);
+        let len = Blank::len_for(missing).max(usual).min(self.len_max);
+        let capacity = Blank::capacity_of(len);
         // Asked first, so that an attempt without hope does not take the space of others meanwhile.
         if let Ok(space) = self.directory.space(local.io().as_ref()) {
-            let most = space.free_bytes / self.segment_len;
+            let most = space.free_bytes / len;
             if most < missing.div_ceil(capacity) {
                 let path = self.directory.path().to_path_buf();
                 return Err((most * capacity, Error::DiskFull { operation: "extend the log in", path }));
             }
         }
         while wal.missing_room() > 0 {
-            self.make(local, wal).await.map_err(|error| (0, error))?;
+            self.make(local, wal, len).await.map_err(|error| (0, error))?;
         }
         Ok(())
     }
 
+    /// As long as all segments in use together, so that a log of any length has few and a small one
+    /// takes little; not more than an eighth of the space that is left.
+    fn usual_len(&self, local: &Local, in_use: u64) -> u64 {
+        let room = self.directory.space(local.io().as_ref()).map_or(0, |space| space.free_bytes / 8);
+        let len = in_use.min(room) / SECTOR as u64 * SECTOR as u64;
+        len.clamp(SEGMENT_SIZE_MIN, self.len_max)
+    }
+
+    /// What only makes the log faster takes no more than an eighth of the space that is left.
+    pub(super) fn check_room(&self, local: &Local, bytes: u64) -> Result<()> {
+        let free = self.directory.space(local.io().as_ref())?.free_bytes;
+        let path = self.directory.path().to_path_buf();
+        if bytes <= free / 8 { Ok(()) } else { Err(Error::DiskFull { operation: "grow the log in", path }) }
+    }
+
     /// Makes one, its name durable. If that fails, nothing is left behind.
-    async fn make(&mut self, local: &Local, wal: &Wal) -> Result<()> {
-        let blank = Blank::create(local, &self.directory, self.segment_len).await?;
+    async fn make(&mut self, local: &Local, wal: &Wal, len: u64) -> Result<()> {
+        let blank = Blank::create(local, &self.directory, len).await?;
         if !planted!(SegmentNameNotSynced)
             && let Err(error) = self.directory.sync(local).await
         {

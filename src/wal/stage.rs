@@ -2,136 +2,273 @@
 //!
 //! A file of the database directory, mapped shared. What is copied into it survives the death of
 //! the process without a system call. It holds the bytes of LSN `x` at `x % size`; a byte may be
-//! overwritten once the segments hold it. It is never synced: against loss of power only the
-//! segments count.
+//! overwritten once the segments hold it. It is never synced again after it was made: against loss of power
+//! only the segments count.
+//!
+//! No store may end the process, so pages are asked for first, in steps ahead of the head
+//! ([`Stage::prepare`]). Where a mapping cannot be promised the file is *written* instead, by one
+//! system call for each record, and memory of our own holds the same bytes for the drains.
+//!
+//! The ring begins small and doubles with use ([`Stage::grow`]); the file has its largest length from the
+//! beginning, without blocks for what is not in use.
 
-use super::format::{STAGE_DRAINED_OFFSET, STAGE_HEADER_LEN, STAGE_WHOLE_OFFSET, StageHeader};
-use crate::base::error::Result;
-use crate::base::limits::SECTOR;
+use std::ops::Range;
+
+use super::stage_format::{
+    HEAD_OFFSET, MARKS_LEN, MARKS_OFFSETS, STAGE_HEADER_LEN, StageHeader, StageMarks, head_word,
+};
+use crate::base::error::{Error, Result};
+use crate::base::limits::{SECTOR, STAGE_SIZE_MIN};
+use crate::base::options::{Options, StageMode};
+use crate::base::planted::planted;
+use crate::base::sync::Arc;
+use crate::base::sync::atomic::{AtomicU64, Ordering, fence};
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
-use crate::io::{Buffer, Data, OpenMode, SharedMap};
+use crate::io::{Buffer, Data, File, Io, OpenMode, SharedMap};
 
-/// The mapped ring.
+/// Pages are asked for in steps of so many bytes of the stream.
+const STEP: u64 = 128 << 10;
+
+/// The ring.
 pub(crate) struct Stage {
-    map: SharedMap,
-    size: u64,
+    // Constant after construction.
+    io: Arc<dyn Io>,
+    number: u64,
+    file: File,
+    generation: u64,
+    size_max: u64,
+    /// The mapping of the file, or memory of our own that holds the same ring.
+    memory: SharedMap,
+    /// Why the file is written and not mapped.
+    why_written: Option<String>,
+    // Changed in the ordered section, by the writer task; read by both.
+    size: AtomicU64,
 }
 
 impl Stage {
-    /// Makes the file, empty, for the log that starts at `start`.
+    /// Makes the file, empty, for the log that starts at `start`; durable on return but for its name.
     pub(crate) async fn create(
         local: &Local,
         directory: &Directory,
-        size: u64,
+        options: &Options,
         generation: u64,
         start: u64,
     ) -> Result<Self> {
-        assert!(size.is_power_of_two());
-        let file = directory.open(local, FileKind::Stage(directory.take_id()), OpenMode::Create)?;
-        let file_len = STAGE_HEADER_LEN as u64 + size;
-        local.allocate(&file, file_len).await?;
+        let number = directory.take_id();
+        let file = directory.open(local, FileKind::Stage(number), OpenMode::Create)?;
+        let size_max = options.stage_size_bytes;
+        assert!(size_max.is_power_of_two());
+        let size = STAGE_SIZE_MIN.min(size_max);
+        let io = Arc::clone(local.io());
+        let header = StageHeader { generation, size: size_max, boot_id: io.boot_id() };
+        let mut first = header.encode();
+        let marks = StageMarks { drained: start, whole: start, size }.encode(generation);
+        for at in MARKS_OFFSETS {
+            first[at..at + MARKS_LEN].copy_from_slice(&marks);
+        }
+        first[HEAD_OFFSET..HEAD_OFFSET + 8].copy_from_slice(&head_word(start, generation).to_le_bytes());
         let mut sector = Buffer::with_capacity(SECTOR);
-        sector.extend_from_slice(&StageHeader { generation, size }.encode());
+        sector.extend_from_slice(&first);
         local.write(&file, 0, Data::Owned(sector), false).await?;
+        let (ring, end) = (STAGE_HEADER_LEN as u64, STAGE_HEADER_LEN as u64 + size_max);
+        local.fill(&file, ring, ring + size).await?;
+        // The last sector gives the file its length.
+        local.fill(&file, end - SECTOR as u64, end).await?;
         local.sync(&file).await?;
-        let map = local.io().map(&file, file_len as usize)?;
-        let stage = Self { map, size };
-        stage.set_drained(start);
-        stage.set_whole(start);
-        Ok(stage)
+        let (memory, why_written) = memory_for(&*io, &file, end as usize, options.stage_mode)?;
+        let size = AtomicU64::new(size);
+        let stage = Self { io, number, file, generation, size_max, memory, why_written, size };
+        stage.prepared_for_marks(options.stage_mode)
+    }
+
+    /// The stage, its first pages asked for; written where they cannot be had.
+    fn prepared_for_marks(mut self, mode: StageMode) -> Result<Self> {
+        match self.prepare(0, self.size()) {
+            Err(error) if mode == StageMode::Auto => {
+                self.memory = own_memory(&self.file, STAGE_HEADER_LEN + self.size_max as usize)?;
+                self.why_written = Some(error.to_string());
+                Ok(self)
+            }
+            prepared => prepared.map(|_| self),
+        }
+    }
+
+    /// Number of its file.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How records get into it: `mapped`, or `written: <why>`.
+    pub(crate) fn mode(&self) -> String {
+        self.why_written.as_ref().map_or_else(|| "mapped".to_owned(), |why| format!("written: {why}"))
     }
 
     /// Size of the ring in bytes.
     pub(crate) fn size(&self) -> u64 {
-        self.size
+        // Relaxed: who reads it is the one who changes it, or is in the ordered section.
+        self.size.load(Ordering::Relaxed)
     }
 
-    /// Copies `bytes` to their place in the ring.
+    /// Whether the ring can still grow.
+    pub(crate) fn can_grow(&self) -> bool {
+        self.size() < self.size_max
+    }
+
+    fn offset(&self, lsn: u64) -> usize {
+        STAGE_HEADER_LEN + (lsn & (self.size() - 1)) as usize
+    }
+
+    /// Asks for the pages of a step from `lsn` on, of `len` bytes at least; returns up to where the stream may
+    /// be stored now. An error means that nothing may be.
+    pub(crate) fn prepare(&self, lsn: u64, len: u64) -> Result<u64> {
+        if self.why_written.is_some() {
+            return Ok(u64::MAX);
+        }
+        let len = len.max(STEP).min(self.size());
+        let first = len.min(self.until_wrap(lsn));
+        let populate = |offset, len| self.io.populate(&self.file, &self.memory, offset, len);
+        populate(0, STAGE_HEADER_LEN)?;
+        populate(self.offset(lsn), first as usize)?;
+        if len > first {
+            populate(STAGE_HEADER_LEN, (len - first) as usize)?;
+        }
+        Ok(lsn.saturating_add(len))
+    }
+
+    /// Copies `bytes` to their place in the ring. After an error the bytes there are of no use.
     ///
     /// # Safety
-    /// The caller is in the ordered section, and the segments hold what stood there before.
-    pub(crate) unsafe fn put(&self, lsn: u64, bytes: &[u8]) {
-        assert!(bytes.len() as u64 <= self.size);
-        let offset = (lsn & (self.size - 1)) as usize;
-        let (head, tail) = bytes.split_at(bytes.len().min(self.size as usize - offset));
+    /// The caller is in the ordered section, has [prepared](Self::prepare) the place, and the segments
+    /// hold what stood there before.
+    pub(crate) unsafe fn put(&self, lsn: u64, bytes: &[u8]) -> Result<()> {
+        assert!(bytes.len() as u64 <= self.size());
+        let (head, tail) = bytes.split_at(bytes.len().min(self.until_wrap(lsn) as usize));
         // SAFETY: only the ordered section writes the ring, one caller at a time, and only where
         // nothing is being drained any more: the caller's promise.
         unsafe {
-            self.map.write(STAGE_HEADER_LEN + offset, head);
-            self.map.write(STAGE_HEADER_LEN, tail);
+            self.store(self.offset(lsn), head)?;
+            self.store(STAGE_HEADER_LEN, tail)
         }
+    }
+
+    /// The stream ends at `lsn`: every byte below was [put](Self::put).
+    ///
+    /// # Safety
+    /// As for [`put`](Self::put).
+    pub(crate) unsafe fn set_head(&self, lsn: u64) -> Result<()> {
+        let word = head_word(lsn, self.generation);
+        if self.why_written.is_some() {
+            return self.io.write_now(&self.file, HEAD_OFFSET as u64, &word.to_le_bytes());
+        }
+        // SAFETY: only the ordered section stores this word.
+        unsafe { self.memory.write_word(HEAD_OFFSET, word) };
+        Ok(())
+    }
+
+    /// # Safety
+    /// Nobody else may access the range meanwhile.
+    unsafe fn store(&self, offset: usize, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if self.why_written.is_some() {
+            self.io.write_now(&self.file, offset as u64, bytes)?;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.write(offset, bytes) };
+        Ok(())
     }
 
     /// The bytes from `lsn` on, up to the end of the ring, for a write to a segment.
     pub(crate) fn lend(&self, lsn: u64, len: usize) -> Data {
-        let offset = (lsn & (self.size - 1)) as usize;
-        assert!(len <= self.size as usize - offset);
-        Data::Mapped { map: self.map.clone(), offset: STAGE_HEADER_LEN + offset, len }
+        assert!(len as u64 <= self.until_wrap(lsn));
+        Data::Mapped { map: self.memory.clone(), offset: self.offset(lsn), len }
     }
 
     /// Bytes between the place of `lsn` and the end of the ring.
     pub(crate) fn until_wrap(&self, lsn: u64) -> u64 {
-        self.size - (lsn & (self.size - 1))
+        self.size() - (lsn & (self.size() - 1))
     }
 
-    /// Records that the segments hold the stream up to `lsn`.
-    pub(crate) fn set_drained(&self, lsn: u64) {
-        // SAFETY: only the log's writer task (and `create`, before it starts) stores this word.
-        unsafe { self.map.write(STAGE_DRAINED_OFFSET, &lsn.to_le_bytes()) };
+    /// Records that the segments hold the stream up to `drained` and every record that begins before
+    /// `whole`. By the writer task; what this says counts only once it has returned.
+    pub(crate) fn set_marks(&self, drained: u64, whole: u64) -> Result<()> {
+        self.store_marks(StageMarks { drained, whole, size: self.size() })
     }
 
-    /// Records that the segments hold every record that begins before `lsn`, whole.
-    pub(crate) fn set_whole(&self, lsn: u64) {
-        // SAFETY: only the log's writer task (and `create`, before it starts) stores this word.
-        unsafe { self.map.write(STAGE_WHOLE_OFFSET, &lsn.to_le_bytes()) };
-    }
-}
-
-/// A stage file as an earlier opening left it.
-pub(crate) struct StageImage {
-    header: StageHeader,
-    drained: u64,
-    whole: u64,
-    ring: Vec<u8>,
-}
-
-impl StageImage {
-    /// Reads the file; `None` if it is no stage of the log `generation`.
-    pub(crate) async fn read(
-        local: &Local,
-        directory: &Directory,
-        number: u64,
-        generation: u64,
-    ) -> Result<Option<Self>> {
-        let file = directory.open(local, FileKind::Stage(number), OpenMode::Read)?;
-        let file_len = local.io().file_len(&file)?;
-        let sector = local.read(&file, 0, STAGE_HEADER_LEN).await?;
-        let Some(header) = StageHeader::decode(file.path(), &sector)? else { return Ok(None) };
-        if header.generation != generation || file_len != STAGE_HEADER_LEN as u64 + header.size {
-            return Ok(None);
+    fn store_marks(&self, marks: StageMarks) -> Result<()> {
+        let copy = marks.encode(self.generation);
+        let [first, second] = MARKS_OFFSETS;
+        if self.why_written.is_some() {
+            let mut both = [0; MARKS_OFFSETS[1] - MARKS_OFFSETS[0] + MARKS_LEN];
+            both[..MARKS_LEN].copy_from_slice(&copy);
+            both[second - first..].copy_from_slice(&copy);
+            return self.io.write_now(&self.file, first as u64, &both);
         }
-        let word = |at: usize| u64::from_le_bytes(sector[at..at + 8].try_into().expect("eight bytes"));
-        let (drained, whole) = (word(STAGE_DRAINED_OFFSET), word(STAGE_WHOLE_OFFSET));
-        let ring = local.read(&file, STAGE_HEADER_LEN as u64, header.size as usize).await?;
-        Ok(Some(Self { header, drained, whole, ring: ring.to_vec() }))
+        // The writer task comes by seldom, and perhaps long after the last record was staged.
+        self.io.populate(&self.file, &self.memory, 0, STAGE_HEADER_LEN)?;
+        for offset in MARKS_OFFSETS {
+            // SAFETY: only the log's writer task stores the marks.
+            unsafe { self.memory.write(offset, &copy) };
+            // The first copy is whole before the second is touched, and both are before anything else.
+            fence(Ordering::SeqCst);
+        }
+        Ok(())
     }
 
-    /// LSN up to which the segments hold the stream, as the stage knew it.
-    pub(crate) fn drained(&self) -> u64 {
-        self.drained
+    /// Gets room for a ring of twice the size. By the writer task.
+    pub(crate) async fn prepare_growth(&self, local: &Local) -> Result<()> {
+        let (from, to) = (STAGE_HEADER_LEN as u64 + self.size(), STAGE_HEADER_LEN as u64 + 2 * self.size());
+        local.fill(&self.file, from, to).await?;
+        if self.why_written.is_none() {
+            self.io.populate(&self.file, &self.memory, 0, STAGE_HEADER_LEN)?;
+            self.io.populate(&self.file, &self.memory, from as usize, self.size() as usize)?;
+        }
+        Ok(())
     }
 
-    /// LSN up to which the segments hold whole records, as the stage knew it.
-    pub(crate) fn whole(&self) -> u64 {
-        self.whole
+    /// Doubles the ring, which holds the stream of `live`. Half of that has its place in the new part:
+    /// it is copied first, then the marks tell of the new size; the old places stay as they are.
+    ///
+    /// # Safety
+    /// The caller is in the ordered section, nothing is lent, and the growth was
+    /// [prepared](Self::prepare_growth).
+    pub(crate) unsafe fn grow(&self, live: Range<u64>, whole: u64) -> Result<()> {
+        let old = self.size();
+        let mut at = live.start;
+        while at < live.end {
+            let end = live.end.min((at / old + 1) * old);
+            let (from, len) = (self.offset(at), (end - at) as usize);
+            if at & old != 0 && !planted!(StageGrownWithoutCopy) {
+                // SAFETY: nothing writes in the ordered section but its caller.
+                let bytes = unsafe { self.memory.bytes(from, len) };
+                // SAFETY: nothing was ever put there, so nobody reads it.
+                unsafe { self.store(from + old as usize, bytes)? };
+            }
+            at = end;
+        }
+        self.store_marks(StageMarks { drained: live.start, whole, size: 2 * old })?;
+        self.size.store(2 * old, Ordering::Relaxed);
+        Ok(())
     }
+}
 
-    /// One ring's length of stream from `lsn` on; what was not written there is garbage.
-    pub(crate) fn stream_from(&self, lsn: u64) -> Vec<u8> {
-        let offset = (lsn % self.header.size) as usize;
-        let mut bytes = self.ring[offset..].to_vec();
-        bytes.extend_from_slice(&self.ring[..offset]);
-        bytes
+/// The memory of a stage, and why its file is written if it is.
+fn memory_for(io: &dyn Io, file: &File, len: usize, mode: StageMode) -> Result<(SharedMap, Option<String>)> {
+    let mapped = match mode {
+        StageMode::Mapped => return Ok((io.map(file, len)?, None)),
+        StageMode::Written => Err("chosen by option".to_owned()),
+        StageMode::Auto => {
+            io.may_map(file).and_then(|()| io.map(file, len).map_err(|error| error.to_string()))
+        }
+    };
+    match mapped {
+        Ok(map) => Ok((map, None)),
+        Err(why) => Ok((own_memory(file, len)?, Some(why))),
     }
+}
+
+fn own_memory(file: &File, len: usize) -> Result<SharedMap> {
+    SharedMap::anonymous(len).map_err(|e| Error::io("get memory for", file.path(), None, e))
 }

@@ -27,6 +27,9 @@ pub(crate) struct Writer {
     /// Segments in use, oldest first; the stream's end is in the last.
     segments: VecDeque<Segment>,
     spares: Spares,
+    /// The head when the stage began or last grew, and from where on it may be tried again.
+    grown_at: u64,
+    grows_from: u64,
 }
 
 /// What a turn of the task has come to.
@@ -45,7 +48,8 @@ impl Writer {
     /// A writer whose stream goes on at the start of `first`.
     pub(crate) fn new(wal: Arc<Wal>, first: Segment, spares: Spares) -> Self {
         wal.grow_room(first.header.capacity + spares.capacity());
-        Self { wal, segments: VecDeque::from([first]), spares }
+        let (grown_at, grows_from, segments) = (wal.head_lsn(), 0, VecDeque::from([first]));
+        Self { wal, segments, spares, grown_at, grows_from }
     }
 
     async fn turn(&mut self, local: &Local) -> Result<Turn> {
@@ -70,8 +74,9 @@ impl Writer {
     async fn drain(&mut self, local: &Local) -> Result<bool> {
         let durable = self.wal.durable_lsn();
         let demanded = self.wal.marks.demanded() > durable;
-        let goal = if demanded { self.wal.pad() } else { self.wal.full_sectors() };
-        if goal.end == durable || (!demanded && goal.end - durable < self.wal.piece_len) {
+        self.grow_stage(local).await;
+        let goal = if demanded { self.wal.pad()? } else { self.wal.full_sectors() };
+        if goal.end == durable || (!demanded && goal.end - durable < self.wal.piece_len()) {
             return Ok(false);
         }
         let mut position = durable;
@@ -82,21 +87,51 @@ impl Writer {
             }
         }
         let whole = if planted!(WholeMarkAhead) { goal.end } else { goal.records_end };
-        self.wal.drained_whole(whole);
+        self.wal.drained_whole(whole)?;
+        if !demanded {
+            self.wal.prepare_ahead();
+        }
         Ok(true)
+    }
+
+    /// Doubles the stage's ring while there is much to do: half of it waits, or four times its size
+    /// has gone through. Where there is no room for that, it stays as it is for a while.
+    async fn grow_stage(&mut self, local: &Local) {
+        let (stage, head) = (self.wal.stage(), self.wal.head_lsn());
+        let waits = head - self.wal.durable_lsn() > stage.size() / 2;
+        let used = head >= self.grown_at + 4 * stage.size();
+        if !stage.can_grow() || head < self.grows_from || !(waits || used) {
+            return;
+        }
+        let growth = async {
+            self.spares.check_room(local, stage.size())?;
+            stage.prepare_growth(local).await?;
+            self.wal.grow_stage()
+        };
+        match growth.await {
+            Ok(()) => {
+                reached!("log: the stage grew");
+                self.grown_at = head;
+            }
+            Err(error) => {
+                reached!("log: no room for a larger stage");
+                tracing::debug!(%error, "the stage does not grow");
+                self.grows_from = head + 4 * stage.size();
+            }
+        }
     }
 
     async fn drain_piece(&mut self, local: &Local, position: u64, target: u64) -> Result<u64> {
         let segment = self.segment_at(local, position).await?;
         let stage = &self.wal.stage;
         let limits =
-            [target - position, self.wal.piece_len, stage.until_wrap(position), segment.end() - position];
+            [target - position, self.wal.piece_len(), stage.until_wrap(position), segment.end() - position];
         let len = limits.into_iter().min().expect("there are four limits");
         let data = stage.lend(position, len as usize);
         local.write(&segment.file, segment.offset(position), data, true).await?;
         self.wal.groups.add(1);
         self.wal.bytes_written.add(len);
-        self.wal.drained_to(position + len);
+        self.wal.drained_to(position + len)?;
         Ok(position + len)
     }
 
@@ -110,7 +145,8 @@ impl Writer {
         assert_eq!(position, last.end(), "the stream has no gaps");
         let whole = self.wal.durable_records.load(Ordering::Acquire);
         let blank = self.spares.next();
-        let segment = blank.begin(local, self.wal.generation, position, whole).await?;
+        let log = (self.wal.generation, self.wal.stage().number());
+        let segment = blank.begin(local, log, position, whole).await?;
         self.spares.used();
         self.segments.push_back(segment.clone());
         Ok(segment)
@@ -124,7 +160,8 @@ impl Writer {
             self.spares.recycle(local, &self.wal, released).await;
         }
         self.spares.recycle(local, &self.wal, None).await;
-        self.spares.keep(local, &self.wal).await
+        let in_use = self.segments.iter().map(Segment::file_len).sum();
+        self.spares.keep(local, &self.wal, in_use).await
     }
 }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use rabi::sim::Stepper;
 use rabi::{Db, Options};
 
+use crate::scratch::lose_stage;
+
 fn small() -> Options {
     Options::new().cores(1).stage_size_bytes(64 << 10).wal_segment_size_bytes(256 << 10)
 }
@@ -43,13 +45,6 @@ fn overwrite(path: &Path, offset: u64, bytes: &[u8]) {
     fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, offset).unwrap();
 }
 
-/// The copy as a loss of power may leave it: of the stage only its first page was written back.
-fn forget_stage(dir: &Path) {
-    let stage = &files(dir, "stage-")[0];
-    let len = fs::metadata(stage).unwrap().len() as usize;
-    overwrite(stage, 4096, &vec![0; len - 4096]);
-}
-
 fn number(db: &Db, name: &str) -> u64 {
     db.stats().get(name).unwrap()
 }
@@ -68,7 +63,7 @@ fn a_batch_larger_than_the_stage_is_lost_as_a_whole_if_killed_half_way() {
     }
     copy(&dir, &killed);
     copy(&dir, &powerless);
-    forget_stage(&powerless);
+    lose_stage(&powerless);
     while !thread.is_finished() {
         stepper.step(0);
     }
@@ -97,7 +92,7 @@ fn a_record_that_is_durable_in_part_is_a_torn_tail() {
         stepper.step(0);
     }
     copy(&dir, &powerless);
-    forget_stage(&powerless);
+    lose_stage(&powerless);
     let db = Db::open(powerless, small()).unwrap();
     let kept = db.range::<[u8; 4]>(..).count() as u32;
     assert!(kept > 0 && kept < count, "{kept} of {count}");
@@ -121,8 +116,7 @@ fn a_broken_record_among_durable_ones_is_damage_with_and_without_the_stage() {
         copy(&dir, &broken);
         overwrite(&files(&broken, "wal-")[0], 8192 + 2000, b"broken");
         if name == "without" {
-            forget_stage(&broken);
-            overwrite(&files(&broken, "stage-")[0], 64, &[0; 16]);
+            lose_stage(&broken);
         }
         let found = Db::open(broken, small()).unwrap_err();
         assert!(matches!(found, rabi::Error::Corruption { what: "log record", .. }), "{name}: {found}");

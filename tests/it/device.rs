@@ -1,7 +1,7 @@
 //! Small file systems, in memory and on loop devices, for tests that may mount.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::scratch::Scratch;
@@ -9,11 +9,18 @@ use crate::scratch::Scratch;
 /// What a device is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A file system in memory.
+    /// tmpfs.
     Memory,
+    /// ext4 with the kernel's own settings.
     Ext4,
+    /// ext4 that brings data through its journal.
+    Ext4Journalled,
     /// The format of ext3, which has no `fallocate`.
     Ext3,
+    /// XFS as `mkfs.xfs` makes it.
+    Xfs,
+    /// btrfs as `mkfs.btrfs` makes it.
+    Btrfs,
 }
 
 /// A small file system that goes when the test ends.
@@ -25,22 +32,31 @@ impl Device {
         let at = scratch.beside("device");
         fs::create_dir(&at).unwrap();
         let mut mount = Command::new("mount");
-        let program = match kind {
-            Kind::Memory => {
-                mount.args(["-t", "tmpfs", "-o", &format!("size={size_mib}m"), "rabi-test"]);
-                return succeeds(mount.arg(&at)).then_some(Self(at));
-            }
-            Kind::Ext4 => "mkfs.ext4",
-            Kind::Ext3 => "mkfs.ext3",
+        let make: &[&str] = match kind {
+            Kind::Memory => &[],
+            // Without blocks kept for root, who runs these tests.
+            Kind::Ext4 | Kind::Ext4Journalled => &["mkfs.ext4", "-q", "-F", "-m", "0"],
+            Kind::Ext3 => &["mkfs.ext3", "-q", "-F", "-m", "0"],
+            Kind::Xfs => &["mkfs.xfs", "-q", "-f"],
+            Kind::Btrfs => &["mkfs.btrfs", "-q", "-f"],
         };
-        let image = scratch.beside("image");
-        fs::File::create(&image).unwrap().set_len(size_mib << 20).unwrap();
-        // Without blocks kept for root, who runs these tests.
-        if !succeeds(Command::new(program).args(["-q", "-F", "-m", "0"]).arg(&image)) {
-            return None;
+        if let Some((program, arguments)) = make.split_first() {
+            let image = scratch.beside("image");
+            fs::File::create(&image).unwrap().set_len(size_mib << 20).unwrap();
+            if !succeeds(Command::new(program).args(arguments).arg(&image)) {
+                return None;
+            }
+            let how = if kind == Kind::Ext4Journalled { "loop,data=journal" } else { "loop" };
+            mount.args(["-o", how]).arg(image);
+        } else {
+            mount.args(["-t", "tmpfs", "-o", &format!("size={size_mib}m"), "rabi-test"]);
         }
-        mount.args(["-o", "loop"]).arg(image);
         succeeds(mount.arg(&at)).then_some(Self(at))
+    }
+
+    /// Where it is mounted.
+    pub fn root(&self) -> &Path {
+        &self.0
     }
 
     /// A path on it.
@@ -66,7 +82,7 @@ impl Device {
 }
 
 /// Runs a command; if it cannot do its work here, says so and that the test is skipped.
-fn succeeds(command: &mut Command) -> bool {
+pub fn succeeds(command: &mut Command) -> bool {
     match command.output() {
         Ok(done) if done.status.success() => return true,
         Ok(done) => println!("SKIPPED: {command:?}: {}", String::from_utf8_lossy(&done.stderr).trim()),

@@ -51,6 +51,18 @@ pub fn contents(db: &Db) -> Vec<(Vec<u8>, Vec<u8>)> {
         .unwrap()
 }
 
+/// Leaves of the stage what a loss of power leaves of it that wrote nothing back: header and length.
+/// The system has been started anew since.
+pub fn lose_stage(dir: &Path) {
+    let stage = &files(dir, "stage-")[0];
+    let mut bytes = fs::read(stage).unwrap();
+    bytes[32..48].fill(0x55);
+    let check = xxhash_rust::xxh3::xxh3_64(&bytes[..48]);
+    bytes[48..56].copy_from_slice(&check.to_le_bytes());
+    bytes[64..].fill(0);
+    fs::write(stage, bytes).unwrap();
+}
+
 /// Names in a directory that begin with `prefix`, sorted.
 pub fn files(dir: &Path, prefix: &str) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -14,6 +14,8 @@
 //! - A mapped file changes without anyone being told. Pages are written back whenever the kernel
 //!   likes: see [`Contents::write_back`].
 
+use std::time::Duration;
+
 use super::crash::Fate;
 use crate::io::SharedMap;
 
@@ -22,6 +24,9 @@ pub(super) const PAGE: usize = 4096;
 
 /// Pages written back that may still be on their way; older ones have arrived.
 const WRITTEN_BACK_MAX: usize = 32;
+
+/// Changes of the page cache that may still be on their way; older ones have arrived.
+const WRITTEN_MAX: usize = 200;
 
 /// The unit of space.
 const BLOCK: u64 = 4096;
@@ -99,6 +104,16 @@ impl Contents {
             put(&mut self.durable, offset, bytes);
         } else {
             self.pending.push(Change { order, what: What::Write(offset, bytes.to_vec()) });
+        }
+    }
+
+    /// Changes bytes in the page cache; the kernel brings the oldest such changes to the device by itself.
+    pub(super) fn write_cached(&mut self, order: u64, offset: u64, bytes: &[u8]) {
+        put(&mut self.cache, offset, bytes);
+        self.pending.push(Change { order, what: What::Write(offset, bytes.to_vec()) });
+        if self.pending.len() > WRITTEN_MAX {
+            let oldest = self.pending.remove(0);
+            apply(&mut self.durable, &oldest.what);
         }
     }
 
@@ -181,7 +196,10 @@ impl Contents {
     }
 
     /// Damages a bit on the device; readers see it. Returns whether there is such a bit.
-    pub(super) fn flip(&mut self, offset: u64, bit: u8) -> bool {
+    pub(super) fn flip(&mut self, order: u64, offset: u64, bit: u8) -> bool {
+        if self.map.as_ref().is_some_and(SharedMap::is_left) {
+            self.lose_process(order);
+        }
         let at = offset as usize;
         for bytes in [&mut self.cache, &mut self.durable] {
             if let Some(byte) = bytes.get_mut(at) {
@@ -203,9 +221,13 @@ impl Contents {
         self.map.as_ref().map_or(0, |map| map.len().div_ceil(PAGE))
     }
 
-    /// The kernel writes one mapped page back: it may be on the device from now on.
-    pub(super) fn write_back(&mut self, order: u64, page: usize) {
+    /// The kernel writes one mapped page back: it may be on the device from now on, and in memory no more
+    /// if it was asked for before `since`.
+    pub(super) fn write_back(&mut self, order: u64, page: usize, since: Duration) {
         self.look_at_map();
+        if let Some(map) = &self.map {
+            map.evict(page, since);
+        }
         let start = page * PAGE;
         let bytes = self.cache[start..(start + PAGE).min(self.cache.len())].to_vec();
         self.pending.push(Change { order, what: What::Write(start as u64, bytes) });

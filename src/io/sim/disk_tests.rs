@@ -231,8 +231,8 @@ fn rot_stays_in_the_file() {
     let (mut disk, inode) = disk();
     disk.write(inode, 0, &[0; 512], false).unwrap();
     sync(&mut disk, FILE);
-    assert!(disk.file(inode).unwrap().flip(3, 1));
-    assert!(!disk.file(inode).unwrap().flip(512, 1));
+    assert!(disk.file(inode).unwrap().flip(9, 3, 1));
+    assert!(!disk.file(inode).unwrap().flip(9, 512, 1));
     lose_power(&mut disk, Survival::Any, 1);
     assert_eq!(contents(&mut disk).unwrap()[3], 2);
 }

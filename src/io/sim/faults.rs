@@ -31,6 +31,9 @@ pub struct Faults {
     pub stat_error: f64,
     /// Mapping a file fails with `EIO` or `ENOMEM`.
     pub map_error: f64,
+    /// A page of a mapping is refused, or a write on a caller's thread fails with `EIO` or `ENOSPC`, a beginning
+    /// of it written.
+    pub store_error: f64,
     /// Making a directory fails with `EIO` or `ENOSPC`; it may be there all the same.
     pub create_dir_error: f64,
     /// Opening the lock file fails with `EIO` or `EMFILE`; it may be there all the same, and nobody has it.

@@ -158,12 +158,13 @@ pub(super) fn read(
     offset: u64,
     len: usize,
 ) -> Landed {
+    let order = disk.next_order();
     let Some(contents) = disk.file(inode) else {
         return Landed { result: Err(Errno::ISDIR), bytes: Vec::new() };
     };
     let there = contents.len().saturating_sub(offset).min(len as u64);
     if there > 0 && faults.strike(faults.rot, path, random) {
-        contents.flip(offset + random.below(there), random.below(8) as u8);
+        contents.flip(order, offset + random.below(there), random.below(8) as u8);
     }
     let bytes = contents.read(offset, len);
     Landed { result: Ok(bytes.len()), bytes }

@@ -127,6 +127,25 @@ impl Io for Machine {
         map.map_err(|e| Error::io("map", file.path(), None, e))
     }
 
+    fn may_map(&self, _file: &File) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
+    fn populate(&self, file: &File, map: &SharedMap, offset: usize, len: usize) -> Result<()> {
+        let populated = self.world.state().populate(self.process, file.path(), (map, offset, len));
+        populated.map_err(|e| Error::io("get memory of", file.path(), Some(offset as u64), e.into()))
+    }
+
+    fn write_now(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<()> {
+        let place = (file.simulated().inode, file.path());
+        let written = self.world.state().write_now(self.process, place, offset, bytes);
+        written.map_err(|e| Error::io("write", file.path(), Some(offset), e.into()))
+    }
+
+    fn boot_id(&self) -> u128 {
+        self.world.state().boot()
+    }
+
     fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.world.interlude();
         let mut read = |world: &World| {

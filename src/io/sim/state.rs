@@ -29,6 +29,9 @@ const SYNC_LATENCY_NS: (u64, u64) = (100_000, 2_000_000);
 /// How often, of all times that time passes, the kernel writes back from mappings.
 const WRITE_BACK_CHANCE: f64 = 0.02;
 
+/// Pages of mappings that were asked for longer ago than this are let go of when they are written back.
+const EVICTION_AGE: Duration = Duration::from_secs(10);
+
 /// How much longer an operation takes when its latency is a spike.
 const SPIKE: u64 = 1000;
 
@@ -119,7 +122,7 @@ impl State {
                 && contents.mapped_pages() > 0
             {
                 let page = self.random.below(contents.mapped_pages() as u64) as usize;
-                contents.write_back(order, page);
+                contents.write_back(order, page, self.now.saturating_sub(EVICTION_AGE));
             }
         }
     }
@@ -367,6 +370,49 @@ impl State {
         let fault = self.fault(self.faults.map_error, path, &[Errno::IO, Errno::NOMEM]);
         self.note("map", path, fault)?;
         self.disk.file(inode).ok_or(Errno::ISDIR)?.map(len)
+    }
+
+    /// The kernel gives pages of a mapping, or the file system refuses.
+    pub(super) fn populate(
+        &mut self,
+        process: u64,
+        path: &Path,
+        (map, offset, len): (&SharedMap, usize, usize),
+    ) -> Result<(), Errno> {
+        self.check_alive(process)?;
+        let fault = self.fault(self.faults.store_error, path, &[Errno::FAULT, Errno::NOMEM]);
+        if fault.is_ok() {
+            map.promise(offset, len, self.now);
+        }
+        self.note("populate", path, fault)
+    }
+
+    /// Writes to the page cache on behalf of a caller. A file system that writes elsewhere needs room for it.
+    pub(super) fn write_now(
+        &mut self,
+        process: u64,
+        (inode, path): (Inode, &Path),
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Errno> {
+        self.check_alive(process)?;
+        let mut fault = self.fault(self.faults.store_error, path, &[Errno::IO, Errno::NOSPC]);
+        if self.disk.free() < bytes.len() as u64 && self.random.coin() {
+            fault = fault.and(Err(Errno::NOSPC));
+        }
+        // A word is written at once, anything longer in part when it fails.
+        let words =
+            if fault.is_ok() { bytes.len() } else { self.random.below(bytes.len() as u64) as usize / 8 * 8 };
+        let order = self.disk.next_order();
+        if let Some(contents) = self.disk.file(inode) {
+            contents.write_cached(order, offset, &bytes[..words]);
+        }
+        self.note("write now", path, fault)
+    }
+
+    /// A number of this start of the machine.
+    pub(super) fn boot(&self) -> u128 {
+        u128::from(self.counts.power_losses) + 1
     }
 
     /// Reads on behalf of a caller.

@@ -135,7 +135,8 @@ impl World {
     pub fn rot(&self, path: impl AsRef<Path>, offset: u64, bit: u8) -> bool {
         let mut state = self.state();
         let Ok(inode) = state.disk.find(path.as_ref()) else { return false };
-        state.disk.file(inode).is_some_and(|contents| contents.flip(offset, bit))
+        let order = state.disk.next_order();
+        state.disk.file(inode).is_some_and(|contents| contents.flip(order, offset, bit))
     }
 
     /// Takes a file away for good, as a hand or another program does; returns whether there was one.
@@ -157,6 +158,29 @@ impl World {
             }
             _ => false,
         }
+    }
+
+    /// Makes a file `by` bytes longer for good, and ends its mapping; returns whether there is one.
+    pub fn extend(&self, path: impl AsRef<Path>, by: u64) -> bool {
+        let mut state = self.state();
+        let Ok(inode) = state.disk.find(path.as_ref()) else { return false };
+        let order = state.disk.next_order();
+        state.disk.file(inode).is_some_and(|contents| {
+            contents.cut_off(order, contents.len() + by);
+            true
+        })
+    }
+
+    /// Replaces what a file holds for good, and ends its mapping; returns whether there is one.
+    pub fn replace(&self, path: impl AsRef<Path>, bytes: &[u8]) -> bool {
+        let mut state = self.state();
+        let Ok(inode) = state.disk.find(path.as_ref()) else { return false };
+        let order = state.disk.next_order();
+        state.disk.file(inode).is_some_and(|contents| {
+            contents.cut_off(order, 0);
+            contents.write(order, 0, bytes, true);
+            true
+        })
     }
 
     /// The names in a directory with the lengths of the files, sorted; empty if there is none.

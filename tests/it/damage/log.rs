@@ -1,6 +1,7 @@
 //! Damage to the log and its stage: what was durable is held against marks behind it, and what is not is a tail.
 
 use super::*;
+use crate::scratch::lose_stage;
 
 /// A log that goes on through many segments; everything is in it, nothing in tables.
 fn options_of_many_segments() -> Options {
@@ -29,9 +30,7 @@ fn a_changed_bit_in_what_the_log_made_durable_is_found() {
     for _ in 0..20 {
         let at = 8192 + random.below(POWER_SAFE * 30) as u64;
         let (scratch, _) = harmed(&segment, flip(at, random.below(8) as u8));
-        for stage in files(&scratch.dir(), "stage-") {
-            fs::remove_file(stage).unwrap();
-        }
+        lose_stage(&scratch.dir());
         match outcome(&scratch.dir(), "a bit of the log, no stage") {
             Outcome::Error(text) => assert!(text.contains("is damaged at offset "), "byte {at}: {text}"),
             // What no mark covers is a torn tail, as after a loss of power.
@@ -66,28 +65,98 @@ fn a_segment_without_a_header_or_missing_is_found() {
     assert!(matches!(outcome, Outcome::Error(_)), "{outcome:?}");
 }
 
+/// All that was written, or an error that names the stage and says where: never less without a word.
+fn check_stage(what: &str, outcome: &Outcome) {
+    match outcome {
+        Outcome::Holds(count) => {
+            assert_eq!(*count, IN_TABLES + IN_LOG, "{what}: writes are gone without a word")
+        }
+        Outcome::Error(text) => {
+            assert!(text.contains("/stage-") && text.contains(" at offset "), "{what}: {text}")
+        }
+    }
+}
+
 #[test]
-fn a_harmed_stage_costs_at_most_what_was_not_synced() {
+fn every_changed_byte_of_the_stage_is_found_or_does_no_harm() {
     let stage = only("stage-");
-    let mut random = Random::new("stage");
-    let power_safe = IN_TABLES + POWER_SAFE;
-    let check = |what: &str, outcome: Outcome| match outcome {
-        Outcome::Holds(count) => assert!(count >= power_safe, "{what}: only {count} are left"),
-        Outcome::Error(text) => assert!(text.contains(" is damaged at offset "), "{what}: {text}"),
-    };
+    let bytes = fs::read(&stage).unwrap();
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    // Every bit of what the stage says of itself, and of the first records; then a byte here and there.
+    let head = (4096 + word(64) % word(80)) as usize;
+    let marks = (0..56).chain(64..96).chain(128..160).chain(192..200);
+    let mut places: Vec<u64> = marks.chain(head..head + 40).map(|at| at as u64).collect();
     let scratch = Scratch::new();
     copy_dir(&original().dir, &scratch.dir());
-    fs::remove_file(scratch.dir().join(stage.file_name().unwrap())).unwrap();
-    check("no stage", outcome(&scratch.dir(), "no stage"));
-    for len in [0, 100, 4096, 30_000] {
-        let (scratch, _) = harmed(&stage, |bytes| bytes.truncate(len));
-        check("a shorter stage", outcome(&scratch.dir(), "a shorter stage"));
-    }
-    let len = stage.metadata().unwrap().len() as usize;
-    for round in 0..40 {
-        let at = if round < 15 { random.below(80) } else { random.below(len) } as u64;
+    let path = scratch.dir().join(stage.file_name().unwrap());
+    let mut random = Random::new("stage bits");
+    places.extend((0..60).map(|_| (head + random.below(4000)) as u64));
+    let mut errors = 0;
+    for at in places {
         let (scratch, _) = harmed(&stage, flip(at, random.below(8) as u8));
-        check(&format!("byte {at} of the stage"), outcome(&scratch.dir(), "stage"));
+        let outcome = outcome(&scratch.dir(), "a bit of the stage");
+        check_stage(&format!("byte {at} of the stage"), &outcome);
+        errors += usize::from(matches!(outcome, Outcome::Error(_)));
+    }
+    assert!(path.exists() && errors > 100, "only {errors} were found");
+}
+
+#[test]
+fn a_stage_that_is_missing_cut_extended_or_replaced_is_named() {
+    let stage = only("stage-");
+    let power_safe = IN_TABLES + POWER_SAFE;
+    let len = stage.metadata().unwrap().len() as usize;
+    let check = |what: &str, scratch: &Scratch, harm: &dyn Fn(&Path)| {
+        let path = scratch.dir().join(stage.file_name().unwrap());
+        harm(&path);
+        let before = files(&scratch.dir(), "");
+        let Outcome::Error(text) = outcome(&scratch.dir(), what) else { panic!("{what}: unnoticed") };
+        assert!(text.starts_with(&format!("{} is damaged at offset ", path.display())), "{what}: {text}");
+        assert_eq!(files(&scratch.dir(), ""), before, "{what}: a refused opening changes nothing");
+        let db = Db::open(scratch.dir(), options().open_without_stage(true)).unwrap();
+        let count = contents(&db).len();
+        assert!(contents(&db) == after(count) && count >= power_safe, "{what}: {count} are left");
+    };
+    let copy = || {
+        let scratch = Scratch::new();
+        copy_dir(&original().dir, &scratch.dir());
+        scratch
+    };
+    check("missing", &copy(), &|path| fs::remove_file(path).unwrap());
+    for left in [0, 100, 4096, 30_000, len - 1] {
+        let cut =
+            |path: &Path| fs::File::options().write(true).open(path).unwrap().set_len(left as u64).unwrap();
+        check(&format!("cut off at {left}"), &copy(), &cut);
+    }
+    let extend = |path: &Path| {
+        fs::File::options().write(true).open(path).unwrap().set_len(len as u64 + 4096).unwrap();
+    };
+    check("extended", &copy(), &extend);
+    let other = Scratch::new();
+    Db::open(other.dir(), options()).unwrap().put("another", "database").unwrap();
+    let foreign = files(&other.dir(), "stage-").remove(0);
+    check("replaced", &copy(), &|path| assert!(fs::copy(&foreign, path).unwrap() > 0));
+    check("zeros", &copy(), &|path| fs::write(path, vec![0; len]).unwrap());
+    let zeros_in_ring = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[4096..].fill(0);
+        fs::write(path, bytes).unwrap();
+    };
+    check("an empty ring", &copy(), &zeros_in_ring);
+    // An intact stage is used all the same.
+    let db = Db::open(copy().dir(), options().open_without_stage(true)).unwrap();
+    assert_eq!(contents(&db).len(), IN_TABLES + IN_LOG);
+}
+
+#[test]
+fn a_stage_of_an_impossible_size_is_an_error_and_takes_no_memory() {
+    let stage = only("stage-");
+    for size in [0, 1, 4096, 65_537, 1 << 31, 1 << 63, u64::MAX, u64::MAX - 4095] {
+        expect_damage(&stage, &format!("size {size}"), 24, |bytes| {
+            bytes[24..32].copy_from_slice(&u64::to_le_bytes(size));
+            let check = xxhash_rust::xxh3::xxh3_64(&bytes[..48]);
+            bytes[48..56].copy_from_slice(&check.to_le_bytes());
+        });
     }
 }
 
@@ -112,7 +181,7 @@ fn a_hole_in_a_long_log_is_found_with_and_without_the_stage() {
             let (scratch, segments) = long_log();
             fs::remove_file(&segments[harmed]).unwrap();
             if !with_stage {
-                files(&scratch.dir(), "stage-").iter().for_each(|path| fs::remove_file(path).unwrap());
+                lose_stage(&scratch.dir());
             }
             let Outcome::Error(text) = outcome(&scratch.dir(), "hole") else { panic!("segment {harmed}") };
             assert!(text.contains("is damaged at offset 0: place in the log: expected a segment"), "{text}");
@@ -131,7 +200,7 @@ fn a_hole_in_a_long_log_is_found_with_and_without_the_stage() {
 #[test]
 fn a_record_torn_between_two_segments_is_a_tail_and_no_damage() {
     let (scratch, segments) = long_log();
-    files(&scratch.dir(), "stage-").iter().for_each(|path| fs::remove_file(path).unwrap());
+    lose_stage(&scratch.dir());
     let last = segments.last().unwrap();
     let mut bytes = fs::read(last).unwrap();
     bytes[8192..].fill(0);
@@ -145,7 +214,7 @@ fn a_cut_in_the_middle_of_a_drain_is_a_tail_and_no_damage() {
     // What a power cut leaves: nothing of the stage, the segments up to any sector.
     for sector in [3, 5, 9, 10, 13] {
         let (scratch, segments) = long_log();
-        files(&scratch.dir(), "stage-").iter().for_each(|path| fs::remove_file(path).unwrap());
+        lose_stage(&scratch.dir());
         segments[2..].iter().for_each(|path| fs::remove_file(path).unwrap());
         let mut bytes = fs::read(&segments[1]).unwrap();
         bytes[sector * 4096..].fill(0);

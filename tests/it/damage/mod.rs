@@ -240,13 +240,13 @@ fn files_of_a_newer_release_are_refused_by_their_version() {
     });
     check(&segments_of(&original().dir)[0], &|bytes| {
         bytes[8] = 9;
-        let check = xxh3_64(&bytes[..48]);
-        bytes[48..56].copy_from_slice(&check.to_le_bytes());
+        let check = xxh3_64(&bytes[..56]);
+        bytes[56..64].copy_from_slice(&check.to_le_bytes());
     });
     check(&only("stage-"), &|bytes| {
         bytes[8] = 9;
-        let check = xxh3_64(&bytes[..32]);
-        bytes[32..40].copy_from_slice(&check.to_le_bytes());
+        let check = xxh3_64(&bytes[..48]);
+        bytes[48..56].copy_from_slice(&check.to_le_bytes());
     });
 }
 

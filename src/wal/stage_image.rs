@@ -1,0 +1,147 @@
+//! A stage file as an earlier opening left it.
+//!
+//! If the system has not been started anew since the file was made, only the process has died: then all that
+//! was staged must be there, up to the mark of the head, and anything else is damage. Otherwise the
+//! power may have gone, any part of the file may be older than any other, and only what is found to
+//! be valid counts.
+
+use std::path::{Path, PathBuf};
+
+use super::stage_format::{
+    GENERATION_OFFSET, HEAD_OFFSET, MARKS_OFFSETS, SIZE_OFFSET, STAGE_HEADER_LEN, StageHeader, StageMarks,
+    head_of,
+};
+use crate::base::coverage::reached;
+use crate::base::error::{Error, Result};
+use crate::base::limits::{STAGE_SIZE_MAX, STAGE_SIZE_MIN};
+use crate::base::planted::planted;
+use crate::exec::Local;
+use crate::files::{Directory, FileKind};
+use crate::io::OpenMode;
+
+/// What was in the file.
+pub(crate) struct StageImage {
+    path: PathBuf,
+    marks: StageMarks,
+    head: u64,
+    binding: bool,
+    ring: Vec<u8>,
+}
+
+impl StageImage {
+    /// Reads the stage `number` of the log `generation`; `None` if the power has gone and left nothing that
+    /// is of use.
+    pub(crate) async fn read(
+        local: &Local,
+        directory: &Directory,
+        number: u64,
+        generation: u64,
+    ) -> Result<Option<Self>> {
+        let file = directory.open(local, FileKind::Stage(number), OpenMode::Read)?;
+        let (path, file_len) = (file.path().to_path_buf(), local.io().file_len(&file)?);
+        let sector = local.read(&file, 0, STAGE_HEADER_LEN).await?;
+        let header = check_header(&path, &sector, generation, file_len)?;
+        let boot_id = local.io().boot_id();
+        let binding = boot_id != 0 && header.boot_id == boot_id && !planted!(BootIdIgnored);
+        let Some((marks, head)) = read_marks(&path, &sector, &header, binding)? else {
+            reached!("replay: the stage was torn by the loss of power");
+            return Ok(None);
+        };
+        let ring = local.read(&file, STAGE_HEADER_LEN as u64, marks.size as usize).await?;
+        Ok(Some(Self { path, marks, head, binding, ring: ring.to_vec() }))
+    }
+
+    /// LSN up to which the segments hold the stream, as the stage knew it.
+    pub(crate) fn drained(&self) -> u64 {
+        self.marks.drained
+    }
+
+    /// LSN up to which the segments hold whole records, as the stage knew it.
+    pub(crate) fn whole(&self) -> u64 {
+        self.marks.whole
+    }
+
+    /// LSN up to which whole records were staged, if the stage must still hold them.
+    pub(crate) fn must_reach(&self) -> Option<u64> {
+        self.binding.then_some(self.head)
+    }
+
+    /// Its file, and where the byte at `lsn` stands in it.
+    pub(crate) fn place(&self, lsn: u64) -> (&Path, u64) {
+        (&self.path, STAGE_HEADER_LEN as u64 + lsn % self.marks.size)
+    }
+
+    /// The stream from `lsn` on up to the head, as far as the ring can hold it.
+    pub(crate) fn stream_from(&self, lsn: u64) -> Vec<u8> {
+        let len = self.head.saturating_sub(lsn).min(self.marks.size) as usize;
+        let offset = (lsn % self.marks.size) as usize;
+        let mut bytes = self.ring[offset..].to_vec();
+        bytes.extend_from_slice(&self.ring[..offset]);
+        bytes.truncate(len);
+        bytes
+    }
+}
+
+/// A stage whose header cannot be read, or which is not as long as it says or not of this log, is not the one
+/// that was made: what it held is lost.
+fn check_header(path: &Path, sector: &[u8], generation: u64, file_len: u64) -> Result<StageHeader> {
+    let damage = |offset, what, expected: String, found: String| {
+        reached!("replay: a damaged stage");
+        Err(Error::corruption(path, offset, what, expected, found))
+    };
+    if sector.len() < STAGE_HEADER_LEN {
+        return damage(
+            file_len,
+            "length of the stage",
+            format!("at least {STAGE_HEADER_LEN}"),
+            file_len.to_string(),
+        );
+    }
+    let Some(header) = StageHeader::decode(path, sector)? else {
+        return damage(0, "header of the stage", "a whole one".into(), "none".into());
+    };
+    if header.generation != generation {
+        let text = |generation| format!("{generation:016x}");
+        let what = "generation of the stage";
+        return damage(GENERATION_OFFSET, what, text(generation), text(header.generation));
+    }
+    if !is_size(header.size, STAGE_SIZE_MAX) {
+        let expected = format!("a power of two from {STAGE_SIZE_MIN} to {STAGE_SIZE_MAX}");
+        return damage(SIZE_OFFSET, "size of the stage", expected, header.size.to_string());
+    }
+    let expected = STAGE_HEADER_LEN as u64 + header.size;
+    if file_len != expected {
+        let offset = file_len.min(expected);
+        return damage(offset, "length of the stage", expected.to_string(), file_len.to_string());
+    }
+    Ok(header)
+}
+
+fn is_size(size: u64, max: u64) -> bool {
+    size.is_power_of_two() && (STAGE_SIZE_MIN..=max).contains(&size)
+}
+
+/// The marks and the head; `None` if the power has gone and left none.
+fn read_marks(
+    path: &Path,
+    sector: &[u8],
+    header: &StageHeader,
+    binding: bool,
+) -> Result<Option<(StageMarks, u64)>> {
+    let damage = |offset: usize, what, expected: &str| {
+        if !binding {
+            return Ok(None);
+        }
+        reached!("replay: damaged marks of a stage");
+        Err(Error::corruption(path, offset as u64, what, expected, "none"))
+    };
+    let marks = StageMarks::decode(sector, header.generation);
+    let Some(marks) = marks.filter(|marks| is_size(marks.size, header.size)) else {
+        return damage(MARKS_OFFSETS[0], "marks of the stage", "a whole copy of two");
+    };
+    let bytes = sector[HEAD_OFFSET..HEAD_OFFSET + 8].try_into().expect("eight bytes");
+    match head_of(u64::from_le_bytes(bytes), marks.drained, header.generation) {
+        Some(head) if head.saturating_sub(marks.drained) <= marks.size => Ok(Some((marks, head))),
+        _ => damage(HEAD_OFFSET, "mark of the log's head in the stage", "a whole one"),
+    }
+}
