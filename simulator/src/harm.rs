@@ -46,7 +46,7 @@ impl Scene {
                 format!("gets {by} bytes more")
             }
             4 => {
-                let by = self.replacement(&mut fate, len);
+                let by = self.replacement(&mut fate, &path);
                 self.world.replace(&path, &by);
                 format!("is replaced by {} other bytes", by.len())
             }
@@ -80,10 +80,14 @@ impl Scene {
         judge.harmed.push(name);
     }
 
-    /// What stands in the place of a stage of `len` bytes: zeros, or the stage of another database.
-    fn replacement(&self, fate: &mut Random, len: u64) -> Vec<u8> {
-        if fate.chance(50) {
-            return vec![0; len as usize];
+    /// What stands in the place of a stage: zeros, its own head with zeros behind it, or the stage of
+    /// another database.
+    fn replacement(&self, fate: &mut Random, path: &str) -> Vec<u8> {
+        let kept = fate.pick(&[Some(0), Some(4096), Some(4096), None]);
+        if let (Some(kept), Some(mut bytes)) = (kept, self.world.contents(path)) {
+            let kept = kept.min(bytes.len());
+            bytes[kept..].fill(0);
+            return bytes;
         }
         let world = World::new(fate.below(1 << 30) as u64, Faults::default());
         let opened = Db::open_simulated(&world, DIR, options::draw(fate, 1, false).0.create_if_missing(true));

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use rabi::{Db, Durability, Error, IoBackend, Options, WriteBatch, WriteOptions};
+use rabi::{Db, Durability, Error, IoBackend, Options, StageMode, WriteBatch, WriteOptions};
 
 use crate::generator::Random;
 use crate::scratch::{Scratch, number};
@@ -90,6 +90,8 @@ fn options(backend: IoBackend) -> Options {
         .block_size_bytes(1024)
         .wal_segment_size_bytes(64 << 10)
         .stage_size_bytes(64 << 10)
+        // Both ways into the stage, with both backends as they come.
+        .stage_mode(if backend == IoBackend::Blocking { StageMode::Written } else { StageMode::Auto })
 }
 
 /// Writes for ever, and tells each acknowledgement in one system call, on the line.
