@@ -59,6 +59,9 @@ impl Handle {
             Err(_) => reached!("close: could not settle"),
         }
         engine.refuse_writes(Error::Closed);
+        // Who has not seen that is in the ordered section, and out of it before the lock goes: what they
+        // append, the next opening finds.
+        drop(engine.wal.enter());
         engine.cores.stop();
         settled
     }

@@ -304,7 +304,6 @@ impl Engine {
             if done == batch.record_len() {
                 return Ok(());
             }
-            self.wal.check_failed()?;
             self.give_up_if_stuck(&mut stuck_since)?;
             reached!("write: a large batch waits for the stage");
             progress.await;

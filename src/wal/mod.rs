@@ -249,7 +249,7 @@ impl Wal {
     /// [failed](Self::fail). On a full device alone nothing has happened, and this is to be called again.
     pub(crate) fn end_large(&self, tail: &mut Tail, end: u64, count: u64) -> Result<()> {
         // SAFETY: `tail` proves that this is the ordered section; the first page was prepared with the pieces.
-        let marked = unsafe { self.stage.set_head(end) };
+        let marked = self.check_failed().and_then(|()| unsafe { self.stage.set_head(end) });
         if !matches!(marked, Err(ref error) if error.is_shortage()) {
             self.advance(tail, end, count);
         }
@@ -271,6 +271,8 @@ impl Wal {
         done: usize,
     ) -> Result<usize> {
         assert!(tail.occupied);
+        // In the section, as for small batches: a log that was closed gets nothing more.
+        self.check_failed()?;
         let record = batch.record_len();
         let position = tail.head + done as u64;
         let free = (self.stage.size() - (position - self.marks.durable())) as usize;

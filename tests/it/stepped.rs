@@ -1,10 +1,13 @@
 //! A database without threads: nothing happens unless a core is stepped, in any order.
 
+use std::future::Future;
 use std::ops::Bound;
 use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use rabi::sim::Stepper;
-use rabi::{Db, Error, FileStats, IoBackend, Options};
+use rabi::{Db, Error, FileStats, IoBackend, Options, WriteBatch, WriteOptions};
 
 use crate::generator::Random;
 use crate::scratch::{Scratch, contents, files, number, small};
@@ -159,4 +162,32 @@ fn the_size_of_a_range_leaves_out_what_has_gone_down() {
         settle(&mut stepper, &mut random);
     }
     assert!(checked >= 1, "no step left anything in L2");
+}
+
+/// A writer whose thread does not run while another one closes the database and opens it again.
+#[test]
+fn a_large_batch_that_a_close_overtakes_is_refused_or_there() {
+    let (scratch, mut random) = (Scratch::new(), Random::new("overtaken"));
+    let (mut stepper, db) = open(&scratch.dir(), &mut random);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut batch = WriteBatch::new();
+    // More than the stage holds, less than twice as much.
+    batch.put("large", vec![7; 100 << 10]);
+    let mut write = pin!(db.write_async(batch, WriteOptions::new()));
+    let before = number(&db.stats(), "wal_head_lsn");
+    while number(&db.stats(), "wal_head_lsn") == before {
+        assert!(write.as_mut().poll(&mut context).is_pending(), "the stage does not hold all of it");
+        stepper.step(random.below(CORES));
+    }
+    let mut close = Box::pin(db.close_async());
+    while close.as_mut().poll(&mut context).is_pending() {
+        stepper.step(random.below(CORES));
+    }
+    drop((close, stepper));
+    let (stepper, db) = open(&scratch.dir(), &mut random);
+    let Poll::Ready(written) = write.as_mut().poll(&mut context) else {
+        panic!("the batch still waits for a database that is closed")
+    };
+    assert_eq!(db.contains_key("large").unwrap(), written.is_ok(), "{written:?}");
+    drop((db, stepper));
 }
