@@ -1,5 +1,7 @@
 //! Compaction jobs: the planner's choice, made into a step, run and committed.
 
+use std::collections::BTreeMap;
+
 use super::Engine;
 use super::shape::{partition_range, shape_of, slice};
 use crate::base::coverage::reached;
@@ -23,10 +25,16 @@ struct Busy {
     flushed: Vec<u64>,
 }
 
-/// Steps that are at work.
+/// Steps that are at work, and what callers want of those to come.
 #[derive(Default)]
 pub(crate) struct Jobs {
     busy: Vec<Busy>,
+    /// Callers that want what L2 holds brought down.
+    drains: usize,
+    /// Files of L3 without whose garbage callers want to be, by number: how many callers.
+    unclean: BTreeMap<u64, usize>,
+    /// Steps begun so far.
+    begun: u64,
     /// Bytes of the inputs of the next step, while it waits for free space.
     short_of: Option<u64>,
 }
@@ -45,6 +53,32 @@ impl Jobs {
     /// Whether a step is at work on a partition of the range.
     pub(super) fn are_busy_in(&self, range: &KeyRange) -> bool {
         self.busy.iter().any(|busy| busy.range.overlaps(range))
+    }
+
+    /// A caller wants all of L2 brought down, until [`end_drain`](Self::end_drain).
+    pub(super) fn begin_drain(&mut self) {
+        self.drains += 1;
+    }
+
+    /// It wants these files of L3 rewritten as well.
+    pub(super) fn want_clean(&mut self, files: &[u64]) {
+        files.iter().for_each(|id| *self.unclean.entry(*id).or_default() += 1);
+    }
+
+    /// A caller that wanted these files rewritten waits no more.
+    pub(super) fn end_drain(&mut self, unclean: &[u64]) {
+        self.drains -= 1;
+        for id in unclean {
+            if let Some(callers) = self.unclean.get_mut(id) {
+                *callers -= 1;
+            }
+        }
+        self.unclean.retain(|_, callers| *callers > 0);
+    }
+
+    /// Whether a caller wants this file of L3 rewritten.
+    pub(super) fn is_unclean(&self, file: u64) -> bool {
+        self.unclean.contains_key(&file)
     }
 
     /// Bytes of the inputs of the next step, while it waits for free space.
@@ -66,11 +100,10 @@ impl Engine {
     fn take_job(&self) -> Option<Job> {
         let mut jobs = lock(&self.jobs);
         let view = self.published.get();
-        let sweep = self.drains.load(Ordering::Relaxed) > 0;
         let goals = Goals {
             trigger: self.options.compaction_trigger(),
-            drain: sweep || self.idle.load(Ordering::Relaxed),
-            sweep,
+            drain: jobs.drains > 0 || self.idle.load(Ordering::Relaxed),
+            clean_first: jobs.begun % 2 == 1,
             garbage_percent: u64::from(self.options.compact_garbage_percent),
             partition_bytes: self.options.partition_size_bytes,
         };
@@ -91,6 +124,7 @@ impl Engine {
         mark_step(&view.files, &plan, &jobs);
         let flushed = step.flushed.iter().map(|(table, _)| table.id()).collect();
         jobs.busy.push(Busy { range, flushed });
+        jobs.begun += 1;
         reached!("compaction: begun");
         Some(Job { step, input_bytes: plan.input_bytes, is_for_flushed: plan.is_for_flushed })
     }

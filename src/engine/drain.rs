@@ -4,7 +4,6 @@
 use super::Engine;
 use super::shape::removable_bytes;
 use crate::base::error::Result;
-use crate::base::sync::atomic::Ordering;
 use crate::base::sync::lock;
 
 impl Engine {
@@ -12,16 +11,18 @@ impl Engine {
     /// garbage but what snapshots need. What is written meanwhile is not waited for.
     pub(crate) async fn compact(&self) -> Result<()> {
         self.check_open()?;
-        self.drains.fetch_add(1, Ordering::Relaxed);
-        let result = self.drain_levels().await;
-        self.drains.fetch_sub(1, Ordering::Relaxed);
+        lock(&self.jobs).begin_drain();
+        let mut unclean = Vec::new();
+        let result = self.drain_levels(&mut unclean).await;
+        lock(&self.jobs).end_drain(&unclean);
         result
     }
 
-    async fn drain_levels(&self) -> Result<()> {
+    async fn drain_levels(&self, unclean: &mut Vec<u64>) -> Result<()> {
         self.flush_memtables().await?;
         let present = self.flushed_files();
-        let unclean = self.files_with_garbage();
+        *unclean = self.files_with_garbage();
+        lock(&self.jobs).want_clean(unclean);
         self.work.notify();
         let failures = self.counters.background_failures.get();
         loop {
@@ -29,7 +30,7 @@ impl Engine {
             // The steps first: one that is over has published what it did.
             let busy = lock(&self.jobs).take_from(&present);
             let is_left = self.flushed_files().iter().any(|id| present.contains(id));
-            if !busy && !is_left && !self.has_partition_of(&unclean) {
+            if !busy && !is_left && !self.has_partition_of(unclean) {
                 return Ok(());
             }
             self.wal.check_failed()?;

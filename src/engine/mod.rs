@@ -30,7 +30,7 @@ use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
 use crate::base::metrics::Counter;
 use crate::base::options::Options;
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::exec::{Cores, Event};
 use crate::files::Directory;
@@ -67,8 +67,6 @@ pub(crate) struct Engine {
     pub(crate) jobs: Mutex<Jobs>,
     /// Something may have become possible: a memtable was frozen, the files changed, a job ended.
     pub(crate) work: Event,
-    /// Callers that want what L2 holds brought down.
-    pub(crate) drains: AtomicUsize,
     /// No write for a while: L2 is brought down although it is small.
     pub(crate) idle: AtomicBool,
     /// The newest failure of a flush or compaction, until one succeeds.

@@ -12,7 +12,7 @@ use super::{Counters, Engine};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::options::{IoBackend, Options};
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex};
 use crate::exec::{Cores, Event, Local, Reply, block_on};
 use crate::files::FileKind;
@@ -157,7 +157,6 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) 
         requests: Requests::default(),
         jobs: Mutex::new(Jobs::default()),
         work: Event::default(),
-        drains: AtomicUsize::new(0),
         idle: AtomicBool::new(false),
         background_error: Mutex::default(),
         closed: AtomicBool::new(false),

@@ -56,6 +56,7 @@ pub(super) fn shape_of(files: &Files, jobs: &Jobs, snapshots: &[SeqNo]) -> Shape
             divisible: table.map_or(0, |table| table.divisible_bytes()),
             entries: table.map_or(0, |table| table.entries()),
             garbage: table.map_or(0, |table| removable_bytes(table, snapshots)),
+            is_unclean: table.is_some_and(|table| jobs.is_unclean(table.id())),
             is_busy: jobs.are_busy_in(range),
         }
     });

@@ -9,7 +9,8 @@
 //!    looks there for the next key reads them all. They go down, with what they hide.
 //! 3. A partition above twice the target is split, if it can be: a huge value stays in one piece.
 //! 4. A partition of which more than the same share is garbage is rewritten: what snapshots held that
-//!    are gone. In a sweep any garbage is enough.
+//!    are gone. One that a caller wants clean, whatever its share; every second step, these come first
+//!    of all, for with enough writers the turn of the rules below the first never comes.
 //! 5. A partition below a quarter of the target is merged with its smaller neighbour, if both
 //!    together stay within the target.
 //!
@@ -38,6 +39,8 @@ pub(crate) struct PartitionShape {
     pub(crate) entries: u64,
     /// Bytes of its file that a rewrite would leave out.
     pub(crate) garbage: u64,
+    /// Whether a caller waits for its garbage to be taken out, however little it is.
+    pub(crate) is_unclean: bool,
     /// Whether a step is at work on it.
     pub(crate) is_busy: bool,
 }
@@ -58,8 +61,8 @@ pub(crate) struct Goals {
     pub(crate) trigger: usize,
     /// Bring all of L2 down, however little there is.
     pub(crate) drain: bool,
-    /// Take out all garbage, however little there is.
-    pub(crate) sweep: bool,
+    /// It is the turn of partitions that callers want clean.
+    pub(crate) clean_first: bool,
     /// Share of deletes or garbage, in per cent, from which on it is work; never, if zero.
     pub(crate) garbage_percent: u64,
     /// Target size of a partition in bytes.
@@ -85,8 +88,17 @@ pub(crate) struct Plan {
 pub(crate) fn plan(shape: &Shape, goals: &Goals) -> Option<Plan> {
     assert!(shape.flushed.iter().all(|file| file.len() == shape.partitions.len()));
     let bring_down = goals.drain || shape.flushed.len() >= goals.trigger;
-    let for_flushed = bring_down.then(|| densest(shape)).flatten().or_else(|| deletes(shape, goals));
-    let alone = for_flushed.or_else(|| too_large(shape, goals)).or_else(|| garbage(shape, goals));
+    let to_clean = unclean(shape);
+    let for_flushed = match to_clean {
+        Some(_) if goals.clean_first => None,
+        _ => bring_down.then(|| densest(shape)).flatten().or_else(|| deletes(shape, goals)),
+    };
+    let by_size = || too_large(shape, goals).or_else(|| garbage(shape, goals));
+    let alone = if goals.clean_first {
+        to_clean.or(for_flushed).or_else(by_size)
+    } else {
+        for_flushed.or_else(by_size).or(to_clean)
+    };
     let (first, last) = alone.map(|index| (index, index)).or_else(|| too_small(shape, goals))?;
     let of_flushed = |index: usize| shape.flushed.iter().map(|file| file[index].bytes).sum::<u64>();
     let input_bytes = (first..=last).map(|index| shape.partitions[index].bytes + of_flushed(index)).sum();
@@ -132,8 +144,12 @@ fn garbage(shape: &Shape, goals: &Goals) -> Option<usize> {
         per_mille(partition.garbage, partition.bytes)
     };
     let most = shape.free().filter(|index| shape.partitions[*index].garbage > 0).max_by_key(share)?;
-    let is_too_large = goals.garbage_percent > 0 && share(&most) >= 10 * goals.garbage_percent;
-    (goals.sweep || is_too_large).then_some(most)
+    (goals.garbage_percent > 0 && share(&most) >= 10 * goals.garbage_percent).then_some(most)
+}
+
+/// The first partition that a caller wants clean.
+fn unclean(shape: &Shape) -> Option<usize> {
+    shape.free().find(|index| shape.partitions[*index].is_unclean)
 }
 
 /// The share of a part in a whole; an empty whole has none.
@@ -183,13 +199,13 @@ mod tests {
         rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
     }
 
-    /// Bytes and entries, and `+` bytes for a block that takes as much, `g` bytes of garbage, a star if
-    /// a step is at work.
+    /// Bytes and entries, and `+` bytes for a block that takes as much, `g` bytes of garbage, `u` if it
+    /// is wanted clean, a star if a step is at work.
     fn partition(word: &str) -> PartitionShape {
         let divisible = field(&format!("={word}"), '=');
         let bytes = divisible + field(word, '+');
-        let (garbage, is_busy) = (field(word, 'g'), word.ends_with('*'));
-        PartitionShape { bytes, divisible, entries: bytes, garbage, is_busy }
+        let (garbage, is_unclean, is_busy) = (field(word, 'g'), word.contains('u'), word.ends_with('*'));
+        PartitionShape { bytes, divisible, entries: bytes, garbage, is_unclean, is_busy }
     }
 
     /// Bytes and entries, and `d` deletes among them.
@@ -200,7 +216,8 @@ mod tests {
 
     /// `partitions` by key; `flushed` oldest first, a slice for each partition.
     fn check(partitions: &str, flushed: &[&str], drain: bool, expected: &str) {
-        let goals = Goals { trigger: 2, drain, sweep: drain, garbage_percent: 25, partition_bytes: 100 };
+        let goals =
+            Goals { trigger: 2, drain, clean_first: false, garbage_percent: 25, partition_bytes: 100 };
         check_with(partitions, flushed, &goals, expected);
     }
 
@@ -273,21 +290,39 @@ mod tests {
         check_with(
             "60 60",
             &["20d9 20d0", "20d18 20d0"],
-            &Goals { trigger: 9, drain: false, sweep: false, garbage_percent: 25, partition_bytes: 100 },
+            &Goals {
+                trigger: 9,
+                drain: false,
+                clean_first: false,
+                garbage_percent: 25,
+                partition_bytes: 100,
+            },
             "0-0 of 100",
         );
         let never =
-            Goals { trigger: 9, drain: false, sweep: false, garbage_percent: 0, partition_bytes: 100 };
+            Goals { trigger: 9, drain: false, clean_first: false, garbage_percent: 0, partition_bytes: 100 };
         check_with("0", &["10d10"], &never, "nothing");
         check_with("100g100", &[], &never, "nothing");
     }
 
     #[test]
-    fn garbage_is_taken_out_from_its_share_on_and_in_a_sweep_all_of_it() {
+    fn garbage_is_taken_out_from_its_share_on() {
         check("100g24 100g20", &[], false, "nothing");
         check("100g25 100g20", &[], false, "0-0 of 100");
         check("100g30* 100g20", &[], false, "nothing");
-        check("100g1 100g2", &[], true, "1-1 of 100");
-        check("100 100", &[], true, "nothing");
+        check("100g1 100g2", &[], true, "nothing");
+    }
+
+    #[test]
+    fn what_a_caller_wants_clean_gets_every_second_turn() {
+        check("100 100g2u", &[], true, "1-1 of 100");
+        check("100 100g2u*", &[], true, "nothing");
+        let flushed = ["5 0", "5 0"];
+        check("100 100g2u", &flushed, false, "0-0 of 110");
+        let goals =
+            Goals { trigger: 2, drain: false, clean_first: true, garbage_percent: 25, partition_bytes: 100 };
+        check_with("100 100g2u", &flushed, &goals, "1-1 of 100");
+        check_with("100 100g2u*", &flushed, &goals, "0-0 of 110");
+        check_with("100 100g2", &flushed, &goals, "0-0 of 110");
     }
 }

@@ -1,5 +1,7 @@
 //! Work in amount: what compaction rewrites, what space is given back, how far a reader has to look.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use rabi::{Db, Options, Stats};
@@ -107,6 +109,37 @@ fn compacting_gives_back_the_space_of_a_dropped_snapshot() {
     assert!(bytes < 50 * 400, "50 tiny values occupy {bytes} bytes");
     wait_until("small partitions are merged", || number(&db.stats(), "partition_bytes") < 4096);
     assert_eq!(db.range::<[u8; 0]>(..).count(), 50);
+    db.close().unwrap();
+}
+
+#[test]
+fn compacting_ends_although_others_write() {
+    let scratch = Scratch::new();
+    // One core, which others keep busy with what they write.
+    let db = Db::open(scratch.dir(), small().cores(1).max_flushed_files(12)).unwrap();
+    let mut random = Random::new("others");
+    for key in 0..50_u8 {
+        db.put([b'a', key], random.bytes(2000)).unwrap();
+    }
+    let snapshot = db.snapshot();
+    (0..50_u8).for_each(|key| db.put([b'a', key], [key]).unwrap());
+    db.compact().unwrap();
+    let compacted = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !compacted.load(Ordering::Relaxed) {
+                db.put(format!("z{:06}", random.below(2000)), random.bytes(200)).unwrap();
+            }
+        });
+        wait_until("L2 is never empty", || db.stats().flushed.len() > 3);
+        drop(snapshot);
+        let (sender, results) = mpsc::channel();
+        let compacting = db.clone();
+        std::thread::spawn(move || drop(sender.send(compacting.compact())));
+        let result = results.recv_timeout(Duration::from_secs(20));
+        compacted.store(true, Ordering::Relaxed);
+        result.expect("compacting ends while others write").unwrap();
+    });
     db.close().unwrap();
 }
 
