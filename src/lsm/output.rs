@@ -50,8 +50,9 @@ pub(crate) struct TableWriter {
     builder: Builder,
     offset: u64,
     in_flight: VecDeque<crate::exec::Submitted>,
-    /// Snapshots that need entries which nobody else sees, with the bytes of those.
-    pins: BTreeMap<SeqNo, u64>,
+    /// Seqnos of the first and last snapshots that need entries which nobody else sees, with the bytes
+    /// of those.
+    pins: BTreeMap<(SeqNo, SeqNo), u64>,
 }
 
 impl TableWriter {
@@ -75,8 +76,8 @@ impl TableWriter {
     /// [`write_full`](Self::write_full).
     pub(crate) fn add(&mut self, key: &[u8], tag: Tag, value: &[u8], need: Need) {
         let len = self.builder.add(key, tag, value);
-        if let Need::Snapshot(seqno) = need {
-            *self.pins.entry(seqno).or_default() += len;
+        if let Need::Snapshots(first, last) = need {
+            *self.pins.entry((first, last)).or_default() += len;
         }
     }
 

@@ -12,8 +12,9 @@ use crate::base::planted::planted;
 pub(crate) enum Need {
     /// It is the newest of its key.
     Newest,
-    /// The snapshot with this seqno sees it.
-    Snapshot(SeqNo),
+    /// Snapshots see it: one with the first of these seqnos, one with the last, and perhaps others
+    /// between.
+    Snapshots(SeqNo, SeqNo),
     /// Nobody sees it any more.
     Nobody,
 }
@@ -43,10 +44,11 @@ impl Retention {
         let Some(newer) = self.newer.replace(seqno) else { return Need::Newest };
         let reach = if planted!(SnapshotBoundWrong) { seqno + 1 } else { seqno };
         let first = self.snapshots.partition_point(|snapshot| *snapshot < reach);
-        match self.snapshots.get(first) {
-            Some(snapshot) if *snapshot < newer => {
+        let behind = self.snapshots.partition_point(|snapshot| *snapshot < newer);
+        match self.snapshots.get(first..behind) {
+            Some([oldest, ..]) => {
                 reached!("retention: a snapshot keeps a version");
-                Need::Snapshot(*snapshot)
+                Need::Snapshots(*oldest, self.snapshots[behind - 1])
             }
             _ => {
                 reached!("retention: a version was dropped");
@@ -73,8 +75,8 @@ mod tests {
         check(&[7], &[9, 7, 3], &[9, 7]);
         check(&[6, 8], &[9, 7, 3], &[9, 7, 3]);
         check(&[2, 9, 12], &[9, 7, 3], &[9]);
-        let mut retention = Retention::new(vec![4, 5, 8]);
+        let mut retention = Retention::new(vec![4, 5, 6, 8]);
         let needs = [9, 7, 3, 2].map(|seqno| retention.need(seqno));
-        assert_eq!(needs, [Need::Newest, Need::Snapshot(8), Need::Snapshot(4), Need::Nobody]);
+        assert_eq!(needs, [Need::Newest, Need::Snapshots(8, 8), Need::Snapshots(4, 6), Need::Nobody]);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Table {
     filter: Filter,
     slots: Slots<Block>,
     /// Snapshots that held garbage when the file was written, with the bytes. None if it was opened later.
-    pins: Vec<(SeqNo, u64)>,
+    pins: Vec<((SeqNo, SeqNo), u64)>,
 }
 
 impl Table {
@@ -63,8 +63,9 @@ impl Table {
         Ok(Self { file, id, footer, index, filter, slots, pins: Vec::new() })
     }
 
-    /// Says which snapshots held how much of the garbage when the file was written.
-    pub(crate) fn with_pins(mut self, pins: Vec<(SeqNo, u64)>) -> Self {
+    /// Says how much of the garbage the snapshots from one seqno to another held when the file was
+    /// written.
+    pub(crate) fn with_pins(mut self, pins: Vec<((SeqNo, SeqNo), u64)>) -> Self {
         self.pins = pins;
         self
     }
@@ -110,9 +111,13 @@ impl Table {
     }
 
     /// Bytes of garbage that a rewrite would leave out, where nothing older lies below and these are the
-    /// live snapshots, ascending. What one of several snapshots held counts as soon as that one is gone.
+    /// live snapshots, ascending. What several snapshots held counts when the last of them is gone: those
+    /// that come later see newer versions, so none of them gets between.
     pub(crate) fn removable_bytes(&self, snapshots: &[SeqNo]) -> u64 {
-        let is_live = |pin: &&(SeqNo, u64)| snapshots.binary_search(&pin.0).is_ok();
+        let is_live = |((first, last), _): &&((SeqNo, SeqNo), u64)| {
+            let next = snapshots.partition_point(|snapshot| snapshot < first);
+            snapshots.get(next).is_some_and(|snapshot| snapshot <= last)
+        };
         let held = self.pins.iter().filter(is_live).map(|(_, bytes)| bytes).sum();
         self.footer.garbage_bytes.saturating_sub(held)
     }

@@ -112,6 +112,40 @@ fn compacting_gives_back_the_space_of_a_dropped_snapshot() {
     db.close().unwrap();
 }
 
+/// Snapshots that are dropped in the order in which they were taken, and in the other one.
+#[test]
+fn values_that_several_snapshots_see_are_not_rewritten_each_time_one_of_them_goes() {
+    for oldest_first in [true, false] {
+        let (scratch, mut random) = (Scratch::new(), Random::new("several"));
+        let db = Db::open(scratch.dir(), medium()).unwrap();
+        put(&db, "k", 100, &mut random);
+        let mut snapshots: Vec<_> = (0..5_u8)
+            .map(|number| {
+                let snapshot = db.snapshot();
+                db.put([number], [number]).unwrap();
+                snapshot
+            })
+            .collect();
+        if oldest_first {
+            snapshots.reverse();
+        }
+        (0..100).for_each(|number| db.put(format!("k{number:06}"), "new").unwrap());
+        db.compact().unwrap();
+        let before = written(&db.stats());
+        while snapshots.len() > 1 {
+            snapshots.pop();
+            db.compact().unwrap();
+        }
+        let cost = written(&db.stats()) - before;
+        assert_eq!(cost, 0, "{cost} bytes of compaction, although another snapshot sees all of it");
+        assert_eq!(snapshots[0].prefix("k").map(|entry| entry.unwrap().1.len()).sum::<usize>(), 100_000);
+        snapshots.clear();
+        db.compact().unwrap();
+        assert!(number(&db.stats(), "partition_bytes") < 5000, "{}", db.stats());
+        db.close().unwrap();
+    }
+}
+
 #[test]
 fn compacting_ends_although_others_write() {
     let scratch = Scratch::new();
