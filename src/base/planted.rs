@@ -92,6 +92,7 @@ mod selector {
         WholeMarkAhead: "the log says that half a record is durable as a whole",
         GenerationReused: "the log goes on behind a torn tail instead of beginning anew",
         LogStartWrong: "a flush passes for one of all frozen memtables",
+        LooseNames: "a name with another zero in front passes for one of ours",
         FileLeaked: "files that nothing names any more stay",
         FullnessUnseen: "a Power write waits on while the log cannot be drained",
         LargeBatchBlind: "a large batch waits on although there is no room for it",

@@ -15,8 +15,8 @@ use crate::base::options::{IoBackend, Options};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex};
 use crate::exec::{Cores, Event, Local, Reply, block_on};
-use crate::files::FileKind;
-use crate::io::{Dir, Io, Lock, Process, probe};
+use crate::files::{FileKind, is_foreign};
+use crate::io::{Dir, Entry, Io, Lock, Process, probe};
 use crate::lsm::published::Published;
 use crate::lsm::recovery::recover;
 use crate::lsm::view::View;
@@ -107,12 +107,11 @@ pub(super) fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Resul
         None if !options.create_if_missing => return Err(missing()),
         None => io.create_dir(path)?,
     };
-    let names = io.list(&dir)?;
-    let is_ours = |name: &String| matches!(FileKind::of(name), Some(FileKind::Manifest(_)));
-    if !names.iter().any(is_ours) {
-        let is_foreign = |name: &&String| FileKind::of(name) != Some(FileKind::Lock);
-        if let Some(found) = names.iter().find(is_foreign) {
-            return Err(Error::NotADatabase { dir: path.to_path_buf(), found: found.clone() });
+    let entries = io.list(&dir)?;
+    let is_ours = |entry: &Entry| matches!(FileKind::of(entry), Some(FileKind::Manifest(_)));
+    if !entries.iter().any(is_ours) {
+        if let Some(found) = entries.iter().find(|entry| is_foreign(entry)) {
+            return Err(Error::NotADatabase { dir: path.to_path_buf(), found: found.name.clone() });
         }
         if !options.create_if_missing {
             return Err(missing());

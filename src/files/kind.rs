@@ -1,5 +1,8 @@
 //! Names of the files in a database directory.
 
+use crate::base::planted::planted;
+use crate::io::Entry;
+
 /// Name of the lock file.
 const LOCK: &str = "LOCK";
 /// Prefix of manifest names.
@@ -22,21 +25,28 @@ pub(crate) enum FileKind {
 }
 
 impl FileKind {
-    /// Reads a name; `None` if it is none of ours.
-    pub(crate) fn of(name: &str) -> Option<Self> {
+    /// What an entry of the directory is; `None` if it is none of ours: another name, or no file.
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        Self::named(&entry.name).filter(|_| entry.is_file)
+    }
+
+    /// Reads a name, which may stand for anything; `None` if no file of ours has such a name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
         if name == LOCK {
             return Some(Self::Lock);
         }
         let at = name.len() - name.bytes().rev().take_while(u8::is_ascii_digit).count();
         let (prefix, digits) = name.split_at(at);
-        let number = digits.parse().ok().filter(|_| digits.len() >= 8)?;
-        match prefix {
-            MANIFEST => Some(Self::Manifest(number)),
-            TABLE => Some(Self::Table(number)),
-            SEGMENT => Some(Self::Segment(number)),
-            STAGE => Some(Self::Stage(number)),
-            _ => None,
-        }
+        let number = digits.parse().ok()?;
+        let kind = match prefix {
+            MANIFEST => Self::Manifest(number),
+            TABLE => Self::Table(number),
+            SEGMENT => Self::Segment(number),
+            STAGE => Self::Stage(number),
+            _ => return None,
+        };
+        // A number is written in one way only: with another zero in front it is another file.
+        (planted!(LooseNames) || kind.name() == name).then_some(kind)
     }
 
     /// The file's name.
@@ -61,6 +71,13 @@ impl FileKind {
     }
 }
 
+/// Whether an entry tells that a directory without a manifest is not for a database. `lost+found` is
+/// in every fresh file system of some kinds.
+pub(crate) fn is_foreign(entry: &Entry) -> bool {
+    let is_lost_and_found = entry.name == "lost+found" && !entry.is_file;
+    FileKind::of(entry) != Some(FileKind::Lock) && !is_lost_and_found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,10 +92,16 @@ mod tests {
             (FileKind::Stage(8), "stage-00000008"),
         ] {
             assert_eq!(kind.name(), name);
-            assert_eq!(FileKind::of(name), Some(kind));
+            assert_eq!(FileKind::named(name), Some(kind));
+            let entry = |is_file| Entry { name: name.to_owned(), is_file };
+            assert_eq!(FileKind::of(&entry(true)), Some(kind));
+            assert_eq!(FileKind::of(&entry(false)), None);
         }
         for foreign in ["table-1", "table-0000000x", "notes.txt", "MANIFEST-", "wal-+0000001"] {
-            assert_eq!(FileKind::of(foreign), None, "{foreign}");
+            assert_eq!(FileKind::named(foreign), None, "{foreign}");
+        }
+        for foreign in ["wal-000000001", "wal-0123456789", "table-99999999999999999999", ""] {
+            assert_eq!(FileKind::named(foreign), None, "{foreign}");
         }
     }
 }

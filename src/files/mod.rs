@@ -8,7 +8,7 @@ mod leftovers;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use kind::FileKind;
+pub(crate) use kind::{FileKind, is_foreign};
 use leftovers::Leftovers;
 
 use crate::base::coverage::reached;

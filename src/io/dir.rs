@@ -12,6 +12,15 @@ use super::File;
 #[derive(Clone, Debug)]
 pub(crate) struct Dir(File);
 
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    /// The name; odd bytes of one that is not UTF-8 are replaced.
+    pub(crate) name: String,
+    /// Whether it leads to a file, and not to a directory or anything else.
+    pub(crate) is_file: bool,
+}
+
 impl Dir {
     /// Wraps an open directory.
     pub(super) fn new(file: File) -> Self {

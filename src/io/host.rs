@@ -11,7 +11,8 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::{
-    Dir, File, Io, Lock, Op, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names, promise, uring,
+    Dir, Entry, File, Io, Lock, Op, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names,
+    promise, uring,
 };
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
@@ -68,7 +69,7 @@ impl Io for Host {
         names::sync_parents(dir)
     }
 
-    fn list(&self, dir: &Dir) -> Result<Vec<String>> {
+    fn list(&self, dir: &Dir) -> Result<Vec<Entry>> {
         names::list(dir)
     }
 

@@ -35,7 +35,7 @@ use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use dir::Dir;
+pub(crate) use dir::{Dir, Entry};
 pub(crate) use file::{File, Lock};
 pub(crate) use map::SharedMap;
 pub(crate) use names::cannot_reserve;
@@ -213,8 +213,8 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// the first directory above it that this process may not read: no name in that is its own.
     fn sync_parents(&self, dir: &Dir) -> Result<()>;
 
-    /// Names in a directory, sorted.
-    fn list(&self, dir: &Dir) -> Result<Vec<String>>;
+    /// What is in a directory, sorted by name.
+    fn list(&self, dir: &Dir) -> Result<Vec<Entry>>;
 
     /// Opens a file of a directory.
     fn open(&self, dir: &Dir, name: &str, mode: OpenMode) -> Result<File>;

@@ -3,14 +3,15 @@
 //! These calls are rare (open, flush, compaction), so both backends make them as plain system
 //! calls on the calling thread. Every error names the operation and the path.
 
+use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Dir, File, OpenMode, Space};
+use super::{Dir, Entry, File, OpenMode, Space};
 use crate::base::error::{Error, Result};
 
 /// Rights of new files, before the process' umask: everybody may read, the owner may write.
@@ -63,21 +64,32 @@ pub(super) fn sync_parents(dir: &Dir) -> Result<()> {
     }
 }
 
-/// Names in `dir`, sorted. A name that is not UTF-8 is none of ours and comes back with its odd
-/// bytes replaced.
-pub(super) fn list(dir: &Dir) -> Result<Vec<String>> {
+/// What is in `dir`, sorted by name. A name that is not UTF-8 is none of ours and comes back with its
+/// odd bytes replaced.
+pub(super) fn list(dir: &Dir) -> Result<Vec<Entry>> {
     let failed = |e: Errno| Error::io("list directory", dir.path(), None, e.into());
     // Reads through a descriptor of its own: that of `dir` has no position of use to anyone.
-    let entries = rustix::fs::Dir::read_from(dir.file()).map_err(failed)?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+    let mut entries = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir.file()).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let is_file = match entry.file_type() {
+            FileType::RegularFile => true,
+            // What a link leads to counts, and some file systems do not say what a name is.
+            FileType::Symlink | FileType::Unknown => leads_to_file(dir, entry.file_name()),
+            _ => false,
+        };
+        let name = entry.file_name().to_string_lossy().into_owned();
         if name != "." && name != ".." {
-            names.push(name);
+            entries.push(Entry { name, is_file });
         }
     }
-    names.sort_unstable();
-    Ok(names)
+    entries.sort_unstable();
+    Ok(entries)
+}
+
+fn leads_to_file(dir: &Dir, name: &CStr) -> bool {
+    let stat = rustix::fs::statat(dir.file(), name, AtFlags::empty());
+    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 /// Opens a file of `dir`. The descriptor is not passed on to programs this process starts.
@@ -142,7 +154,7 @@ pub(super) fn space(dir: &Dir) -> Result<Space> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
     fn nested_directories_are_made_once_and_found_again() {
@@ -156,8 +168,16 @@ mod tests {
         for name in ["2.log", "10.log", "1.log"] {
             open(&dir, name, OpenMode::Create).unwrap();
         }
+        fs::create_dir(path.join("3.log")).unwrap();
+        symlink("1.log", path.join("4.log")).unwrap();
+        symlink("3.log", path.join("5.log")).unwrap();
+        symlink("absent", path.join("6.log")).unwrap();
+        let expected = ["1.log", "10.log", "2.log", "3.log", "4.log", "5.log", "6.log"].map(|name| Entry {
+            name: name.to_owned(),
+            is_file: !["3.log", "5.log", "6.log"].contains(&name),
+        });
         for _ in 0..2 {
-            assert_eq!(list(&dir).unwrap(), ["1.log", "10.log", "2.log"]);
+            assert_eq!(list(&dir).unwrap(), expected);
         }
     }
 

@@ -19,8 +19,8 @@ use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
-use crate::files::{Directory, FileKind};
-use crate::io::Dir;
+use crate::files::{Directory, FileKind, is_foreign};
+use crate::io::{Dir, Entry};
 use crate::memtable::memtable_bytes;
 use crate::table::{BlockCache, Table, TableOptions};
 use crate::wal::{
@@ -42,18 +42,21 @@ pub(crate) struct Recovered {
 
 /// Opens the database in `dir`, whose lock is held.
 pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Result<Recovered> {
-    let names = local.io().list(dir)?;
-    check_numbers(dir, &names)?;
+    let entries = local.io().list(dir)?;
+    check_numbers(dir, &entries)?;
     // Nothing is built upon what the power can still take away.
     Directory::new(dir.clone(), 0).sync_found(local).await?;
-    let (number, mut levels) = find_state(local, dir, &names, options).await?;
-    let mut kinds: Vec<FileKind> = names.iter().filter_map(|name| FileKind::of(name)).collect();
-    if !kinds.contains(&FileKind::Manifest(number)) {
+    let (number, mut levels) = find_state(local, dir, &entries, options).await?;
+    let mut kinds: Vec<FileKind> = entries.iter().filter_map(FileKind::of).collect();
+    // A directory takes a name as well, and is left alone.
+    let names: Vec<FileKind> = entries.iter().filter_map(|entry| FileKind::named(&entry.name)).collect();
+    if !names.contains(&FileKind::Manifest(number)) {
         // Just made, to mark the directory: it goes with the others, or it would pass for the state
         // should the one to come be damaged.
         kinds.push(FileKind::Manifest(number));
     }
-    let used = kinds.iter().filter_map(|kind| kind.number()).max().unwrap_or(0);
+    let numbers = names.iter().chain(&kinds).filter_map(|kind| kind.number());
+    let used = numbers.filter(|number| *number <= FILE_NUMBER_MAX).max().unwrap_or(0);
     if !planted!(FileNumberReused) {
         levels.next_file = levels.next_file.max(used + 1);
     }
@@ -98,12 +101,12 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
 }
 
 /// New files get numbers above those that are there.
-fn check_numbers(dir: &Dir, names: &[String]) -> Result<()> {
-    for name in names {
-        let number = FileKind::of(name).and_then(FileKind::number).unwrap_or(0);
+fn check_numbers(dir: &Dir, entries: &[Entry]) -> Result<()> {
+    for entry in entries {
+        let number = FileKind::of(entry).and_then(FileKind::number).unwrap_or(0);
         if number > FILE_NUMBER_MAX {
             let expected = format!("at most {FILE_NUMBER_MAX}");
-            return Err(Error::corruption(&dir.path_of(name), 0, "file number", expected, number));
+            return Err(Error::corruption(&dir.path_of(&entry.name), 0, "file number", expected, number));
         }
     }
     Ok(())
@@ -112,42 +115,42 @@ fn check_numbers(dir: &Dir, names: &[String]) -> Result<()> {
 /// The state of the newest whole manifest, and the highest number that any manifest has: one that an
 /// interrupted opening left unfinished must not lend its name to the next. Makes the first one in an
 /// empty directory.
-async fn find_state(local: &Local, dir: &Dir, names: &[String], options: &Options) -> Result<(u64, Levels)> {
+async fn find_state(local: &Local, dir: &Dir, entries: &[Entry], options: &Options) -> Result<(u64, Levels)> {
     let none = Directory::new(dir.clone(), 0);
-    let kinds: Vec<Option<FileKind>> = names.iter().map(|name| FileKind::of(name)).collect();
-    let mut numbers: Vec<u64> = kinds
-        .iter()
-        .filter_map(|kind| if let Some(FileKind::Manifest(number)) = kind { Some(*number) } else { None })
-        .collect();
+    let manifest_number = |kind| if let FileKind::Manifest(number) = kind { Some(number) } else { None };
+    let kinds = entries.iter().filter_map(FileKind::of);
+    let mut numbers: Vec<u64> = kinds.filter_map(manifest_number).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
+    let taken = entries.iter().filter_map(|entry| FileKind::named(&entry.name)).filter_map(manifest_number);
+    let highest = taken.filter(|number| *number <= FILE_NUMBER_MAX).max().unwrap_or(0);
     for number in &numbers {
         if let Some(levels) = manifest::read(local, &none, *number).await? {
             if *number != numbers[0] {
                 reached!("open: an unfinished manifest was passed over");
             }
-            return Ok((numbers[0], levels));
+            return Ok((highest, levels));
         }
     }
-    let other = names
-        .iter()
-        .zip(&kinds)
-        .find(|(_, kind)| !matches!(kind, Some(FileKind::Lock | FileKind::Manifest(_))));
-    match (other, numbers.first()) {
-        (Some(_), Some(newest)) => {
+    let is_manifest = |entry: &Entry| matches!(FileKind::of(entry), Some(FileKind::Manifest(_)));
+    let others = || entries.iter().filter(|entry| is_foreign(entry) && !is_manifest(entry));
+    match numbers.first() {
+        Some(newest) if others().any(|entry| entry.is_file) => {
             reached!("open: no manifest is whole");
             let path = none.path_of(FileKind::Manifest(*newest));
             return Err(Error::corruption(&path, 0, "manifest", "a whole first record", "none"));
         }
-        (Some((name, _)), None) => {
-            return Err(Error::NotADatabase { dir: dir.path().to_path_buf(), found: name.clone() });
+        Some(_) => {}
+        None => {
+            if let Some(Entry { name, .. }) = others().next() {
+                return Err(Error::NotADatabase { dir: dir.path().to_path_buf(), found: name.clone() });
+            }
         }
-        (None, _) => {}
     }
     if !options.create_if_missing {
         return Err(Error::Missing { dir: dir.path().to_path_buf() });
     }
     reached!("open: a new database");
-    let number = numbers.first().map_or(1, |newest| newest + 1);
+    let number = highest + 1;
     let levels = Levels::new(local.io().random());
     // A manifest without a log marks the directory as ours before anything else is made in it.
     drop(Manifest::create(local, &none, number, &levels).await?);

@@ -97,6 +97,34 @@ fn a_file_in_the_place_of_the_directory_is_named() {
 }
 
 #[test]
+fn what_is_no_file_of_the_database_does_not_stop_an_opening() {
+    let scratch = Scratch::new();
+    let dir = scratch.dir();
+    // As a file system is that was just made and mounted.
+    fs::create_dir_all(dir.join("lost+found")).unwrap();
+    let open = || Db::open(&dir, small()).unwrap();
+    open().put("key", "value").unwrap();
+    let foreign = ["table-00000100", "wal-00000200", "stage-00000300", "MANIFEST-00000400", "lost+found"];
+    for name in foreign {
+        fs::create_dir_all(dir.join(name)).unwrap();
+    }
+    // With another zero in front, a copy of a segment is no segment.
+    let segment = files(&dir, "wal-0").remove(0);
+    let copy = dir.join(format!("wal-0{}", &segment.file_name().unwrap().to_str().unwrap()[4..]));
+    fs::copy(&segment, &copy).unwrap();
+    for _ in 0..3 {
+        let db = open();
+        assert_eq!(db.get("key").unwrap().unwrap(), b"value"[..]);
+        for number in 0..500 {
+            db.put(format!("key{number}"), [0; 300]).unwrap();
+        }
+        db.compact().unwrap();
+        db.close().unwrap();
+    }
+    assert!(foreign.iter().all(|name| dir.join(name).is_dir()) && copy.is_file());
+}
+
+#[test]
 fn a_second_opening_names_the_holder() {
     let scratch = Scratch::new();
     let dir = scratch.dir();

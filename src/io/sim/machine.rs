@@ -12,7 +12,7 @@ use super::world::World;
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{Dir, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread};
+use crate::io::{Dir, Entry, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread};
 
 /// A process: alive until the world crashes.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl Io for Machine {
         synced.map_err(|e| failed("sync the directories above", dir.path(), e))
     }
 
-    fn list(&self, dir: &Dir) -> Result<Vec<String>> {
+    fn list(&self, dir: &Dir) -> Result<Vec<Entry>> {
         let place = (dir.file().simulated().inode, dir.path());
         let listed = self.world.state().list(self.process, place);
         listed.map_err(|e| failed("list directory", dir.path(), e))

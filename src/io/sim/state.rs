@@ -15,7 +15,7 @@ use super::names::Inode;
 use super::random::Random;
 use super::trace::Trace;
 use super::world::Counts;
-use crate::io::{OpenMode, SharedMap};
+use crate::io::{Entry, OpenMode, SharedMap};
 
 /// Time passes with each look at the clock: that long at most.
 const LOOK_NS_MAX: u64 = 40_000;
@@ -258,12 +258,18 @@ impl State {
         self.note("open", path, opened)
     }
 
-    /// Names in a directory.
-    pub(super) fn list(&mut self, process: u64, (dir, path): (Inode, &Path)) -> Result<Vec<String>, Errno> {
+    /// What is in a directory.
+    pub(super) fn list(&mut self, process: u64, (dir, path): (Inode, &Path)) -> Result<Vec<Entry>, Errno> {
         self.check_alive(process)?;
         let fault = self.fault(self.faults.list_error, path, &[Errno::IO]);
-        let listed = fault.and_then(|()| self.disk.list(dir));
+        let names = fault.and_then(|()| self.disk.list(dir));
+        let listed = names.map(|names| names.into_iter().map(|name| self.entry(dir, name)).collect());
         self.note("list", path, listed)
+    }
+
+    fn entry(&mut self, dir: Inode, name: String) -> Entry {
+        let is_file = self.disk.look_up(dir, &name).is_ok_and(|inode| self.disk.file(inode).is_some());
+        Entry { name, is_file }
     }
 
     /// Opens a file of a directory.
