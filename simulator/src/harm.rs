@@ -11,7 +11,7 @@ use rabi::{Db, Error};
 use crate::options;
 use crate::random::Random;
 use crate::run::Opened;
-use crate::scene::{DIR, Scene};
+use crate::scene::Scene;
 use crate::workload::show_key;
 
 /// Beginnings of the names of files that are harmed, the more often the more often they stand here.
@@ -31,13 +31,13 @@ impl Scene {
         // In some runs nothing else, so that nothing else explains a loss.
         let only_stages = Random::new(self.parameters.seed, "victims").chance(40);
         let beginning = if only_stages { "stage-" } else { fate.pick(&VICTIMS) };
-        let mut files = self.world.files(DIR);
-        files.retain(|(name, _)| name.starts_with(beginning) && name != "LOCK");
+        let mut files = self.world.files(self.dir());
+        files.retain(|(name, _)| name.starts_with(beginning) && name != "LOCK" && !self.is_foreign(name));
         if files.is_empty() {
             return;
         }
         let (name, len) = files[fate.below(files.len())].clone();
-        let path = format!("{DIR}/{name}");
+        let path = format!("{}/{name}", self.dir());
         let is_stage = name.starts_with("stage-");
         let what = match fate.below(if is_stage { 5 } else { 3 }) {
             3 => {
@@ -89,16 +89,17 @@ impl Scene {
             bytes[kept..].fill(0);
             return bytes;
         }
+        let dir = "db";
         let world = World::new(fate.below(1 << 30) as u64, Faults::default());
-        let opened = Db::open_simulated(&world, DIR, options::draw(fate, 1, false).0.create_if_missing(true));
+        let opened = Db::open_simulated(&world, dir, options::draw(fate, 1, false).0.create_if_missing(true));
         let (mut stepper, mut opening) = opened.expect("nothing is there and nothing is wrong");
         while opening.poll().is_none() {
             stepper.step(0);
             world.advance(world.next_event().unwrap_or(world.now()));
         }
         let stage =
-            world.files(DIR).into_iter().map(|(name, _)| name).find(|name| name.starts_with("stage-"));
-        stage.and_then(|name| world.contents(format!("{DIR}/{name}"))).expect("it has a stage")
+            world.files(dir).into_iter().map(|(name, _)| name).find(|name| name.starts_with("stage-"));
+        stage.and_then(|name| world.contents(format!("{dir}/{name}"))).expect("it has a stage")
     }
 
     /// An opening after harm was refused. It has to say where, and has to have left all as it was.
@@ -112,11 +113,11 @@ impl Scene {
                 | Error::NewerFormat { .. }
         );
         assert!(is_a_kind_of_harm, "opening: {error}; that is not what was done to {}", harmed.join(" "));
-        let text = error.to_string();
+        let (text, dir) = (error.to_string(), self.path());
         // What is missing of the log, or what the manifest does not tell any more, has no file of its own.
         let only_tables = harmed.iter().all(|name| name.starts_with("table-"));
-        let names_one = harmed.iter().any(|name| text.contains(&format!("{DIR}/{name}")));
-        let names_the_place = names_one || (!only_tables && text.contains(DIR));
+        let names_one = harmed.iter().any(|name| text.contains(&format!("{dir}/{name}")));
+        let names_the_place = names_one || (!only_tables && text.contains(&dir));
         assert!(names_the_place, "opening: {text}; that names none of {}", harmed.join(" "));
         for _ in 0..2 {
             match self.try_open(None) {

@@ -5,7 +5,7 @@ use rabi::sim::OpeningDb;
 
 use crate::random::Random;
 use crate::run::Opened;
-use crate::scene::{DIR, Scene};
+use crate::scene::Scene;
 
 /// Where an opening ends early.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,7 @@ impl Scene {
                 self.crash(if self.was_interrupted.replace(true) { 75 } else { 40 });
                 return Opened::Interrupted;
             }
+            self.move_ground();
             self.turn(false);
             match opening.poll() {
                 None => {}
@@ -69,6 +70,6 @@ impl Scene {
     }
 
     fn count_files(&self, beginning: &str) -> usize {
-        self.world.files(DIR).iter().filter(|(name, _)| name.starts_with(beginning)).count()
+        self.world.files(self.dir()).iter().filter(|(name, _)| name.starts_with(beginning)).count()
     }
 }

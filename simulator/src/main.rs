@@ -4,7 +4,7 @@
 //!
 //! - `cli`, `report`, `pool`, `planted`, `shrink`, `attempt`: many runs, what came of them, bugs that
 //!   must be found, one run made smaller
-//! - `run`, `interruption`, `weather`, `settle`: one run: openings, crashes, trouble on the disk, the healthy end
+//! - `run`, `interruption`, `ground`, `weather`, `settle`: one run: openings, crashes, trouble on the disk, the healthy end
 //! - `scene`, `caller`, `pending`, `reading`: whose turn it is, and what callers do and check
 //! - `model`, `judge`: what must be there, and which errors may be
 //! - `parameters`, `options`, `workload`, `random`, `figures`: what is drawn, what is counted
@@ -16,6 +16,7 @@ mod attempt;
 mod caller;
 mod cli;
 mod figures;
+mod ground;
 mod harm;
 mod interruption;
 mod judge;

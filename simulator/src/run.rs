@@ -14,7 +14,7 @@ use crate::parameters::{Parameters, Weather};
 use crate::pending::What;
 use crate::random::Random;
 use crate::reading::{HeldRange, Reading, Walk, Way, check_get, read_range};
-use crate::scene::{Cores, DIR, Scene};
+use crate::scene::{Cores, Scene};
 
 /// Attempts to open before the weather turns calm, so that each run gets somewhere.
 const ATTEMPTS_MAX: usize = 6;
@@ -88,6 +88,7 @@ impl Scene {
             self.close();
             if last {
                 assert_eq!(self.model.borrow().visible(), seqno, "opening again changed something");
+                self.check_strangers();
             }
         }
         true
@@ -107,6 +108,7 @@ impl Scene {
             if self.is_harmful() && attempt == 1 && self.fate.borrow_mut().chance(40) {
                 self.harm_files();
             }
+            self.redraw_ground();
             let may_crash = self.parameters.crashes && attempt <= ATTEMPTS_MAX && !self.is_ending.get();
             match self.try_open(may_crash.then_some(attempt)) {
                 Opened::Ready(db) => return self.opened(db),
@@ -150,8 +152,9 @@ impl Scene {
             let options = options.compact_garbage_percent(self.garbage_percent.get());
             (options, attempt.and_then(|attempt| Interruption::draw(&mut fate, attempt)))
         };
-        self.note(format_args!("opening with {}", options::describe(&options)));
-        match Db::open_simulated(&self.world, DIR, options) {
+        self.enter_current_dir();
+        self.note(format_args!("opening {} with {}", self.path(), options::describe(&options)));
+        match Db::open_simulated(&self.world, self.path(), options) {
             Err(error) => Opened::Refused(error),
             Ok((stepper, opening)) => {
                 *self.cores.borrow_mut() = Cores::new(stepper);
@@ -207,6 +210,7 @@ impl Scene {
             if self.changes_weather() && self.fate.borrow_mut().below(400) == 0 {
                 self.change_weather();
             }
+            self.move_ground();
             if self.quota.get() == 0 && self.is_idle() {
                 break;
             }

@@ -16,15 +16,13 @@ use rabi::{Db, Durability, Error, Stats};
 
 use crate::caller::Caller;
 use crate::figures::Figures;
+use crate::ground::Ground;
 use crate::judge::Judge;
 use crate::model::Model;
 use crate::parameters::Parameters;
 use crate::pending::What;
 use crate::random::Random;
 use crate::workload::Workload;
-
-/// The directory of the database.
-pub(crate) const DIR: &str = "db";
 
 /// An operation on a healthy disk that takes longer than this never ends. The engine's own pauses
 /// after a failure are a fraction of a second, the slowest operations of the world take two.
@@ -70,6 +68,8 @@ pub(crate) struct Scene {
     pub(crate) callers: Vec<RefCell<Caller>>,
     /// Decides whose turn it is.
     pub(crate) order: RefCell<Random>,
+    /// Where the database lies, and what else there is.
+    pub(crate) ground: RefCell<Ground>,
     /// Draws options, crashes and the weather.
     pub(crate) fate: RefCell<Random>,
     /// Operations that callers may still begin in this round.
@@ -107,6 +107,7 @@ impl Scene {
             durability: Cell::default(),
             callers: callers.collect(),
             order: RefCell::new(Random::new(seed, "order")),
+            ground: RefCell::new(Ground::new(seed)),
             fate: RefCell::new(fate),
             quota: Cell::new(0),
             calm_since: Cell::new(Some(Duration::ZERO)),
@@ -360,7 +361,7 @@ impl Scene {
 
     /// The directory is in use: a second opening is refused at once.
     pub(crate) fn open_twice(&self) {
-        match Db::open_simulated(&self.world, DIR, rabi::Options::new()) {
+        match Db::open_simulated(&self.world, self.dir(), rabi::Options::new()) {
             Err(Error::Locked { .. }) => {}
             Err(error) => self.permit("second opening", &error),
             Ok(_) => panic!("a second opening of the same directory was permitted"),

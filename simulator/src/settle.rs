@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::pending::What;
-use crate::scene::{DIR, Scene};
+use crate::scene::Scene;
 
 /// How long a job that has failed may take to be tried again after the trouble has ended: the
 /// engine's pauses are 0.2 s, its clock looks once a second.
@@ -75,7 +75,8 @@ impl Scene {
         let of_partitions = stats.partitions.iter().filter_map(|(_, file)| file.as_ref());
         let live: Vec<String> =
             stats.flushed.iter().chain(of_partitions).map(|file| format!("table-{:08}", file.id)).collect();
-        let files: Vec<String> = self.world.files(DIR).into_iter().map(|(name, _)| name).collect();
+        let names = self.world.files(self.dir()).into_iter().map(|(name, _)| name);
+        let files: Vec<String> = names.filter(|name| !self.is_foreign(name)).collect();
         let is_left = |name: &&String| name.starts_with("table-") && !live.contains(name);
         let left: Vec<&str> = files.iter().filter(is_left).map(String::as_str).collect();
         assert!(left.is_empty(), "files that nothing names: {}", left.join(" "));

@@ -4,7 +4,7 @@ use rabi::sim::Faults;
 
 use crate::parameters::Weather;
 use crate::random::Random;
-use crate::scene::{DIR, Scene};
+use crate::scene::Scene;
 
 /// Whether damage to this file is always told. Of the end of the log and of the manifest nobody knows that it was
 /// there but itself: damage to it cannot be told from a torn end.
@@ -87,7 +87,7 @@ impl Scene {
         judge.damaged = true;
         judge.may_lose |= faults.misdirected_write > 0.0 || only.is_empty() || !tells_all(only[0]);
         if fate.chance(30) {
-            let files = self.world.files(DIR);
+            let files = self.world.files(self.dir());
             if files.is_empty() {
                 return;
             }
@@ -96,7 +96,7 @@ impl Scene {
                 judge.may_lose |= !tells_all(&name);
                 let offset = fate.below(len as usize) as u64;
                 self.note(format_args!("a bit of {name} rots at {offset}"));
-                self.world.rot(format!("{DIR}/{name}"), offset, fate.below(8) as u8);
+                self.world.rot(format!("{}/{name}", self.dir()), offset, fate.below(8) as u8);
             }
         }
     }

@@ -92,6 +92,8 @@ mod selector {
         WholeMarkAhead: "the log says that half a record is durable as a whole",
         GenerationReused: "the log goes on behind a torn tail instead of beginning anew",
         LogStartWrong: "a flush passes for one of all frozen memtables",
+        MadeByPath: "files are made where the path of the opening leads now",
+        RemovedByPath: "files are removed where the path of the opening leads now",
         LooseNames: "a name with another zero in front passes for one of ours",
         FileLeaked: "files that nothing names any more stay",
         FullnessUnseen: "a Power write waits on while the log cannot be drained",

@@ -57,12 +57,20 @@ impl Directory {
 
     /// Opens or makes a file.
     pub(crate) fn open(&self, local: &Local, kind: FileKind, mode: OpenMode) -> Result<File> {
-        local.io().open(&self.dir, &kind.name(), mode)
+        let by_path = planted!(MadeByPath) && mode == OpenMode::Create;
+        local.io().open(&self.handle(local, by_path)?, &kind.name(), mode)
+    }
+
+    /// The directory; by mistake, that which its path leads to now, if there is one.
+    fn handle(&self, local: &Local, by_path: bool) -> Result<Dir> {
+        let found = if by_path { local.io().open_dir(self.path())? } else { None };
+        Ok(found.unwrap_or_else(|| self.dir.clone()))
     }
 
     /// Removes a file. A missing one is not an error.
     pub(crate) async fn remove(&self, local: &Local, kind: FileKind) -> Result<()> {
-        local.remove(&self.dir, kind.name()).await
+        let dir = self.handle(local, planted!(RemovedByPath))?;
+        local.remove(&dir, kind.name()).await
     }
 
     /// Removes a file that nothing needs any more, now or later. Its name is never used again.

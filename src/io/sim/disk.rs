@@ -209,7 +209,14 @@ impl Disk {
         Ok(())
     }
 
-    fn name(&mut self, directory: Inode, name: &str, order: u64, to: Option<Inode>) -> Result<(), Errno> {
+    /// Lets a name of a directory stand for something, or for nothing.
+    pub(super) fn name(
+        &mut self,
+        directory: Inode,
+        name: &str,
+        order: u64,
+        to: Option<Inode>,
+    ) -> Result<(), Errno> {
         match self.nodes.get_mut(&directory) {
             Some(Node::Directory(names)) => {
                 names.set(order, name, to);

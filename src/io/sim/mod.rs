@@ -17,6 +17,7 @@ mod faults;
 mod flight;
 mod handle;
 mod machine;
+mod moves;
 mod names;
 mod queue;
 mod random;
