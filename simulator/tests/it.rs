@@ -94,9 +94,11 @@ fn a_bug_that_is_planted_is_found() {
         let text = passes(&["--planted", "--plant", bug, "--seeds", "400"]);
         assert!(text.contains(&format!("(`{bug}`) | ")), "{text}");
     }
-    let (output, text) = run(&["--seed", "1", "--plant", "AcknowledgedEarly"]);
+    let (output, text) = run(&["--seeds", "100", "--plant", "AcknowledgedEarly"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text.contains("repeat: cargo run --release -p rabi-sim -- --seed 1 --plant AcknowledgedEarly"));
+    let repeat = text.lines().find(|line| line.contains("repeat: ")).unwrap();
+    assert!(repeat.starts_with("  repeat: cargo run --release -p rabi-sim -- --seed "), "{repeat}");
+    assert!(repeat.ends_with(" --plant AcknowledgedEarly"), "{repeat}");
 }
 
 #[test]
