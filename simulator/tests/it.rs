@@ -44,7 +44,7 @@ fn some_seeds_pass_and_meet_crashes_faults_and_all_levels() {
 fn openings_after_harm_are_refused_or_invent_nothing() {
     let text = passes(&["--seeds", "60", "--weather", "harm", "--coverage"]);
     assert!(number_before(&text, " runs unreadable") > 5, "harm is too seldom noticed:\n{text}");
-    for mark in ["open: the stage is gone", "replay: a segment is short"] {
+    for mark in ["open: the stage is gone", "replay: a damaged stage"] {
         let reached = text.lines().any(|line| line.ends_with(mark) && !line.contains("never"));
         assert!(reached, "{mark} is not reached:\n{text}");
     }
