@@ -2,11 +2,12 @@
 //! or the new one, however a command ends.
 //!
 //! `OutputFile::check` comes before the work, so that a wrong path does not cost a run, and touches nothing. What is no
-//! ordinary file, such as `/dev/stdout` or a pipe, is written into.
+//! ordinary file, such as `/dev/stdout` or a pipe, is written into. A pipe is opened only then: its reader would take
+//! the end of the check for the end of the file.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -48,7 +49,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
 
 fn write_by<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
     let written = match Target::of(path) {
-        Ok(Target::Stream) => into_stream(path, write),
+        Ok(Target::Stream | Target::Pipe) => into_stream(path, write),
         Ok(Target::File { path, permissions }) => beside(&path, permissions, write),
         Err(error) => Err(error.into()),
     };
@@ -59,8 +60,10 @@ fn write_by<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> 
 enum Target {
     /// An ordinary file, or none yet.
     File { path: PathBuf, permissions: Option<Permissions> },
-    /// A device or a pipe.
+    /// A device.
     Stream,
+    /// A pipe, with a name or of a shell's process substitution.
+    Pipe,
 }
 
 impl Target {
@@ -72,6 +75,7 @@ impl Target {
         };
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => file(&metadata),
+            Ok(metadata) if metadata.file_type().is_fifo() => Ok(Target::Pipe),
             Ok(_) => Ok(Target::Stream),
             Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
                 // A link that leads nowhere yet leads to the file to be.
@@ -87,6 +91,7 @@ fn check(path: &Path) -> io::Result<()> {
     let open = |path: &Path| File::options().append(true).open(path).map(drop);
     match Target::of(path)? {
         Target::Stream => open(path),
+        Target::Pipe => Ok(()),
         Target::File { path, permissions } => {
             if permissions.is_some() {
                 open(&path)?;
@@ -175,6 +180,20 @@ mod tests {
         file.write(b"whole").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_reader_of_a_pipe_gets_all_of_it_and_not_the_end_of_the_check() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let (path, (sender, receiver)) = (pipe.clone(), std::sync::mpsc::channel());
+        std::thread::spawn(move || sender.send(fs::read(path)));
+        let file = OutputFile::check("--out", &pipe).unwrap();
+        std::thread::spawn(move || file.write(b"text"));
+        let read =
+            receiver.recv_timeout(std::time::Duration::from_secs(10)).expect("a reader that gets to the end");
+        assert_eq!(read.unwrap(), b"text");
     }
 
     #[test]
