@@ -157,12 +157,13 @@ pub enum Error {
         allowed: String,
     },
 
-    /// The device is full. Reads go on; writes resume by themselves once there is room. A write that
+    /// The device is full. Reads go on; writes resume by themselves once there is room; an opening that
+    /// failed with this has lost nothing, and succeeds then. A write that
     /// was refused with this is not there, with one exception: where overwriting takes space as well
     /// (file systems that copy on write), a `Power` write or a sync may be told that what it waits for
     /// cannot be brought to the device now. It is visible then, and durable once there is room.
     #[error(
-        "no space left to {operation} {}: free some space, writing then resumes by itself",
+        "no space left to {operation} {}: free some space; a database that is open then resumes writing by itself",
         path.display()
     )]
     DiskFull {
