@@ -10,7 +10,8 @@ use std::ops::Deref;
 /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
 /// db.put("key", "value")?;
 /// let value = db.get("key")?.expect("it was just written");
-/// assert_eq!(&value[..], b"value");
+/// assert_eq!(value, b"value");
+/// let bytes: Vec<u8> = value.into(); // without copying
 /// # db.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -44,9 +45,39 @@ impl AsRef<[u8]> for Value {
     }
 }
 
+impl From<Value> for Vec<u8> {
+    fn from(value: Value) -> Self {
+        value.into_vec()
+    }
+}
+
 impl PartialEq<[u8]> for Value {
     fn eq(&self, other: &[u8]) -> bool {
         *self.0 == *other
+    }
+}
+
+impl PartialEq<&[u8]> for Value {
+    fn eq(&self, other: &&[u8]) -> bool {
+        *self.0 == **other
+    }
+}
+
+impl<const LEN: usize> PartialEq<[u8; LEN]> for Value {
+    fn eq(&self, other: &[u8; LEN]) -> bool {
+        *self.0 == *other
+    }
+}
+
+impl<const LEN: usize> PartialEq<&[u8; LEN]> for Value {
+    fn eq(&self, other: &&[u8; LEN]) -> bool {
+        *self.0 == **other
+    }
+}
+
+impl PartialEq<Vec<u8>> for Value {
+    fn eq(&self, other: &Vec<u8>) -> bool {
+        *self.0 == **other
     }
 }
 
