@@ -214,6 +214,21 @@ impl Db {
     /// The keys of a range with their values, in order, from either end, as of now.
     ///
     /// The range pins the files and memtables it reads, not a lock: writes go on.
+    ///
+    /// Bounds are strings, vectors, arrays or slices. Of a reference to a vector or an array, such as
+    /// `b"a"`, the compiler cannot tell which of the two is meant as the key: make it a slice.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+    /// db.put([1, 2], "x")?;
+    /// let (from, below) = (vec![1], vec![2]);
+    /// assert_eq!(db.range(&from[..]..&below[..]).count(), 1);
+    /// assert_eq!(db.range(from..below).count(), 1);
+    /// assert_eq!(db.range(&b"\x01"[..]..).count(), 1);
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Range {
         Range::new(self.moment(), Bounds::of_range(&range))
     }
