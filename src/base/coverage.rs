@@ -58,6 +58,7 @@ pub(crate) const MARKS: &[&str] = &[
     "job: failed and will be tried again",
     "job: succeeded after a failure",
     "job: what it made is removed",
+    "log: a copy of the stage's marks may be torn",
     "log: a segment was begun",
     "log: a segment was recycled",
     "log: a spare too many was removed",

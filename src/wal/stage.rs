@@ -17,12 +17,13 @@ use std::ops::Range;
 use super::stage_format::{
     HEAD_OFFSET, MARKS_LEN, MARKS_OFFSETS, STAGE_HEADER_LEN, StageHeader, StageMarks, head_word,
 };
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::{SECTOR, STAGE_SIZE_MIN};
 use crate::base::options::{Options, StageMode};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::base::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, Io, OpenMode, SharedMap};
@@ -44,6 +45,8 @@ pub(crate) struct Stage {
     why_written: Option<String>,
     // Changed in the ordered section, by the writer task; read by both.
     size: AtomicU64,
+    /// A write of the second copy of the marks failed, perhaps in its middle.
+    second_copy_torn: AtomicBool,
 }
 
 impl Stage {
@@ -77,8 +80,9 @@ impl Stage {
         local.fill(&file, end - SECTOR as u64, end).await?;
         local.sync(&file).await?;
         let (memory, why_written) = memory_for(&*io, &file, end as usize, options.stage_mode)?;
-        let size = AtomicU64::new(size);
-        let stage = Self { io, number, file, generation, size_max, memory, why_written, size };
+        let (size, second_copy_torn) = (AtomicU64::new(size), AtomicBool::new(false));
+        let stage =
+            Self { io, number, file, generation, size_max, memory, why_written, size, second_copy_torn };
         stage.prepared_for_marks(options.stage_mode)
     }
 
@@ -199,12 +203,8 @@ impl Stage {
 
     fn store_marks(&self, marks: StageMarks) -> Result<()> {
         let copy = marks.encode(self.generation);
-        let [first, second] = MARKS_OFFSETS;
         if self.why_written.is_some() {
-            let mut both = [0; MARKS_OFFSETS[1] - MARKS_OFFSETS[0] + MARKS_LEN];
-            both[..MARKS_LEN].copy_from_slice(&copy);
-            both[second - first..].copy_from_slice(&copy);
-            return self.io.write_now(&self.file, first as u64, &both);
+            return self.write_marks(&copy);
         }
         // The writer task comes by seldom, and perhaps long after the last record was staged.
         self.io.populate(&self.file, &self.memory, 0, STAGE_HEADER_LEN)?;
@@ -213,6 +213,25 @@ impl Stage {
             unsafe { self.memory.write(offset, &copy) };
             // The first copy is whole before the second is touched, and both are before anything else.
             fence(Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Writes both copies, one after the other. A write that fails may leave its copy torn: the next attempt
+    /// begins with that one, so that the other is whole at every moment.
+    fn write_marks(&self, copy: &[u8; MARKS_LEN]) -> Result<()> {
+        let [first, second] = MARKS_OFFSETS;
+        let write = |offset: usize| self.io.write_now(&self.file, offset as u64, copy);
+        // Relaxed: the writer task alone comes here.
+        if self.second_copy_torn.load(Ordering::Relaxed) {
+            write(second)?;
+            self.second_copy_torn.store(false, Ordering::Relaxed);
+        }
+        write(first)?;
+        if let Err(error) = write(second) {
+            reached!("log: a copy of the stage's marks may be torn");
+            self.second_copy_torn.store(true, Ordering::Relaxed);
+            return Err(error);
         }
         Ok(())
     }

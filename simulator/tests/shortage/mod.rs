@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rabi::sim::{Faults, Stepper, Survival, World};
-use rabi::{Db, Durability, Error, Options, Result, WriteBatch, WriteOptions};
+use rabi::{Db, Durability, Error, Options, Result, StageMode, WriteBatch, WriteOptions};
 
 const DIR: &str = "db";
 
@@ -29,7 +29,11 @@ impl Machine {
     }
 
     fn open(world: World) -> Self {
-        let (mut stepper, mut opening) = Db::open_simulated(&world, DIR, options()).unwrap();
+        Self::open_with(world, options())
+    }
+
+    fn open_with(world: World, options: Options) -> Self {
+        let (mut stepper, mut opening) = Db::open_simulated(&world, DIR, options).unwrap();
         loop {
             if let Some(opened) = opening.poll() {
                 return Self { db: opened.unwrap(), stepper, world };
@@ -316,4 +320,46 @@ fn a_sync_makes_everything_before_it_survive_loss_of_power() {
         assert!(machine.db.get(number.to_be_bytes()).unwrap().is_some(), "{number}");
     }
     machine.close();
+}
+
+#[test]
+fn marks_that_cannot_be_written_leave_one_copy_of_them_whole() {
+    for seed in 0..800 {
+        let written = || options().stage_mode(StageMode::Written);
+        let mut machine = Machine::open_with(World::new(seed, Faults::default()), written());
+        let only = vec!["stage-".to_owned()];
+        machine.world.set_faults(Faults { store_error: 0.5, only, ..Faults::default() });
+        let mut acknowledged = Vec::new();
+        for number in 0..8_u8 {
+            if machine.put(&[number], 500, POWER).is_ok() {
+                acknowledged.push(number);
+            }
+        }
+        machine.world.crash_process();
+        drop(machine.db);
+        drop(machine.stepper);
+        machine.world.heal();
+        let machine = Machine::open_with(machine.world, written());
+        for number in acknowledged {
+            assert!(machine.db.get([number]).unwrap().is_some(), "{number} of seed {seed}");
+        }
+        machine.close();
+    }
+}
+
+#[test]
+fn a_stage_that_turned_out_not_to_be_mapped_keeps_what_is_written_to_it() {
+    for seed in 0..20 {
+        let world = World::new(seed, Faults { store_error: 0.5, ..Faults::default() });
+        let mut machine = Machine::open(world);
+        machine.world.heal();
+        let mode = machine.db.stats().stage;
+        machine.put(b"key", 500, WriteOptions::default()).unwrap();
+        machine.world.crash_process();
+        drop(machine.db);
+        drop(machine.stepper);
+        let machine = Machine::open(machine.world);
+        assert!(machine.db.get("key").unwrap().is_some(), "seed {seed}, {mode}");
+        machine.close();
+    }
 }
