@@ -109,6 +109,7 @@ impl Contents {
 
     /// Changes bytes in the page cache; the kernel brings the oldest such changes to the device by itself.
     pub(super) fn write_cached(&mut self, order: u64, offset: u64, bytes: &[u8]) {
+        self.let_go_of_map(order);
         put(&mut self.cache, offset, bytes);
         self.pending.push(Change { order, what: What::Write(offset, bytes.to_vec()) });
         if self.pending.len() > WRITTEN_MAX {
@@ -197,9 +198,7 @@ impl Contents {
 
     /// Damages a bit on the device; readers see it. Returns whether there is such a bit.
     pub(super) fn flip(&mut self, order: u64, offset: u64, bit: u8) -> bool {
-        if self.map.as_ref().is_some_and(SharedMap::is_left) {
-            self.lose_process(order);
-        }
+        self.let_go_of_map(order);
         let at = offset as usize;
         for bytes in [&mut self.cache, &mut self.durable] {
             if let Some(byte) = bytes.get_mut(at) {
@@ -241,6 +240,13 @@ impl Contents {
         if let Some(map) = &self.map {
             let bytes = map.copy_out(0, map.len());
             self.cache[..bytes.len()].copy_from_slice(&bytes);
+        }
+    }
+
+    /// A mapping that nobody has any more is none: what is written later must not be undone by it.
+    fn let_go_of_map(&mut self, order: u64) {
+        if self.map.as_ref().is_some_and(SharedMap::is_left) {
+            self.lose_process(order);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use super::crash::{Fate, Survival};
 use super::disk::{Disk, ROOT};
@@ -161,6 +162,7 @@ fn the_end_of_the_process_loses_nothing_that_the_kernel_was_given() {
     let (mut disk, inode) = disk();
     disk.allocate(inode, 8192).unwrap();
     let map = disk.file(inode).unwrap().map(8192).unwrap();
+    map.promise(0, 8192, Duration::ZERO);
     // SAFETY: this test is the only one that knows the mapping.
     unsafe { map.write(5000, b"stored") };
     disk.write(inode, 8192, b"written", false).unwrap();
@@ -179,6 +181,7 @@ fn pages_of_a_mapping_are_written_back_or_not() {
         disk.allocate(inode, 8192).unwrap();
         sync(disk, FILE);
         let map = disk.file(inode).unwrap().map(8192).unwrap();
+        map.promise(0, 8192, Duration::ZERO);
         // SAFETY: this test is the only one that knows the mapping.
         unsafe { map.write(0, &[1; 8192]) };
     });
@@ -211,7 +214,7 @@ fn a_failed_sync_may_keep_or_lose_the_data_for_good() {
         let order = disk.order();
         let flight = Flight {
             queue: 0,
-            due: std::time::Duration::ZERO,
+            due: Duration::ZERO,
             inode,
             path: FILE.into(),
             effect: Effect::Sync { order },
