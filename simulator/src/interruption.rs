@@ -70,6 +70,6 @@ impl Scene {
     }
 
     fn count_files(&self, beginning: &str) -> usize {
-        self.world.files(self.dir()).iter().filter(|(name, _)| name.starts_with(beginning)).count()
+        self.world.count_names(self.dir(), beginning)
     }
 }

@@ -1,6 +1,6 @@
 //! The disk: files and directories by number, names that lead to them, and its capacity.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use rustix::io::Errno;
@@ -121,6 +121,14 @@ impl Disk {
         match self.nodes.get_mut(&inode) {
             Some(Node::File(contents)) => Some(contents),
             _ => None,
+        }
+    }
+
+    /// How many names in a directory begin so.
+    pub(super) fn count_names(&self, inode: Inode, beginning: &str) -> usize {
+        match self.nodes.get(&inode) {
+            Some(Node::Directory(names)) => names.count(beginning),
+            _ => 0,
         }
     }
 
@@ -313,13 +321,16 @@ impl Disk {
 
     /// Frees what no name and no handle leads to any more.
     fn collect(&mut self) {
-        let mut live = BTreeSet::new();
+        let mut is_live = vec![false; self.next as usize];
         let mut reached: Vec<Inode> = self.open.keys().copied().chain([ROOT]).collect();
         while let Some(inode) = reached.pop() {
-            if let (true, Some(Node::Directory(names))) = (live.insert(inode), self.nodes.get(&inode)) {
+            if std::mem::replace(&mut is_live[inode as usize], true) {
+                continue;
+            }
+            if let Some(Node::Directory(names)) = self.nodes.get(&inode) {
                 reached.extend(names.reachable());
             }
         }
-        self.nodes.retain(|inode, _| live.contains(inode));
+        self.nodes.retain(|inode, _| is_live[*inode as usize]);
     }
 }

@@ -45,6 +45,11 @@ impl Names {
         self.entries.values().any(|entry| *entry == inode)
     }
 
+    /// How many names begin so.
+    pub(super) fn count(&self, beginning: &str) -> usize {
+        self.entries.keys().filter(|name| name.starts_with(beginning)).count()
+    }
+
     /// All names, sorted.
     pub(super) fn list(&self) -> Vec<String> {
         self.entries.keys().cloned().collect()

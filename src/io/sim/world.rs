@@ -196,6 +196,13 @@ impl World {
         names.into_iter().map(|name| (len_of(&name), name)).map(|(len, name)| (name, len)).collect()
     }
 
+    /// How many names in a directory begin so; none if there is no such directory.
+    #[must_use]
+    pub fn count_names(&self, dir: impl AsRef<Path>, beginning: &str) -> usize {
+        let state = self.state();
+        state.disk.find(dir.as_ref()).map_or(0, |inode| state.disk.count_names(inode, beginning))
+    }
+
     /// What a file holds, as processes see it.
     #[must_use]
     pub fn contents(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
