@@ -38,7 +38,7 @@ use moment::Moment;
 /// An open database. Cheap to clone, usable from any thread; all clones are one database.
 ///
 /// Calls block the calling thread. A read of what is in memory takes no lock and makes no system
-/// call. When the last clone, snapshot and range is dropped, the engine stops; what was acknowledged
+/// call. When the last clone, snapshot, range and cursor is dropped, the engine stops; what was acknowledged
 /// is safe without [`close`](Db::close), which saves the next opening the replay of the log.
 ///
 /// ```

@@ -240,6 +240,8 @@ impl Engine {
         tail.occupied = false;
         drop(tail);
         self.wal.turned_free.notify();
+        // A `Power` writer may wait for a last sector that could not be padded meanwhile.
+        self.wal.look_again();
         // Whoever wants to freeze L0 waits for this.
         self.work.notify();
     }

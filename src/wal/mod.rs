@@ -312,6 +312,11 @@ impl Wal {
         }
     }
 
+    /// Lets the writer task look again: what it could not do beside a large batch it can do now.
+    pub(crate) fn look_again(&self) {
+        self.marks.work.notify();
+    }
+
     /// Asks for the stream to be drained up to `lsn`.
     pub(crate) fn demand(&self, lsn: u64) {
         self.marks.demand(lsn);
