@@ -3,11 +3,14 @@
 //! A crash is a copy of the directory while the database runs on cores that stand still.
 
 use std::fs;
+use std::future::Future;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use rabi::sim::Stepper;
-use rabi::{Db, Options};
+use rabi::{Db, Options, WriteBatch, WriteOptions};
 
 use crate::scratch::lose_stage;
 
@@ -43,6 +46,19 @@ fn files(dir: &Path, prefix: &str) -> Vec<PathBuf> {
 
 fn overwrite(path: &Path, offset: u64, bytes: &[u8]) {
     fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, offset).unwrap();
+}
+
+/// Puts while the core makes the room in the log that the write may have to wait for.
+fn put(stepper: &mut Stepper, db: &Db, key: &[u8], value: Vec<u8>) {
+    let mut batch = WriteBatch::new();
+    batch.put(key, value);
+    let mut write = pin!(db.write_async(batch, WriteOptions::default()));
+    loop {
+        if let Poll::Ready(written) = write.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return written.unwrap();
+        }
+        stepper.step(0);
+    }
 }
 
 fn number(db: &Db, name: &str) -> u64 {
@@ -105,7 +121,7 @@ fn a_broken_record_among_durable_ones_is_damage_with_and_without_the_stage() {
     let dir = root.path().join("db");
     let (mut stepper, db) = open_stepped(&dir, small());
     for count in 0..100_u32 {
-        db.put(count.to_be_bytes(), vec![5; 1000]).unwrap();
+        put(&mut stepper, &db, &count.to_be_bytes(), vec![5; 1000]);
         // Each drain leaves its mark in the records that follow.
         while number(&db, "wal_head_lsn") - number(&db, "wal_durable_lsn") > 32 << 10 {
             stepper.step(0);
