@@ -224,6 +224,10 @@ impl Replay<'_> {
                 tracing::warn!(%error, "opening without the stage: the newest `Process` writes may be lost");
                 Ok(None)
             }
+            Err(Error::Corruption { path, offset, what, expected, found }) => {
+                let expected = format!("{expected} (see `Options::open_without_stage`)");
+                Err(Error::Corruption { path, offset, what, expected, found })
+            }
             Ok(_) if planted!(StageNotReplayed) => Ok(None),
             found => found,
         }
@@ -234,13 +238,7 @@ impl Replay<'_> {
         if !kinds.contains(&FileKind::Stage(number)) && !planted!(StageMissed) {
             reached!("open: the stage is gone");
             let (path, what) = (directory.path_of(FileKind::Stage(number)), "stage of the log");
-            return Err(Error::corruption(
-                &path,
-                0,
-                what,
-                "a file (see `Options::open_without_stage`)",
-                "none",
-            ));
+            return Err(Error::corruption(&path, 0, what, "a file", "none"));
         }
         if !kinds.contains(&FileKind::Stage(number)) {
             return Ok(None);

@@ -236,8 +236,11 @@ impl LogReader {
             let (path, offset) = (segment.file.path().display(), segment.offset(self.position));
             found = format!("none that begins in {path} at offset {offset} and ends here");
         }
-        let expected =
-            format!("a valid record at LSN {}, whole ones having been staged up to {head}", self.position);
+        let expected = format!(
+            "a valid record at LSN {}, whole ones having been staged up to {head} \
+             (see `Options::open_without_stage`)",
+            self.position
+        );
         Err(Error::corruption(path, offset, "log record", expected, found))
     }
 

@@ -72,7 +72,9 @@ fn check_stage(what: &str, outcome: &Outcome) {
             assert_eq!(*count, IN_TABLES + IN_LOG, "{what}: writes are gone without a word")
         }
         Outcome::Error(text) => {
-            assert!(text.contains("/stage-") && text.contains(" at offset "), "{what}: {text}")
+            assert!(text.contains("/stage-") && text.contains(" at offset "), "{what}: {text}");
+            // A copy of other files alone, or a device that was taken away, is opened with it.
+            assert!(text.contains("(see `Options::open_without_stage`)"), "{what}: {text}");
         }
     }
 }
@@ -112,6 +114,7 @@ fn a_stage_that_is_missing_cut_extended_or_replaced_is_named() {
         let before = files(&scratch.dir(), "");
         let Outcome::Error(text) = outcome(&scratch.dir(), what) else { panic!("{what}: unnoticed") };
         assert!(text.starts_with(&format!("{} is damaged at offset ", path.display())), "{what}: {text}");
+        check_stage(what, &Outcome::Error(text));
         assert_eq!(files(&scratch.dir(), ""), before, "{what}: a refused opening changes nothing");
         let db = Db::open(scratch.dir(), options().open_without_stage(true)).unwrap();
         let count = contents(&db).len();
