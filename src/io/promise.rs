@@ -15,6 +15,10 @@
 //! | XFS | SIGBUS | stores go on |
 //! | btrfs | - | SIGBUS: it writes elsewhere |
 //!
+//! What no file system can promise: a page that was evicted has to be read again before a store. If its device
+//! can no longer be read (seen with ext4 on a loop device whose image was cut off), that is a SIGBUS as well,
+//! unless the page is asked for first, which is done again each second.
+//!
 //! Everything else counts as unsafe: copy-on-write, network and FUSE file systems, and overlays, which do not
 //! say what is below them.
 
