@@ -26,7 +26,8 @@ pub const LIMITS: [Limit; 7] = [
     Limit { kind: "allocations_per_op", relative: 0.005, absolute: 0.01 },
     Limit { kind: "power write_bytes_per_write", relative: 0.01, absolute: 1.0 },
     Limit { kind: "power syncs_per_write", relative: 0.01, absolute: 0.002 },
-    Limit { kind: "write_bytes_per_write", relative: 0.15, absolute: 1.0 },
+    // Spare segments are made ahead, as time permits: one of up to 2 MiB more or less, over 10,000 writes.
+    Limit { kind: "write_bytes_per_write", relative: 0.15, absolute: 210.0 },
     Limit { kind: "syncs_per_write", relative: 0.05, absolute: 0.005 },
     Limit { kind: "ring_enters_per_write", relative: 0.30, absolute: 0.02 },
 ];
