@@ -104,6 +104,9 @@ impl Scene {
 
     /// An opening after harm was refused. It has to say where, and has to have left all as it was.
     pub(crate) fn refused_for_harm(&self, error: &Error) {
+        if matches!(error, Error::Missing { .. }) && self.nothing_stands() {
+            return;
+        }
         let harmed = self.judge.borrow().harmed.clone();
         let is_a_kind_of_harm = matches!(
             error,
@@ -126,6 +129,12 @@ impl Scene {
                 Opened::Interrupted => unreachable!("it may not crash here"),
             }
         }
+    }
+
+    /// Whether an empty manifest and nothing beside it are left, as by an opening that died while it created the
+    /// database. The next one may create it, so it need not refuse in the same words.
+    fn nothing_stands(&self) -> bool {
+        self.world.files(self.dir()).iter().all(|(name, len)| self.is_foreign(name) || *len == 0)
     }
 
     /// Everything that is served was written at some time, in order, each key once, by both ways of reading.
