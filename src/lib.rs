@@ -30,15 +30,15 @@
 
 mod base;
 mod cache;
+mod cursor;
 mod db;
 mod engine;
 mod exec;
 mod files;
 mod io;
-mod iter;
-mod lsm;
 mod memtable;
 mod table;
+mod tree;
 mod wal;
 
 pub use base::error::{Error, IoSource, Result};

@@ -6,7 +6,7 @@ use super::bounds::successor;
 use super::moment::Moment;
 use crate::base::error::Result;
 use crate::base::planted::planted;
-use crate::iter::merge::{Course, Merge};
+use crate::cursor::merge::{Course, Merge};
 
 /// A buffer kept between two entries holds on to no more memory than this.
 const KEPT_BYTES: usize = 64 << 10;

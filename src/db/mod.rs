@@ -31,7 +31,7 @@ use crate::base::sync::Arc;
 use crate::base::value::Value;
 use crate::engine::{Handle, Stats};
 use crate::exec::block_on;
-use crate::lsm::ranges::KeyRange;
+use crate::tree::ranges::KeyRange;
 use bounds::Bounds;
 use moment::Moment;
 

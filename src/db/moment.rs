@@ -3,10 +3,10 @@
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
 use crate::base::sync::{Arc, epoch};
+use crate::cursor::Fetch;
+use crate::cursor::merge::{Course, Merge};
 use crate::engine::Handle;
-use crate::iter::Fetch;
-use crate::iter::merge::{Course, Merge};
-use crate::lsm::view::View;
+use crate::tree::view::View;
 
 /// A moment of a database, for iterators. Files and memtables of it stay until it is dropped.
 pub(super) struct Moment {

@@ -7,7 +7,7 @@ use super::moment::Moment;
 use crate::base::error::Result;
 use crate::base::planted::planted;
 use crate::base::value::Value;
-use crate::iter::merge::{Course, Merge};
+use crate::cursor::merge::{Course, Merge};
 
 /// The keys of a range with their values, ascending; [`rev`](Iterator::rev) for descending.
 ///

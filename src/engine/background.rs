@@ -9,9 +9,9 @@ use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
 use crate::exec::Local;
-use crate::lsm::flush;
-use crate::lsm::pace::{Load, delay_ns_per_byte};
-use crate::lsm::view::View;
+use crate::tree::flush;
+use crate::tree::throttle::{Load, delay_ns_per_byte};
+use crate::tree::view::View;
 
 /// How long a job waits after a failure before it tries again.
 const RETRY_DELAY: Duration = Duration::from_millis(200);

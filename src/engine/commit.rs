@@ -11,13 +11,13 @@ use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::planted::planted;
 use crate::base::sync::{Arc, Mutex, lock};
+use crate::engine::manifest::Manifest;
 use crate::exec::{Event, Local, Promise, reply};
 use crate::files::FileKind;
-use crate::lsm::levels::{Edit, Levels};
-use crate::lsm::manifest::Manifest;
-use crate::lsm::view::{Files, Flushed, Partition, View};
 use crate::memtable::Memtable;
 use crate::table::Table;
+use crate::tree::levels::{Edit, Levels};
+use crate::tree::view::{Files, Flushed, Partition, View};
 
 /// An edit on its way.
 struct Request {

@@ -11,12 +11,12 @@ use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
 use crate::exec::Local;
-use crate::lsm::compact::{Step, compact};
-use crate::lsm::holes::hole_around;
-use crate::lsm::levels::{Edit, PartitionRecord};
-use crate::lsm::plan::{Goals, Plan, plan};
-use crate::lsm::ranges::KeyRange;
-use crate::lsm::view::Files;
+use crate::tree::compact::{Step, compact};
+use crate::tree::holes::hole_around;
+use crate::tree::levels::{Edit, PartitionRecord};
+use crate::tree::plan::{Goals, Plan, plan};
+use crate::tree::ranges::KeyRange;
+use crate::tree::view::Files;
 
 /// What a step at work has taken.
 struct Busy {
@@ -201,7 +201,7 @@ impl Engine {
         }
         let tables = pieces.iter().filter_map(|piece| piece.output.as_ref());
         let tables = tables.map(|output| Arc::clone(&output.table)).collect();
-        let partition = |piece: &crate::lsm::compact::Piece| PartitionRecord {
+        let partition = |piece: &crate::tree::compact::Piece| PartitionRecord {
             lower: piece.lower.clone(),
             table: piece.output.as_ref().map(|output| output.record),
         };

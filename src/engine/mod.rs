@@ -8,14 +8,20 @@ mod background;
 mod commit;
 mod compaction;
 mod drain;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod manifest;
+mod manifest_image;
 mod open;
 mod read;
+mod recovery;
 mod shape;
 mod sizes;
 mod snapshots;
 mod stats;
 #[cfg(feature = "sim")]
 mod stepped;
+pub(crate) mod visible;
 mod write;
 
 pub(crate) use open::{Handle, open};
@@ -32,13 +38,13 @@ use crate::base::metrics::Counter;
 use crate::base::options::Options;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
+use crate::engine::visible::Visible;
 use crate::exec::{Cores, Event};
 use crate::files::Directory;
 use crate::io::{Io, Process};
-use crate::lsm::published::Published;
-use crate::lsm::table_files::TableFiles;
-use crate::lsm::view::View;
-use crate::lsm::visible::Visible;
+use crate::tree::published::Published;
+use crate::tree::table_files::TableFiles;
+use crate::tree::view::View;
 use crate::wal::Wal;
 use commit::Requests;
 use compaction::Jobs;

@@ -14,14 +14,14 @@ use crate::base::error::{Error, Result};
 use crate::base::options::{IoBackend, Options};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex};
+use crate::engine::recovery::recover;
+use crate::engine::visible::Visible;
 use crate::exec::{Cores, Event, Local, Reply, block_on};
 use crate::files::{FileKind, is_foreign};
 use crate::io::{Dir, Entry, Io, Lock, Process, probe};
-use crate::lsm::published::Published;
-use crate::lsm::recovery::recover;
-use crate::lsm::view::View;
-use crate::lsm::visible::Visible;
 use crate::memtable::Memtable;
+use crate::tree::published::Published;
+use crate::tree::view::View;
 use crate::wal::write_log;
 
 /// A running engine; stops its cores when dropped.

@@ -14,10 +14,10 @@ use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch::{self, Guard};
 use crate::base::value::Value;
+use crate::cursor::Fetch;
 use crate::io::Io;
-use crate::iter::Fetch;
-use crate::lsm::view::{Files, View};
 use crate::table::{Block, Table, key_hash};
+use crate::tree::view::{Files, View};
 
 /// What a lookup comes to.
 enum Step<R> {

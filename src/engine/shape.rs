@@ -3,10 +3,10 @@
 use super::compaction::Jobs;
 use crate::base::key::SeqNo;
 use crate::base::planted::planted;
-use crate::lsm::plan::{FlushedShape, PartitionShape, Shape};
-use crate::lsm::ranges::KeyRange;
-use crate::lsm::view::{Files, Flushed};
 use crate::table::Table;
+use crate::tree::plan::{FlushedShape, PartitionShape, Shape};
+use crate::tree::ranges::KeyRange;
+use crate::tree::view::{Files, Flushed};
 
 /// From the lower bound of one partition to the upper one of another.
 pub(super) fn partition_range(files: &Files, first: usize, last: usize) -> KeyRange {

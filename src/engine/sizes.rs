@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::base::error::Result;
-use crate::lsm::ranges::KeyRange;
+use crate::tree::ranges::KeyRange;
 
 impl Engine {
     /// About how many bytes the keys of a range take in memtables and files. Reads indexes, no blocks.

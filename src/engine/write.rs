@@ -10,8 +10,8 @@ use crate::base::options::Durability;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, MutexGuard, epoch};
-use crate::lsm::view::View;
 use crate::memtable::Memtable;
+use crate::tree::view::View;
 use crate::wal::{Append, BatchBuffer, Tail};
 
 /// A delay is paid once this much is owed: shorter sleeps cost more than they delay.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-/// Which modules each module may import, lowest layer first. `iter` and `lsm` know each other: a
-/// merge walks a view, and compaction merges with the heap of `iter`.
+/// Which modules each module may import, lowest layer first. `cursor` and `tree` know each other: a
+/// merge walks a view, and compaction merges with the heap of `cursor`.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("io", &["base"]),
@@ -15,10 +15,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("cache", &["base"]),
     ("table", &["base", "io", "cache"]),
     ("wal", &["base", "io", "exec", "files"]),
-    ("iter", &["base", "memtable", "table", "lsm"]),
-    ("lsm", &["base", "io", "exec", "files", "memtable", "cache", "table", "wal", "iter"]),
-    ("engine", &["base", "io", "exec", "files", "memtable", "cache", "table", "wal", "iter", "lsm"]),
-    ("db", &["base", "exec", "wal", "iter", "lsm", "engine"]),
+    ("cursor", &["base", "memtable", "table", "tree"]),
+    ("tree", &["base", "io", "exec", "files", "memtable", "cache", "table", "wal", "cursor"]),
+    ("engine", &["base", "io", "exec", "files", "memtable", "cache", "table", "wal", "cursor", "tree"]),
+    ("db", &["base", "exec", "wal", "cursor", "tree", "engine"]),
 ];
 
 const FILE_LINES_MAX: usize = 500;
@@ -26,7 +26,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// One source file.
 struct Source {
-    /// From the repository's root, such as `src/lsm/plan.rs`.
+    /// From the repository's root, such as `src/tree/plan.rs`.
     path: String,
     text: String,
 }
@@ -165,7 +165,7 @@ fn the_readme_states_the_rust_that_ci_checks() {
 #[test]
 fn no_call_needs_what_a_thread_lacks_at_its_end() {
     // Simulated worlds stay on a thread that is not about to end; a thread that begins knows itself.
-    let exempt = ["src/base/coverage.rs", "src/lsm/retired.rs", "src/io/host.rs", "src/io/sim/"];
+    let exempt = ["src/base/coverage.rs", "src/tree/retired.rs", "src/io/host.rs", "src/io/sim/"];
     let findings = lines_with(&["thread::current", "thread::park", ".with(|"], &[]);
     let findings: String = findings
         .split_inclusive('\n')

@@ -6,8 +6,8 @@ use super::source::{FlushedCursor, PartitionsCursor, Source};
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, compare};
 use crate::base::sync::Arc;
-use crate::lsm::view::View;
 use crate::memtable::MemtableCursor;
+use crate::tree::view::View;
 
 /// Which way a merge goes, and what of an entry it shows.
 #[derive(Clone, Copy, Debug)]

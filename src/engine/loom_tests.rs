@@ -2,11 +2,11 @@
 
 use loom::thread;
 
-use super::published::Published;
 use super::visible::Visible;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch;
 use crate::base::sync::loom_tests::{Watched, model};
+use crate::tree::published::Published;
 
 /// A view that cannot be read any more once it is destroyed.
 struct Mortal(Watched);

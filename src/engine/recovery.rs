@@ -6,11 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::flush;
-use super::levels::{Levels, LogStart};
 use super::manifest::{self, Manifest};
-use super::replayed::Replayed;
-use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
@@ -23,6 +19,10 @@ use crate::files::{Directory, FileKind, is_foreign};
 use crate::io::{Dir, Entry};
 use crate::memtable::memtable_bytes;
 use crate::table::{BlockCache, Table, TableOptions};
+use crate::tree::flush;
+use crate::tree::levels::{Levels, LogStart};
+use crate::tree::replayed::Replayed;
+use crate::tree::table_files::TableFiles;
 use crate::wal::{
     BLANKS_MAX, Batch, Blank, Entries, LogReader, Segment, Spares, Stage, StageImage, Wal, Writer,
 };

@@ -36,7 +36,7 @@ pub(crate) async fn flush(
 
 /// Writes the newest version of each key of the log of an earlier opening; nobody has a snapshot.
 /// `None` if there is nothing. The file is synced and its name is durable.
-pub(super) async fn flush_replayed(
+pub(crate) async fn flush_replayed(
     local: &Local,
     files: &TableFiles,
     replayed: &Replayed,

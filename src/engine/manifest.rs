@@ -15,7 +15,6 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::levels::{Edit, Levels};
 use super::manifest_image::load;
 use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
@@ -24,6 +23,7 @@ use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
+use crate::tree::levels::{Edit, Levels};
 
 const MAGIC: &[u8; 8] = b"RABIMAN1";
 const VERSION: u32 = 1;

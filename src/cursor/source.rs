@@ -6,8 +6,8 @@ use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::Tag;
 use crate::base::sync::Arc;
-use crate::lsm::view::Files;
 use crate::memtable::MemtableCursor;
+use crate::tree::view::Files;
 
 /// A source with its position.
 pub(crate) enum Source {

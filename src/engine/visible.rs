@@ -1,10 +1,10 @@
 //! Up to which seqno readers see: one number, from the ordered section to all readers.
 
-use super::published::Published;
 use crate::base::key::SeqNo;
 use crate::base::sync::atomic::AtomicU64;
 use crate::base::sync::epoch::Guard;
 use crate::base::sync::{Arc, mutant, weakened};
+use crate::tree::published::Published;
 
 /// Seqno of the newest write that readers see.
 pub(crate) struct Visible(AtomicU64);

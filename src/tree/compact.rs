@@ -16,8 +16,8 @@ use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, Tag, compare};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
+use crate::cursor::heap::MergeHeap;
 use crate::exec::Local;
-use crate::iter::heap::MergeHeap;
 use crate::table::Table;
 
 /// Work between two looks at the clock: entries, large values counting for many.

@@ -15,7 +15,7 @@ struct Entry {
 
 /// Entries, kept as keys and values one behind the other.
 #[derive(Default)]
-pub(super) struct Replayed {
+pub(crate) struct Replayed {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     /// Bytes that all keys begin with.
@@ -24,7 +24,7 @@ pub(super) struct Replayed {
 
 impl Replayed {
     /// Adds an entry. Lengths are within the limits.
-    pub(super) fn add(&mut self, key: &[u8], tag: Tag, value: &[u8]) {
+    pub(crate) fn add(&mut self, key: &[u8], tag: Tag, value: &[u8]) {
         self.common_len = match self.entries.first() {
             None => key.len(),
             Some(first) => {
@@ -40,12 +40,12 @@ impl Replayed {
     }
 
     /// Number of entries.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Bytes of all keys and values.
-    pub(super) fn payload_bytes(&self) -> usize {
+    pub(crate) fn payload_bytes(&self) -> usize {
         self.bytes.len()
     }
 
@@ -54,7 +54,7 @@ impl Replayed {
     }
 
     /// Brings the entries in the order of a table: by key, newest first.
-    pub(super) fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         let mut entries = std::mem::take(&mut self.entries);
         for entry in &mut entries {
             entry.head = head(&self.key(entry)[self.common_len..]);
@@ -67,7 +67,7 @@ impl Replayed {
     }
 
     /// The entries in their present order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Tag, &[u8])> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Tag, &[u8])> {
         self.entries.iter().map(|entry| {
             let value = entry.start + entry.key_len as usize;
             (self.key(entry), entry.tag, &self.bytes[value..value + entry.value_len as usize])
