@@ -19,6 +19,7 @@ use super::manifest_image::load;
 use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
@@ -195,16 +196,30 @@ pub(super) fn record_at(number: u64, bytes: &[u8], offset: usize) -> Option<&[u8
 }
 
 /// Reads the manifest `number` and makes it durable; `None` if its first record was never completed.
-/// What is read may be in the page cache alone: whoever wrote it may have died before its sync.
+/// What is read may be in the page cache alone: whoever wrote it may have died before its sync, or its sync may have
+/// failed, after which the kernel takes the pages for clean and the next sync does nothing. So the same bytes are
+/// written once more before they are synced.
 pub(crate) async fn read(local: &Local, directory: &Directory, number: u64) -> Result<Option<Levels>> {
-    let file = directory.open(local, FileKind::Manifest(number), OpenMode::Read)?;
+    let file = directory.open(local, FileKind::Manifest(number), OpenMode::Write)?;
     let len = local.io().file_len(&file)?;
     let bytes = load(local, &file, number, len).await?;
     let levels = parse(file.path(), number, &bytes, len)?;
     if levels.is_some() && !planted!(FoundManifestNotSynced) {
+        rewrite(local, &file, &bytes).await?;
         local.sync(&file).await?;
     }
     Ok(levels)
+}
+
+/// Writes the first bytes of a file, which are these, once more.
+async fn rewrite(local: &Local, file: &File, bytes: &[u8]) -> Result<()> {
+    for (index, piece) in bytes.chunks(REQUEST_LEN_MAX).enumerate() {
+        let mut buffer = Buffer::with_capacity(piece.len());
+        buffer.extend_from_slice(piece);
+        let offset = (index * REQUEST_LEN_MAX) as u64;
+        local.write(file, offset, Data::Owned(buffer), false).await?;
+    }
+    Ok(())
 }
 
 /// From the first `bytes` of a file of `file_len`, among them all records.

@@ -46,6 +46,8 @@ pub(crate) use process::Process;
 pub(crate) enum OpenMode {
     /// An existing file, to read through the page cache.
     Read,
+    /// An existing file, to read and write through the page cache.
+    Write,
     /// A new file (an existing one is truncated), to read and write through the page cache.
     Create,
     /// An existing file, to write past the page cache: offsets, lengths and memory must be

@@ -96,6 +96,7 @@ fn leads_to_file(dir: &Dir, name: &CStr) -> bool {
 pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
     let (operation, flags) = match mode {
         OpenMode::Read => ("open", OFlags::RDONLY),
+        OpenMode::Write => ("open for writing", OFlags::RDWR),
         OpenMode::Create => ("create", OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC),
         OpenMode::Direct => ("open for direct writing", OFlags::RDWR | OFlags::DIRECT),
     };

@@ -56,6 +56,37 @@ fn an_opening_makes_durable_what_it_builds_upon() {
     }
 }
 
+/// An opening dies with its manifest written and not synced; the next fails to sync it, after which the kernel holds
+/// it for clean although the device has lost it; a third goes so far, and the power goes.
+fn sweep_after_a_failed_sync() -> Result<(), String> {
+    for first in 0..FIRST_STEPS {
+        for third in (first % STRIDE..3 * FIRST_STEPS).step_by(STRIDE) {
+            let world = World::new((first * 1000 + third) as u64, Faults::default());
+            assert!(!open_in_part(&world, first));
+            world.crash_process();
+            let only = vec!["MANIFEST-".to_owned()];
+            world.set_faults(Faults { sync_error: 1.0, only, ..Faults::default() });
+            let _refused = try_open(&world);
+            world.crash_process();
+            world.set_faults(Faults::default());
+            let ended = open_in_part(&world, third);
+            world.crash_power(Survival::Nothing);
+            if let Err(error) = try_open(&world) {
+                return Err(format!("dead after {first} steps, without power after {third}: {error}"));
+            }
+            if ended {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_opening_does_not_trust_a_sync_after_one_that_failed() {
+    assert_eq!(sweep_after_a_failed_sync(), Ok(()));
+}
+
 #[test]
 fn an_opening_that_does_not_is_noticed() {
     for (bug, survival) in
