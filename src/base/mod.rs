@@ -1,12 +1,13 @@
 //! The lowest layer: what every other layer may use and nothing that does I/O.
 //!
-//! Errors, options and limits, the byte codec, keys with their place in the total order,
-//! and the synchronisation types.
+//! Errors, options and limits, the byte codec, keys with their place in the total order, ranges of
+//! them, and the synchronisation types.
 
 pub(crate) mod codec;
 pub(crate) mod coverage;
 pub(crate) mod error;
 pub(crate) mod key;
+pub(crate) mod key_range;
 pub(crate) mod limits;
 pub(crate) mod metrics;
 pub(crate) mod options;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::bounds::successor;
 use super::moment::Moment;
 use crate::base::error::Result;
+use crate::base::key::successor;
 use crate::base::planted::planted;
 use crate::cursor::merge::{Course, Merge};
 

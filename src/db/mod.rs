@@ -1,7 +1,6 @@
 //! The public face: [`Db`], batches, snapshots, ranges and cursors. No logic of its own.
 
 mod batch;
-mod bounds;
 mod cursor;
 mod moment;
 mod range;
@@ -25,14 +24,13 @@ pub use snapshot::Snapshot;
 pub use stepper::{OpeningDb, Stepper};
 
 use crate::base::error::Result;
+use crate::base::key_range::KeyRange;
 use crate::base::options::{Durability, Options, WriteOptions};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::value::Value;
 use crate::engine::{Handle, Stats};
 use crate::exec::block_on;
-use crate::tree::ranges::KeyRange;
-use bounds::Bounds;
 use moment::Moment;
 
 /// An open database. Cheap to clone, usable from any thread; all clones are one database.
@@ -230,12 +228,12 @@ impl Db {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Range {
-        Range::new(self.moment(), Bounds::of_range(&range))
+        Range::new(self.moment(), KeyRange::of_bounds(&range))
     }
 
     /// The keys that begin with `prefix`, with their values, in order, from either end, as of now.
     pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Range {
-        Range::new(self.moment(), Bounds::of_prefix(prefix.as_ref()))
+        Range::new(self.moment(), KeyRange::of_prefix(prefix.as_ref()))
     }
 
     /// All keys with their values, in order, from either end, as of now.
@@ -306,11 +304,7 @@ impl Db {
     /// # Errors
     /// [`Error::Closed`](crate::Error::Closed).
     pub fn approximate_size<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Result<u64> {
-        let bounds = Bounds::of_range(&range);
-        if bounds.is_empty() {
-            return self.handle.0.check_open().map(|()| 0);
-        }
-        self.handle.0.approximate_size(&KeyRange { lower: bounds.lower, upper: bounds.upper })
+        self.handle.0.approximate_size(&KeyRange::of_bounds(&range))
     }
 
     /// The state of all levels and the counters since opening.

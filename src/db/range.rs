@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::bounds::Bounds;
 use super::moment::Moment;
 use crate::base::error::Result;
+use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::value::Value;
 use crate::cursor::merge::{Course, Merge};
@@ -54,7 +54,7 @@ pub struct Keys(Walk);
 /// A range of keys at one moment, walked from both ends until they meet.
 struct Walk {
     moment: Moment,
-    bounds: Bounds,
+    range: KeyRange,
     front: Option<Merge>,
     back: Option<Merge>,
     /// Whether values are wanted of merges that have not begun.
@@ -64,7 +64,7 @@ struct Walk {
 
 impl Walk {
     fn merge(&self, backward: bool) -> Result<Merge> {
-        let bound = if backward { self.bounds.upper.as_deref() } else { Some(self.bounds.lower.as_slice()) };
+        let bound = if backward { self.range.upper.as_deref() } else { Some(self.range.lower.as_slice()) };
         self.moment.merge(bound, Course { backward, values: self.values })
     }
 
@@ -76,7 +76,7 @@ impl Walk {
         let Some(merge) = &mut self.front else { return Ok(None) };
         let Some(taken) = merge.next(take)? else { return Ok(None) };
         let from_back = self.back.as_ref().and_then(Merge::key);
-        let upper = from_back.or(self.bounds.upper.as_deref());
+        let upper = from_back.or(self.range.upper.as_deref());
         let is_within = |key: &[u8]| match upper {
             Some(upper) => key < upper || (planted!(ForwardBoundWrong) && key == upper),
             None => true,
@@ -94,8 +94,8 @@ impl Walk {
         let from_front = self.front.as_ref().and_then(Merge::key);
         let is_within = |key: &[u8]| match from_front {
             Some(reached) => key > reached,
-            None if planted!(ReverseBoundWrong) => key > self.bounds.lower.as_slice(),
-            None => key >= self.bounds.lower.as_slice(),
+            None if planted!(ReverseBoundWrong) => key > self.range.lower.as_slice(),
+            None => key >= self.range.lower.as_slice(),
         };
         Ok(merge.key().is_some_and(is_within).then_some(taken))
     }
@@ -112,9 +112,9 @@ impl Walk {
 }
 
 impl Range {
-    pub(super) fn new(moment: Moment, bounds: Bounds) -> Self {
-        let ended = bounds.is_empty();
-        Self(Walk { moment, bounds, front: None, back: None, values: true, ended })
+    pub(super) fn new(moment: Moment, range: KeyRange) -> Self {
+        let ended = range.is_empty();
+        Self(Walk { moment, range, front: None, back: None, values: true, ended })
     }
 
     /// What is left of the range, without values.
@@ -165,8 +165,8 @@ impl Walk {
         let show = |key: &[u8]| key.escape_ascii().to_string();
         let reached = |merge: &Option<Merge>| merge.as_ref().and_then(Merge::key).map(show);
         f.debug_struct(name)
-            .field("from", &show(&self.bounds.lower))
-            .field("below", &self.bounds.upper.as_deref().map(show))
+            .field("from", &show(&self.range.lower))
+            .field("below", &self.range.upper.as_deref().map(show))
             .field("seqno", &self.moment.seqno)
             .field("front", &reached(&self.front))
             .field("back", &reached(&self.back))

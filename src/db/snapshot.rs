@@ -3,11 +3,11 @@
 use std::fmt;
 use std::ops::RangeBounds;
 
-use super::bounds::Bounds;
 use super::moment::Moment;
 use super::{Cursor, Keys, Range};
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
+use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
 use crate::base::value::Value;
 use crate::engine::Handle;
@@ -56,12 +56,12 @@ impl Snapshot {
 
     /// The keys of a range with the values they had.
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Range {
-        Range::new(self.moment(), Bounds::of_range(&range))
+        Range::new(self.moment(), KeyRange::of_bounds(&range))
     }
 
     /// The keys that began with `prefix`, with the values they had.
     pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Range {
-        Range::new(self.moment(), Bounds::of_prefix(prefix.as_ref()))
+        Range::new(self.moment(), KeyRange::of_prefix(prefix.as_ref()))
     }
 
     /// All keys with the values they had, in order, from either end.

@@ -7,6 +7,7 @@ use super::shape::{partition_range, shape_of, slice};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
+use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
@@ -15,7 +16,6 @@ use crate::tree::compact::{Step, compact};
 use crate::tree::holes::hole_around;
 use crate::tree::levels::{Edit, PartitionRecord};
 use crate::tree::plan::{Goals, Plan, plan};
-use crate::tree::ranges::KeyRange;
 use crate::tree::view::Files;
 
 /// What a step at work has taken.

@@ -2,10 +2,10 @@
 
 use super::compaction::Jobs;
 use crate::base::key::SeqNo;
+use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::table::Table;
 use crate::tree::plan::{FlushedShape, PartitionShape, Shape};
-use crate::tree::ranges::KeyRange;
 use crate::tree::view::{Files, Flushed};
 
 /// From the lower bound of one partition to the upper one of another.

@@ -2,12 +2,15 @@
 
 use super::Engine;
 use crate::base::error::Result;
-use crate::tree::ranges::KeyRange;
+use crate::base::key_range::KeyRange;
 
 impl Engine {
     /// About how many bytes the keys of a range take in memtables and files. Reads indexes, no blocks.
     pub(crate) fn approximate_size(&self, range: &KeyRange) -> Result<u64> {
         self.check_open()?;
+        if range.is_empty() {
+            return Ok(0);
+        }
         let view = self.published.get();
         let (lower, upper) = (range.lower.as_slice(), range.upper.as_deref());
         let memtables = std::iter::once(&view.memtable).chain(&view.frozen);

@@ -7,13 +7,14 @@
 //! nothing older than its inputs lies elsewhere, and a tombstone with nothing older behind it in the merge can go.
 
 use super::output::{Made, Output, TableWriter};
-use super::ranges::{KeyRange, RangeSet};
+use super::ranges::RangeSet;
 use super::retention::{Need, Retention};
 use super::scan::Scan;
 use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, Tag, compare};
+use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cursor::heap::MergeHeap;

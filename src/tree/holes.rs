@@ -5,9 +5,11 @@
 //! not only there, but as far as the hole between two of its keys goes. So a file costs one edit for
 //! each hole, however many partitions lie in it.
 
-use super::ranges::{KeyRange, RangeSet};
+use super::ranges::RangeSet;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::key::successor;
+use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
@@ -35,8 +37,7 @@ pub(crate) async fn hole_around(
     reached!("compaction: an L2 file has nothing for a partition");
     let mut lower = Vec::new();
     if let Some(last) = last_below(local, table, &range.lower).await? {
-        lower = last;
-        lower.push(0);
+        lower = successor(&last);
     }
     let upper = match &range.upper {
         None => None,

@@ -7,9 +7,10 @@
 
 use std::collections::HashSet;
 
-use super::ranges::{KeyRange, RangeSet};
+use super::ranges::RangeSet;
 use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::key::SeqNo;
+use crate::base::key_range::KeyRange;
 use crate::base::limits::{FILE_NUMBER_MAX, LSN_MAX, SEQNO_STATED_MAX};
 
 /// A table file as the manifest names it.

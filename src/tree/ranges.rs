@@ -1,59 +1,7 @@
-//! Ranges of user keys, and sets of them.
+//! A set of keys, as disjoint ranges: what of an L2 file is consumed.
 
-use crate::base::codec::{Cursor, put_bytes};
-
-/// Keys from `lower` on, up to but without `upper`; `None` is above every key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct KeyRange {
-    pub(crate) lower: Vec<u8>,
-    pub(crate) upper: Option<Vec<u8>>,
-}
-
-impl KeyRange {
-    /// Whether `key` is in the range.
-    pub(crate) fn contains(&self, key: &[u8]) -> bool {
-        self.lower.as_slice() <= key && self.is_below_upper(key)
-    }
-
-    /// Whether `key` lies below the upper bound.
-    pub(crate) fn is_below_upper(&self, key: &[u8]) -> bool {
-        self.upper.as_deref().is_none_or(|upper| key < upper)
-    }
-
-    /// Whether some key may be in both ranges.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.is_below_upper(&other.lower) && other.is_below_upper(&self.lower)
-    }
-
-    /// Whether a key between `min` and `max`, both included, may be in the range.
-    pub(crate) fn touches(&self, min: &[u8], max: &[u8]) -> bool {
-        self.is_below_upper(min) && self.lower.as_slice() <= max
-    }
-
-    /// Appends the encoding.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        put_bytes(out, &self.lower);
-        encode_bound(out, self.upper.as_deref());
-    }
-
-    /// Reads an encoding; `None` if it is none.
-    pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
-        let lower = cursor.bytes()?.to_vec();
-        let upper = match cursor.u8()? {
-            0 => None,
-            1 => Some(cursor.bytes()?.to_vec()),
-            _ => return None,
-        };
-        upper.as_ref().is_none_or(|upper| lower < *upper).then_some(Self { lower, upper })
-    }
-}
-
-fn encode_bound(out: &mut Vec<u8>, bound: Option<&[u8]>) {
-    out.push(u8::from(bound.is_some()));
-    if let Some(bound) = bound {
-        put_bytes(out, bound);
-    }
-}
+use crate::base::codec::{Cursor, put_varint};
+use crate::base::key_range::KeyRange;
 
 /// A set of keys: disjoint ranges in order, none adjacent to another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,7 +68,7 @@ impl RangeSet {
 
     /// Appends the encoding.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        crate::base::codec::put_varint(out, self.0.len() as u64);
+        put_varint(out, self.0.len() as u64);
         self.0.iter().for_each(|range| range.encode(out));
     }
 

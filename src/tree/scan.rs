@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-use super::ranges::KeyRange;
 use crate::base::error::{Error, Result};
 use crate::base::key::{SeqNo, Tag};
+use crate::base::key_range::KeyRange;
 use crate::base::limits::SECTOR;
 use crate::base::sync::Arc;
 use crate::exec::{Local, Submitted};
