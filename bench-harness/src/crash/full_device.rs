@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_page_of_results_names_every_field_and_no_other() {
-        let page = include_str!("../../../docs/results-schema.md");
+        let page = include_str!("../../docs/results-schema.md");
         let section =
             page.split("\n## crash full\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
         let named: Vec<_> =

@@ -56,7 +56,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// A row of the table in docs/workloads.md: name, default, values, what it is.
+    /// A row of the table in bench-harness/docs/workloads.md: name, default, values, what it is.
     pub fn markdown(&self) -> String {
         let values = match self.kind {
             Kind::Count { min, max: u64::MAX } => format!("whole, from {min}"),

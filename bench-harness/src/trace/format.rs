@@ -1,4 +1,4 @@
-//! The bytes of our own traces; `docs/trace-format.md` says the same in words.
+//! The bytes of our own traces; `bench-harness/docs/trace-format.md` says the same in words.
 //!
 //! ```text
 //! file   = header block* end

@@ -65,10 +65,10 @@ fn what_was_written_is_read_over_many_blocks() {
     assert_eq!(read(&written(&[])), (Vec::new(), None));
 }
 
-/// The bytes that docs/trace-format.md shows; a file of version 1 stays readable.
+/// The bytes that bench-harness/docs/trace-format.md shows; a file of version 1 stays readable.
 #[test]
 fn the_bytes_are_those_of_the_page() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/trace-format.md"));
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/trace-format.md"));
     let page = page.unwrap();
     let example = page.split("```hex\n").nth(1).unwrap().split("```").next().unwrap();
     let shown = example.lines().flat_map(|line| line.split("  ").next().unwrap().split(' '));

@@ -117,7 +117,7 @@ fn base64(text: &str) -> Vec<u8> {
 
 /// The names in the tables of a section: what stands in code at the head of a row.
 fn documented(section: &str) -> BTreeSet<String> {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/exports.md");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/exports.md");
     let page = std::fs::read_to_string(page).unwrap();
     let section = page.split(&format!("\n## {section}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
     let heads = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));

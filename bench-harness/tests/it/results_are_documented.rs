@@ -1,4 +1,4 @@
-//! `docs/results-schema.md` names every field of a result, and no field that is not there.
+//! `bench-harness/docs/results-schema.md` names every field of a result, and no field that is not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +59,7 @@ fn collect(section: &str, value: &Value, fields: &mut Fields) {
 
 /// The fields of the page: all, and those that are not optional.
 fn documented() -> (Fields, Fields) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/results-schema.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/results-schema.md");
     let text = std::fs::read_to_string(path).unwrap();
     let (mut all, mut needed) = (Fields::new(), Fields::new());
     for section in text.split("\n## ").skip(1) {
@@ -117,6 +117,6 @@ fn every_field_of_a_result_is_on_the_page_and_every_field_of_the_page_in_a_resul
         "docs/results-schema.md names what is not there"
     );
     let text =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/results-schema.md")).unwrap();
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/results-schema.md")).unwrap();
     assert!(text.contains(&format!("`schema` is **{}**", job["schema"])), "the page is of another version");
 }
