@@ -23,16 +23,19 @@ impl Record {
     }
 
     /// The user key.
+    #[inline]
     pub(super) fn key(&self) -> &[u8] {
         &self.bytes[..self.key_len as usize]
     }
 
     /// The value; empty for a deletion.
+    #[inline]
     pub(super) fn value(&self) -> &[u8] {
         &self.bytes[self.key_len as usize..]
     }
 
     /// Seqno and kind.
+    #[inline]
     pub(super) fn tag(&self) -> Tag {
         self.tag
     }
@@ -45,6 +48,7 @@ pub(super) trait Position {
 }
 
 impl Position for Record {
+    #[inline]
     fn position(&self) -> (&[u8], SeqNo) {
         (self.key(), self.tag.seqno())
     }
@@ -57,18 +61,21 @@ pub(super) struct Probe<'a> {
 }
 
 impl Position for Probe<'_> {
+    #[inline]
     fn position(&self) -> (&[u8], SeqNo) {
         (self.key, self.seqno)
     }
 }
 
 impl<'a> Borrow<dyn Position + 'a> for Record {
+    #[inline]
     fn borrow(&self) -> &(dyn Position + 'a) {
         self
     }
 }
 
 impl Ord for dyn Position + '_ {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         let ((a_key, a_seqno), (b_key, b_seqno)) = (self.position(), other.position());
         compare(a_key, a_seqno, b_key, b_seqno)
@@ -90,6 +97,7 @@ impl PartialEq for dyn Position + '_ {
 impl Eq for dyn Position + '_ {}
 
 impl Ord for Record {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         (self as &dyn Position).cmp(other)
     }
