@@ -1,5 +1,7 @@
 //! Rules of the house, held over the source text. Each message names what to do instead.
 
+mod circles;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
