@@ -5,6 +5,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod coverage;
+pub(crate) mod direction;
 pub(crate) mod error;
 pub(crate) mod key;
 pub(crate) mod key_range;
@@ -15,3 +16,4 @@ pub(crate) mod planted;
 pub(crate) mod slab;
 pub(crate) mod sync;
 pub(crate) mod value;
+pub(crate) mod visibility;

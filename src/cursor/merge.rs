@@ -1,159 +1,111 @@
-//! All sources of a view in one order, each key once, as a reader at one seqno sees it.
+//! Several cursors as one: all their entries in one order.
 
-use super::Fetch;
 use super::heap::MergeHeap;
-use super::source::{FlushedCursor, PartitionsCursor, Source};
-use crate::base::error::Result;
-use crate::base::key::{Kind, SeqNo, compare};
+use super::{Cursor, Entry, Moved, NeedsBlock};
+use crate::base::direction::Direction;
+use crate::base::key::compare;
 use crate::base::sync::Arc;
-use crate::memtable::MemtableCursor;
-use crate::tree::view::View;
+use crate::table::Block;
 
-/// Which way a merge goes, and what of an entry it shows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Course {
-    /// Downwards.
-    pub(crate) backward: bool,
-    /// Values are shown. Without, they may be empty: nobody looks at them, so nobody copies them.
-    pub(crate) values: bool,
-}
-
-/// A merged, visible order with its position.
-pub(crate) struct Merge {
-    sources: Vec<Source>,
+/// A position among the entries of several cursors, which all go in its direction. No two of them hold
+/// the same version of a key.
+pub(crate) struct Merge<C> {
+    cursors: Vec<C>,
+    direction: Direction,
+    /// The cursors that are on an entry. While it advances and waits for a block, the top waits.
     heap: MergeHeap,
-    seqno: SeqNo,
-    backward: bool,
-    /// The key that was decided last: its other versions count for nothing.
-    passed: Option<Vec<u8>>,
-    fetch: Arc<dyn Fetch>,
-    /// Entries passed, deletes among them, and keys shown: told at the end, so that passing one costs
-    /// no shared counter.
-    entries: u64,
-    tombstones: u64,
-    shown: u64,
+    /// While it seeks: the cursors that wait for a block.
+    seeking: Vec<(usize, NeedsBlock)>,
 }
 
-impl Drop for Merge {
-    fn drop(&mut self) {
-        let skipped = self.entries - self.shown;
-        if skipped > 0 {
-            self.fetch.skipped(skipped, self.tombstones);
+impl<C: Cursor> Merge<C> {
+    /// A merge on no entry yet.
+    pub(crate) fn new(cursors: Vec<C>, direction: Direction) -> Self {
+        Self { cursors, direction, heap: MergeHeap::default(), seeking: Vec::new() }
+    }
+
+    /// The cursor that waits for the block asked for last.
+    pub(crate) fn waiting(&mut self) -> &mut C {
+        let number = match self.seeking.last() {
+            Some((number, _)) => *number,
+            None => self.heap.top().expect("a merge that waits without seeking advances its top"),
+        };
+        &mut self.cursors[number]
+    }
+
+    /// Orders the cursors once none of them waits any more.
+    fn order(&mut self) -> Moved {
+        if let Some((_, needed)) = self.seeking.last() {
+            return Err(needed.clone());
         }
-    }
-}
-
-impl Merge {
-    /// From the first key at or after `bound` upwards, or from the last before it downwards.
-    pub(crate) fn new(
-        view: &View,
-        fetch: &Arc<dyn Fetch>,
-        seqno: SeqNo,
-        bound: Option<&[u8]>,
-        course: Course,
-    ) -> Result<Self> {
-        let Course { backward, values } = course;
-        let mut sources = Vec::with_capacity(2 + view.frozen.len() + view.files.flushed.len());
-        for memtable in std::iter::once(&view.memtable).chain(&view.frozen) {
-            let memtable = Arc::clone(memtable);
-            sources.push(Source::Memtable(if backward {
-                MemtableCursor::backward(memtable, bound, values)
-            } else {
-                MemtableCursor::forward(memtable, bound, values)
-            }));
-        }
-        for index in 0..view.files.flushed.len() {
-            let cursor = FlushedCursor::new(&view.files, index, fetch, bound, backward)?;
-            sources.push(Source::Flushed(cursor));
-        }
-        sources.push(Source::Partitions(PartitionsCursor::new(&view.files, fetch, bound, backward)?));
-        sources.retain(|source| source.entry().is_some());
-        let heap = MergeHeap::new(0..sources.len(), |a, b| less(&sources, backward, a, b));
-        let (passed, fetch) = (None, Arc::clone(fetch));
-        Ok(Self { sources, heap, seqno, backward, passed, fetch, entries: 0, tombstones: 0, shown: 0 })
+        let (cursors, direction) = (&self.cursors, self.direction);
+        let live = (0..cursors.len()).filter(|number| cursors[*number].entry().is_some());
+        self.heap = MergeHeap::new(live, |a, b| is_before(cursors, direction, a, b));
+        Ok(())
     }
 
-    /// Goes to the next visible key and returns what `take` made of it and its value; `None` at the
-    /// end. Of a key with several versions, `take` may be asked more than once: the last time counts.
-    pub(crate) fn next<R>(&mut self, take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
-        let found = if self.backward { self.next_backward(take) } else { self.next_forward(take) }?;
-        self.shown += u64::from(found.is_some());
-        Ok(found)
-    }
-
-    /// The key that [`next`](Self::next) went to; `None` before the first.
-    pub(crate) fn key(&self) -> Option<&[u8]> {
-        self.passed.as_deref()
-    }
-
-    /// Which way it goes.
-    pub(crate) fn is_backward(&self) -> bool {
-        self.backward
-    }
-
-    fn advance_top(&mut self, top: usize, kind: Kind) -> Result<()> {
-        self.entries += 1;
-        self.tombstones += u64::from(kind == Kind::Delete);
-        self.sources[top].advance()?;
-        let (sources, backward) = (&self.sources, self.backward);
-        let less = |a, b| less(sources, backward, a, b);
-        if sources[top].entry().is_some() {
-            self.heap.top_moved(less);
+    /// Puts the top where it belongs after it has moved.
+    #[inline]
+    fn place_top(&mut self, top: usize) {
+        let (cursors, direction) = (&self.cursors, self.direction);
+        let is_before = |a, b| is_before(cursors, direction, a, b);
+        if cursors[top].entry().is_some() {
+            self.heap.top_moved(is_before);
         } else {
-            self.heap.top_ended(less);
+            self.heap.top_ended(is_before);
+        }
+    }
+}
+
+impl<C: Cursor> Cursor for Merge<C> {
+    fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
+        self.heap = MergeHeap::default();
+        self.seeking.clear();
+        // All of them, although the first may have to wait: so all blocks that are needed are known. From
+        // the end, since the last that waits is served first.
+        for (number, cursor) in self.cursors.iter_mut().enumerate().rev() {
+            if let Err(needed) = cursor.seek(bound) {
+                self.seeking.push((number, needed));
+            }
+        }
+        self.order()
+    }
+
+    #[inline]
+    fn advance(&mut self) -> Moved {
+        if let Some(top) = self.heap.top() {
+            self.cursors[top].advance()?;
+            self.place_top(top);
         }
         Ok(())
     }
 
-    /// Versions come newest first: the first visible one decides.
-    fn next_forward<R>(&mut self, mut take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
-        while let Some(top) = self.heap.top() {
-            let Some((key, tag, value)) = self.sources[top].entry() else { break };
-            let decided = self.passed.as_deref() == Some(key);
-            let mut found = None;
-            if !decided && tag.seqno() <= self.seqno {
-                pass(&mut self.passed, key);
-                found = (tag.kind() == Kind::Put).then(|| take(key, value));
-            }
-            self.advance_top(top, tag.kind())?;
-            if found.is_some() {
-                return Ok(found);
-            }
+    fn supply(&mut self, block: Arc<Block>) -> Moved {
+        let Some((number, _)) = self.seeking.pop() else {
+            let top = self.heap.top().expect("a merge that waits without seeking advances its top");
+            self.cursors[top].supply(block)?;
+            self.place_top(top);
+            return Ok(());
+        };
+        if let Err(needed) = self.cursors[number].supply(block) {
+            self.seeking.push((number, needed));
         }
-        Ok(None)
+        self.order()
     }
 
-    /// Versions come oldest first: the last visible one decides.
-    fn next_backward<R>(&mut self, mut take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
-        let mut newest = None;
-        while let Some(top) = self.heap.top() {
-            let Some((key, tag, value)) = self.sources[top].entry() else { break };
-            if self.passed.as_deref() != Some(key) {
-                if newest.is_some() {
-                    break;
-                }
-                pass(&mut self.passed, key);
-            }
-            if tag.seqno() <= self.seqno {
-                newest = (tag.kind() == Kind::Put).then(|| take(key, value));
-            }
-            self.advance_top(top, tag.kind())?;
-        }
-        Ok(newest)
+    #[inline]
+    fn entry(&self) -> Option<Entry<'_>> {
+        self.cursors[self.heap.top()?].entry()
     }
 }
 
-/// Notes a key in memory that is used again.
-fn pass(passed: &mut Option<Vec<u8>>, key: &[u8]) {
-    let passed = passed.get_or_insert_default();
-    passed.clear();
-    passed.extend_from_slice(key);
-}
-
-fn less(sources: &[Source], backward: bool, a: usize, b: usize) -> bool {
-    let (Some((a_key, a_tag, _)), Some((b_key, b_tag, _))) = (sources[a].entry(), sources[b].entry()) else {
-        return false;
-    };
-    let order = compare(a_key, a_tag.seqno(), b_key, b_tag.seqno());
-    if backward { order.is_gt() } else { order.is_lt() }
+/// Whether the entry of cursor `a` comes before that of `b`.
+#[inline]
+fn is_before<C: Cursor>(cursors: &[C], direction: Direction, a: usize, b: usize) -> bool {
+    let (Some(a), Some(b)) = (cursors[a].entry(), cursors[b].entry()) else { return false };
+    let order = compare(a.key, a.tag.seqno(), b.key, b.tag.seqno());
+    match direction {
+        Direction::Forward => order.is_lt(),
+        Direction::Backward => order.is_gt(),
+    }
 }

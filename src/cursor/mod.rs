@@ -1,23 +1,76 @@
-//! Iteration: cursors over memtables, L2 files and partitions, merged into one order.
+//! Cursors: positions among sorted entries, and their merge into one order.
 //!
-//! A cursor has a direction from the start: forward from a key on, or backward from before a key.
-//! [`merge::Merge`] shows of each key the version that a reader at its seqno sees.
+//! Whatever holds entries has a [`Cursor`]: a memtable, a table, and in the layers above an L2 file
+//! without what is consumed of it, the partitions in a row, a range of a compaction's input. A [`Merge`] of
+//! cursors is a cursor again; a [`VisibleCursor`] shows of one the keys that a reader at a seqno has.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `memtable_cursor`, `table_cursor` | what holds entries |
+//! | `merge`, `heap` | several cursors as one |
+//! | `visible` | each key once, as a reader sees it |
+//!
+//! **Cursors do no I/O and never wait.** A move that comes to a block which is not in memory ends with
+//! [`NeedsBlock`], as a lookup does. Whoever drives the cursor reads the block as it likes, blocking or
+//! awaiting, hands it over with [`Cursor::supply`], and so on until the move is done:
+//!
+//! ```text
+//! let mut moved = cursor.advance();
+//! while let Err(needed) = moved {
+//!     moved = cursor.supply(read(&needed)?);
+//! }
+//! ```
 
-pub(crate) mod heap;
-pub(crate) mod merge;
-pub(crate) mod source;
-pub(crate) mod table_cursor;
+mod heap;
+mod memtable_cursor;
+mod merge;
+mod table_cursor;
+mod visible;
 
-use crate::base::error::Result;
+pub(crate) use memtable_cursor::MemtableCursor;
+pub(crate) use merge::Merge;
+pub(crate) use table_cursor::TableCursor;
+pub(crate) use visible::{Passed, VisibleCursor};
+
+use crate::base::key::Tag;
 use crate::base::sync::Arc;
 use crate::table::{Block, Table};
 
-/// Where blocks come from: the cache, or a read on the calling thread.
-pub(crate) trait Fetch: Send + Sync {
-    /// Block number `number` of `table`, verified.
-    fn block(&self, table: &Table, number: usize) -> Result<Arc<Block>>;
+/// An entry at the position of a cursor.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) tag: Tag,
+    /// Empty for a delete, and where nobody wants values.
+    pub(crate) value: &'a [u8],
+}
 
-    /// Hears from a merge, at its end, how many entries it passed without showing them: versions that
-    /// its reader does not see, and deletes, which are counted once more.
-    fn skipped(&self, entries: u64, tombstones: u64);
+/// What keeps a lookup or a move from going on: a block that must be read first.
+#[derive(Clone)]
+#[must_use = "nothing goes on before the block is there"]
+pub(crate) struct NeedsBlock {
+    pub(crate) table: Arc<Table>,
+    pub(crate) block_no: usize,
+}
+
+/// A move of a cursor: done, or not yet. Not an error: the `?` hands the need on to the driver.
+pub(crate) type Moved<T = ()> = Result<T, NeedsBlock>;
+
+/// A position among sorted entries that moves in one direction, given to it when it is made.
+///
+/// It is on no entry before the first seek, behind the last entry, and while a move waits for a block.
+/// Then only `supply` may follow, or a seek, which gives the move up.
+pub(crate) trait Cursor {
+    /// Goes to the first entry at or after `bound`, or backward to the last one before it. Without a
+    /// bound, to where the direction begins.
+    fn seek(&mut self, bound: Option<&[u8]>) -> Moved;
+
+    /// Moves on by one entry; from behind the last, nowhere.
+    fn advance(&mut self) -> Moved;
+
+    /// Goes on with the move that ended in [`NeedsBlock`]. The block is the one asked for.
+    fn supply(&mut self, block: Arc<Block>) -> Moved;
+
+    /// The entry at the position.
+    fn entry(&self) -> Option<Entry<'_>>;
 }

@@ -1,89 +1,34 @@
 //! A cursor over one table, block by block.
 
-use super::Fetch;
-use crate::base::error::Result;
-use crate::base::key::Tag;
+use super::{Cursor, Entry, Moved, NeedsBlock};
+use crate::base::direction::Direction;
 use crate::base::sync::Arc;
 use crate::memtable::NEWEST;
-use crate::table::{BlockCursor, Table};
+use crate::table::{Block, BlockCursor, Table};
 
-/// A position in a table that moves in one direction.
+/// A position in a table.
 pub(crate) struct TableCursor {
     table: Arc<Table>,
-    fetch: Arc<dyn Fetch>,
+    direction: Direction,
+    /// Whether blocks that the cache has are taken from there.
+    is_cached: bool,
+    /// Of the block that the cursor is in, or that it waits for.
     block_no: usize,
-    /// `None` behind the end.
+    /// What is sought in the block that it waits for; if nothing is, the block's first entry.
+    sought: Option<Vec<u8>>,
+    /// `None` on no entry.
     cursor: Option<BlockCursor>,
-    backward: bool,
 }
 
 impl TableCursor {
-    /// At the first entry at or after `from`, or at the very first.
-    pub(crate) fn forward(table: Arc<Table>, fetch: Arc<dyn Fetch>, from: Option<&[u8]>) -> Result<Self> {
-        let mut cursor = Self { table, fetch, block_no: 0, cursor: None, backward: false };
-        cursor.seek(from)?;
-        Ok(cursor)
+    /// A cursor on no entry yet, that takes blocks from the cache and asks for those that are not there.
+    pub(crate) fn new(table: Arc<Table>, direction: Direction) -> Self {
+        Self { table, direction, is_cached: true, block_no: 0, sought: None, cursor: None }
     }
 
-    /// At the last entry before `before`, or at the very last.
-    pub(crate) fn backward(table: Arc<Table>, fetch: Arc<dyn Fetch>, before: Option<&[u8]>) -> Result<Self> {
-        let mut cursor = Self { table, fetch, block_no: 0, cursor: None, backward: true };
-        cursor.seek(before)?;
-        Ok(cursor)
-    }
-
-    /// Goes to the first entry at or after `key`, or to the last one before it.
-    pub(crate) fn seek(&mut self, key: Option<&[u8]>) -> Result<()> {
-        let found = match key {
-            None if self.backward => self.table.block_count().checked_sub(1),
-            None => Some(0),
-            Some(key) if self.backward => self.table.find_block(key),
-            Some(key) => Some(self.table.find_block(key).unwrap_or(0)),
-        };
-        let Some(block_no) = found else {
-            self.cursor = None;
-            return Ok(());
-        };
-        self.load(block_no)?;
-        if let (Some(cursor), Some(key)) = (&mut self.cursor, key) {
-            if self.backward {
-                cursor.seek_before(key, NEWEST);
-            } else {
-                cursor.seek(key, NEWEST);
-            }
-        }
-        self.settle()
-    }
-
-    /// Puts the cursor on the end of a block where walking through it begins.
-    fn load(&mut self, block_no: usize) -> Result<()> {
-        let block = self.fetch.block(&self.table, block_no)?;
-        self.block_no = block_no;
-        let cursor = match &mut self.cursor {
-            Some(cursor) => {
-                cursor.reset(block);
-                cursor
-            }
-            none => none.insert(BlockCursor::new(block)),
-        };
-        if self.backward {
-            cursor.seek_to_last();
-        } else {
-            cursor.seek_to_first();
-        }
-        Ok(())
-    }
-
-    /// Goes on to the next block if the position is outside of this one.
-    fn settle(&mut self) -> Result<()> {
-        if self.cursor.as_ref().is_some_and(|cursor| !cursor.is_valid()) {
-            let next = if self.backward { self.block_no.checked_sub(1) } else { Some(self.block_no + 1) };
-            match next.filter(|next| *next < self.table.block_count()) {
-                Some(next) => self.load(next)?,
-                None => self.cursor = None,
-            }
-        }
-        Ok(())
+    /// As [`new`](Self::new), but asks for every block and leaves the cache alone.
+    pub(crate) fn uncached(table: Arc<Table>, direction: Direction) -> Self {
+        Self { is_cached: false, ..Self::new(table, direction) }
     }
 
     /// Goes behind the end.
@@ -91,21 +36,83 @@ impl TableCursor {
         self.cursor = None;
     }
 
-    /// The entry at the position.
-    pub(crate) fn entry(&self) -> Option<(&[u8], Tag, &[u8])> {
-        let cursor = self.cursor.as_ref()?;
-        Some((cursor.key(), cursor.tag(), cursor.value()))
-    }
-
-    /// Moves on by one entry.
-    pub(crate) fn advance(&mut self) -> Result<()> {
-        if let Some(cursor) = &mut self.cursor {
-            if self.backward {
-                cursor.prev();
-            } else {
-                cursor.next();
+    /// Goes into a block: to where `sought` leads, or to where the direction begins.
+    fn load(&mut self, block_no: usize, sought: Option<&[u8]>) -> Moved {
+        self.block_no = block_no;
+        let cached = if self.is_cached { self.table.cached_block_shared(block_no) } else { None };
+        match cached {
+            Some(block) => {
+                self.enter(block, sought);
+                Ok(())
+            }
+            None => {
+                self.cursor = None;
+                self.sought = sought.map(<[u8]>::to_vec);
+                Err(NeedsBlock { table: Arc::clone(&self.table), block_no })
             }
         }
-        self.settle()
+    }
+
+    fn enter(&mut self, block: Arc<Block>, sought: Option<&[u8]>) {
+        let cursor = match &mut self.cursor {
+            Some(cursor) => {
+                cursor.reset(block);
+                cursor
+            }
+            none => none.insert(BlockCursor::new(block)),
+        };
+        match sought {
+            Some(key) => cursor.seek(self.direction, key, NEWEST),
+            None => cursor.seek_to_start(self.direction),
+        }
+    }
+
+    /// Goes on to the next block if the position is outside of this one.
+    fn leave_passed_block(&mut self) -> Moved {
+        if self.cursor.as_ref().is_some_and(|cursor| !cursor.is_valid()) {
+            match self.direction.next_of(self.block_no, self.table.block_count()) {
+                Some(next) => self.load(next, None)?,
+                None => self.cursor = None,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cursor for TableCursor {
+    fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
+        let last = self.table.block_count() - 1;
+        let block_no = match (self.direction, bound) {
+            (Direction::Forward, None) => Some(0),
+            (Direction::Forward, Some(key)) => Some(self.table.find_block(key).unwrap_or(0)),
+            (Direction::Backward, None) => Some(last),
+            // No block: all keys are above.
+            (Direction::Backward, Some(key)) => self.table.find_block(key),
+        };
+        match block_no {
+            Some(block_no) => self.load(block_no, bound)?,
+            None => self.cursor = None,
+        }
+        self.leave_passed_block()
+    }
+
+    #[inline]
+    fn advance(&mut self) -> Moved {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.advance(self.direction);
+        }
+        self.leave_passed_block()
+    }
+
+    fn supply(&mut self, block: Arc<Block>) -> Moved {
+        let sought = self.sought.take();
+        self.enter(block, sought.as_deref());
+        self.leave_passed_block()
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<Entry<'_>> {
+        let cursor = self.cursor.as_ref()?;
+        Some(Entry { key: cursor.key(), tag: cursor.tag(), value: cursor.value() })
     }
 }

@@ -2,14 +2,9 @@
 
 use std::fmt;
 
-use super::moment::Moment;
+use crate::base::direction::Direction;
 use crate::base::error::Result;
-use crate::base::key::successor;
-use crate::base::planted::planted;
-use crate::cursor::merge::{Course, Merge};
-
-/// A buffer kept between two entries holds on to no more memory than this.
-const KEPT_BYTES: usize = 64 << 10;
+use crate::engine::{Moment, Position};
 
 /// A position among the keys of a database or a snapshot, moved by seeking and stepping in either
 /// direction.
@@ -51,18 +46,11 @@ const KEPT_BYTES: usize = 64 << 10;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a cursor reads nothing until it is moved, and pins files and memtables until it is dropped"]
-pub struct Cursor {
-    moment: Moment,
-    /// Stands just behind the entry, as seen in its direction; none while on no entry.
-    merge: Option<Merge>,
-    /// The entry, while there is a merge.
-    key: Vec<u8>,
-    value: Vec<u8>,
-}
+pub struct Cursor(Position);
 
 impl Cursor {
     pub(super) fn new(moment: Moment) -> Self {
-        Self { moment, merge: None, key: Vec::new(), value: Vec::new() }
+        Self(Position::new(moment))
     }
 
     /// Goes to the first key at or after `key`.
@@ -70,7 +58,7 @@ impl Cursor {
     /// # Errors
     /// [`Error::Closed`](crate::Error::Closed), [`Error::Corruption`](crate::Error::Corruption), I/O.
     pub fn seek(&mut self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.go(Some(key.as_ref()), false)
+        self.0.seek(key.as_ref(), Direction::Forward)
     }
 
     /// Goes to the last key at or before `key`.
@@ -78,7 +66,7 @@ impl Cursor {
     /// # Errors
     /// As [`seek`](Self::seek).
     pub fn seek_for_prev(&mut self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.go(Some(&successor(key.as_ref())), true)
+        self.0.seek(key.as_ref(), Direction::Backward)
     }
 
     /// Goes to the first key of all.
@@ -86,7 +74,7 @@ impl Cursor {
     /// # Errors
     /// As [`seek`](Self::seek).
     pub fn seek_to_first(&mut self) -> Result<bool> {
-        self.go(None, false)
+        self.0.seek_to_start(Direction::Forward)
     }
 
     /// Goes to the last key of all.
@@ -94,7 +82,7 @@ impl Cursor {
     /// # Errors
     /// As [`seek`](Self::seek).
     pub fn seek_to_last(&mut self) -> Result<bool> {
-        self.go(None, true)
+        self.0.seek_to_start(Direction::Backward)
     }
 
     /// Goes from the entry to the next larger key; from no entry, nowhere.
@@ -103,15 +91,7 @@ impl Cursor {
     /// As [`seek`](Self::seek).
     #[expect(clippy::should_implement_trait, reason = "an iterator's items could not borrow from it")]
     pub fn next(&mut self) -> Result<bool> {
-        match &self.merge {
-            None => self.moment.check_open().map(|()| false),
-            Some(merge) if !merge.is_backward() => self.step(),
-            Some(_) => {
-                let key = std::mem::take(&mut self.key);
-                let behind = if planted!(CursorTurnsInPlace) { key } else { successor(&key) };
-                self.go(Some(&behind), false)
-            }
-        }
+        self.0.advance(Direction::Forward)
     }
 
     /// Goes from the entry to the next smaller key; from no entry, nowhere.
@@ -119,73 +99,36 @@ impl Cursor {
     /// # Errors
     /// As [`seek`](Self::seek).
     pub fn prev(&mut self) -> Result<bool> {
-        match &self.merge {
-            None => self.moment.check_open().map(|()| false),
-            Some(merge) if merge.is_backward() => self.step(),
-            Some(_) => {
-                let key = std::mem::take(&mut self.key);
-                self.go(Some(&key), true)
-            }
-        }
+        self.0.advance(Direction::Backward)
     }
 
     /// Whether it stands on an entry.
     #[must_use]
     pub fn is_on_entry(&self) -> bool {
-        self.merge.is_some()
+        self.entry().is_some()
     }
 
     /// The key of the entry; `None` on no entry.
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
-        self.is_on_entry().then_some(&self.key)
+        self.entry().map(|(key, _)| key)
     }
 
     /// The value of the entry; `None` on no entry.
     #[must_use]
     pub fn value(&self) -> Option<&[u8]> {
-        self.is_on_entry().then_some(&self.value)
+        self.entry().map(|(_, value)| value)
     }
 
     /// Key and value of the entry; `None` on no entry.
     #[must_use]
     pub fn entry(&self) -> Option<(&[u8], &[u8])> {
-        self.key().zip(self.value())
+        self.0.entry()
     }
-
-    /// To the first entry at or after `bound`, or the last one before it.
-    fn go(&mut self, bound: Option<&[u8]>, backward: bool) -> Result<bool> {
-        self.merge = None;
-        self.moment.check_open()?;
-        self.merge = Some(self.moment.merge(bound, Course { backward, values: true })?);
-        self.step()
-    }
-
-    /// To the next entry in the direction of the merge.
-    fn step(&mut self) -> Result<bool> {
-        let Some(mut merge) = self.merge.take() else { return Ok(false) };
-        self.moment.check_open()?;
-        if self.value.capacity() > KEPT_BYTES {
-            self.value = Vec::new();
-        }
-        let (key, value) = (&mut self.key, &mut self.value);
-        let found = merge.next(|found_key, found_value| {
-            refill(key, found_key);
-            refill(value, found_value);
-        })?;
-        self.merge = found.map(|()| merge);
-        Ok(self.is_on_entry())
-    }
-}
-
-fn refill(buffer: &mut Vec<u8>, bytes: &[u8]) {
-    buffer.clear();
-    buffer.extend_from_slice(bytes);
 }
 
 impl fmt::Debug for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.key().map(|key| key.escape_ascii().to_string());
-        f.debug_struct("Cursor").field("key", &key).field("seqno", &self.moment.seqno).finish()
+        self.0.fmt(f)
     }
 }

@@ -2,7 +2,6 @@
 
 mod batch;
 mod cursor;
-mod moment;
 mod range;
 mod read;
 #[cfg(feature = "sim")]
@@ -29,9 +28,8 @@ use crate::base::options::{Durability, Options, WriteOptions};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::value::Value;
-use crate::engine::{Handle, Stats};
+use crate::engine::{Handle, Moment, Stats};
 use crate::exec::block_on;
-use moment::Moment;
 
 /// An open database. Cheap to clone, usable from any thread; all clones are one database.
 ///

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use super::moment::Moment;
+use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key_range::KeyRange;
-use crate::base::planted::planted;
 use crate::base::value::Value;
-use crate::cursor::merge::{Course, Merge};
+use crate::engine::{Moment, RangeScan};
 
 /// The keys of a range with their values, ascending; [`rev`](Iterator::rev) for descending.
 ///
@@ -30,7 +29,7 @@ use crate::cursor::merge::{Course, Merge};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a range reads nothing until it is iterated, and pins files and memtables until it is dropped"]
-pub struct Range(Walk);
+pub struct Range(RangeScan);
 
 /// The keys of a range without their values, ascending; [`rev`](Iterator::rev) for descending.
 ///
@@ -49,77 +48,16 @@ pub struct Range(Walk);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "keys are not read until they are iterated, and pin files and memtables until they are dropped"]
-pub struct Keys(Walk);
-
-/// A range of keys at one moment, walked from both ends until they meet.
-struct Walk {
-    moment: Moment,
-    range: KeyRange,
-    front: Option<Merge>,
-    back: Option<Merge>,
-    /// Whether values are wanted of merges that have not begun.
-    values: bool,
-    ended: bool,
-}
-
-impl Walk {
-    fn merge(&self, backward: bool) -> Result<Merge> {
-        let bound = if backward { self.range.upper.as_deref() } else { Some(self.range.lower.as_slice()) };
-        self.moment.merge(bound, Course { backward, values: self.values })
-    }
-
-    fn step_forward<R>(&mut self, take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
-        self.moment.check_open()?;
-        if self.front.is_none() {
-            self.front = Some(self.merge(false)?);
-        }
-        let Some(merge) = &mut self.front else { return Ok(None) };
-        let Some(taken) = merge.next(take)? else { return Ok(None) };
-        let from_back = self.back.as_ref().and_then(Merge::key);
-        let upper = from_back.or(self.range.upper.as_deref());
-        let is_within = |key: &[u8]| match upper {
-            Some(upper) => key < upper || (planted!(ForwardBoundWrong) && key == upper),
-            None => true,
-        };
-        Ok(merge.key().is_some_and(is_within).then_some(taken))
-    }
-
-    fn step_backward<R>(&mut self, take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
-        self.moment.check_open()?;
-        if self.back.is_none() {
-            self.back = Some(self.merge(true)?);
-        }
-        let Some(merge) = &mut self.back else { return Ok(None) };
-        let Some(taken) = merge.next(take)? else { return Ok(None) };
-        let from_front = self.front.as_ref().and_then(Merge::key);
-        let is_within = |key: &[u8]| match from_front {
-            Some(reached) => key > reached,
-            None if planted!(ReverseBoundWrong) => key > self.range.lower.as_slice(),
-            None => key >= self.range.lower.as_slice(),
-        };
-        Ok(merge.key().is_some_and(is_within).then_some(taken))
-    }
-
-    /// One step from an end, unless the walk has ended; `take` makes the item.
-    fn step<R>(&mut self, backward: bool, take: impl FnMut(&[u8], &[u8]) -> R) -> Option<Result<R>> {
-        if self.ended {
-            return None;
-        }
-        let step = if backward { self.step_backward(take) } else { self.step_forward(take) };
-        self.ended = !matches!(step, Ok(Some(_)));
-        step.transpose()
-    }
-}
+pub struct Keys(RangeScan);
 
 impl Range {
     pub(super) fn new(moment: Moment, range: KeyRange) -> Self {
-        let ended = range.is_empty();
-        Self(Walk { moment, range, front: None, back: None, values: true, ended })
+        Self(RangeScan::new(moment, range))
     }
 
     /// What is left of the range, without values.
     pub fn into_keys(self) -> Keys {
-        Keys(Walk { values: false, ..self.0 })
+        Keys(self.0.without_values())
     }
 }
 
@@ -131,13 +69,13 @@ impl Iterator for Range {
     type Item = Result<(Vec<u8>, Value)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.step(false, entry)
+        self.0.next(Direction::Forward, entry)
     }
 }
 
 impl DoubleEndedIterator for Range {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.0.step(true, entry)
+        self.0.next(Direction::Backward, entry)
     }
 }
 
@@ -147,42 +85,26 @@ impl Iterator for Keys {
     type Item = Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.step(false, |key, _| key.to_vec())
+        self.0.next(Direction::Forward, |key, _| key.to_vec())
     }
 }
 
 impl DoubleEndedIterator for Keys {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.0.step(true, |key, _| key.to_vec())
+        self.0.next(Direction::Backward, |key, _| key.to_vec())
     }
 }
 
 impl std::iter::FusedIterator for Keys {}
 
-impl Walk {
-    /// Where it stands, from which bounds it came, and as of when.
-    fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |key: &[u8]| key.escape_ascii().to_string();
-        let reached = |merge: &Option<Merge>| merge.as_ref().and_then(Merge::key).map(show);
-        f.debug_struct(name)
-            .field("from", &show(&self.range.lower))
-            .field("below", &self.range.upper.as_deref().map(show))
-            .field("seqno", &self.moment.seqno)
-            .field("front", &reached(&self.front))
-            .field("back", &reached(&self.back))
-            .field("ended", &self.ended)
-            .finish()
-    }
-}
-
 impl fmt::Debug for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.debug("Range", f)
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.debug("Keys", f)
+        self.0.fmt(f)
     }
 }

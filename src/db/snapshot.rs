@@ -3,14 +3,13 @@
 use std::fmt;
 use std::ops::RangeBounds;
 
-use super::moment::Moment;
 use super::{Cursor, Keys, Range};
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
 use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
 use crate::base::value::Value;
-use crate::engine::Handle;
+use crate::engine::{Handle, Moment};
 
 /// The database as of one moment. Keeps the versions it sees until it is dropped, which costs
 /// space for keys written since, not memory.

@@ -12,9 +12,13 @@ mod drain;
 mod loom_tests;
 mod manifest;
 mod manifest_image;
+mod moment;
 mod open;
+mod position;
+mod range;
 mod read;
 mod recovery;
+mod scan;
 mod shape;
 mod sizes;
 mod snapshots;
@@ -24,7 +28,10 @@ mod stepped;
 pub(crate) mod visible;
 mod write;
 
+pub(crate) use moment::Moment;
 pub(crate) use open::{Handle, open};
+pub(crate) use position::Position;
+pub(crate) use range::RangeScan;
 pub use stats::{FileStats, Stats};
 #[cfg(feature = "sim")]
 pub(crate) use {

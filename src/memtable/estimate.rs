@@ -4,6 +4,7 @@
 //! the share is taken that it has of the way from the least key to the greatest, as if keys lay evenly.
 
 use super::{Memtable, NEWEST, memtable_bytes};
+use crate::base::direction::Direction;
 
 /// Counting so many takes some tens of microseconds.
 const COUNTED_MAX: usize = 1000;
@@ -19,7 +20,7 @@ impl Memtable {
             return self.bytes();
         }
         let (mut counted, mut count) = (0, 0);
-        self.walk(Some((lower, NEWEST)), COUNTED_MAX, |key, _, value| {
+        self.walk(Direction::Forward, Some((lower, NEWEST)), COUNTED_MAX, |key, _, value| {
             if is_below(key) {
                 counted += memtable_bytes(1, key.len() + value.len());
                 count += 1;

@@ -4,7 +4,6 @@
 //! a time; readers come at any time from any thread. From its creation a memtable knows where in
 //! the WAL its first record stands; nothing is ever removed from it.
 
-mod cursor;
 mod estimate;
 mod record;
 
@@ -13,10 +12,10 @@ use std::sync::OnceLock;
 
 use crossbeam_skiplist::SkipMap;
 
+use crate::base::direction::Direction;
 use crate::base::key::{SEQNO_MAX, SeqNo, Tag};
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use cursor::MemtableCursor;
 use record::{Position, Probe, Record};
 
 /// What an entry costs beside its key and value: the skip list's node with an average tower, the
@@ -106,20 +105,23 @@ impl Memtable {
         self.entries.into_iter()
     }
 
-    /// Calls `each` for up to `count` entries after `(key, seqno)`, in order, or from the first if
-    /// `None`; for long walks that must not hold on to the table.
+    /// Calls `each` for up to `count` entries that lie behind `(key, seqno)` in the direction, in its order,
+    /// or from where it begins if `None`; for long walks that must not hold on to the table. Returns how
+    /// many there were.
     pub(crate) fn walk(
         &self,
-        after: Option<(&[u8], SeqNo)>,
+        direction: Direction,
+        behind: Option<(&[u8], SeqNo)>,
         count: usize,
         mut each: impl FnMut(&[u8], Tag, &[u8]),
     ) -> usize {
-        let mut entry = match after {
-            None => self.entries.front(),
-            Some((key, seqno)) => {
-                let probe = Probe { key, seqno };
-                self.entries.lower_bound(Bound::Excluded(&probe as &dyn Position))
-            }
+        let probe = behind.map(|(key, seqno)| Probe { key, seqno });
+        let bound = probe.as_ref().map(|probe| Bound::Excluded(probe as &dyn Position));
+        let mut entry = match (direction, bound) {
+            (Direction::Forward, None) => self.entries.front(),
+            (Direction::Forward, Some(bound)) => self.entries.lower_bound(bound),
+            (Direction::Backward, None) => self.entries.back(),
+            (Direction::Backward, Some(bound)) => self.entries.upper_bound(bound),
         };
         let mut walked = 0;
         while let Some(current) = entry {
@@ -129,34 +131,10 @@ impl Memtable {
             if walked == count {
                 break;
             }
-            entry = current.next();
-        }
-        walked
-    }
-
-    /// As [`walk`](Self::walk), downwards from before `(key, seqno)` or from the last.
-    pub(crate) fn walk_back(
-        &self,
-        before: Option<(&[u8], SeqNo)>,
-        count: usize,
-        mut each: impl FnMut(&[u8], Tag, &[u8]),
-    ) -> usize {
-        let mut entry = match before {
-            None => self.entries.back(),
-            Some((key, seqno)) => {
-                let probe = Probe { key, seqno };
-                self.entries.upper_bound(Bound::Excluded(&probe as &dyn Position))
-            }
-        };
-        let mut walked = 0;
-        while let Some(current) = entry {
-            let record = current.key();
-            each(record.key(), record.tag(), record.value());
-            walked += 1;
-            if walked == count {
-                break;
-            }
-            entry = current.prev();
+            entry = match direction {
+                Direction::Forward => current.next(),
+                Direction::Backward => current.prev(),
+            };
         }
         walked
     }
@@ -200,22 +178,19 @@ mod tests {
             let key = [(seqno * 37 % 20) as u8];
             memtable.insert(&key, Tag::new(seqno, Kind::Put), &seqno.to_le_bytes());
         }
-        let mut forward: Vec<(Vec<u8>, SeqNo)> = Vec::new();
-        loop {
-            let last = forward.last().cloned();
-            let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
-            if memtable.walk(after, 7, |key, tag, _| forward.push((key.to_vec(), tag.seqno()))) == 0 {
-                break;
+        let walk_all = |direction: Direction| {
+            let mut seen: Vec<(Vec<u8>, SeqNo)> = Vec::new();
+            loop {
+                let last = seen.last().cloned();
+                let behind = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
+                let each = |key: &[u8], tag: Tag, _: &[u8]| seen.push((key.to_vec(), tag.seqno()));
+                if memtable.walk(direction, behind, 7, each) == 0 {
+                    return seen;
+                }
             }
-        }
-        let mut backward: Vec<(Vec<u8>, SeqNo)> = Vec::new();
-        loop {
-            let last = backward.last().cloned();
-            let before = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
-            if memtable.walk_back(before, 7, |key, tag, _| backward.push((key.to_vec(), tag.seqno()))) == 0 {
-                break;
-            }
-        }
+        };
+        let forward = walk_all(Direction::Forward);
+        let mut backward = walk_all(Direction::Backward);
         assert_eq!(forward.len(), 100);
         assert!(forward.is_sorted_by(|a, b| crate::base::key::compare(&a.0, a.1, &b.0, b.1).is_lt()));
         backward.reverse();

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::block::Block;
+use crate::base::direction::Direction;
 use crate::base::key::{self, SeqNo, Tag};
 use crate::base::sync::Arc;
 
@@ -80,35 +81,33 @@ impl BlockCursor {
         self.current < self.positions.len()
     }
 
-    /// Goes to the first entry.
-    pub(crate) fn seek_to_first(&mut self) {
-        self.current = 0;
+    /// Goes to the entry at which a walk in `direction` begins: the first, or the last.
+    pub(crate) fn seek_to_start(&mut self, direction: Direction) {
+        self.current = match direction {
+            Direction::Forward => 0,
+            Direction::Backward => self.positions.len() - 1,
+        };
     }
 
-    /// Goes to the last entry.
-    pub(crate) fn seek_to_last(&mut self) {
-        self.current = self.positions.len() - 1;
+    /// Goes to the first entry at or after `(key, seqno)`, or backward to the last one before it;
+    /// outside if there is none.
+    pub(crate) fn seek(&mut self, direction: Direction, key: &[u8], seqno: SeqNo) {
+        let before = self.count_before(key, seqno);
+        self.current = match direction {
+            Direction::Forward => before,
+            Direction::Backward => before.checked_sub(1).unwrap_or(self.positions.len()),
+        };
     }
 
-    /// Goes to the first entry at or after `(key, seqno)`; outside if there is none.
-    pub(crate) fn seek(&mut self, key: &[u8], seqno: SeqNo) {
-        self.current = self.count_before(key, seqno);
-    }
-
-    /// Goes to the last entry before `(key, seqno)`; outside if there is none.
-    pub(crate) fn seek_before(&mut self, key: &[u8], seqno: SeqNo) {
-        self.current = self.count_before(key, seqno).checked_sub(1).unwrap_or(self.positions.len());
-    }
-
-    /// Goes to the next entry; from the last one, and from outside, to outside.
-    pub(crate) fn next(&mut self) {
-        self.current = (self.current + 1).min(self.positions.len());
-    }
-
-    /// Goes to the entry before; from the first one, and from outside, to outside.
-    pub(crate) fn prev(&mut self) {
-        let is_valid = self.is_valid();
-        self.current = self.current.checked_sub(1).filter(|_| is_valid).unwrap_or(self.positions.len());
+    /// Goes to the next entry in `direction`; from the last one there, and from outside, to outside.
+    #[inline]
+    pub(crate) fn advance(&mut self, direction: Direction) {
+        let count = self.positions.len();
+        self.current = match direction {
+            Direction::Forward => (self.current + 1).min(count),
+            Direction::Backward if self.is_valid() => self.current.checked_sub(1).unwrap_or(count),
+            Direction::Backward => count,
+        };
     }
 
     /// User key of the entry.

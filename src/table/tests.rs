@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::builder::{Finished, TableMeta, WRITE_LEN};
 use super::format::{FOOTER_LEN, TRAILER_LEN};
 use super::*;
+use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::limits::KEY_LEN_MAX;
@@ -96,10 +97,10 @@ fn read_all(bytes: &[u8]) -> Result<Entries> {
     let mut entries = Vec::new();
     for block_no in 0..table.block_count() {
         let mut cursor = BlockCursor::new(Arc::new(read_block(&table, bytes, block_no)?));
-        cursor.seek_to_first();
+        cursor.seek_to_start(Direction::Forward);
         while cursor.is_valid() {
             entries.push((cursor.key().to_vec(), cursor.tag(), cursor.value().to_vec()));
-            cursor.next();
+            cursor.advance(Direction::Forward);
         }
     }
     Ok(entries)
@@ -223,12 +224,12 @@ fn cursors_go_both_ways_from_everywhere() {
     let at = |cursor: &BlockCursor| {
         cursor.is_valid().then(|| (cursor.key().to_vec(), cursor.tag(), cursor.value().to_vec()))
     };
-    cursor.seek_to_last();
+    cursor.seek_to_start(Direction::Backward);
     for entry in entries.iter().rev() {
         assert_eq!(at(&cursor).as_ref(), Some(entry));
-        cursor.prev();
+        cursor.advance(Direction::Backward);
     }
-    cursor.prev();
+    cursor.advance(Direction::Backward);
     assert_eq!(at(&cursor), None);
     let mut random = Random(8);
     for _ in 0..3000 {
@@ -236,18 +237,18 @@ fn cursors_go_both_ways_from_everywhere() {
         let next = entries
             .iter()
             .position(|(k, tag, _)| crate::base::key::compare(k, tag.seqno(), &key, seqno).is_ge());
-        cursor.seek(&key, seqno);
+        cursor.seek(Direction::Forward, &key, seqno);
         assert_eq!(at(&cursor).as_ref(), next.map(|next| &entries[next]));
         let before = next.unwrap_or(entries.len()).checked_sub(1);
-        cursor.seek_before(&key, seqno);
+        cursor.seek(Direction::Backward, &key, seqno);
         assert_eq!(at(&cursor).as_ref(), before.map(|before| &entries[before]));
         if before.is_some() {
-            cursor.next();
+            cursor.advance(Direction::Forward);
             assert_eq!(at(&cursor).as_ref(), next.map(|next| &entries[next]));
         }
     }
     cursor.reset(block);
-    cursor.seek_to_first();
+    cursor.seek_to_start(Direction::Forward);
     assert_eq!(at(&cursor).as_ref(), entries.first());
 }
 
@@ -309,10 +310,10 @@ fn forged_blocks_never_panic() {
             assert!(found.is_none_or(|(_, range)| block.slice(range).len() <= len));
         }
         let mut cursor = BlockCursor::new(Arc::new(block));
-        cursor.seek(&entries[20].0, 500);
+        cursor.seek(Direction::Forward, &entries[20].0, 500);
         while cursor.is_valid() {
             assert!(cursor.key().len() + cursor.value().len() <= 20 * len);
-            cursor.prev();
+            cursor.advance(Direction::Backward);
         }
     }
     assert!(accepted > 100, "changed keys and values are not noticed without the checksum");

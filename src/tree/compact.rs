@@ -6,18 +6,19 @@
 //! both), taking out garbage. It takes *all* L2 files older than its plan that have a key in the range, so
 //! nothing older than its inputs lies elsewhere, and a tombstone with nothing older behind it in the merge can go.
 
+use super::input::Input;
 use super::output::{Made, Output, TableWriter};
 use super::ranges::RangeSet;
 use super::retention::{Need, Retention};
-use super::scan::Scan;
 use super::table_files::TableFiles;
 use crate::base::coverage::reached;
+use crate::base::direction::Direction;
 use crate::base::error::Result;
-use crate::base::key::{Kind, SeqNo, Tag, compare};
+use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::cursor::heap::MergeHeap;
+use crate::cursor::{Cursor, Entry, Merge};
 use crate::exec::Local;
 use crate::table::Table;
 
@@ -61,44 +62,39 @@ pub(crate) async fn compact(
 }
 
 async fn write(local: &Local, step: &Step, pieces: &mut Pieces<'_>, snapshots: Vec<SeqNo>) -> Result<()> {
-    let mut sources = Vec::new();
+    let mut inputs = Vec::new();
     for table in &step.partitions {
-        sources.push(Scan::begin(local, Arc::clone(table), step.range.clone()).await?);
+        inputs.push(Input::new(local, table, step.range.clone()));
     }
     for (table, consumed) in &step.flushed {
         if !consumed.is_empty() {
             reached!("compaction: part of an L2 file has gone down before");
         }
         for gap in consumed.gaps(&step.range) {
-            sources.push(Scan::begin(local, Arc::clone(table), gap).await?);
+            inputs.push(Input::new(local, table, gap));
         }
     }
-    merge(local, &mut sources, pieces, Retention::new(snapshots)).await?;
+    merge(local, inputs, pieces, Retention::new(snapshots)).await?;
     pieces.end_piece().await?;
     pieces.files.directory().sync(local).await
 }
 
-fn less(sources: &[Scan], a: usize, b: usize) -> bool {
-    match (sources[a].position(), sources[b].position()) {
-        (Some((a_key, a_seqno)), Some((b_key, b_seqno))) => compare(a_key, a_seqno, b_key, b_seqno).is_lt(),
-        _ => false,
-    }
-}
-
 async fn merge(
     local: &Local,
-    sources: &mut [Scan],
+    inputs: Vec<Input>,
     pieces: &mut Pieces<'_>,
     mut retention: Retention,
 ) -> Result<()> {
-    let live = (0..sources.len()).filter(|number| sources[*number].entry().is_some());
-    let mut heap = MergeHeap::new(live, |a, b| less(sources, a, b));
+    let mut merge = Merge::new(inputs, Direction::Forward);
+    let mut moved = merge.seek(None);
     let mut key_before: Option<Vec<u8>> = None;
     let mut work = 0;
-    while let Some(top) = heap.top() {
-        let Some((key, tag, value)) = sources[top].entry() else {
-            unreachable!("ended sources leave the heap")
-        };
+    loop {
+        while let Err(needed) = moved {
+            let block = merge.waiting().read(local, &needed).await?;
+            moved = merge.supply(block);
+        }
+        let Some(Entry { key, tag, value }) = merge.entry() else { return Ok(()) };
         if key_before.as_deref() != Some(key) {
             retention.next_key();
             pieces.next_key(key).await?;
@@ -111,21 +107,13 @@ async fn merge(
         if need != Need::Nobody {
             pieces.add(key, tag, value, need)?;
         }
-        if sources[top].advance() {
-            sources[top].advance_block(local).await?;
-        }
-        if sources[top].entry().is_some() {
-            heap.top_moved(|a, b| less(sources, a, b));
-        } else {
-            heap.top_ended(|a, b| less(sources, a, b));
-        }
+        moved = merge.advance();
         if work >= STEP {
             work = 0;
             pieces.write_full().await?;
             local.breathe().await;
         }
     }
-    Ok(())
 }
 
 /// The output of a step.

@@ -6,6 +6,7 @@ use super::ranges::RangeSet;
 use super::replayed::Replayed;
 use super::retention::{Need, Retention};
 use super::table_files::TableFiles;
+use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo};
 use crate::base::planted::planted;
@@ -89,7 +90,7 @@ async fn write(
         let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
         let mut key_before = after.map(|(key, _)| key.to_vec());
         let mut seqno_before = 0;
-        let walked = memtable.walk(after, STEP, |key, tag, value| {
+        let walked = memtable.walk(Direction::Forward, after, STEP, |key, tag, value| {
             if key_before.as_deref() != Some(key) {
                 retention.next_key();
                 let buffer = key_before.get_or_insert_default();

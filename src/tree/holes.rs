@@ -7,20 +7,21 @@
 
 use super::ranges::RangeSet;
 use crate::base::coverage::reached;
+use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::successor;
 use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
+use crate::cursor::{Cursor, NeedsBlock, TableCursor};
 use crate::exec::Local;
-use crate::memtable::NEWEST;
-use crate::table::{BlockCursor, Table};
+use crate::table::Table;
 
 /// Nothing, if the file holds a key of `range` that has not gone down. Otherwise all keys around
 /// `range` of which the same is true: from behind its last key below to its first key above.
 pub(crate) async fn hole_around(
     local: &Local,
-    table: &Table,
+    table: &Arc<Table>,
     consumed: &RangeSet,
     range: &KeyRange,
 ) -> Result<Option<KeyRange>> {
@@ -52,37 +53,25 @@ pub(crate) async fn hole_around(
 }
 
 /// The first key of the file at or above `key`.
-async fn first_from(local: &Local, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let Some(block_no) = table.find_block(key) else { return Ok(Some(table.min_key().to_vec())) };
-    let mut cursor = cursor(local, table, block_no).await?;
-    cursor.seek(key, NEWEST);
-    if cursor.is_valid() {
-        return Ok(Some(cursor.key().to_vec()));
+async fn first_from(local: &Local, table: &Arc<Table>, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    if key <= table.min_key() {
+        return Ok(Some(table.min_key().to_vec()));
     }
-    if block_no + 1 == table.block_count() {
-        return Ok(None);
-    }
-    cursor = self::cursor(local, table, block_no + 1).await?;
-    cursor.seek_to_first();
-    Ok(Some(cursor.key().to_vec()))
+    seek(local, TableCursor::uncached(Arc::clone(table), Direction::Forward), key).await
 }
 
 /// The last key of the file below `key`.
-async fn last_below(local: &Local, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let Some(block_no) = table.find_block(key) else { return Ok(None) };
-    let mut cursor = cursor(local, table, block_no).await?;
-    cursor.seek_before(key, NEWEST);
-    if cursor.is_valid() {
-        return Ok(Some(cursor.key().to_vec()));
-    }
-    let Some(before) = block_no.checked_sub(1) else { return Ok(None) };
-    cursor = self::cursor(local, table, before).await?;
-    cursor.seek_to_last();
-    Ok(Some(cursor.key().to_vec()))
+async fn last_below(local: &Local, table: &Arc<Table>, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    seek(local, TableCursor::uncached(Arc::clone(table), Direction::Backward), key).await
 }
 
-async fn cursor(local: &Local, table: &Table, block_no: usize) -> Result<BlockCursor> {
-    let (offset, len) = table.block_location(block_no);
-    let bytes = local.read(table.file(), offset, len).await?;
-    Ok(BlockCursor::new(Arc::new(table.parse_block(block_no, bytes.to_vec())?)))
+/// The key to which a cursor comes from `bound`.
+async fn seek(local: &Local, mut cursor: TableCursor, bound: &[u8]) -> Result<Option<Vec<u8>>> {
+    let mut moved = cursor.seek(Some(bound));
+    while let Err(NeedsBlock { table, block_no }) = moved {
+        let (offset, len) = table.block_location(block_no);
+        let bytes = local.read(table.file(), offset, len).await?;
+        moved = cursor.supply(Arc::new(table.parse_block(block_no, bytes.to_vec())?));
+    }
+    Ok(cursor.entry().map(|entry| entry.key.to_vec()))
 }

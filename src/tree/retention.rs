@@ -1,11 +1,9 @@
-//! Which versions of a key somebody can still see.
-//!
-//! A version with seqno `v` is what a reader at `s` sees if `v <= s < n`, where `n` is the seqno of
-//! the next newer version. The newest version is always seen, by the readers to come.
+//! Which versions of a key somebody can still see: the newest always, for the readers to come, and
+//! those that a live snapshot sees ([`readers_of`]).
 
 use crate::base::coverage::reached;
 use crate::base::key::SeqNo;
-use crate::base::planted::planted;
+use crate::base::visibility::readers_of;
 
 /// Why a version is kept, or that it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,19 +40,13 @@ impl Retention {
     /// Who needs the next version of the key.
     pub(crate) fn need(&mut self, seqno: SeqNo) -> Need {
         let Some(newer) = self.newer.replace(seqno) else { return Need::Newest };
-        let reach = if planted!(SnapshotBoundWrong) { seqno + 1 } else { seqno };
-        let first = self.snapshots.partition_point(|snapshot| *snapshot < reach);
-        let behind = self.snapshots.partition_point(|snapshot| *snapshot < newer);
-        match self.snapshots.get(first..behind) {
-            Some([oldest, ..]) => {
-                reached!("retention: a snapshot keeps a version");
-                Need::Snapshots(*oldest, self.snapshots[behind - 1])
-            }
-            _ => {
-                reached!("retention: a version was dropped");
-                Need::Nobody
-            }
-        }
+        let seen_by = readers_of(&self.snapshots, seqno, newer);
+        let (Some(first), Some(last)) = (seen_by.first(), seen_by.last()) else {
+            reached!("retention: a version was dropped");
+            return Need::Nobody;
+        };
+        reached!("retention: a snapshot keeps a version");
+        Need::Snapshots(*first, *last)
     }
 }
 

@@ -1,146 +1,200 @@
-//! Reading a range of a table from one end to the other, for compaction.
+//! The sources of a scan: what of a view a cursor goes through, newest level first.
 //!
-//! Adjacent blocks are read together, and the next chunk is on its way while one is being used.
-//! Nothing goes through the block cache: what compaction reads is about to be replaced.
+//! L0 and L1 are walked as they are, L2 without what is consumed of its files, L3 partition by
+//! partition. [`scan`] merges them and shows what a reader at a seqno sees.
 
-use std::collections::VecDeque;
-
-use crate::base::error::{Error, Result};
-use crate::base::key::{SeqNo, Tag};
-use crate::base::key_range::KeyRange;
-use crate::base::limits::SECTOR;
+use super::view::{Files, View};
+use crate::base::coverage::reached;
+use crate::base::direction::Direction;
+use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
-use crate::exec::{Local, Submitted};
-use crate::io::{Buffer, Op};
-use crate::memtable::NEWEST;
-use crate::table::{Block, BlockCursor, Table};
+use crate::cursor::{Cursor, Entry, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
+use crate::table::Block;
 
-/// Adjacent blocks read at once, in bytes; a larger block is read alone.
-const CHUNK_LEN: usize = 256 << 10;
+/// All keys of a view, as a reader at a seqno sees them.
+pub(crate) type ViewCursor = VisibleCursor<Merge<Source>>;
 
-struct Chunk {
-    first_block: usize,
-    behind: usize,
-    read: Submitted,
+/// A cursor over `view` for a reader at `reader`, on no key yet. Without `values`, they may be empty.
+pub(crate) fn scan(view: &View, reader: SeqNo, direction: Direction, values: bool) -> ViewCursor {
+    let mut sources = Vec::with_capacity(2 + view.frozen.len() + view.files.flushed.len());
+    for memtable in std::iter::once(&view.memtable).chain(&view.frozen) {
+        sources.push(Source::Memtable(MemtableCursor::new(Arc::clone(memtable), direction, values)));
+    }
+    for index in 0..view.files.flushed.len() {
+        sources.push(Source::Flushed(FlushedCursor::new(&view.files, index, direction)));
+    }
+    sources.push(Source::Partitions(PartitionsCursor::new(&view.files, direction)));
+    VisibleCursor::new(Merge::new(sources, direction), direction, reader)
 }
 
-/// A position in a range of a table.
-pub(crate) struct Scan {
-    table: Arc<Table>,
-    range: KeyRange,
-    next_block: usize,
-    ahead: Option<Chunk>,
-    ready: VecDeque<Arc<Block>>,
-    cursor: Option<BlockCursor>,
+/// One sorted source of a view.
+pub(crate) enum Source {
+    /// L0 or one of L1.
+    Memtable(MemtableCursor),
+    /// A file of L2.
+    Flushed(FlushedCursor),
+    /// L3.
+    Partitions(PartitionsCursor),
 }
 
-impl Scan {
-    /// Begins at the first entry of the range.
-    pub(crate) async fn begin(local: &Local, table: Arc<Table>, range: KeyRange) -> Result<Self> {
-        let next_block = table.find_block(&range.lower).unwrap_or(0);
-        let mut scan = Self { table, range, next_block, ahead: None, ready: VecDeque::new(), cursor: None };
-        scan.read_ahead(local);
-        scan.next_cursor(local).await?;
-        if let Some(cursor) = &mut scan.cursor {
-            cursor.seek(&scan.range.lower, NEWEST);
-            if !cursor.is_valid() {
-                scan.next_cursor(local).await?;
-            }
-        }
-        scan.stop_behind_range();
-        Ok(scan)
-    }
-
-    /// The entry at the position; `None` at the end.
-    pub(crate) fn entry(&self) -> Option<(&[u8], Tag, &[u8])> {
-        let cursor = self.cursor.as_ref()?;
-        Some((cursor.key(), cursor.tag(), cursor.value()))
-    }
-
-    /// Key and seqno at the position, for ordering.
-    pub(crate) fn position(&self) -> Option<(&[u8], SeqNo)> {
-        let cursor = self.cursor.as_ref()?;
-        Some((cursor.key(), cursor.tag().seqno()))
-    }
-
-    /// Moves on within the block; returns whether a new block is needed first.
-    pub(crate) fn advance(&mut self) -> bool {
-        let Some(cursor) = &mut self.cursor else { return false };
-        cursor.next();
-        if !cursor.is_valid() {
-            return true;
-        }
-        self.stop_behind_range();
-        false
-    }
-
-    /// Goes to the next block's first entry.
-    pub(crate) async fn advance_block(&mut self, local: &Local) -> Result<()> {
-        self.next_cursor(local).await?;
-        self.stop_behind_range();
-        Ok(())
-    }
-
-    fn stop_behind_range(&mut self) {
-        if self.cursor.as_ref().is_some_and(|cursor| !self.range.is_below_upper(cursor.key())) {
-            self.cursor = None;
-            self.ahead = None;
+impl Cursor for Source {
+    fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
+        match self {
+            Self::Memtable(cursor) => cursor.seek(bound),
+            Self::Flushed(cursor) => cursor.seek(bound),
+            Self::Partitions(cursor) => cursor.seek(bound),
         }
     }
 
-    async fn next_cursor(&mut self, local: &Local) -> Result<()> {
-        if self.ready.is_empty() {
-            self.take_chunk(local).await?;
+    #[inline]
+    fn advance(&mut self) -> Moved {
+        match self {
+            Self::Memtable(cursor) => cursor.advance(),
+            Self::Flushed(cursor) => cursor.advance(),
+            Self::Partitions(cursor) => cursor.advance(),
         }
-        let Some(block) = self.ready.pop_front() else {
-            self.cursor = None;
+    }
+
+    fn supply(&mut self, block: Arc<Block>) -> Moved {
+        match self {
+            Self::Memtable(cursor) => cursor.supply(block),
+            Self::Flushed(cursor) => cursor.supply(block),
+            Self::Partitions(cursor) => cursor.supply(block),
+        }
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<Entry<'_>> {
+        match self {
+            Self::Memtable(cursor) => cursor.entry(),
+            Self::Flushed(cursor) => cursor.entry(),
+            Self::Partitions(cursor) => cursor.entry(),
+        }
+    }
+}
+
+/// An L2 file without the keys that are consumed: what stands there may be out of date.
+pub(crate) struct FlushedCursor {
+    files: Arc<Files>,
+    index: usize,
+    direction: Direction,
+    cursor: TableCursor,
+}
+
+impl FlushedCursor {
+    fn new(files: &Arc<Files>, index: usize, direction: Direction) -> Self {
+        let cursor = TableCursor::new(Arc::clone(&files.flushed[index].table), direction);
+        Self { files: Arc::clone(files), index, direction, cursor }
+    }
+
+    fn skip_consumed(&mut self) -> Moved {
+        let consumed = &self.files.flushed[self.index].consumed;
+        if consumed.is_empty() {
             return Ok(());
-        };
-        let mut cursor = BlockCursor::new(block);
-        cursor.seek_to_first();
-        self.cursor = Some(cursor);
-        Ok(())
-    }
-
-    fn read_ahead(&mut self, local: &Local) {
-        if self.next_block >= self.table.block_count() {
-            return;
         }
-        let first_block = self.next_block;
-        let (start, mut len) = self.table.block_location(first_block);
-        let mut behind = first_block + 1;
-        while behind < self.table.block_count() {
-            let (_, block_len) = self.table.block_location(behind);
-            if len + block_len > CHUNK_LEN {
-                break;
+        while let Some(range) = self.cursor.entry().and_then(|entry| consumed.find(entry.key)) {
+            match (self.direction, &range.upper) {
+                (Direction::Backward, _) => {
+                    reached!("range: skipped what has gone down, backward");
+                    self.cursor.seek(Some(&range.lower))?;
+                }
+                (Direction::Forward, Some(upper)) => {
+                    reached!("range: skipped what has gone down, forward");
+                    self.cursor.seek(Some(upper))?;
+                }
+                (Direction::Forward, None) => self.cursor.end(),
             }
-            len += block_len;
-            behind += 1;
         }
-        // A buffer holds whole sectors; what is read beyond the chunk is cut off.
-        let buffer = Buffer::with_capacity(len.next_multiple_of(SECTOR));
-        let op = Op::Read { file: self.table.file().clone(), offset: start, buffer };
-        self.ahead = Some(Chunk { first_block, behind, read: local.submit(op) });
-        self.next_block = behind;
+        Ok(())
+    }
+}
+
+impl Cursor for FlushedCursor {
+    fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
+        self.cursor.seek(bound)?;
+        self.skip_consumed()
     }
 
-    async fn take_chunk(&mut self, local: &Local) -> Result<()> {
-        let Some(chunk) = self.ahead.take() else { return Ok(()) };
-        let done = chunk.read.await;
-        let (start, _) = self.table.block_location(chunk.first_block);
-        let path = self.table.file().path();
-        done.result.map_err(|e| Error::io("read", path, Some(start), e))?;
-        let Op::Read { buffer, .. } = done.op else { unreachable!("a read completes as a read") };
-        for number in chunk.first_block..chunk.behind {
-            let (offset, len) = self.table.block_location(number);
-            let from = (offset - start) as usize;
-            let Some(bytes) = buffer.get(from..from + len) else {
-                let (expected, found) = (offset + len as u64, start + buffer.len() as u64);
-                return Err(Error::corruption(path, found, "length of the file", expected, found));
+    fn advance(&mut self) -> Moved {
+        self.cursor.advance()?;
+        self.skip_consumed()
+    }
+
+    fn supply(&mut self, block: Arc<Block>) -> Moved {
+        self.cursor.supply(block)?;
+        self.skip_consumed()
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<Entry<'_>> {
+        self.cursor.entry()
+    }
+}
+
+/// The partitions, one after another; only the one under the cursor is open.
+pub(crate) struct PartitionsCursor {
+    files: Arc<Files>,
+    direction: Direction,
+    index: usize,
+    /// `None` behind the end, and in a partition without a file.
+    cursor: Option<TableCursor>,
+}
+
+impl PartitionsCursor {
+    fn new(files: &Arc<Files>, direction: Direction) -> Self {
+        Self { files: Arc::clone(files), direction, index: 0, cursor: None }
+    }
+
+    fn open(&mut self, index: usize, bound: Option<&[u8]>) -> Moved {
+        self.index = index;
+        let table = self.files.partitions[index].table.as_ref();
+        self.cursor = table.map(|table| TableCursor::new(Arc::clone(table), self.direction));
+        self.cursor.as_mut().map_or(Ok(()), |cursor| cursor.seek(bound))
+    }
+
+    /// Goes on to the next partition that has an entry, if this one has no more.
+    fn leave_passed_partitions(&mut self) -> Moved {
+        while self.entry().is_none() {
+            let Some(next) = self.direction.next_of(self.index, self.files.partitions.len()) else {
+                self.cursor = None;
+                return Ok(());
             };
-            self.ready.push_back(Arc::new(self.table.parse_block(number, bytes.to_vec())?));
+            reached!("range: went on to the next partition");
+            self.open(next, None)?;
         }
-        self.read_ahead(local);
         Ok(())
+    }
+}
+
+impl Cursor for PartitionsCursor {
+    fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
+        let index = match (self.direction, bound) {
+            (Direction::Forward, Some(bound)) => self.files.partition_of(bound),
+            (Direction::Forward, None) => 0,
+            (Direction::Backward, Some(bound)) => self.files.partition_below(bound),
+            (Direction::Backward, None) => self.files.partitions.len() - 1,
+        };
+        self.open(index, bound)?;
+        self.leave_passed_partitions()
+    }
+
+    #[inline]
+    fn advance(&mut self) -> Moved {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.advance()?;
+        }
+        self.leave_passed_partitions()
+    }
+
+    fn supply(&mut self, block: Arc<Block>) -> Moved {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.supply(block)?;
+        }
+        self.leave_passed_partitions()
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<Entry<'_>> {
+        self.cursor.as_ref()?.entry()
     }
 }

@@ -1,33 +1,39 @@
-//! What a reader pins: the view and the seqno of one moment.
+//! What a scan pins: the view and the seqno of one moment.
 
+use super::open::Handle;
+use super::scan::Scan;
+use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
 use crate::base::sync::{Arc, epoch};
-use crate::cursor::Fetch;
-use crate::cursor::merge::{Course, Merge};
-use crate::engine::Handle;
+use crate::tree::scan::scan;
 use crate::tree::view::View;
 
-/// A moment of a database, for iterators. Files and memtables of it stay until it is dropped.
-pub(super) struct Moment {
+/// A moment of a database. Files and memtables of it stay until it is dropped, and so does the engine.
+pub(crate) struct Moment {
     handle: Arc<Handle>,
     view: Arc<View>,
-    pub(super) seqno: SeqNo,
+    seqno: SeqNo,
 }
 
 impl Moment {
     /// Now, or as a snapshot at seqno `at` sees it.
-    pub(super) fn new(handle: &Arc<Handle>, at: Option<SeqNo>) -> Self {
+    pub(crate) fn new(handle: &Arc<Handle>, at: Option<SeqNo>) -> Self {
         let engine = &handle.0;
         let guard = epoch::pin();
         let (view, newest) = engine.visible.moment(&engine.published, &guard);
         Self { handle: Arc::clone(handle), view: Arc::clone(view), seqno: at.unwrap_or(newest) }
     }
 
-    /// All sources in one order, upwards from `bound` on or downwards from before it.
-    pub(super) fn merge(&self, bound: Option<&[u8]>, course: Course) -> Result<Merge> {
-        let fetch: Arc<dyn Fetch> = Arc::clone(&self.handle.0.blocks) as Arc<dyn Fetch>;
-        Merge::new(&self.view, &fetch, self.seqno, bound, course)
+    /// Up to which write it is read.
+    pub(super) fn seqno(&self) -> SeqNo {
+        self.seqno
+    }
+
+    /// The keys from `bound` on, or backward from before it. Without `values`, they may be empty.
+    pub(super) fn scan(&self, bound: Option<&[u8]>, direction: Direction, values: bool) -> Result<Scan> {
+        let cursor = scan(&self.view, self.seqno, direction, values);
+        Scan::begin(cursor, &self.handle.0.blocks, bound)
     }
 
     /// Refuses to go on in a child of the process that opened the database, and once the database is closed.

@@ -1,0 +1,158 @@
+//! The keys of a cursor, each once, as a reader at one seqno sees them.
+
+use super::{Cursor, Moved};
+use crate::base::direction::Direction;
+use crate::base::key::{Kind, SeqNo, Tag};
+use crate::base::sync::Arc;
+use crate::base::visibility::{Seen, seen};
+use crate::table::Block;
+
+/// Entries that were passed, and how many of them were shown. Told at the end, so that passing one
+/// costs no shared counter.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Passed {
+    entries: u64,
+    shown: u64,
+    /// Deletes among the entries.
+    pub(crate) deletes: u64,
+}
+
+impl Passed {
+    /// Entries that were not shown: versions that the reader does not see, and deletes.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.entries - self.shown
+    }
+}
+
+/// A position among the keys that have a value for the reader.
+pub(crate) struct VisibleCursor<C> {
+    cursor: C,
+    direction: Direction,
+    reader: SeqNo,
+    /// The key of the last entry that counted: forward, its other versions count for nothing.
+    key: Option<Vec<u8>>,
+    /// The entry at the cursor's position has been looked at: the next step begins by leaving it.
+    is_looked_at: bool,
+    /// Backward: the newest version so far of the key is a value, and has been handed out.
+    has_value: bool,
+    passed: Passed,
+}
+
+impl<C: Cursor> VisibleCursor<C> {
+    /// What a reader at `reader` sees of `cursor`, which goes in `direction`; on no key yet.
+    pub(crate) fn new(cursor: C, direction: Direction, reader: SeqNo) -> Self {
+        let passed = Passed::default();
+        Self { cursor, direction, reader, key: None, is_looked_at: false, has_value: false, passed }
+    }
+
+    /// Which way it goes.
+    pub(crate) fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The key that [`next`](Self::next) went to; `None` before the first.
+    pub(crate) fn key(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    /// What it has passed since it was made.
+    pub(crate) fn passed(&self) -> Passed {
+        self.passed
+    }
+
+    /// To before the first key at or after `bound`, or backward to behind the last one before it.
+    pub(crate) fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
+        (self.key, self.is_looked_at, self.has_value) = (None, false, false);
+        self.cursor.seek(bound)
+    }
+
+    /// Hands over the block that a move has asked for. Then a seek is done, and a step is to be called
+    /// again.
+    pub(crate) fn supply(&mut self, block: Arc<Block>) -> Moved {
+        self.cursor.supply(block)
+    }
+
+    /// Goes to the next visible key and hands it out with its value; `false` at the end.
+    ///
+    /// Of a key with several versions, and before a block is needed, `take` may be called although
+    /// the step is not done yet: what it was given last before the step is done is what counts.
+    #[inline]
+    pub(crate) fn next(&mut self, take: impl FnMut(&[u8], &[u8])) -> Moved<bool> {
+        match self.direction {
+            Direction::Forward => self.next_forward(take),
+            Direction::Backward => self.next_backward(take),
+        }
+    }
+
+    /// Versions come newest first: the first visible one decides.
+    fn next_forward(&mut self, mut take: impl FnMut(&[u8], &[u8])) -> Moved<bool> {
+        loop {
+            self.leave_looked_at()?;
+            let Some(entry) = self.cursor.entry() else { return Ok(false) };
+            self.is_looked_at = true;
+            self.passed.count(entry.tag);
+            if self.key.as_deref() == Some(entry.key) {
+                continue;
+            }
+            let seen = seen(entry.tag, self.reader);
+            if seen == Seen::TooNew {
+                continue;
+            }
+            note(&mut self.key, entry.key);
+            if seen == Seen::Value {
+                take(entry.key, entry.value);
+                self.passed.shown += 1;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Versions come oldest first: the last visible one decides.
+    fn next_backward(&mut self, mut take: impl FnMut(&[u8], &[u8])) -> Moved<bool> {
+        loop {
+            self.leave_looked_at()?;
+            let entry = self.cursor.entry();
+            let is_same_key = entry.is_some_and(|entry| self.key.as_deref() == Some(entry.key));
+            if !is_same_key && std::mem::take(&mut self.has_value) {
+                self.passed.shown += 1;
+                return Ok(true);
+            }
+            let Some(entry) = entry else { return Ok(false) };
+            self.is_looked_at = true;
+            self.passed.count(entry.tag);
+            if !is_same_key {
+                note(&mut self.key, entry.key);
+            }
+            match seen(entry.tag, self.reader) {
+                Seen::TooNew => {}
+                Seen::Deleted => self.has_value = false,
+                Seen::Value => {
+                    take(entry.key, entry.value);
+                    self.has_value = true;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn leave_looked_at(&mut self) -> Moved {
+        // Taken first: if the move waits for a block, `supply` ends it.
+        if std::mem::take(&mut self.is_looked_at) { self.cursor.advance() } else { Ok(()) }
+    }
+}
+
+impl Passed {
+    #[inline]
+    fn count(&mut self, tag: Tag) {
+        self.entries += 1;
+        self.deletes += u64::from(tag.kind() == Kind::Delete);
+    }
+}
+
+/// Notes a key in memory that is used again.
+#[inline]
+fn note(noted: &mut Option<Vec<u8>>, key: &[u8]) {
+    let noted = noted.get_or_insert_default();
+    noted.clear();
+    noted.extend_from_slice(key);
+}

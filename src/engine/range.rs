@@ -1,0 +1,99 @@
+//! A range of keys, gone through from both ends until they meet.
+
+use std::fmt;
+
+use super::moment::Moment;
+use super::scan::Scan;
+use crate::base::direction::Direction;
+use crate::base::error::Result;
+use crate::base::key_range::KeyRange;
+use crate::base::planted::planted;
+
+/// A range of keys at one moment with a position at either end. A scan begins when its end is first
+/// asked.
+pub(crate) struct RangeScan {
+    moment: Moment,
+    range: KeyRange,
+    /// Whether values are wanted of scans that have not begun.
+    values: bool,
+    forward: Option<Scan>,
+    backward: Option<Scan>,
+    /// The ends have met, or something could not be read.
+    ended: bool,
+}
+
+impl RangeScan {
+    pub(crate) fn new(moment: Moment, range: KeyRange) -> Self {
+        let ended = range.is_empty();
+        Self { moment, range, values: true, forward: None, backward: None, ended }
+    }
+
+    /// From now on values may be empty.
+    pub(crate) fn without_values(self) -> Self {
+        Self { values: false, ..self }
+    }
+
+    /// The next entry from the end at which `direction` begins, as `take` makes it of key and value;
+    /// `None` once the range has ended, which it also has after an error.
+    pub(crate) fn next<R>(
+        &mut self,
+        direction: Direction,
+        take: impl FnMut(&[u8], &[u8]) -> R,
+    ) -> Option<Result<R>> {
+        if self.ended {
+            return None;
+        }
+        let next = self.advance(direction, take);
+        self.ended = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
+
+    fn advance<R>(&mut self, direction: Direction, take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
+        self.moment.check_open()?;
+        let (scan, other, bound) = match direction {
+            Direction::Forward => (&mut self.forward, &self.backward, Some(self.range.lower.as_slice())),
+            Direction::Backward => (&mut self.backward, &self.forward, self.range.upper.as_deref()),
+        };
+        let scan = match scan {
+            Some(scan) => scan,
+            none => none.insert(self.moment.scan(bound, direction, self.values)?),
+        };
+        let Some(taken) = scan.next(take)? else { return Ok(None) };
+        let met = other.as_ref().and_then(Scan::key);
+        let is_within = scan.key().is_some_and(|key| match direction {
+            Direction::Forward => is_below(key, met.or(self.range.upper.as_deref())),
+            Direction::Backward => is_above(key, met, &self.range.lower),
+        });
+        Ok(is_within.then_some(taken))
+    }
+}
+
+/// Whether `key` is below where the other end has come to, or the range's upper bound.
+fn is_below(key: &[u8], upper: Option<&[u8]>) -> bool {
+    upper.is_none_or(|upper| key < upper || (planted!(ForwardBoundWrong) && key == upper))
+}
+
+/// Whether `key` is above where the other end has come to, or else within the range's lower bound.
+fn is_above(key: &[u8], met: Option<&[u8]>, lower: &[u8]) -> bool {
+    match met {
+        Some(met) => key > met,
+        None if planted!(ReverseBoundWrong) => key > lower,
+        None => key >= lower,
+    }
+}
+
+impl fmt::Debug for RangeScan {
+    /// Where it stands, from which bounds it came, and as of when.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |key: &[u8]| key.escape_ascii().to_string();
+        let reached = |scan: &Option<Scan>| scan.as_ref().and_then(Scan::key).map(show);
+        f.debug_struct(if self.values { "Range" } else { "Keys" })
+            .field("from", &show(&self.range.lower))
+            .field("below", &self.range.upper.as_deref().map(show))
+            .field("seqno", &self.moment.seqno())
+            .field("front", &reached(&self.forward))
+            .field("back", &reached(&self.backward))
+            .field("ended", &self.ended)
+            .finish()
+    }
+}

@@ -1,0 +1,66 @@
+//! One source of a compaction: what a table has for a range of keys.
+
+use super::read_ahead::ReadAhead;
+use crate::base::direction::Direction;
+use crate::base::error::Result;
+use crate::base::key_range::KeyRange;
+use crate::base::sync::Arc;
+use crate::cursor::{Cursor, Entry, Moved, NeedsBlock, TableCursor};
+use crate::exec::Local;
+use crate::table::{Block, Table};
+
+/// A cursor over a range of a table, forward, with the blocks that it will need on their way.
+pub(crate) struct Input {
+    range: KeyRange,
+    cursor: TableCursor,
+    /// None once the range has ended.
+    blocks: Option<ReadAhead>,
+}
+
+impl Input {
+    /// On no entry yet; the first blocks of the range are asked for. It is sought once, without a bound.
+    pub(crate) fn new(local: &Local, table: &Arc<Table>, range: KeyRange) -> Self {
+        let first_block = table.find_block(&range.lower).unwrap_or(0);
+        let blocks = ReadAhead::begin(local, Arc::clone(table), first_block);
+        let cursor = TableCursor::uncached(Arc::clone(table), Direction::Forward);
+        Self { range, cursor, blocks: Some(blocks) }
+    }
+
+    /// Waits for the block that a move has asked for.
+    pub(crate) async fn read(&mut self, local: &Local, needed: &NeedsBlock) -> Result<Arc<Block>> {
+        let blocks = self.blocks.as_mut().expect("an input that has ended needs no block");
+        blocks.next(local, needed.block_no).await
+    }
+
+    fn stop_behind_range(&mut self) {
+        if self.cursor.entry().is_some_and(|entry| !self.range.is_below_upper(entry.key)) {
+            self.cursor.end();
+            self.blocks = None;
+        }
+    }
+}
+
+impl Cursor for Input {
+    fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
+        assert!(bound.is_none(), "blocks are read from the lower bound of the range on");
+        self.cursor.seek(Some(&self.range.lower))?;
+        self.stop_behind_range();
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Moved {
+        self.cursor.advance()?;
+        self.stop_behind_range();
+        Ok(())
+    }
+
+    fn supply(&mut self, block: Arc<Block>) -> Moved {
+        self.cursor.supply(block)?;
+        self.stop_behind_range();
+        Ok(())
+    }
+
+    fn entry(&self) -> Option<Entry<'_>> {
+        self.cursor.entry()
+    }
+}

@@ -1,0 +1,111 @@
+//! A lookup: L0, L1 newest first, L2 newest first, the one partition of L3.
+//!
+//! Runs under an epoch guard, without a lock or a count, and does no I/O. A lookup that needs a block
+//! which is not in memory ends with [`Lookup::NeedsBlock`]. Whoever drives it drops the guard, reads the
+//! block, and begins again with the block in hand: nobody waits with the epoch pinned, and a blocking
+//! caller and one that awaits the block run the same code.
+//!
+//! The first source that has a version which the reader sees decides: older ones lie in older sources.
+//! With range tombstones, a lookup would take along the newest one that covers the key in the
+//! sources it has passed, and tell [`seen`] its seqno.
+
+use super::view::{Files, View};
+use crate::base::coverage::reached;
+use crate::base::key::{SeqNo, Tag};
+use crate::base::planted::planted;
+use crate::base::sync::Arc;
+use crate::base::sync::epoch::Guard;
+use crate::base::visibility::{Seen, seen};
+use crate::cursor::NeedsBlock;
+use crate::table::{Block, Table, key_hash};
+
+/// What a lookup comes to.
+pub(crate) enum Lookup<R> {
+    /// What was taken of the value; none, if the key has none.
+    Found(Option<R>),
+    /// This block must be read first.
+    NeedsBlock(NeedsBlock),
+}
+
+/// Blocks read during one lookup, by file and number. Kept until its end, whether the cache takes them
+/// or not.
+#[derive(Default)]
+pub(crate) struct Fetched(Vec<(u64, usize, Arc<Block>)>);
+
+impl Fetched {
+    /// Adds a block that the lookup has asked for.
+    pub(crate) fn add(&mut self, needed: &NeedsBlock, block: Arc<Block>) {
+        self.0.push((needed.table.id(), needed.block_no, block));
+    }
+
+    fn get(&self, table: &Table, block_no: usize) -> Option<&Block> {
+        let found = self.0.iter().find(|(id, number, _)| *id == table.id() && *number == block_no);
+        found.map(|(_, _, block)| &**block)
+    }
+}
+
+/// What `take` makes of the value that `key` has for a reader at `reader`.
+pub(crate) fn look_up<R>(
+    view: &View,
+    key: &[u8],
+    reader: SeqNo,
+    fetched: &Fetched,
+    guard: &Guard,
+    take: &impl Fn(&[u8]) -> R,
+) -> Lookup<R> {
+    let found = |tag: Tag, value: &[u8]| (seen(tag, reader) == Seen::Value).then(|| take(value));
+    if let Some(found) = view.memtable.get(key, reader, found) {
+        return Lookup::Found(found);
+    }
+    for memtable in view.frozen.iter().filter(|memtable| memtable.may_hold(key)) {
+        if let Some(found) = memtable.get(key, reader, found) {
+            reached!("read: found in L1");
+            return Lookup::Found(found);
+        }
+    }
+    let hash = key_hash(key);
+    for table in tables_for(&view.files, key, hash) {
+        if !table.may_contain(hash) {
+            reached!("read: a filter spared a block");
+            continue;
+        }
+        if let Some(ended) = look_in(table, key, reader, fetched, guard, take) {
+            return ended;
+        }
+    }
+    Lookup::Found(None)
+}
+
+/// Looks into the block of a table that may hold `key`; nothing if it does not. A function of its own, so that a
+/// lookup that filters spare all blocks does not pay for the registers that decoding takes.
+#[inline(never)]
+fn look_in<R>(
+    table: &Arc<Table>,
+    key: &[u8],
+    reader: SeqNo,
+    fetched: &Fetched,
+    guard: &Guard,
+    take: &impl Fn(&[u8]) -> R,
+) -> Option<Lookup<R>> {
+    let block_no = table.find_block(key)?;
+    let Some(block) = fetched.get(table, block_no).or_else(|| table.cached_block(block_no, guard)) else {
+        return Some(Lookup::NeedsBlock(NeedsBlock { table: Arc::clone(table), block_no }));
+    };
+    let (tag, range) = block.get(key, reader)?;
+    reached!("read: found in a file");
+    let value = block.slice(range);
+    Some(Lookup::Found((seen(tag, reader) == Seen::Value).then(|| take(value))))
+}
+
+/// The files that may hold `key`, newest first. Their filters' lines are all on their way when the
+/// first is looked at.
+fn tables_for<'a>(files: &'a Files, key: &[u8], hash: u64) -> impl Iterator<Item = &'a Arc<Table>> {
+    let flushed = files.flushed.iter().filter(move |file| {
+        file.table.min_key() <= key
+            && key <= file.table.max_key()
+            && (file.consumed.find(key).is_none() || planted!(ConsumedIgnored))
+    });
+    let home = files.partitions[files.partition_of(key)].table.iter();
+    let tables = flushed.map(|file| &file.table).chain(home);
+    tables.inspect(move |table| table.prefetch_filter(hash))
+}
