@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod key;
 pub(crate) mod key_range;
 pub(crate) mod limits;
+pub(crate) mod lsn;
 pub(crate) mod metrics;
 pub(crate) mod options;
 pub(crate) mod planted;

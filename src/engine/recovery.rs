@@ -10,7 +10,8 @@ use super::manifest::{self, Manifest};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
-use crate::base::limits::{FILE_NUMBER_MAX, SECTOR, SEGMENT_SIZE_MIN};
+use crate::base::limits::{FILE_NUMBER_MAX, SEGMENT_SIZE_MIN};
+use crate::base::lsn::{Generation, Lsn};
 use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
@@ -81,10 +82,10 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
     let mut replay = Replay { local, files: &table_files, levels: &mut levels, tables: &mut tables, options };
     let (start, replayed_bytes) = replay.run(&segments, &kinds).await?;
     let generation = match levels.log.generation {
-        old if planted!(GenerationReused) && old != 0 => old,
-        _ => local.io().random() | 1,
+        old if planted!(GenerationReused) && old != Generation::NONE => old,
+        _ => Generation(local.io().random() | 1),
     };
-    let log = LogStart { generation, lsn: start.next_multiple_of(SECTOR as u64) };
+    let log = LogStart { generation, lsn: start.sector_ceil() };
     let (wal, first, blanks) = begin_log(local, &directory, &levels, &segments, log, options).await?;
     let needed = segments.iter().filter(|segment| is_needed(segment, &levels)).cloned().collect();
     levels.log = log;
@@ -178,9 +179,9 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     /// Returns where the stream ends, and how many bytes were replayed.
-    async fn run(&mut self, segments: &[Segment], kinds: &[FileKind]) -> Result<(u64, u64)> {
+    async fn run(&mut self, segments: &[Segment], kinds: &[FileKind]) -> Result<(Lsn, u64)> {
         let log = self.levels.log;
-        if log.generation == 0 {
+        if log.generation == Generation::NONE {
             reached!("open: a log was never begun");
             return Ok((log.lsn, 0));
         }
@@ -248,7 +249,7 @@ impl Replay<'_> {
 
     fn collect(&mut self, replayed: &mut Replayed, batch: &Batch) -> Result<()> {
         let damage = |expected: String, found: String| {
-            Error::corruption(self.files.directory().path(), batch.lsn, "log record", expected, found)
+            Error::corruption(self.files.directory().path(), batch.lsn.0, "log record", expected, found)
         };
         if batch.seqno != self.levels.seqno + 1 {
             reached!("open: a batch with a wrong seqno");

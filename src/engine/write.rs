@@ -6,6 +6,7 @@ use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::Tag;
+use crate::base::lsn::Lsn;
 use crate::base::options::Durability;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
@@ -27,7 +28,7 @@ const STUCK_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     /// The batch is in the order, its record ends at this LSN.
-    Done(u64),
+    Done(Lsn),
     /// The stage is full.
     LogFull,
     /// A large batch is on its way in.
@@ -79,7 +80,7 @@ impl Engine {
         self.cores.run(0, move |local| async move { local.sleep(duration).await }).await
     }
 
-    async fn insert(&self, batch: &mut BatchBuffer) -> Result<u64> {
+    async fn insert(&self, batch: &mut BatchBuffer) -> Result<Lsn> {
         loop {
             let attempt = self.try_insert(batch)?;
             // Listen first, then look again, so that no notification is missed.
@@ -184,7 +185,7 @@ impl Engine {
     }
 
     /// Inserts a batch that is too large to be staged in one piece.
-    async fn insert_large(&self, batch: &mut BatchBuffer) -> Result<u64> {
+    async fn insert_large(&self, batch: &mut BatchBuffer) -> Result<Lsn> {
         self.occupy().await?;
         reached!("write: a large batch");
         if let Err(error) = self.reserve(batch).await {
@@ -204,7 +205,7 @@ impl Engine {
         self.end_large(batch).await
     }
 
-    async fn end_large(&self, batch: &BatchBuffer) -> Result<u64> {
+    async fn end_large(&self, batch: &BatchBuffer) -> Result<Lsn> {
         let mut stuck_since = None;
         loop {
             match self.try_end_large(batch) {
@@ -216,7 +217,7 @@ impl Engine {
 
     /// After a failure the device has the record all the same, so it has its place; for want of space it is
     /// to be tried again.
-    fn try_end_large(&self, batch: &BatchBuffer) -> Result<u64> {
+    fn try_end_large(&self, batch: &BatchBuffer) -> Result<Lsn> {
         let mut tail = self.wal.enter();
         let end = tail.head + batch.record_len() as u64;
         let ended = self.wal.end_large(&mut tail, end, batch.count());

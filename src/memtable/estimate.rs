@@ -60,9 +60,10 @@ fn place(key: &[u8], min: &[u8], max: &[u8]) -> f64 {
 mod tests {
     use super::*;
     use crate::base::key::{Kind, Tag};
+    use crate::base::lsn::Lsn;
 
     fn filled(count: u32) -> Memtable {
-        let memtable = Memtable::new(1, 0, 0);
+        let memtable = Memtable::new(1, Lsn(0), 0);
         for number in 0..count {
             let key = [&b"user"[..], &number.to_be_bytes()].concat();
             memtable.insert(&key, Tag::new(u64::from(number) + 1, Kind::Put), &[0; 100]);
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(memtable.bytes_between(b"", Some(b"user")), 0);
         assert_eq!(memtable.bytes_between(b"v", None), 0);
         assert_eq!(memtable.bytes_between(&key(5), Some(&key(5))), 0);
-        assert_eq!(Memtable::new(1, 0, 0).bytes_between(b"", None), 0);
+        assert_eq!(Memtable::new(1, Lsn(0), 0).bytes_between(b"", None), 0);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crossbeam_skiplist::SkipMap;
 
 use crate::base::direction::Direction;
 use crate::base::key::{SEQNO_MAX, SeqNo, Tag};
+use crate::base::lsn::Lsn;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 
 use record::{Position, Probe, Record};
@@ -32,7 +33,7 @@ pub(crate) struct Memtable {
     entries: SkipMap<Record, ()>,
     bytes: AtomicU64,
     /// LSN of the first record that may have entries here.
-    wal_start: u64,
+    wal_start: Lsn,
     /// Seqno of the newest write before those here.
     seqno_before: SeqNo,
     /// Numbers memtables in order of creation.
@@ -43,7 +44,7 @@ pub(crate) struct Memtable {
 
 impl Memtable {
     /// An empty memtable whose records begin at `wal_start` in the log, after `seqno_before`.
-    pub(crate) fn new(number: u64, wal_start: u64, seqno_before: SeqNo) -> Self {
+    pub(crate) fn new(number: u64, wal_start: Lsn, seqno_before: SeqNo) -> Self {
         let (entries, bytes, key_range) = (SkipMap::new(), AtomicU64::new(0), OnceLock::new());
         Self { entries, bytes, wal_start, seqno_before, number, key_range }
     }
@@ -66,7 +67,7 @@ impl Memtable {
     }
 
     /// LSN of the first record that may have entries here.
-    pub(crate) fn wal_start(&self) -> u64 {
+    pub(crate) fn wal_start(&self) -> Lsn {
         self.wal_start
     }
 
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_reader_sees_the_newest_version_at_its_seqno() {
-        let memtable = Memtable::new(1, 0, 0);
+        let memtable = Memtable::new(1, Lsn(0), 0);
         memtable.insert(b"k", Tag::new(3, Kind::Put), b"three");
         memtable.insert(b"k", Tag::new(7, Kind::Delete), b"");
         memtable.insert(b"k", Tag::new(9, Kind::Put), b"nine");
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn walks_in_steps_visit_everything_once_in_both_directions() {
-        let memtable = Memtable::new(1, 0, 0);
+        let memtable = Memtable::new(1, Lsn(0), 0);
         for seqno in 1..=100 {
             let key = [(seqno * 37 % 20) as u8];
             memtable.insert(&key, Tag::new(seqno, Kind::Put), &seqno.to_le_bytes());

@@ -9,6 +9,7 @@ use super::table_files::TableFiles;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo};
+use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::memtable::Memtable;
@@ -119,7 +120,7 @@ async fn write(
 }
 
 /// The edit that commits a flush.
-pub(crate) fn edit(output: Option<&Output>, log_lsn: u64, seqno: SeqNo, files: &TableFiles) -> Edit {
+pub(crate) fn edit(output: Option<&Output>, log_lsn: Lsn, seqno: SeqNo, files: &TableFiles) -> Edit {
     let file = output.map(|output| FlushedRecord {
         table: output.record,
         min: output.table.min_key().to_vec(),

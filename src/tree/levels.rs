@@ -12,6 +12,7 @@ use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::key::SeqNo;
 use crate::base::key_range::KeyRange;
 use crate::base::limits::{FILE_NUMBER_MAX, LSN_MAX, SEQNO_STATED_MAX};
+use crate::base::lsn::{Generation, Lsn};
 
 /// A table file as the manifest names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +48,10 @@ pub(crate) struct PartitionRecord {
 /// Where recovery starts to read the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogStart {
-    /// Generation of the log; zero while there is none.
-    pub(crate) generation: u64,
+    /// Generation of the log, if one was begun.
+    pub(crate) generation: Generation,
     /// LSN of the oldest record that is not in a table.
-    pub(crate) lsn: u64,
+    pub(crate) lsn: Lsn,
 }
 
 /// The state.
@@ -78,7 +79,7 @@ pub(crate) enum Edit {
         /// The new file.
         file: Option<FlushedRecord>,
         /// The log before this is not needed any more.
-        log_lsn: u64,
+        log_lsn: Lsn,
         /// Every write before `log_lsn` is at or below this.
         seqno: SeqNo,
         /// File numbers from here on are free.
@@ -196,7 +197,7 @@ impl Levels {
     /// that is written comes near.
     pub(crate) fn check_limits(&self) -> Result<(), String> {
         let limits = [
-            ("LSN", self.log.lsn, LSN_MAX),
+            ("LSN", self.log.lsn.0, LSN_MAX),
             ("seqno", self.seqno, SEQNO_STATED_MAX),
             ("next file number", self.next_file, FILE_NUMBER_MAX),
         ];
@@ -208,10 +209,10 @@ impl Levels {
 
     /// Appends the encoding.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        for field in [self.database, self.log.generation] {
+        for field in [self.database, self.log.generation.0] {
             out.extend_from_slice(&field.to_le_bytes());
         }
-        for field in [self.log.lsn, self.seqno, self.next_file] {
+        for field in [self.log.lsn.0, self.seqno, self.next_file] {
             put_varint(out, field);
         }
         put_varint(out, self.flushed.len() as u64);
@@ -228,8 +229,8 @@ impl Levels {
     }
 
     fn decode_fields(cursor: &mut Cursor<'_>) -> Option<Self> {
-        let (database, generation) = (cursor.u64()?, cursor.u64()?);
-        let (lsn, seqno, next_file) = (cursor.varint()?, cursor.varint()?, cursor.varint()?);
+        let (database, generation) = (cursor.u64()?, Generation(cursor.u64()?));
+        let (lsn, seqno, next_file) = (Lsn(cursor.varint()?), cursor.varint()?, cursor.varint()?);
         let mut flushed = Vec::new();
         for _ in 0..cursor.varint()? {
             flushed.push(FlushedRecord::decode(cursor)?);
@@ -247,7 +248,7 @@ impl Edit {
                 out.push(1);
                 out.push(u8::from(file.is_some()));
                 file.iter().for_each(|file| file.encode(out));
-                [*log_lsn, *seqno, *next_file].into_iter().for_each(|field| put_varint(out, field));
+                [log_lsn.0, *seqno, *next_file].into_iter().for_each(|field| put_varint(out, field));
             }
             Self::Compact { range, partitions, consumed, next_file } => {
                 out.push(2);
@@ -276,7 +277,7 @@ impl Edit {
                     0 => None,
                     _ => Some(FlushedRecord::decode(cursor)?),
                 };
-                let (log_lsn, seqno, next_file) = (cursor.varint()?, cursor.varint()?, cursor.varint()?);
+                let (log_lsn, seqno, next_file) = (Lsn(cursor.varint()?), cursor.varint()?, cursor.varint()?);
                 Some(Self::Flush { file, log_lsn, seqno, next_file })
             }
             2 => {
@@ -359,7 +360,7 @@ mod tests {
     fn flush(id: u64, min: &str, max: &str) -> Edit {
         let (min, max) = (min.as_bytes().to_vec(), max.as_bytes().to_vec());
         let file = Some(FlushedRecord { table: table(id), min, max, consumed: RangeSet::default() });
-        Edit::Flush { file, log_lsn: id * 4096, seqno: id, next_file: id + 1 }
+        Edit::Flush { file, log_lsn: Lsn(id * 4096), seqno: id, next_file: id + 1 }
     }
 
     fn compact(lower: &str, upper: Option<&str>, new: &[(&str, u64)], consumed: &[u64]) -> Edit {

@@ -7,6 +7,7 @@ use super::format::{Place, RECORD_HEADER_LEN, RecordKind, payload_hash, record_l
 use crate::base::codec::{Cursor, put_bytes};
 use crate::base::key::{Kind, SeqNo};
 use crate::base::limits::KEY_LEN_MAX;
+use crate::base::lsn::Lsn;
 
 /// Encoded entries with room for a header in front.
 #[derive(Clone, Debug)]
@@ -70,7 +71,7 @@ impl BatchBuffer {
     }
 
     /// Writes the header; returns the record. The batch must be [prepared](Self::prepare).
-    pub(super) fn seal(&mut self, place: Place, durable: u64, seqno: SeqNo) -> &[u8] {
+    pub(super) fn seal(&mut self, place: Place, durable: Lsn, seqno: SeqNo) -> &[u8] {
         assert_eq!(self.bytes.len(), self.record_len(), "the batch was not prepared");
         seal(&mut self.bytes, self.payload_len, self.payload_hash, place, durable, seqno, RecordKind::Batch);
         &self.bytes

@@ -31,6 +31,7 @@ use crate::base::codec::Cursor;
 use crate::base::error::{Error, Result};
 use crate::base::key::{SEQNO_MAX, SeqNo};
 use crate::base::limits::{BATCH_LEN_MAX, SECTOR};
+use crate::base::lsn::{Generation, Lsn};
 
 /// Version of the log's format.
 pub(crate) const VERSION: u32 = 1;
@@ -60,17 +61,17 @@ pub(crate) fn record_len(payload_len: usize) -> usize {
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     /// Generation of the log: a random number of each opening.
-    pub(crate) generation: u64,
+    pub(crate) generation: Generation,
     /// Position of the record.
-    pub(crate) lsn: u64,
+    pub(crate) lsn: Lsn,
 }
 
 fn checksum(fields: &[u8], payload_hash: u64, place: Place) -> u64 {
     let mut input = [0; 40];
     input[..16].copy_from_slice(fields);
     input[16..24].copy_from_slice(&payload_hash.to_le_bytes());
-    input[24..32].copy_from_slice(&place.lsn.to_le_bytes());
-    input[32..].copy_from_slice(&place.generation.to_le_bytes());
+    input[24..32].copy_from_slice(&place.lsn.0.to_le_bytes());
+    input[32..].copy_from_slice(&place.generation.0.to_le_bytes());
     xxh3_64(&input)
 }
 
@@ -81,7 +82,7 @@ pub(crate) fn seal(
     payload_len: usize,
     payload_hash: u64,
     place: Place,
-    durable: u64,
+    durable: Lsn,
     seqno: SeqNo,
     kind: RecordKind,
 ) {
@@ -97,7 +98,7 @@ pub(crate) fn seal(
 
 /// Where the record at `lsn` ends by what its header says, which nothing has verified; `None` if
 /// the header is not all there.
-pub(crate) fn claimed_end(bytes: &[u8], lsn: u64) -> Option<u64> {
+pub(crate) fn claimed_end(bytes: &[u8], lsn: Lsn) -> Option<Lsn> {
     let mut cursor = Cursor::new(bytes.get(..RECORD_HEADER_LEN)?);
     let (_check, payload_len) = (cursor.u64()?, cursor.u32()?);
     Some(lsn + record_len(payload_len as usize) as u64)
@@ -116,7 +117,7 @@ pub(crate) struct Record<'a> {
     /// Seqno of its first entry.
     pub(crate) seqno: SeqNo,
     /// How far whole records were durable when it was written.
-    pub(crate) durable: u64,
+    pub(crate) durable: Lsn,
     /// Its entries.
     pub(crate) payload: &'a [u8],
     /// Bytes to the next record.
@@ -169,13 +170,13 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Parsed<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
     /// Generation of the log it belongs to.
-    pub(crate) generation: u64,
+    pub(crate) generation: Generation,
     /// LSN of its first byte.
-    pub(crate) start: u64,
+    pub(crate) start: Lsn,
     /// Bytes of the stream it holds.
     pub(crate) capacity: u64,
     /// How far whole records were durable when it was begun.
-    pub(crate) whole: u64,
+    pub(crate) whole: Lsn,
     /// Number of the stage that belongs to the log.
     pub(crate) stage: u64,
 }
@@ -185,7 +186,7 @@ impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_LEN] {
         let mut sectors = [0; SEGMENT_HEADER_LEN];
         let (first, second) = sectors.split_at_mut(SECTOR);
-        let fields = [self.generation, self.start, self.capacity, self.whole, self.stage];
+        let fields = [self.generation.0, self.start.0, self.capacity, self.whole.0, self.stage];
         put_header(first, SEGMENT_MAGIC, &fields);
         second.copy_from_slice(first);
         sectors
@@ -196,6 +197,7 @@ impl SegmentHeader {
         for copy in sectors.chunks_exact(SECTOR) {
             if let Some(fields) = get_header(path, copy, SEGMENT_MAGIC)? {
                 let [generation, start, capacity, whole, stage] = fields;
+                let (generation, start, whole) = (Generation(generation), Lsn(start), Lsn(whole));
                 return Ok(Some(Self { generation, start, capacity, whole, stage }));
             }
         }
@@ -246,13 +248,13 @@ pub(super) fn get_header<const N: usize>(
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { generation: 7, lsn: 4096 };
+    const PLACE: Place = Place { generation: Generation(7), lsn: Lsn(4096) };
 
     fn record(payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; record_len(payload.len())];
         bytes[RECORD_HEADER_LEN..RECORD_HEADER_LEN + payload.len()].copy_from_slice(payload);
         let hash = payload_hash(payload);
-        seal(&mut bytes, payload.len(), hash, PLACE, 4000, 5, RecordKind::Batch);
+        seal(&mut bytes, payload.len(), hash, PLACE, Lsn(4000), 5, RecordKind::Batch);
         bytes
     }
 
@@ -260,10 +262,10 @@ mod tests {
     fn a_record_is_valid_at_its_place_only() {
         let bytes = record(b"payload");
         let Parsed::Record(found) = parse(&bytes, PLACE) else { panic!("not found") };
-        assert_eq!((found.payload, found.seqno, found.durable), (&b"payload"[..], 5, 4000));
+        assert_eq!((found.payload, found.seqno, found.durable), (&b"payload"[..], 5, Lsn(4000)));
         assert_eq!(found.len, bytes.len());
-        assert_eq!(parse(&bytes, Place { lsn: 4104, ..PLACE }), Parsed::Invalid);
-        assert_eq!(parse(&bytes, Place { generation: 8, ..PLACE }), Parsed::Invalid);
+        assert_eq!(parse(&bytes, Place { lsn: Lsn(4104), ..PLACE }), Parsed::Invalid);
+        assert_eq!(parse(&bytes, Place { generation: Generation(8), ..PLACE }), Parsed::Invalid);
     }
 
     #[test]
@@ -282,7 +284,13 @@ mod tests {
 
     #[test]
     fn a_segment_header_survives_the_loss_of_either_copy() {
-        let header = SegmentHeader { generation: 3, start: 8192, capacity: 65536, whole: 8000, stage: 9 };
+        let header = SegmentHeader {
+            generation: Generation(3),
+            start: Lsn(8192),
+            capacity: 65536,
+            whole: Lsn(8000),
+            stage: 9,
+        };
         let path = Path::new("wal-1");
         for copy in 0..2 {
             let mut sectors = header.encode();

@@ -3,6 +3,7 @@
 
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{mutant, weakened};
@@ -26,46 +27,46 @@ pub(super) struct Marks {
 
 impl Marks {
     /// A stream that begins at `start`.
-    pub(super) fn new(start: u64) -> Self {
-        let mark = || AtomicU64::new(start);
+    pub(super) fn new(start: Lsn) -> Self {
+        let mark = || AtomicU64::new(start.0);
         let (work, progress) = (Event::default(), Event::default());
         Self { head: mark(), demand: mark(), durable: mark(), work, progress }
     }
 
     /// How far the stream goes.
-    pub(super) fn head(&self) -> u64 {
-        self.head.load(weakened!("marks_head", Acquire))
+    pub(super) fn head(&self) -> Lsn {
+        Lsn(self.head.load(weakened!("marks_head", Acquire)))
     }
 
     /// The stage holds the stream up to `lsn`. In the ordered section.
-    pub(super) fn staged(&self, lsn: u64) {
-        self.head.store(lsn, weakened!("marks_staged", Release));
+    pub(super) fn staged(&self, lsn: Lsn) {
+        self.head.store(lsn.0, weakened!("marks_staged", Release));
     }
 
     /// How far the stream is wanted on the device.
-    pub(super) fn demanded(&self) -> u64 {
-        self.demand.load(Ordering::Acquire)
+    pub(super) fn demanded(&self) -> Lsn {
+        Lsn(self.demand.load(Ordering::Acquire))
     }
 
     /// Asks for the stream to be drained up to `lsn`.
-    pub(super) fn demand(&self, lsn: u64) {
-        if self.demand.fetch_max(lsn, Ordering::AcqRel) < lsn {
+    pub(super) fn demand(&self, lsn: Lsn) {
+        if self.demand.fetch_max(lsn.0, Ordering::AcqRel) < lsn.0 {
             self.work.notify();
         }
     }
 
     /// How far the stream is on the device.
-    pub(super) fn durable(&self) -> u64 {
-        self.durable.load(weakened!("marks_durable", Acquire))
+    pub(super) fn durable(&self) -> Lsn {
+        Lsn(self.durable.load(weakened!("marks_durable", Acquire)))
     }
 
     /// The segments hold the stream durably up to `lsn`, and nobody reads the stage below. By the
     /// writer task.
-    pub(super) fn drained(&self, lsn: u64) {
+    pub(super) fn drained(&self, lsn: Lsn) {
         if mutant!("marks_told_before_drained") {
             self.progress.notify();
         }
-        self.durable.store(lsn, weakened!("marks_drained", Release));
+        self.durable.store(lsn.0, weakened!("marks_drained", Release));
         if planted!(WakeupLost) {
             return;
         }
@@ -76,7 +77,7 @@ impl Marks {
 
     /// Waits until the stream is on the device up to `lsn`, or until `check` says, at some
     /// progress, that it never will be.
-    pub(super) async fn wait_durable(&self, lsn: u64, check: impl Fn() -> Result<()>) -> Result<()> {
+    pub(super) async fn wait_durable(&self, lsn: Lsn, check: impl Fn() -> Result<()>) -> Result<()> {
         self.demand(lsn);
         loop {
             // Listen first, then look, so that no progress between the two is missed.

@@ -38,6 +38,7 @@ use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
 use crate::base::limits::SECTOR;
+use crate::base::lsn::{Generation, Lsn};
 use crate::base::metrics::Counter;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -51,38 +52,34 @@ use room::{Asked, Room};
 /// State of the ordered section.
 pub(crate) struct Tail {
     /// LSN at which the next record goes.
-    pub(crate) head: u64,
+    pub(crate) head: Lsn,
     /// Seqno of the newest write.
     pub(crate) seqno: SeqNo,
     /// A batch larger than half the stage is on its way in; others wait for
     /// [`Wal::turned_free`].
     pub(crate) occupied: bool,
     /// The last border between two records at or below the last border between two sectors.
-    border: u64,
+    border: Lsn,
     /// How far the segments reach.
     room: Room,
     /// LSN up to which the stage's pages were asked for.
-    prepared: u64,
+    prepared: Lsn,
 }
 
 /// How far the stream can be drained.
 #[derive(Clone, Copy)]
 struct Goal {
     /// The end of the last full sector.
-    end: u64,
+    end: Lsn,
     /// The last border between two records up to there.
-    records_end: u64,
-}
-
-fn floor(lsn: u64) -> u64 {
-    lsn / SECTOR as u64 * SECTOR as u64
+    records_end: Lsn,
 }
 
 /// What becomes of an attempt to append.
 #[derive(Debug)]
 pub(crate) enum Append {
     /// The record ends at this LSN.
-    Done(u64),
+    Done(Lsn),
     /// The record is in the order, and this keeps it from being sure to survive the process.
     Unmarked(Error),
     /// The stage is full, or the segments are: wait for [`Wal::progress`] and try again.
@@ -92,7 +89,7 @@ pub(crate) enum Append {
 /// The log of one opening.
 pub(crate) struct Wal {
     // Constant after construction.
-    generation: u64,
+    generation: Generation,
     stage: Stage,
     // The ordered section.
     tail: Mutex<Tail>,
@@ -119,8 +116,8 @@ pub(crate) struct Wal {
 
 impl Wal {
     /// A log that goes on at `start` after `seqno`.
-    pub(crate) fn new(generation: u64, stage: Stage, start: u64, seqno: SeqNo) -> Self {
-        assert!(start.is_multiple_of(SECTOR as u64));
+    pub(crate) fn new(generation: Generation, stage: Stage, start: Lsn, seqno: SeqNo) -> Self {
+        assert_eq!(start, start.sector_floor());
         Self {
             generation,
             stage,
@@ -133,8 +130,8 @@ impl Wal {
                 prepared: start,
             }),
             marks: Marks::new(start),
-            durable_records: AtomicU64::new(start),
-            release: AtomicU64::new(start),
+            durable_records: AtomicU64::new(start.0),
+            release: AtomicU64::new(start.0),
             failure: Refusal::default(),
             stuck: Refusal::default(),
             no_room: Mutex::default(),
@@ -180,7 +177,7 @@ impl Wal {
 
     /// Sees to it that a record that ends at `lsn` has its place in segments; `false` while that is
     /// being made: wait for [`Wal::progress`] and ask again.
-    fn ask_for_room(&self, tail: &mut Tail, lsn: u64) -> Result<bool> {
+    fn ask_for_room(&self, tail: &mut Tail, lsn: Lsn) -> Result<bool> {
         match tail.room.ask(lsn) {
             Asked::Granted => Ok(true),
             Asked::Refused => {
@@ -247,7 +244,7 @@ impl Wal {
     /// Ends a large batch, all of which was staged, at `end`. The caller then inserts its entries,
     /// also after an error: the device has the record already, so it counts or not, and the log is to be
     /// [failed](Self::fail). On a full device alone nothing has happened, and this is to be called again.
-    pub(crate) fn end_large(&self, tail: &mut Tail, end: u64, count: u64) -> Result<()> {
+    pub(crate) fn end_large(&self, tail: &mut Tail, end: Lsn, count: u64) -> Result<()> {
         // SAFETY: `tail` proves that this is the ordered section; the first page was prepared with the pieces.
         let marked = self.check_failed().and_then(|()| unsafe { self.stage.set_head(end) });
         if !matches!(marked, Err(ref error) if error.is_shortage()) {
@@ -292,16 +289,16 @@ impl Wal {
 
     fn seal<'a>(&self, tail: &Tail, batch: &'a mut BatchBuffer) -> &'a [u8] {
         let place = Place { generation: self.generation, lsn: tail.head };
-        batch.seal(place, self.durable_records.load(Ordering::Relaxed), tail.seqno + 1)
+        batch.seal(place, self.durable_records(), tail.seqno + 1)
     }
 
     /// Ends a record at `end`, which took `count` seqnos, and tells the writer task when a piece's
     /// worth has gathered.
-    fn advance(&self, tail: &mut Tail, end: u64, count: u64) {
-        let crossed = tail.head / self.piece_len() != end / self.piece_len();
-        if floor(end) == end {
+    fn advance(&self, tail: &mut Tail, end: Lsn, count: u64) {
+        let crossed = tail.head.0 / self.piece_len() != end.0 / self.piece_len();
+        if end.sector_floor() == end {
             tail.border = end;
-        } else if floor(end) >= tail.head {
+        } else if end.sector_floor() >= tail.head {
             tail.border = tail.head;
         }
         tail.head = end;
@@ -318,12 +315,12 @@ impl Wal {
     }
 
     /// Asks for the stream to be drained up to `lsn`.
-    pub(crate) fn demand(&self, lsn: u64) {
+    pub(crate) fn demand(&self, lsn: Lsn) {
         self.marks.demand(lsn);
     }
 
     /// Waits until the stream is on the device up to `lsn`, or cannot be brought there for now.
-    pub(crate) async fn wait_durable(&self, lsn: u64) -> Result<()> {
+    pub(crate) async fn wait_durable(&self, lsn: Lsn) -> Result<()> {
         let check_stuck = || if planted!(FullnessUnseen) { Ok(()) } else { self.check() };
         self.marks.wait_durable(lsn, || self.check_failed().and_then(|()| check_stuck())).await
     }
@@ -341,18 +338,18 @@ impl Wal {
     }
 
     /// How far the stream is on the device.
-    pub(crate) fn durable_lsn(&self) -> u64 {
+    pub(crate) fn durable_lsn(&self) -> Lsn {
         self.marks.durable()
     }
 
     /// How far the stream goes.
-    pub(crate) fn head_lsn(&self) -> u64 {
+    pub(crate) fn head_lsn(&self) -> Lsn {
         self.marks.head()
     }
 
     /// Nothing below `lsn` is needed for recovery any more: the manifest says so durably.
-    pub(crate) fn release(&self, lsn: u64) {
-        self.release.fetch_max(lsn, Ordering::AcqRel);
+    pub(crate) fn release(&self, lsn: Lsn) {
+        self.release.fetch_max(lsn.0, Ordering::AcqRel);
         self.marks.work.notify();
     }
 
@@ -413,7 +410,7 @@ impl Wal {
 
     fn goal(&self, tail: &Tail) -> Goal {
         // Ahead of the tail while a large batch is on its way in.
-        let end = floor(self.marks.head());
+        let end = self.marks.head().sector_floor();
         Goal { end, records_end: if end >= tail.head { tail.head } else { tail.border } }
     }
 
@@ -421,7 +418,7 @@ impl Wal {
     fn pad(&self) -> Result<Goal> {
         let mut tail = self.enter();
         let head = self.marks.head();
-        let gap = (head.next_multiple_of(SECTOR as u64) - head) as usize;
+        let gap = (head.sector_ceil() - head) as usize;
         if gap == 0 || tail.occupied {
             return Ok(self.goal(&tail));
         }
@@ -436,7 +433,7 @@ impl Wal {
         let mut record = vec![0; len];
         let hash = format::payload_hash(&record[RECORD_HEADER_LEN..]);
         let place = Place { generation: self.generation, lsn: head };
-        let durable = self.durable_records.load(Ordering::Relaxed);
+        let durable = self.durable_records();
         format::seal(&mut record, payload_len, hash, place, durable, tail.seqno, RecordKind::Padding);
         self.prepare(&mut tail, head, len as u64)?;
         // SAFETY: in the ordered section, not occupied, the room was just checked and prepared.
@@ -452,9 +449,14 @@ impl Wal {
         Ok(self.goal(&tail))
     }
 
+    /// How far whole records are durable, as records and marks say.
+    fn durable_records(&self) -> Lsn {
+        Lsn(self.durable_records.load(Ordering::Relaxed))
+    }
+
     /// The segments hold the stream durably up to `lsn`.
-    fn drained_to(&self, lsn: u64) -> Result<()> {
-        self.stage.set_marks(lsn, self.durable_records.load(Ordering::Relaxed))?;
+    fn drained_to(&self, lsn: Lsn) -> Result<()> {
+        self.stage.set_marks(lsn, self.durable_records())?;
         if self.stuck.is_set() && self.stuck.clear() {
             tracing::info!("the log can be drained again: writes resume");
             reached!("log: can be drained again");
@@ -464,13 +466,13 @@ impl Wal {
     }
 
     /// The segments hold every record that begins below `lsn` durably as a whole.
-    fn drained_whole(&self, lsn: u64) -> Result<()> {
+    fn drained_whole(&self, lsn: Lsn) -> Result<()> {
         match self.stage.set_marks(self.marks.durable(), lsn) {
             // The stage then says less than it could, which the next drain makes good.
             Err(error) if error.is_shortage() => reached!("log: no room to write the stage"),
             marked => marked?,
         }
-        self.durable_records.store(lsn, Ordering::Release);
+        self.durable_records.store(lsn.0, Ordering::Release);
         Ok(())
     }
 }

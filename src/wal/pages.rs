@@ -4,8 +4,8 @@ use super::Tail;
 use super::Wal;
 use crate::base::error::Result;
 use crate::base::limits::REQUEST_LEN_MAX;
+use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
-use crate::base::sync::atomic::Ordering;
 
 impl Wal {
     /// How much is drained at once.
@@ -43,12 +43,12 @@ impl Wal {
         tail.prepared = tail.head;
         // SAFETY: `tail` proves that this is the ordered section; the writer task lends and grows, one after
         // the other, and has prepared this.
-        unsafe { self.stage.grow(live, self.durable_records.load(Ordering::Relaxed)) }
+        unsafe { self.stage.grow(live, self.durable_records()) }
     }
 
     /// Sees to it that the stage has its pages for `len` bytes from `from` on.
     #[inline]
-    pub(super) fn prepare(&self, tail: &mut Tail, from: u64, len: u64) -> Result<()> {
+    pub(super) fn prepare(&self, tail: &mut Tail, from: Lsn, len: u64) -> Result<()> {
         if from + len > tail.prepared && !planted!(StageNotPrepared) {
             tail.prepared = self.stage.prepare(from, len)?;
         }

@@ -13,6 +13,7 @@ use super::stage_image::StageImage;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
+use crate::base::lsn::{Generation, Lsn};
 use crate::exec::Local;
 
 /// How much is read at once.
@@ -28,26 +29,26 @@ pub(crate) struct Batch {
     /// Seqno of the first entry.
     pub(crate) seqno: SeqNo,
     /// Where the record stands.
-    pub(crate) lsn: u64,
+    pub(crate) lsn: Lsn,
     /// The entries.
     pub(crate) payload: Vec<u8>,
 }
 
 /// Reads a stream from its start to its end.
 pub(crate) struct LogReader {
-    generation: u64,
+    generation: Generation,
     /// Contiguous, by start.
     segments: Vec<Segment>,
     stage: Option<StageImage>,
     /// Bytes of the stream from `window_start` on.
     window: Vec<u8>,
-    window_start: u64,
+    window_start: Lsn,
     /// The next record.
-    position: u64,
+    position: Lsn,
     /// Whether the window's end already comes from the stage.
     in_stage: bool,
     /// LSN behind the last byte that segments hold.
-    segments_end: u64,
+    segments_end: Lsn,
     /// The stage need not hold what it says it does.
     forgives_stage: bool,
 }
@@ -57,8 +58,8 @@ impl LogReader {
     /// other generations and other parts of this one.
     pub(crate) fn new(
         dir: &Path,
-        generation: u64,
-        start: u64,
+        generation: Generation,
+        start: Lsn,
         mut segments: Vec<Segment>,
         stage: Option<StageImage>,
     ) -> Result<Self> {
@@ -111,7 +112,7 @@ impl LogReader {
     }
 
     /// Where the stream ends, once [`next`](Self::next) has returned `None`.
-    pub(crate) fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> Lsn {
         self.position
     }
 
@@ -147,7 +148,7 @@ impl LogReader {
         }
     }
 
-    fn window_end(&self) -> u64 {
+    fn window_end(&self) -> Lsn {
         self.window_start + self.window.len() as u64
     }
 
@@ -161,7 +162,7 @@ impl LogReader {
     }
 
     /// Reads stream bytes at `lsn` from the segment that holds it; not beyond that segment.
-    async fn read_segments(&self, local: &Local, lsn: u64, len: usize) -> Result<Vec<u8>> {
+    async fn read_segments(&self, local: &Local, lsn: Lsn, len: usize) -> Result<Vec<u8>> {
         let Some(segment) = self.segments.iter().find(|segment| segment.holds(lsn)) else {
             return Ok(Vec::new());
         };
@@ -204,8 +205,8 @@ impl LogReader {
     /// The stream has ended at `position`: looks for proof that it should not have.
     async fn check_end(&self, local: &Local) -> Result<()> {
         // A segment says, too, how far whole records were durable when it was begun.
-        let begun = self.segments.iter().map(|segment| segment.header.whole).max().unwrap_or(0);
-        let mut proof = self.stage.as_ref().map_or(0, StageImage::whole).max(begun);
+        let begun = self.segments.iter().map(|segment| segment.header.whole).max().unwrap_or_default();
+        let mut proof = self.stage.as_ref().map_or(Lsn::ZERO, StageImage::whole).max(begun);
         if proof <= self.position {
             self.check_staged()?;
             proof = self.begun_proof(local).await?;
@@ -244,7 +245,7 @@ impl LogReader {
         Err(Error::corruption(path, offset, "log record", expected, found))
     }
 
-    fn check_whole(&self, proof: u64) -> Result<()> {
+    fn check_whole(&self, proof: Lsn) -> Result<()> {
         reached!("replay: the log should not have ended");
         let segment = self.segments.iter().find(|segment| segment.holds(self.position));
         // No segment: the log starts behind its segments, where nothing was ever durable.
@@ -261,18 +262,18 @@ impl LogReader {
     /// A segment is begun when the one before it is full and durable: proof for a record that ended
     /// there. One that goes on into the begun segment may be torn. Where it ends only its own
     /// header can tell, and is believed here: there is nothing valid behind it to tell otherwise.
-    async fn begun_proof(&self, local: &Local) -> Result<u64> {
-        let begun = self.segments.last().map_or(0, |segment| segment.header.start);
+    async fn begun_proof(&self, local: &Local) -> Result<Lsn> {
+        let begun = self.segments.last().map_or(Lsn::ZERO, |segment| segment.header.start);
         let header = self.read_segments(local, self.position, RECORD_HEADER_LEN).await?;
         let ended = claimed_end(&header, self.position).is_some_and(|end| end <= begun);
         if ended {
             reached!("replay: the begun segment proves damage");
         }
-        Ok(if ended { begun } else { 0 })
+        Ok(if ended { begun } else { Lsn::ZERO })
     }
 
     /// The furthest durable mark of any record behind the end, as far as one beyond it is found.
-    async fn later_proof(&self, local: &Local) -> Result<u64> {
+    async fn later_proof(&self, local: &Local) -> Result<Lsn> {
         let mut position = self.position;
         while position < self.segments_end {
             // Two steps' worth, so that a record across the border is seen whole.
@@ -296,6 +297,6 @@ impl LogReader {
             position += step as u64;
             local.breathe().await;
         }
-        Ok(0)
+        Ok(Lsn::ZERO)
     }
 }

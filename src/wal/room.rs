@@ -6,6 +6,7 @@
 
 use super::format::RECORD_HEADER_LEN;
 use crate::base::limits::SECTOR;
+use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
 
 /// A padding record ends at most this far behind the record before it.
@@ -15,13 +16,13 @@ const PADDING_MAX: u64 = (RECORD_HEADER_LEN + SECTOR) as u64;
 #[derive(Debug)]
 pub(super) struct Room {
     /// The stream fits up to here.
-    end: u64,
+    end: Lsn,
     /// Somebody waits for room up to here; zero if nobody does.
-    wanted: u64,
+    wanted: Lsn,
     /// Promised to a batch that is staged in pieces.
-    promised: u64,
+    promised: Lsn,
     /// Room up to here or beyond cannot be made for now.
-    refused_from: u64,
+    refused_from: Lsn,
 }
 
 /// What becomes of a request for room.
@@ -37,21 +38,21 @@ pub(super) enum Asked {
 
 impl Room {
     /// Room for nothing behind `start`.
-    pub(super) fn new(start: u64) -> Self {
-        Self { end: start, wanted: 0, promised: start, refused_from: u64::MAX }
+    pub(super) fn new(start: Lsn) -> Self {
+        Self { end: start, wanted: Lsn::ZERO, promised: start, refused_from: Lsn::MAX }
     }
 
     /// Whether a record that ends at `lsn` fits, with padding behind it.
-    pub(super) fn has(&self, lsn: u64) -> bool {
+    pub(super) fn has(&self, lsn: Lsn) -> bool {
         lsn + PADDING_MAX <= self.end && !(planted!(FullForever) && self.is_refused())
     }
 
     fn is_refused(&self) -> bool {
-        self.refused_from != u64::MAX
+        self.refused_from != Lsn::MAX
     }
 
     /// Asks for room for a record that ends at `lsn`.
-    pub(super) fn ask(&mut self, lsn: u64) -> Asked {
+    pub(super) fn ask(&mut self, lsn: Lsn) -> Asked {
         if self.has(lsn) {
             return Asked::Granted;
         }
@@ -64,14 +65,14 @@ impl Room {
     }
 
     /// Keeps the room up to a record's end at `lsn`, which is there.
-    pub(super) fn promise(&mut self, lsn: u64) {
+    pub(super) fn promise(&mut self, lsn: Lsn) {
         assert!(self.has(lsn));
         self.promised = lsn;
     }
 
     /// Bytes that are wanted and not there.
     pub(super) fn missing(&self) -> u64 {
-        self.wanted.saturating_sub(self.end)
+        self.wanted.saturating_since(self.end)
     }
 
     /// `bytes` more are there.
@@ -80,23 +81,25 @@ impl Room {
     }
 
     /// Gives up `bytes`, unless they are wanted or needed behind a stream that ends at `head`.
-    pub(super) fn shrink(&mut self, bytes: u64, head: u64) -> bool {
+    pub(super) fn shrink(&mut self, bytes: u64, head: Lsn) -> bool {
         let needed = (head.max(self.promised) + PADDING_MAX).max(self.wanted);
         let spared = self.end - needed.min(self.end) >= bytes;
-        self.end -= if spared { bytes } else { 0 };
+        if spared {
+            self.end = self.end.saturating_sub(bytes);
+        }
         spared
     }
 
     /// No more than `bytes` more can be had for now. Those who want more are told, and forgotten.
     pub(super) fn refuse_beyond(&mut self, bytes: u64) {
         self.refused_from = self.end.saturating_add(bytes).saturating_add(1);
-        self.wanted = 0;
+        self.wanted = Lsn::ZERO;
     }
 
     /// What was refused can be tried again.
     pub(super) fn permit(&mut self) {
         if !planted!(FullForever) {
-            self.refused_from = u64::MAX;
+            self.refused_from = Lsn::MAX;
         }
     }
 }
@@ -107,32 +110,32 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_there_is_made_or_is_refused() {
-        let mut room = Room::new(4096);
+        let mut room = Room::new(Lsn(4096));
         room.grow(100_000);
-        assert_eq!(room.ask(90_000), Asked::Granted);
-        assert_eq!(room.ask(150_000), Asked::Wait);
+        assert_eq!(room.ask(Lsn(90_000)), Asked::Granted);
+        assert_eq!(room.ask(Lsn(150_000)), Asked::Wait);
         assert_eq!(room.missing(), 150_000 + PADDING_MAX - 104_096);
         room.grow(10_000);
         room.refuse_beyond(20_000);
-        assert_eq!((room.missing(), room.ask(150_000)), (0, Asked::Refused));
-        assert_eq!(room.ask(120_000), Asked::Wait, "that much may be had");
+        assert_eq!((room.missing(), room.ask(Lsn(150_000))), (0, Asked::Refused));
+        assert_eq!(room.ask(Lsn(120_000)), Asked::Wait, "that much may be had");
         room.permit();
-        assert_eq!(room.ask(150_000), Asked::Wait);
+        assert_eq!(room.ask(Lsn(150_000)), Asked::Wait);
     }
 
     #[test]
     fn room_that_is_needed_or_wanted_is_not_given_up() {
-        let mut room = Room::new(0);
+        let mut room = Room::new(Lsn(0));
         room.grow(100_000);
-        assert!(room.shrink(10_000, 0));
-        assert!(!room.shrink(10_000, 80_000), "the stream needs it");
-        room.promise(80_000);
-        assert!(!room.shrink(10_000, 0), "it was promised");
-        assert!(!room.shrink(100_000, 0), "there is not that much");
-        room.promise(0);
-        assert_eq!(room.ask(95_000), Asked::Wait);
-        assert!(!room.shrink(10_000, 0), "it is wanted");
+        assert!(room.shrink(10_000, Lsn(0)));
+        assert!(!room.shrink(10_000, Lsn(80_000)), "the stream needs it");
+        room.promise(Lsn(80_000));
+        assert!(!room.shrink(10_000, Lsn(0)), "it was promised");
+        assert!(!room.shrink(100_000, Lsn(0)), "there is not that much");
+        room.promise(Lsn(0));
+        assert_eq!(room.ask(Lsn(95_000)), Asked::Wait);
+        assert!(!room.shrink(10_000, Lsn(0)), "it is wanted");
         room.refuse_beyond(0);
-        assert!(room.shrink(10_000, 0));
+        assert!(room.shrink(10_000, Lsn(0)));
     }
 }

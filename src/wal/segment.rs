@@ -8,6 +8,7 @@ use super::format::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
+use crate::base::lsn::{Generation, Lsn};
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
@@ -31,7 +32,7 @@ impl Segment {
     }
 
     /// LSN behind its last byte.
-    pub(crate) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> Lsn {
         self.header.start + self.header.capacity
     }
 
@@ -41,12 +42,12 @@ impl Segment {
     }
 
     /// Whether it holds the byte at `lsn`.
-    pub(crate) fn holds(&self, lsn: u64) -> bool {
+    pub(crate) fn holds(&self, lsn: Lsn) -> bool {
         (self.header.start..self.end()).contains(&lsn)
     }
 
     /// Offset in the file of the byte at `lsn`.
-    pub(crate) fn offset(&self, lsn: u64) -> u64 {
+    pub(crate) fn offset(&self, lsn: Lsn) -> u64 {
         SEGMENT_HEADER_LEN as u64 + (lsn - self.header.start)
     }
 }
@@ -129,9 +130,9 @@ impl Blank {
     pub(crate) async fn begin(
         &self,
         local: &Local,
-        (generation, stage): (u64, u64),
-        start: u64,
-        whole: u64,
+        (generation, stage): (Generation, u64),
+        start: Lsn,
+        whole: Lsn,
     ) -> Result<Segment> {
         let header = SegmentHeader { generation, start, capacity: self.capacity, whole, stage };
         let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);

@@ -20,6 +20,7 @@ use super::stage_format::{
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::{SECTOR, STAGE_SIZE_MIN};
+use crate::base::lsn::{Generation, Lsn};
 use crate::base::options::{Options, StageMode};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
@@ -37,7 +38,7 @@ pub(crate) struct Stage {
     io: Arc<dyn Io>,
     number: u64,
     file: File,
-    generation: u64,
+    generation: Generation,
     size_max: u64,
     /// The mapping of the file, or memory of our own that holds the same ring.
     memory: SharedMap,
@@ -55,8 +56,8 @@ impl Stage {
         local: &Local,
         directory: &Directory,
         options: &Options,
-        generation: u64,
-        start: u64,
+        generation: Generation,
+        start: Lsn,
     ) -> Result<Self> {
         let number = directory.take_id();
         let file = directory.open(local, FileKind::Stage(number), OpenMode::Create)?;
@@ -88,7 +89,7 @@ impl Stage {
 
     /// The stage, its first pages asked for; written where they cannot be had.
     fn prepared_for_marks(mut self, mode: StageMode) -> Result<Self> {
-        match self.prepare(0, self.size()) {
+        match self.prepare(Lsn::ZERO, self.size()) {
             Err(error) if mode == StageMode::Auto => {
                 self.memory = own_memory(&self.file, STAGE_HEADER_LEN + self.size_max as usize)?;
                 self.why_written = Some(error.to_string());
@@ -119,15 +120,15 @@ impl Stage {
         self.size() < self.size_max
     }
 
-    fn offset(&self, lsn: u64) -> usize {
-        STAGE_HEADER_LEN + (lsn & (self.size() - 1)) as usize
+    fn offset(&self, lsn: Lsn) -> usize {
+        STAGE_HEADER_LEN + (lsn.0 & (self.size() - 1)) as usize
     }
 
     /// Asks for the pages of a step from `lsn` on, of `len` bytes at least; returns up to where the stream may
     /// be stored now. An error means that nothing may be.
-    pub(crate) fn prepare(&self, lsn: u64, len: u64) -> Result<u64> {
+    pub(crate) fn prepare(&self, lsn: Lsn, len: u64) -> Result<Lsn> {
         if self.why_written.is_some() {
-            return Ok(u64::MAX);
+            return Ok(Lsn::MAX);
         }
         let len = len.max(STEP).min(self.size());
         let first = len.min(self.until_wrap(lsn));
@@ -145,7 +146,7 @@ impl Stage {
     /// # Safety
     /// The caller is in the ordered section, has [prepared](Self::prepare) the place, and the segments
     /// hold what stood there before.
-    pub(crate) unsafe fn put(&self, lsn: u64, bytes: &[u8]) -> Result<()> {
+    pub(crate) unsafe fn put(&self, lsn: Lsn, bytes: &[u8]) -> Result<()> {
         assert!(bytes.len() as u64 <= self.size());
         let (head, tail) = bytes.split_at(bytes.len().min(self.until_wrap(lsn) as usize));
         // SAFETY: only the ordered section writes the ring, one caller at a time, and only where
@@ -160,7 +161,7 @@ impl Stage {
     ///
     /// # Safety
     /// As for [`put`](Self::put).
-    pub(crate) unsafe fn set_head(&self, lsn: u64) -> Result<()> {
+    pub(crate) unsafe fn set_head(&self, lsn: Lsn) -> Result<()> {
         let word = head_word(lsn, self.generation);
         if self.why_written.is_some() {
             return self.io.write_now(&self.file, HEAD_OFFSET as u64, &word.to_le_bytes());
@@ -185,19 +186,19 @@ impl Stage {
     }
 
     /// The bytes from `lsn` on, up to the end of the ring, for a write to a segment.
-    pub(crate) fn lend(&self, lsn: u64, len: usize) -> Data {
+    pub(crate) fn lend(&self, lsn: Lsn, len: usize) -> Data {
         assert!(len as u64 <= self.until_wrap(lsn));
         Data::Mapped { map: self.memory.clone(), offset: self.offset(lsn), len }
     }
 
     /// Bytes between the place of `lsn` and the end of the ring.
-    pub(crate) fn until_wrap(&self, lsn: u64) -> u64 {
-        self.size() - (lsn & (self.size() - 1))
+    pub(crate) fn until_wrap(&self, lsn: Lsn) -> u64 {
+        self.size() - (lsn.0 & (self.size() - 1))
     }
 
     /// Records that the segments hold the stream up to `drained` and every record that begins before
     /// `whole`. By the writer task; what this says counts only once it has returned.
-    pub(crate) fn set_marks(&self, drained: u64, whole: u64) -> Result<()> {
+    pub(crate) fn set_marks(&self, drained: Lsn, whole: Lsn) -> Result<()> {
         self.store_marks(StageMarks { drained, whole, size: self.size() })
     }
 
@@ -253,13 +254,13 @@ impl Stage {
     /// # Safety
     /// The caller is in the ordered section, nothing is lent, and the growth was
     /// [prepared](Self::prepare_growth).
-    pub(crate) unsafe fn grow(&self, live: Range<u64>, whole: u64) -> Result<()> {
+    pub(crate) unsafe fn grow(&self, live: Range<Lsn>, whole: Lsn) -> Result<()> {
         let old = self.size();
         let mut at = live.start;
         while at < live.end {
-            let end = live.end.min((at / old + 1) * old);
+            let end = live.end.min(Lsn((at.0 / old + 1) * old));
             let (from, len) = (self.offset(at), (end - at) as usize);
-            if at & old != 0 && !planted!(StageGrownWithoutCopy) {
+            if at.0 & old != 0 && !planted!(StageGrownWithoutCopy) {
                 // SAFETY: nothing writes in the ordered section but its caller.
                 let bytes = unsafe { self.memory.bytes(from, len) };
                 // SAFETY: nothing was ever put there, so nobody reads it.

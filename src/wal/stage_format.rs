@@ -23,6 +23,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::format::{get_header, put_header};
 use crate::base::error::Result;
 use crate::base::limits::SECTOR;
+use crate::base::lsn::{Generation, Lsn};
 
 /// Where the ring begins in the stage file.
 pub(crate) const STAGE_HEADER_LEN: usize = SECTOR;
@@ -42,7 +43,7 @@ const MAGIC: &[u8; 8] = b"RABISTG1";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StageHeader {
     /// Generation of the log it belongs to.
-    pub(crate) generation: u64,
+    pub(crate) generation: Generation,
     /// Size of the largest ring in bytes.
     pub(crate) size: u64,
     /// The start of the system that it was made under; zero if unknown.
@@ -54,7 +55,7 @@ impl StageHeader {
     pub(super) fn encode(&self) -> [u8; SECTOR] {
         let mut sector = [0; SECTOR];
         let (low, high) = (self.boot_id as u64, (self.boot_id >> 64) as u64);
-        put_header(&mut sector, MAGIC, &[self.generation, self.size, low, high]);
+        put_header(&mut sector, MAGIC, &[self.generation.0, self.size, low, high]);
         sector
     }
 
@@ -63,7 +64,7 @@ impl StageHeader {
         let fields = get_header(path, sector, MAGIC)?;
         Ok(fields.map(|[generation, size, low, high]| {
             let boot_id = u128::from(high) << 64 | u128::from(low);
-            Self { generation, size, boot_id }
+            Self { generation: Generation(generation), size, boot_id }
         }))
     }
 }
@@ -71,23 +72,23 @@ impl StageHeader {
 /// What the log's writer task says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StageMarks {
-    pub(super) drained: u64,
-    pub(super) whole: u64,
+    pub(super) drained: Lsn,
+    pub(super) whole: Lsn,
     pub(super) size: u64,
 }
 
 impl StageMarks {
-    fn check(fields: &[u8], generation: u64) -> [u8; 8] {
+    fn check(fields: &[u8], generation: Generation) -> [u8; 8] {
         let mut input = [0; MARKS_LEN];
         input[..24].copy_from_slice(fields);
-        input[24..].copy_from_slice(&generation.to_le_bytes());
+        input[24..].copy_from_slice(&generation.0.to_le_bytes());
         xxh3_64(&input).to_le_bytes()
     }
 
     /// One copy.
-    pub(super) fn encode(&self, generation: u64) -> [u8; MARKS_LEN] {
+    pub(super) fn encode(&self, generation: Generation) -> [u8; MARKS_LEN] {
         let mut bytes = [0; MARKS_LEN];
-        for (place, field) in bytes.chunks_exact_mut(8).zip([self.drained, self.whole, self.size]) {
+        for (place, field) in bytes.chunks_exact_mut(8).zip([self.drained.0, self.whole.0, self.size]) {
             place.copy_from_slice(&field.to_le_bytes());
         }
         let check = Self::check(&bytes[..24], generation);
@@ -96,30 +97,30 @@ impl StageMarks {
     }
 
     /// The copy that counts; `None` if neither is whole.
-    pub(super) fn decode(sector: &[u8], generation: u64) -> Option<Self> {
+    pub(super) fn decode(sector: &[u8], generation: Generation) -> Option<Self> {
         MARKS_OFFSETS.into_iter().find_map(|at| {
             let (fields, check) = sector.get(at..at + MARKS_LEN)?.split_at(24);
             let word = |at: usize| u64::from_le_bytes(fields[at..at + 8].try_into().expect("eight bytes"));
             let is_whole = Self::check(fields, generation) == check;
-            is_whole.then(|| Self { drained: word(0), whole: word(8), size: word(16) })
+            is_whole.then(|| Self { drained: Lsn(word(0)), whole: Lsn(word(8)), size: word(16) })
         })
     }
 }
 
-fn head_check(lsn: u64, generation: u64) -> u32 {
+fn head_check(lsn: Lsn, generation: Generation) -> u32 {
     // Cheap, for it is computed for each write; any changed bit of the LSN changes the upper half.
-    ((lsn ^ generation.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    ((lsn.0 ^ generation.0.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
 /// The mark of a head, in one word.
-pub(super) fn head_word(lsn: u64, generation: u64) -> u64 {
-    u64::from(head_check(lsn, generation)) << 32 | lsn >> 3 & 0xffff_ffff
+pub(super) fn head_word(lsn: Lsn, generation: Generation) -> u64 {
+    u64::from(head_check(lsn, generation)) << 32 | lsn.0 >> 3 & 0xffff_ffff
 }
 
 /// The head that a mark stands for, which is not further than 16 GiB from `near`; `None` if the mark is damaged.
-pub(super) fn head_of(word: u64, near: u64, generation: u64) -> Option<u64> {
-    let distance = (word as u32).wrapping_sub((near >> 3) as u32).cast_signed();
-    let lsn = (near >> 3).checked_add_signed(i64::from(distance))?.checked_mul(8)?;
+pub(super) fn head_of(word: u64, near: Lsn, generation: Generation) -> Option<Lsn> {
+    let distance = (word as u32).wrapping_sub((near.0 >> 3) as u32).cast_signed();
+    let lsn = Lsn((near.0 >> 3).checked_add_signed(i64::from(distance))?.checked_mul(8)?);
     (head_check(lsn, generation) == (word >> 32) as u32).then_some(lsn)
 }
 
@@ -128,11 +129,11 @@ mod tests {
     use super::*;
     use crate::base::error::Error;
 
-    const GENERATION: u64 = 0x0123_4567_89ab_cdef;
+    const GENERATION: Generation = Generation(0x0123_4567_89ab_cdef);
 
     #[test]
     fn marks_are_old_or_new_after_each_store_and_survive_damage_to_one_copy() {
-        let marks = |drained| StageMarks { drained, whole: drained - 8, size: 65536 };
+        let marks = |drained| StageMarks { drained: Lsn(drained), whole: Lsn(drained - 8), size: 65536 };
         let (old, new) = (marks(8192), marks(12288));
         let mut sector = [0; SECTOR];
         for at in MARKS_OFFSETS {
@@ -155,15 +156,15 @@ mod tests {
                 assert_eq!(StageMarks::decode(&damaged, GENERATION), Some(new), "bit {bit} of {at}");
             }
         }
-        assert_eq!(StageMarks::decode(&sector, GENERATION + 1), None);
+        assert_eq!(StageMarks::decode(&sector, Generation(GENERATION.0 + 1)), None);
         assert_eq!(StageMarks::decode(&[0; 100], GENERATION), None);
     }
 
     #[test]
     fn a_head_is_found_from_near_and_no_changed_bit_passes() {
-        for near in [0, 8192, 1 << 34, (1 << 35) - 8, 1 << 35, 1 << 50, u64::MAX - 4095] {
+        for near in [0_u64, 8192, 1 << 34, (1 << 35) - 8, 1 << 35, 1 << 50, u64::MAX - 4095] {
             for head in [near, near.saturating_sub(1 << 30), near.saturating_add(1 << 30)] {
-                let head = head & !7;
+                let (near, head) = (Lsn(near), Lsn(head & !7));
                 let word = head_word(head, GENERATION);
                 assert_eq!(head_of(word, near, GENERATION), Some(head));
                 for bit in 0..64 {
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_named() {
-        let mut sector = StageHeader { generation: 1, size: 65536, boot_id: 7 }.encode();
+        let mut sector = StageHeader { generation: Generation(1), size: 65536, boot_id: 7 }.encode();
         assert_eq!(StageHeader::decode(Path::new("s"), &sector).unwrap().unwrap().boot_id, 7);
         sector[8..12].copy_from_slice(&2_u32.to_le_bytes());
         let check = xxh3_64(&sector[..48]);

@@ -14,6 +14,7 @@ use super::stage_format::{
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::{STAGE_SIZE_MAX, STAGE_SIZE_MIN};
+use crate::base::lsn::{Generation, Lsn};
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
@@ -23,7 +24,7 @@ use crate::io::OpenMode;
 pub(crate) struct StageImage {
     path: PathBuf,
     marks: StageMarks,
-    head: u64,
+    head: Lsn,
     binding: bool,
     ring: Vec<u8>,
 }
@@ -35,7 +36,7 @@ impl StageImage {
         local: &Local,
         directory: &Directory,
         number: u64,
-        generation: u64,
+        generation: Generation,
     ) -> Result<Option<Self>> {
         let file = directory.open(local, FileKind::Stage(number), OpenMode::Read)?;
         let (path, file_len) = (file.path().to_path_buf(), local.io().file_len(&file)?);
@@ -52,29 +53,29 @@ impl StageImage {
     }
 
     /// LSN up to which the segments hold the stream, as the stage knew it.
-    pub(crate) fn drained(&self) -> u64 {
+    pub(crate) fn drained(&self) -> Lsn {
         self.marks.drained
     }
 
     /// LSN up to which the segments hold whole records, as the stage knew it.
-    pub(crate) fn whole(&self) -> u64 {
+    pub(crate) fn whole(&self) -> Lsn {
         self.marks.whole
     }
 
     /// LSN up to which whole records were staged, if the stage must still hold them.
-    pub(crate) fn must_reach(&self) -> Option<u64> {
+    pub(crate) fn must_reach(&self) -> Option<Lsn> {
         self.binding.then_some(self.head)
     }
 
     /// Its file, and where the byte at `lsn` stands in it.
-    pub(crate) fn place(&self, lsn: u64) -> (&Path, u64) {
-        (&self.path, STAGE_HEADER_LEN as u64 + lsn % self.marks.size)
+    pub(crate) fn place(&self, lsn: Lsn) -> (&Path, u64) {
+        (&self.path, STAGE_HEADER_LEN as u64 + lsn.0 % self.marks.size)
     }
 
     /// The stream from `lsn` on up to the head, as far as the ring can hold it.
-    pub(crate) fn stream_from(&self, lsn: u64) -> Vec<u8> {
-        let len = self.head.saturating_sub(lsn).min(self.marks.size) as usize;
-        let offset = (lsn % self.marks.size) as usize;
+    pub(crate) fn stream_from(&self, lsn: Lsn) -> Vec<u8> {
+        let len = self.head.saturating_since(lsn).min(self.marks.size) as usize;
+        let offset = (lsn.0 % self.marks.size) as usize;
         let mut bytes = self.ring[offset..].to_vec();
         bytes.extend_from_slice(&self.ring[..offset]);
         bytes.truncate(len);
@@ -84,7 +85,7 @@ impl StageImage {
 
 /// A stage whose header cannot be read, or which is not as long as it says or not of this log, is not the one
 /// that was made: what it held is lost.
-fn check_header(path: &Path, sector: &[u8], generation: u64, file_len: u64) -> Result<StageHeader> {
+fn check_header(path: &Path, sector: &[u8], generation: Generation, file_len: u64) -> Result<StageHeader> {
     let damage = |offset, what, expected: String, found: String| {
         reached!("replay: a damaged stage");
         Err(Error::corruption(path, offset, what, expected, found))
@@ -101,9 +102,8 @@ fn check_header(path: &Path, sector: &[u8], generation: u64, file_len: u64) -> R
         return damage(0, "header of the stage", "a whole one".into(), "none".into());
     };
     if header.generation != generation {
-        let text = |generation| format!("{generation:016x}");
         let what = "generation of the stage";
-        return damage(GENERATION_OFFSET, what, text(generation), text(header.generation));
+        return damage(GENERATION_OFFSET, what, generation.to_string(), header.generation.to_string());
     }
     if !is_size(header.size, STAGE_SIZE_MAX) {
         let expected = format!("a power of two from {STAGE_SIZE_MIN} to {STAGE_SIZE_MAX}");
@@ -127,7 +127,7 @@ fn read_marks(
     sector: &[u8],
     header: &StageHeader,
     binding: bool,
-) -> Result<Option<(StageMarks, u64)>> {
+) -> Result<Option<(StageMarks, Lsn)>> {
     let damage = |offset: usize, what, expected: &str| {
         if !binding {
             return Ok(None);
@@ -141,7 +141,7 @@ fn read_marks(
     };
     let bytes = sector[HEAD_OFFSET..HEAD_OFFSET + 8].try_into().expect("eight bytes");
     match head_of(u64::from_le_bytes(bytes), marks.drained, header.generation) {
-        Some(head) if head.saturating_sub(marks.drained) <= marks.size => Ok(Some((marks, head))),
+        Some(head) if head.saturating_since(marks.drained) <= marks.size => Ok(Some((marks, head))),
         _ => damage(HEAD_OFFSET, "mark of the log's head in the stage", "a whole one"),
     }
 }

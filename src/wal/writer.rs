@@ -15,6 +15,7 @@ use super::segment::Segment;
 use super::spares::{RETRY_INTERVAL, Spares};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
@@ -28,8 +29,8 @@ pub(crate) struct Writer {
     segments: VecDeque<Segment>,
     spares: Spares,
     /// The head when the stage began or last grew, and from where on it may be tried again.
-    grown_at: u64,
-    grows_from: u64,
+    grown_at: Lsn,
+    grows_from: Lsn,
 }
 
 /// What a turn of the task has come to.
@@ -48,7 +49,7 @@ impl Writer {
     /// A writer whose stream goes on at the start of `first`.
     pub(crate) fn new(wal: Arc<Wal>, first: Segment, spares: Spares) -> Self {
         wal.grow_room(first.header.capacity + spares.capacity());
-        let (grown_at, grows_from, segments) = (wal.head_lsn(), 0, VecDeque::from([first]));
+        let (grown_at, grows_from, segments) = (wal.head_lsn(), Lsn::ZERO, VecDeque::from([first]));
         Self { wal, segments, spares, grown_at, grows_from }
     }
 
@@ -121,7 +122,7 @@ impl Writer {
         }
     }
 
-    async fn drain_piece(&mut self, local: &Local, position: u64, target: u64) -> Result<u64> {
+    async fn drain_piece(&mut self, local: &Local, position: Lsn, target: Lsn) -> Result<Lsn> {
         let segment = self.segment_at(local, position).await?;
         let stage = &self.wal.stage;
         let limits =
@@ -136,14 +137,14 @@ impl Writer {
     }
 
     /// The segment that holds `position`, taking a new one into use at the end of the last.
-    async fn segment_at(&mut self, local: &Local, position: u64) -> Result<Segment> {
+    async fn segment_at(&mut self, local: &Local, position: Lsn) -> Result<Segment> {
         let last = self.segments.back().expect("there is always a segment in use");
         if last.holds(position) {
             return Ok(last.clone());
         }
         reached!("log: a segment was begun");
         assert_eq!(position, last.end(), "the stream has no gaps");
-        let whole = self.wal.durable_records.load(Ordering::Acquire);
+        let whole = self.wal.durable_records();
         let blank = self.spares.next();
         let log = (self.wal.generation, self.wal.stage().number());
         let segment = blank.begin(local, log, position, whole).await?;
@@ -154,7 +155,7 @@ impl Writer {
 
     /// Recycles released segments and sees to it that there is a spare; returns whether there is.
     async fn keep_spare(&mut self, local: &Local) -> Result<bool> {
-        let release = self.wal.release.load(Ordering::Acquire);
+        let release = Lsn(self.wal.release.load(Ordering::Acquire));
         while self.segments.len() > 1 && self.segments[0].end() <= release {
             let released = self.segments.pop_front();
             self.spares.recycle(local, &self.wal, released).await;
