@@ -5,12 +5,49 @@
 //! `(key, s)` with that key is what a reader at seqno `s` sees.
 
 use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Add;
 
-/// Position of a write in the total order. Zero is before every write.
-pub(crate) type SeqNo = u64;
+/// Position of a write in the total order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SeqNo(pub(crate) u64);
 
-/// Largest seqno: it shares 64 bits with the entry kind.
-pub(crate) const SEQNO_MAX: SeqNo = (1 << 56) - 1;
+impl SeqNo {
+    /// Before every write.
+    pub(crate) const ZERO: Self = Self(0);
+
+    /// The largest there is: it shares 64 bits with the entry kind. A key with it is the position before
+    /// every version of the key, and no entry has it.
+    pub(crate) const MAX: Self = Self((1 << 56) - 1);
+
+    /// That of the next write.
+    #[inline]
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// `count` writes before, or [`SeqNo::ZERO`].
+    #[inline]
+    pub(crate) fn saturating_sub(self, count: u64) -> Self {
+        Self(self.0.saturating_sub(count))
+    }
+}
+
+/// That of the last of so many writes that follow.
+impl Add<u64> for SeqNo {
+    type Output = Self;
+
+    #[inline]
+    fn add(self, count: u64) -> Self {
+        Self(self.0 + count)
+    }
+}
+
+impl fmt::Display for SeqNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What an entry says about its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +65,8 @@ pub(crate) struct Tag(u64);
 impl Tag {
     /// Packs the two.
     pub(crate) fn new(seqno: SeqNo, kind: Kind) -> Self {
-        assert!(seqno <= SEQNO_MAX, "seqno space is used up");
-        Self(seqno << 8 | kind as u64)
+        assert!(seqno <= SeqNo::MAX, "seqno space is used up");
+        Self(seqno.0 << 8 | kind as u64)
     }
 
     /// Unpacks a stored word; `None` if it names an unknown kind.
@@ -47,7 +84,7 @@ impl Tag {
     /// The seqno.
     #[inline]
     pub(crate) fn seqno(self) -> SeqNo {
-        self.0 >> 8
+        SeqNo(self.0 >> 8)
     }
 
     /// The kind.
@@ -85,15 +122,15 @@ mod tests {
 
     #[test]
     fn newer_versions_sort_first_within_a_key() {
-        assert_eq!(compare(b"a", 1, b"b", 9), Ordering::Less);
-        assert_eq!(compare(b"a", 9, b"a", 1), Ordering::Less);
-        assert_eq!(compare(b"a", 1, b"a", 1), Ordering::Equal);
+        assert_eq!(compare(b"a", SeqNo(1), b"b", SeqNo(9)), Ordering::Less);
+        assert_eq!(compare(b"a", SeqNo(9), b"a", SeqNo(1)), Ordering::Less);
+        assert_eq!(compare(b"a", SeqNo(1), b"a", SeqNo(1)), Ordering::Equal);
     }
 
     #[test]
     fn tags_come_back_and_unknown_kinds_are_refused() {
-        let tag = Tag::new(SEQNO_MAX, Kind::Put);
-        assert_eq!((tag.seqno(), tag.kind()), (SEQNO_MAX, Kind::Put));
+        let tag = Tag::new(SeqNo::MAX, Kind::Put);
+        assert_eq!((tag.seqno(), tag.kind()), (SeqNo::MAX, Kind::Put));
         assert_eq!(Tag::from_raw(tag.raw()), Some(tag));
         assert_eq!(Tag::from_raw(7 << 8 | 2), None);
     }

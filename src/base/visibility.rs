@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn a_reader_sees_the_newest_version_at_or_below_its_seqno() {
-        let check = |kind, seqno, reader, expected| assert_eq!(seen(Tag::new(seqno, kind), reader), expected);
+        let check = |kind, seqno, reader, expected| {
+            assert_eq!(seen(Tag::new(SeqNo(seqno), kind), SeqNo(reader)), expected)
+        };
         check(Kind::Put, 5, 4, Seen::TooNew);
         check(Kind::Put, 5, 5, Seen::Value);
         check(Kind::Put, 5, 9, Seen::Value);
@@ -64,8 +66,9 @@ mod tests {
 
     #[test]
     fn the_readers_of_a_version_are_those_that_see_it_first() {
-        let readers: Vec<SeqNo> = (0..12).collect();
-        for versions in [&[11, 9, 8, 3, 1][..], &[7, 6, 5], &[4], &[10, 0]] {
+        let readers: Vec<SeqNo> = (0..12).map(SeqNo).collect();
+        for versions in [vec![11, 9, 8, 3, 1], vec![7, 6, 5], vec![4], vec![10, 0]] {
+            let versions: Vec<SeqNo> = versions.into_iter().map(SeqNo).collect();
             let mut seen_by_walking = vec![Vec::new(); versions.len()];
             for reader in &readers {
                 let sees = |seqno: &SeqNo| seen(Tag::new(*seqno, Kind::Put), *reader) == Seen::Value;
@@ -77,7 +80,8 @@ mod tests {
                 assert_eq!(readers_of(&readers, pair[1], pair[0]), seen_by_walking[number + 1]);
             }
         }
-        assert!(readers_of(&[], 3, 7).is_empty());
-        assert_eq!(readers_of(&[2, 3, 6, 7], 3, 7), [3, 6]);
+        let (version, newer) = (SeqNo(3), SeqNo(7));
+        assert!(readers_of(&[], version, newer).is_empty());
+        assert_eq!(readers_of(&[2, 3, 6, 7].map(SeqNo), version, newer), [SeqNo(3), SeqNo(6)]);
     }
 }

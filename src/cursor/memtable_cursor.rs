@@ -9,7 +9,7 @@ use super::{Cursor, Entry, Moved};
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
-use crate::memtable::{Memtable, NEWEST};
+use crate::memtable::Memtable;
 use crate::table::Block;
 
 /// Entries copied at first.
@@ -67,9 +67,9 @@ impl Cursor for MemtableCursor {
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
         self.batch.clear();
         self.batch_len = BATCH_MIN;
-        // No entry has the seqno `NEWEST`, which comes before all versions of the key. So "behind it" is
+        // No entry has the seqno `SeqNo::MAX`, which comes before all versions of the key. So "behind it" is
         // "at or after the key" forward, and "before the key" backward.
-        self.fill(bound.map(|key| (key, NEWEST)));
+        self.fill(bound.map(|key| (key, SeqNo::MAX)));
         Ok(())
     }
 

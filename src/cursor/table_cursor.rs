@@ -2,8 +2,8 @@
 
 use super::{Cursor, Entry, Moved, NeedsBlock};
 use crate::base::direction::Direction;
+use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
-use crate::memtable::NEWEST;
 use crate::table::{Block, BlockCursor, Table};
 
 /// A position in a table.
@@ -62,7 +62,7 @@ impl TableCursor {
             none => none.insert(BlockCursor::new(block)),
         };
         match sought {
-            Some(key) => cursor.seek(self.direction, key, NEWEST),
+            Some(key) => cursor.seek(self.direction, key, SeqNo::MAX),
             None => cursor.seek_to_start(self.direction),
         }
     }

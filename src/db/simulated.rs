@@ -70,7 +70,7 @@ impl Db {
     /// moment at which it gets its place in the order of writes.
     #[must_use]
     pub fn last_seqno(&self) -> u64 {
-        self.handle.0.visible_seqno()
+        self.handle.0.visible_seqno().0
     }
 
     /// [`close`](Self::close), as a future.

@@ -3,6 +3,7 @@
 use loom::thread;
 
 use super::visible::Visible;
+use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch;
 use crate::base::sync::loom_tests::{Watched, model};
@@ -56,21 +57,21 @@ fn no_change_of_the_view_is_lost() {
 fn who_sees_a_seqno_sees_its_entries() {
     model(|| {
         let entries = Arc::new((Watched::new(0), Watched::new(0)));
-        let visible = Arc::new(Visible::new(0));
+        let visible = Arc::new(Visible::new(SeqNo::ZERO));
         let writer = {
             let (entries, visible) = (Arc::clone(&entries), Arc::clone(&visible));
             thread::spawn(move || {
                 entries.0.set(1);
-                visible.publish(1);
+                visible.publish(SeqNo(1));
                 entries.1.set(2);
-                visible.publish(2);
+                visible.publish(SeqNo(2));
             })
         };
         let seqno = visible.newest();
-        if seqno >= 1 {
+        if seqno >= SeqNo(1) {
             assert_eq!(entries.0.get(), 1);
         }
-        if seqno >= 2 {
+        if seqno >= SeqNo(2) {
             assert_eq!(entries.1.get(), 2);
         }
         writer.join().unwrap();
@@ -94,19 +95,19 @@ fn a_key_is_never_missing_while_it_is_flushed() {
         let memory = Arc::new(AtomicU64::new(0));
         let first = Versions { memory: Arc::clone(&memory), file: Some(1) };
         let published = Arc::new(Published::new(first));
-        let visible = Arc::new(Visible::new(1));
+        let visible = Arc::new(Visible::new(SeqNo(1)));
         let writer = {
             let (published, visible) = (Arc::clone(&published), Arc::clone(&visible));
             thread::spawn(move || {
                 memory.store(2, Relaxed);
-                visible.publish(2);
+                visible.publish(SeqNo(2));
                 published.update(|old| Versions { memory: Arc::clone(&old.memory), file: None });
             })
         };
         let guard = epoch::pin();
         let (view, seqno) = visible.moment(&published, &guard);
         let versions = [Some(view.memory.load(Relaxed)).filter(|version| *version > 0), view.file];
-        let found = versions.into_iter().flatten().find(|version| *version <= seqno);
+        let found = versions.into_iter().flatten().find(|version| SeqNo(*version) <= seqno);
         assert!(found.is_some(), "a key was missing at seqno {seqno}");
         drop(guard);
         writer.join().unwrap();

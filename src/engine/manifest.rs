@@ -287,6 +287,7 @@ fn check_tail(path: &Path, number: u64, bytes: &[u8], end: usize) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::key::SeqNo;
     use crate::base::lsn::Lsn;
 
     fn manifest(edits: u64) -> (Vec<u8>, Levels) {
@@ -296,7 +297,8 @@ mod tests {
         levels.encode(&mut payload);
         bytes.extend_from_slice(&record(3, bytes.len() as u64, &payload));
         for number in 1..=edits {
-            let edit = Edit::Flush { file: None, log_lsn: Lsn(number * 4096), seqno: number, next_file: 9 };
+            let edit =
+                Edit::Flush { file: None, log_lsn: Lsn(number * 4096), seqno: SeqNo(number), next_file: 9 };
             levels.apply(&edit).unwrap();
             let payload = payload_of(&edit);
             bytes.extend_from_slice(&record(3, bytes.len() as u64, &payload));

@@ -103,6 +103,6 @@ fn refill(buffer: &mut Vec<u8>, bytes: &[u8]) {
 impl fmt::Debug for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.entry().map(|(key, _)| key.escape_ascii().to_string());
-        f.debug_struct("Cursor").field("key", &key).field("seqno", &self.moment.seqno()).finish()
+        f.debug_struct("Cursor").field("key", &key).field("seqno", &self.moment.seqno().0).finish()
     }
 }

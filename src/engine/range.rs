@@ -90,7 +90,7 @@ impl fmt::Debug for RangeScan {
         f.debug_struct(if self.values { "Range" } else { "Keys" })
             .field("from", &show(&self.range.lower))
             .field("below", &self.range.upper.as_deref().map(show))
-            .field("seqno", &self.moment.seqno())
+            .field("seqno", &self.moment.seqno().0)
             .field("front", &reached(&self.forward))
             .field("back", &reached(&self.backward))
             .field("ended", &self.ended)

@@ -205,7 +205,7 @@ impl Replay<'_> {
         let replayed = reader.position() - log.lsn;
         if replayed > 0 {
             reached!("open: the log was replayed");
-            tracing::info!(bytes = replayed, seqno = self.levels.seqno, "replayed the log");
+            tracing::info!(bytes = replayed, seqno = self.levels.seqno.0, "replayed the log");
         }
         Ok((reader.position(), replayed))
     }
@@ -251,15 +251,15 @@ impl Replay<'_> {
         let damage = |expected: String, found: String| {
             Error::corruption(self.files.directory().path(), batch.lsn.0, "log record", expected, found)
         };
-        if batch.seqno != self.levels.seqno + 1 {
+        if batch.seqno != self.levels.seqno.next() {
             reached!("open: a batch with a wrong seqno");
-            let expected = format!("a batch with seqno {}", self.levels.seqno + 1);
+            let expected = format!("a batch with seqno {}", self.levels.seqno.next());
             return Err(damage(expected, format!("one with seqno {}", batch.seqno)));
         }
         let mut entries = Entries::new(&batch.payload);
         for (kind, key, value) in entries.by_ref() {
-            self.levels.seqno += 1;
-            if planted!(BatchReplayedInPart) && self.levels.seqno.is_multiple_of(11) {
+            self.levels.seqno = self.levels.seqno.next();
+            if planted!(BatchReplayedInPart) && self.levels.seqno.0.is_multiple_of(11) {
                 continue;
             }
             replayed.add(key, Tag::new(self.levels.seqno, kind), value);
@@ -305,8 +305,8 @@ async fn begin_log(
     };
     let first = blank.begin(local, (log.generation, stage.number()), log.lsn, log.lsn).await?;
     directory.sync(local).await?;
-    let reused = u64::from(planted!(SeqnoReused)).min(levels.seqno);
-    let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno - reused));
+    let reused = u64::from(planted!(SeqnoReused));
+    let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno.saturating_sub(reused)));
     Ok((wal, first, blanks))
 }
 

@@ -124,7 +124,7 @@ impl Engine {
             ),
             ("index_filter_bytes", tables.map(|table| table.memory_bytes() as u64).sum()),
             ("snapshots", if forked { 0 } else { self.snapshots.count() as u64 }),
-            ("last_seqno", self.visible_seqno()),
+            ("last_seqno", self.visible_seqno().0),
             ("cores", self.cores.count() as u64),
         ];
         let running = if forked { 0 } else { lock(&self.jobs).count() as u64 };

@@ -12,19 +12,19 @@ pub(crate) struct Visible(AtomicU64);
 impl Visible {
     /// Everything up to `seqno` is there.
     pub(crate) fn new(seqno: SeqNo) -> Self {
-        Self(AtomicU64::new(seqno))
+        Self(AtomicU64::new(seqno.0))
     }
 
     /// Makes the writes up to `seqno` visible, whose entries are in the published L0. In the
     /// ordered section.
     pub(crate) fn publish(&self, seqno: SeqNo) {
         // Release pairs with the Acquire in `newest`: who sees the seqno sees the entries.
-        self.0.store(seqno, weakened!("visible_publish", Release));
+        self.0.store(seqno.0, weakened!("visible_publish", Release));
     }
 
     /// The newest visible write.
     pub(crate) fn newest(&self) -> SeqNo {
-        self.0.load(weakened!("visible_newest", Acquire))
+        SeqNo(self.0.load(weakened!("visible_newest", Acquire)))
     }
 
     /// What a reader without a snapshot reads, and at which seqno.

@@ -148,9 +148,9 @@ impl Engine {
     fn apply(&self, tail: &Tail, batch: &BatchBuffer) {
         let guard = epoch::pin();
         let memtable = &self.published.load(&guard).memtable;
-        let mut seqno = tail.seqno - batch.count();
+        let mut seqno = tail.seqno.saturating_sub(batch.count());
         for (kind, key, value) in batch.entries() {
-            seqno += 1;
+            seqno = seqno.next();
             memtable.insert(key, Tag::new(seqno, kind), value);
         }
         assert_eq!(seqno, tail.seqno);

@@ -3,8 +3,9 @@
 //! The list knows no ranks. So up to [`COUNTED_MAX`] entries are counted one by one; of a longer range
 //! the share is taken that it has of the way from the least key to the greatest, as if keys lay evenly.
 
-use super::{Memtable, NEWEST, memtable_bytes};
+use super::{Memtable, memtable_bytes};
 use crate::base::direction::Direction;
+use crate::base::key::SeqNo;
 
 /// Counting so many takes some tens of microseconds.
 const COUNTED_MAX: usize = 1000;
@@ -20,7 +21,7 @@ impl Memtable {
             return self.bytes();
         }
         let (mut counted, mut count) = (0, 0);
-        self.walk(Direction::Forward, Some((lower, NEWEST)), COUNTED_MAX, |key, _, value| {
+        self.walk(Direction::Forward, Some((lower, SeqNo::MAX)), COUNTED_MAX, |key, _, value| {
             if is_below(key) {
                 counted += memtable_bytes(1, key.len() + value.len());
                 count += 1;
@@ -63,10 +64,10 @@ mod tests {
     use crate::base::lsn::Lsn;
 
     fn filled(count: u32) -> Memtable {
-        let memtable = Memtable::new(1, Lsn(0), 0);
+        let memtable = Memtable::new(1, Lsn(0), SeqNo::ZERO);
         for number in 0..count {
             let key = [&b"user"[..], &number.to_be_bytes()].concat();
-            memtable.insert(&key, Tag::new(u64::from(number) + 1, Kind::Put), &[0; 100]);
+            memtable.insert(&key, Tag::new(SeqNo(u64::from(number) + 1), Kind::Put), &[0; 100]);
         }
         memtable
     }
@@ -86,7 +87,7 @@ mod tests {
         assert_eq!(memtable.bytes_between(b"", Some(b"user")), 0);
         assert_eq!(memtable.bytes_between(b"v", None), 0);
         assert_eq!(memtable.bytes_between(&key(5), Some(&key(5))), 0);
-        assert_eq!(Memtable::new(1, Lsn(0), 0).bytes_between(b"", None), 0);
+        assert_eq!(Memtable::new(1, Lsn(0), SeqNo::ZERO).bytes_between(b"", None), 0);
     }
 
     #[test]
@@ -106,8 +107,8 @@ mod tests {
     #[test]
     fn uneven_keys_never_give_more_than_there_is_nor_less_than_was_counted() {
         let memtable = filled(5_000);
-        memtable.insert(b"a", Tag::new(9_000, Kind::Put), b"");
-        memtable.insert(b"user", Tag::new(9_001, Kind::Put), b"");
+        memtable.insert(b"a", Tag::new(SeqNo(9_000), Kind::Put), b"");
+        memtable.insert(b"user", Tag::new(SeqNo(9_001), Kind::Put), b"");
         let found = memtable.bytes_between(b"b", Some(&key(4_000)));
         assert!((1000 * memtable_bytes(1, 108)..=memtable.bytes()).contains(&(found + 200)), "{found}");
     }

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use crossbeam_skiplist::SkipMap;
 
 use crate::base::direction::Direction;
-use crate::base::key::{SEQNO_MAX, SeqNo, Tag};
+use crate::base::key::{SeqNo, Tag};
 use crate::base::lsn::Lsn;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 
@@ -141,9 +141,6 @@ impl Memtable {
     }
 }
 
-/// The position before every version of a key.
-pub(crate) const NEWEST: SeqNo = SEQNO_MAX;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,17 +152,17 @@ mod tests {
 
     #[test]
     fn a_reader_sees_the_newest_version_at_its_seqno() {
-        let memtable = Memtable::new(1, Lsn(0), 0);
-        memtable.insert(b"k", Tag::new(3, Kind::Put), b"three");
-        memtable.insert(b"k", Tag::new(7, Kind::Delete), b"");
-        memtable.insert(b"k", Tag::new(9, Kind::Put), b"nine");
-        memtable.insert(b"j", Tag::new(4, Kind::Put), b"");
-        assert_eq!(get(&memtable, b"k", 2), None);
-        assert_eq!(get(&memtable, b"k", 3), Some((Kind::Put, b"three".to_vec())));
-        assert_eq!(get(&memtable, b"k", 8), Some((Kind::Delete, vec![])));
-        assert_eq!(get(&memtable, b"k", NEWEST), Some((Kind::Put, b"nine".to_vec())));
-        assert_eq!(get(&memtable, b"", NEWEST), None);
-        assert_eq!(get(&memtable, b"z", NEWEST), None);
+        let memtable = Memtable::new(1, Lsn(0), SeqNo::ZERO);
+        memtable.insert(b"k", Tag::new(SeqNo(3), Kind::Put), b"three");
+        memtable.insert(b"k", Tag::new(SeqNo(7), Kind::Delete), b"");
+        memtable.insert(b"k", Tag::new(SeqNo(9), Kind::Put), b"nine");
+        memtable.insert(b"j", Tag::new(SeqNo(4), Kind::Put), b"");
+        assert_eq!(get(&memtable, b"k", SeqNo(2)), None);
+        assert_eq!(get(&memtable, b"k", SeqNo(3)), Some((Kind::Put, b"three".to_vec())));
+        assert_eq!(get(&memtable, b"k", SeqNo(8)), Some((Kind::Delete, vec![])));
+        assert_eq!(get(&memtable, b"k", SeqNo::MAX), Some((Kind::Put, b"nine".to_vec())));
+        assert_eq!(get(&memtable, b"", SeqNo::MAX), None);
+        assert_eq!(get(&memtable, b"z", SeqNo::MAX), None);
         assert!(memtable.may_hold(b"z"));
         memtable.freeze();
         assert!(memtable.may_hold(b"j") && memtable.may_hold(b"k"));
@@ -174,10 +171,10 @@ mod tests {
 
     #[test]
     fn walks_in_steps_visit_everything_once_in_both_directions() {
-        let memtable = Memtable::new(1, Lsn(0), 0);
-        for seqno in 1..=100 {
+        let memtable = Memtable::new(1, Lsn(0), SeqNo::ZERO);
+        for seqno in 1..=100_u64 {
             let key = [(seqno * 37 % 20) as u8];
-            memtable.insert(&key, Tag::new(seqno, Kind::Put), &seqno.to_le_bytes());
+            memtable.insert(&key, Tag::new(SeqNo(seqno), Kind::Put), &seqno.to_le_bytes());
         }
         let walk_all = |direction: Direction| {
             let mut seen: Vec<(Vec<u8>, SeqNo)> = Vec::new();

@@ -206,18 +206,18 @@ mod tests {
     use crate::base::key::Kind;
     use crate::table::block_builder::BlockBuilder;
 
-    fn block(entries: &[(&[u8], SeqNo, &[u8])]) -> Block {
+    fn block(entries: &[(&[u8], u64, &[u8])]) -> Block {
         let mut builder = BlockBuilder::default();
         let mut last: &[u8] = b"";
         for &(key, seqno, value) in entries {
-            builder.add(common_prefix_len(last, key), key, Tag::new(seqno, Kind::Put), value);
+            builder.add(common_prefix_len(last, key), key, Tag::new(SeqNo(seqno), Kind::Put), value);
             last = key;
         }
         Block::parse(Path::new("t"), 0, 1, builder.seal(1, 0).to_vec()).expect("just built")
     }
 
-    fn get<'a>(block: &'a Block, key: &[u8], seqno: SeqNo) -> Option<&'a [u8]> {
-        block.get(key, seqno).map(|(_, range)| block.slice(range))
+    fn get<'a>(block: &'a Block, key: &[u8], seqno: u64) -> Option<&'a [u8]> {
+        block.get(key, SeqNo(seqno)).map(|(_, range)| block.slice(range))
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn versions_are_found_across_restarts() {
         let values: Vec<Vec<u8>> = (0..100_u8).map(|n| vec![n; 3]).collect();
-        let mut entries: Vec<(&[u8], SeqNo, &[u8])> = vec![(b"key", 500, b"other")];
+        let mut entries: Vec<(&[u8], u64, &[u8])> = vec![(b"key", 500, b"other")];
         entries.extend((0..100).rev().map(|n| (&b"keys"[..], 2 * n as u64 + 1, &values[n][..])));
         entries.push((b"keyt", 7, b"last"));
         let block = block(&entries);

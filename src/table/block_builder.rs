@@ -119,7 +119,7 @@ impl BlockBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::key::Kind;
+    use crate::base::key::{Kind, SeqNo};
 
     #[test]
     fn common_prefixes_are_counted_across_words() {
@@ -138,9 +138,9 @@ mod tests {
     #[test]
     fn an_entry_is_drawn_as_the_format_says() {
         let mut block = BlockBuilder::default();
-        assert_eq!(block.add(0, b"ab", Tag::new(2, Kind::Put), b"xy"), 15);
+        assert_eq!(block.add(0, b"ab", Tag::new(SeqNo(2), Kind::Put), b"xy"), 15);
         let bound = block.len_with(1, b"ac", b"");
-        assert_eq!(block.add(1, b"ac", Tag::new(1, Kind::Delete), b""), 12);
+        assert_eq!(block.add(1, b"ac", Tag::new(SeqNo(1), Kind::Delete), b""), 12);
         assert!(block.len() <= bound);
         let (len, sealed) = (block.len(), block.seal(3, 0));
         assert_eq!(sealed.len(), len);

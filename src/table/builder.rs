@@ -97,7 +97,7 @@ impl Builder {
             min_key: Vec::new(),
             max_key: Vec::new(),
             seqno_min: SeqNo::MAX,
-            seqno_max: 0,
+            seqno_max: SeqNo::ZERO,
         };
         Self {
             file_id,

@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::base::codec::Cursor;
 use crate::base::error::{Error, Result};
-use crate::base::key::{SEQNO_MAX, SeqNo};
+use crate::base::key::SeqNo;
 use crate::base::planted::planted;
 
 /// Newest version this code reads, and the one it writes.
@@ -136,8 +136,8 @@ impl Footer {
             self.index_len,
             self.entries,
             self.deletes,
-            self.seqno_min,
-            self.seqno_max,
+            self.seqno_min.0,
+            self.seqno_max.0,
             self.garbage_bytes,
             u64::from(VERSION),
         ] {
@@ -216,8 +216,8 @@ impl Footer {
             index_len: cursor.u64()?,
             entries: cursor.u64()?,
             deletes: cursor.u64()?,
-            seqno_min: cursor.u64()?,
-            seqno_max: cursor.u64()?,
+            seqno_min: SeqNo(cursor.u64()?),
+            seqno_max: SeqNo(cursor.u64()?),
             garbage_bytes: cursor.u64()?,
         };
         Some((footer, cursor.u32()?))
@@ -234,8 +234,8 @@ impl Footer {
         equal("table footer offset", index_end, footer_offset)?;
         equal("table delete count", self.deletes.min(self.entries), self.deletes)?;
         equal("table garbage bytes", self.garbage_bytes.min(self.data_bytes()), self.garbage_bytes)?;
-        equal("table greatest seqno", self.seqno_max.min(SEQNO_MAX), self.seqno_max)?;
-        equal("table least seqno", self.seqno_min.min(self.seqno_max), self.seqno_min)
+        equal("table greatest seqno", self.seqno_max.0.min(SeqNo::MAX.0), self.seqno_max.0)?;
+        equal("table least seqno", self.seqno_min.min(self.seqno_max).0, self.seqno_min.0)
     }
 }
 
@@ -252,8 +252,8 @@ mod tests {
             index_len: 20,
             entries: 10,
             deletes: 2,
-            seqno_min: 5,
-            seqno_max: 50,
+            seqno_min: SeqNo(5),
+            seqno_max: SeqNo(50),
             garbage_bytes: 30,
         }
     }

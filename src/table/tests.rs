@@ -1,5 +1,6 @@
 //! Whole tables: built, opened from their bytes, and compared with what went in.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -44,8 +45,8 @@ fn random_entries(seed: u64, key_count: usize, key_len_max: usize, versions_max:
             let kind = if random.below(4) == 0 { Kind::Delete } else { Kind::Put };
             let value_len = if kind == Kind::Delete { 0 } else { random.below(150) };
             let value = vec![random.below(256) as u8; value_len];
-            let seqno = random.below(1000) as SeqNo;
-            sorted.insert((key.clone(), SeqNo::MAX - seqno), (Tag::new(seqno, kind), value));
+            let seqno = SeqNo(random.below(1000) as u64);
+            sorted.insert((key.clone(), Reverse(seqno)), (Tag::new(seqno, kind), value));
         }
     }
     sorted.into_iter().map(|((key, _), (tag, value))| (key, tag, value)).collect()
@@ -150,7 +151,7 @@ fn check(entries: &Entries, options: TableOptions) {
             1 => drop(key.pop()),
             _ => {}
         }
-        let seqno = (near.1.seqno() + random.below(3) as SeqNo).saturating_sub(1);
+        let seqno = (near.1.seqno() + random.below(3) as u64).saturating_sub(1);
         let expected = entries.iter().find(|(k, tag, _)| *k == key && tag.seqno() <= seqno);
         let expected = expected.map(|(_, tag, value)| (*tag, value.clone()));
         assert_eq!(lookup(&table, &bytes, &key, seqno), expected, "{} at {seqno}", key.escape_ascii());
@@ -171,7 +172,7 @@ fn tables_hold_what_was_put_in() {
 
 #[test]
 fn the_longest_keys_and_large_values_fit() {
-    let put = |key: Vec<u8>, value: Vec<u8>| (key, Tag::new(9, Kind::Put), value);
+    let put = |key: Vec<u8>, value: Vec<u8>| (key, Tag::new(SeqNo(9), Kind::Put), value);
     let mut entries = vec![put(vec![], vec![])];
     for n in 0..40 {
         let mut key = vec![b'k'; KEY_LEN_MAX];
@@ -188,8 +189,8 @@ fn the_longest_keys_and_large_values_fit() {
     let cache = Arc::new(Cache::new(8 << 20));
     let table = open(&bytes, &cache).expect("intact");
     for (key, tag, value) in &entries {
-        assert_eq!(lookup(&table, &bytes, key, 9), Some((*tag, value.clone())));
-        assert_eq!(lookup(&table, &bytes, key, 8), None);
+        assert_eq!(lookup(&table, &bytes, key, SeqNo(9)), Some((*tag, value.clone())));
+        assert_eq!(lookup(&table, &bytes, key, SeqNo(8)), None);
     }
     let block_no = table.find_block(b"m1").expect("in the table");
     assert!(table.block_location(block_no).1 > 3 << 20);
@@ -200,7 +201,7 @@ fn the_longest_keys_and_large_values_fit() {
 #[test]
 fn blocks_keep_their_size_unless_one_key_is_larger() {
     let entries: Entries = (0..2000)
-        .map(|n| (format!("user{n:08}").into_bytes(), Tag::new(n, Kind::Put), vec![1; 100]))
+        .map(|n| (format!("user{n:08}").into_bytes(), Tag::new(SeqNo(n), Kind::Put), vec![1; 100]))
         .collect();
     let (bytes, _) = build(&entries, TableOptions::default());
     let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
@@ -233,7 +234,7 @@ fn cursors_go_both_ways_from_everywhere() {
     assert_eq!(at(&cursor), None);
     let mut random = Random(8);
     for _ in 0..3000 {
-        let (key, seqno) = (random.key(5), random.below(1001) as SeqNo);
+        let (key, seqno) = (random.key(5), SeqNo(random.below(1001) as u64));
         let next = entries
             .iter()
             .position(|(k, tag, _)| crate::base::key::compare(k, tag.seqno(), &key, seqno).is_ge());
@@ -270,7 +271,7 @@ fn any_changed_byte_and_any_cut_is_an_error() {
 
 #[test]
 fn blocks_in_each_others_place_are_found_out() {
-    let entry = |key: &[u8]| (key.to_vec(), Tag::new(1, Kind::Put), vec![key[0]; 200]);
+    let entry = |key: &[u8]| (key.to_vec(), Tag::new(SeqNo(1), Kind::Put), vec![key[0]; 200]);
     let entries = vec![entry(b"a"), entry(b"b"), entry(b"c")];
     let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 100, filter_bits_per_key: 10 });
     let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
@@ -310,7 +311,7 @@ fn forged_blocks_never_panic() {
             assert!(found.is_none_or(|(_, range)| block.slice(range).len() <= len));
         }
         let mut cursor = BlockCursor::new(Arc::new(block));
-        cursor.seek(Direction::Forward, &entries[20].0, 500);
+        cursor.seek(Direction::Forward, &entries[20].0, SeqNo(500));
         while cursor.is_valid() {
             assert!(cursor.key().len() + cursor.value().len() <= 20 * len);
             cursor.advance(Direction::Backward);
@@ -323,16 +324,16 @@ fn forged_blocks_never_panic() {
 #[should_panic(expected = "keys must come in ascending order")]
 fn keys_out_of_order_are_our_own_mistake() {
     let mut builder = Builder::new(1, TableOptions::default());
-    builder.add(b"b", Tag::new(1, Kind::Put), b"");
-    builder.add(b"a", Tag::new(1, Kind::Put), b"");
+    builder.add(b"b", Tag::new(SeqNo(1), Kind::Put), b"");
+    builder.add(b"a", Tag::new(SeqNo(1), Kind::Put), b"");
 }
 
 #[test]
 #[should_panic(expected = "versions must come newest first")]
 fn a_version_twice_is_our_own_mistake() {
     let mut builder = Builder::new(1, TableOptions::default());
-    builder.add(b"b", Tag::new(1, Kind::Put), b"");
-    builder.add(b"b", Tag::new(1, Kind::Delete), b"");
+    builder.add(b"b", Tag::new(SeqNo(1), Kind::Put), b"");
+    builder.add(b"b", Tag::new(SeqNo(1), Kind::Delete), b"");
 }
 
 #[test]

@@ -90,7 +90,7 @@ async fn write(
     loop {
         let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
         let mut key_before = after.map(|(key, _)| key.to_vec());
-        let mut seqno_before = 0;
+        let mut seqno_before = SeqNo::ZERO;
         let walked = memtable.walk(Direction::Forward, after, STEP, |key, tag, value| {
             if key_before.as_deref() != Some(key) {
                 retention.next_key();

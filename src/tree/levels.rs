@@ -107,7 +107,14 @@ impl Levels {
     /// An empty database: one empty partition holds all keys.
     pub(crate) fn new(database: u64) -> Self {
         let partitions = vec![PartitionRecord { lower: Vec::new(), table: None }];
-        Self { database, log: LogStart::default(), seqno: 0, next_file: 1, flushed: Vec::new(), partitions }
+        Self {
+            database,
+            log: LogStart::default(),
+            seqno: SeqNo::ZERO,
+            next_file: 1,
+            flushed: Vec::new(),
+            partitions,
+        }
     }
 
     /// All files.
@@ -198,7 +205,7 @@ impl Levels {
     pub(crate) fn check_limits(&self) -> Result<(), String> {
         let limits = [
             ("LSN", self.log.lsn.0, LSN_MAX),
-            ("seqno", self.seqno, SEQNO_STATED_MAX),
+            ("seqno", self.seqno.0, SEQNO_STATED_MAX),
             ("next file number", self.next_file, FILE_NUMBER_MAX),
         ];
         match limits.into_iter().find(|(_, found, max)| found > max) {
@@ -212,7 +219,7 @@ impl Levels {
         for field in [self.database, self.log.generation.0] {
             out.extend_from_slice(&field.to_le_bytes());
         }
-        for field in [self.log.lsn.0, self.seqno, self.next_file] {
+        for field in [self.log.lsn.0, self.seqno.0, self.next_file] {
             put_varint(out, field);
         }
         put_varint(out, self.flushed.len() as u64);
@@ -230,7 +237,7 @@ impl Levels {
 
     fn decode_fields(cursor: &mut Cursor<'_>) -> Option<Self> {
         let (database, generation) = (cursor.u64()?, Generation(cursor.u64()?));
-        let (lsn, seqno, next_file) = (Lsn(cursor.varint()?), cursor.varint()?, cursor.varint()?);
+        let (lsn, seqno, next_file) = (Lsn(cursor.varint()?), SeqNo(cursor.varint()?), cursor.varint()?);
         let mut flushed = Vec::new();
         for _ in 0..cursor.varint()? {
             flushed.push(FlushedRecord::decode(cursor)?);
@@ -248,7 +255,7 @@ impl Edit {
                 out.push(1);
                 out.push(u8::from(file.is_some()));
                 file.iter().for_each(|file| file.encode(out));
-                [log_lsn.0, *seqno, *next_file].into_iter().for_each(|field| put_varint(out, field));
+                [log_lsn.0, seqno.0, *next_file].into_iter().for_each(|field| put_varint(out, field));
             }
             Self::Compact { range, partitions, consumed, next_file } => {
                 out.push(2);
@@ -277,7 +284,8 @@ impl Edit {
                     0 => None,
                     _ => Some(FlushedRecord::decode(cursor)?),
                 };
-                let (log_lsn, seqno, next_file) = (Lsn(cursor.varint()?), cursor.varint()?, cursor.varint()?);
+                let (log_lsn, seqno, next_file) =
+                    (Lsn(cursor.varint()?), SeqNo(cursor.varint()?), cursor.varint()?);
                 Some(Self::Flush { file, log_lsn, seqno, next_file })
             }
             2 => {
@@ -360,7 +368,7 @@ mod tests {
     fn flush(id: u64, min: &str, max: &str) -> Edit {
         let (min, max) = (min.as_bytes().to_vec(), max.as_bytes().to_vec());
         let file = Some(FlushedRecord { table: table(id), min, max, consumed: RangeSet::default() });
-        Edit::Flush { file, log_lsn: Lsn(id * 4096), seqno: id, next_file: id + 1 }
+        Edit::Flush { file, log_lsn: Lsn(id * 4096), seqno: SeqNo(id), next_file: id + 1 }
     }
 
     fn compact(lower: &str, upper: Option<&str>, new: &[(&str, u64)], consumed: &[u64]) -> Edit {

@@ -87,7 +87,7 @@ fn head(rest: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::key::{Kind, compare};
+    use crate::base::key::{Kind, SeqNo, compare};
 
     const KEYS: [&[u8]; 9] = [
         b"user",
@@ -113,8 +113,8 @@ mod tests {
                     let key = KEYS[(random >> 33) as usize % shown];
                     let kind = if seqno % 5 == 0 { Kind::Delete } else { Kind::Put };
                     let value = if kind == Kind::Put { seqno.to_le_bytes().to_vec() } else { Vec::new() };
-                    replayed.add(key, Tag::new(seqno, kind), &value);
-                    expected.push((key.to_vec(), Tag::new(seqno, kind), value));
+                    replayed.add(key, Tag::new(SeqNo(seqno), kind), &value);
+                    expected.push((key.to_vec(), Tag::new(SeqNo(seqno), kind), value));
                 }
                 replayed.sort();
                 expected.sort_by(|a, b| compare(&a.0, a.1.seqno(), &b.0, b.1.seqno()));

@@ -56,10 +56,13 @@ mod tests {
 
     #[test]
     fn a_version_lives_as_long_as_a_snapshot_between_it_and_the_next_newer_one() {
-        let check = |snapshots: &[SeqNo], versions: &[SeqNo], expected: &[SeqNo]| {
-            let mut retention = Retention::new(snapshots.to_vec());
-            let kept: Vec<_> =
-                versions.iter().copied().filter(|seqno| retention.need(*seqno) != Need::Nobody).collect();
+        let check = |snapshots: &[u64], versions: &[u64], expected: &[u64]| {
+            let mut retention = Retention::new(snapshots.iter().copied().map(SeqNo).collect());
+            let kept: Vec<_> = versions
+                .iter()
+                .copied()
+                .filter(|seqno| retention.need(SeqNo(*seqno)) != Need::Nobody)
+                .collect();
             assert_eq!(kept, expected, "snapshots {snapshots:?}");
         };
         check(&[], &[9, 7, 3], &[9]);
@@ -67,8 +70,9 @@ mod tests {
         check(&[7], &[9, 7, 3], &[9, 7]);
         check(&[6, 8], &[9, 7, 3], &[9, 7, 3]);
         check(&[2, 9, 12], &[9, 7, 3], &[9]);
-        let mut retention = Retention::new(vec![4, 5, 6, 8]);
-        let needs = [9, 7, 3, 2].map(|seqno| retention.need(seqno));
-        assert_eq!(needs, [Need::Newest, Need::Snapshots(8, 8), Need::Snapshots(4, 6), Need::Nobody]);
+        let mut retention = Retention::new([4, 5, 6, 8].map(SeqNo).to_vec());
+        let snapshots = |first, last| Need::Snapshots(SeqNo(first), SeqNo(last));
+        let needs = [9, 7, 3, 2].map(|seqno| retention.need(SeqNo(seqno)));
+        assert_eq!(needs, [Need::Newest, snapshots(8, 8), snapshots(4, 6), Need::Nobody]);
     }
 }

@@ -29,7 +29,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::base::codec::Cursor;
 use crate::base::error::{Error, Result};
-use crate::base::key::{SEQNO_MAX, SeqNo};
+use crate::base::key::SeqNo;
 use crate::base::limits::{BATCH_LEN_MAX, SECTOR};
 use crate::base::lsn::{Generation, Lsn};
 
@@ -91,7 +91,7 @@ pub(crate) fn seal(
     let back = u32::try_from(place.lsn - durable).unwrap_or(u32::MAX);
     header[8..12].copy_from_slice(&(payload_len as u32).to_le_bytes());
     header[12..16].copy_from_slice(&back.to_le_bytes());
-    header[16..24].copy_from_slice(&(seqno << 8 | kind as u64).to_le_bytes());
+    header[16..24].copy_from_slice(&(seqno.0 << 8 | kind as u64).to_le_bytes());
     let check = checksum(&header[8..24], payload_hash, place);
     header[..8].copy_from_slice(&check.to_le_bytes());
 }
@@ -152,8 +152,8 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Parsed<'_> {
         _ => return Parsed::Invalid,
     };
     let payload_len = payload_len as usize;
-    let seqno = word >> 8;
-    if payload_len > BATCH_LEN_MAX || seqno > SEQNO_MAX {
+    let seqno = SeqNo(word >> 8);
+    if payload_len > BATCH_LEN_MAX || seqno > SeqNo::MAX {
         return Parsed::Invalid;
     }
     let len = record_len(payload_len);
@@ -254,7 +254,7 @@ mod tests {
         let mut bytes = vec![0; record_len(payload.len())];
         bytes[RECORD_HEADER_LEN..RECORD_HEADER_LEN + payload.len()].copy_from_slice(payload);
         let hash = payload_hash(payload);
-        seal(&mut bytes, payload.len(), hash, PLACE, Lsn(4000), 5, RecordKind::Batch);
+        seal(&mut bytes, payload.len(), hash, PLACE, Lsn(4000), SeqNo(5), RecordKind::Batch);
         bytes
     }
 
@@ -262,7 +262,7 @@ mod tests {
     fn a_record_is_valid_at_its_place_only() {
         let bytes = record(b"payload");
         let Parsed::Record(found) = parse(&bytes, PLACE) else { panic!("not found") };
-        assert_eq!((found.payload, found.seqno, found.durable), (&b"payload"[..], 5, Lsn(4000)));
+        assert_eq!((found.payload, found.seqno, found.durable), (&b"payload"[..], SeqNo(5), Lsn(4000)));
         assert_eq!(found.len, bytes.len());
         assert_eq!(parse(&bytes, Place { lsn: Lsn(4104), ..PLACE }), Parsed::Invalid);
         assert_eq!(parse(&bytes, Place { generation: Generation(8), ..PLACE }), Parsed::Invalid);

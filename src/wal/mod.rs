@@ -289,7 +289,7 @@ impl Wal {
 
     fn seal<'a>(&self, tail: &Tail, batch: &'a mut BatchBuffer) -> &'a [u8] {
         let place = Place { generation: self.generation, lsn: tail.head };
-        batch.seal(place, self.durable_records(), tail.seqno + 1)
+        batch.seal(place, self.durable_records(), tail.seqno.next())
     }
 
     /// Ends a record at `end`, which took `count` seqnos, and tells the writer task when a piece's
@@ -302,7 +302,7 @@ impl Wal {
             tail.border = tail.head;
         }
         tail.head = end;
-        tail.seqno += count;
+        tail.seqno = tail.seqno + count;
         self.marks.staged(end);
         if crossed {
             self.marks.work.notify();
