@@ -33,9 +33,6 @@ pub(crate) const LSN_MAX: u64 = 1 << 62;
 /// opening: 100 years of 10 million writes a second.
 pub(crate) const SEQNO_STATED_MAX: u64 = 1 << 55;
 
-/// Largest number of a file: 2^62, so that further ones can always be given.
-pub(crate) const FILE_NUMBER_MAX: u64 = 1 << 62;
-
 const _: () = assert!(2 * SEQNO_STATED_MAX == super::key::SeqNo::MAX.0 + 1);
 const _: () = assert!(VALUE_LEN_MAX + KEY_LEN_MAX + 64 < BATCH_LEN_MAX);
 const _: () = assert!(REQUEST_LEN_MAX.is_multiple_of(SECTOR));

@@ -70,7 +70,7 @@ impl Engine {
                 let edit = flush::edit(output.as_ref(), log_lsn, seqno, &self.table_files);
                 let bytes = output.as_ref().map_or(0, |output| output.record.len);
                 let tables = output.into_iter().map(|output| output.table).collect();
-                self.commit(edit, tables, Some(oldest.number())).await?;
+                self.commit(edit, tables, Some(oldest.id())).await?;
                 reached!("flush: done");
                 self.counters.flushes.add(1);
                 self.counters.flush_bytes.add(bytes);

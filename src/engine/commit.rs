@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::ids::{FileId, MemtableId};
 use crate::base::planted::planted;
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::engine::manifest::Manifest;
@@ -25,7 +26,7 @@ struct Request {
     /// The tables that the edit adds.
     opened: Vec<Arc<Table>>,
     /// The frozen memtable that the edit makes superfluous.
-    flushed: Option<u64>,
+    flushed: Option<MemtableId>,
     done: Promise<Result<()>>,
 }
 
@@ -49,7 +50,7 @@ impl Engine {
         &self,
         edit: Edit,
         opened: Vec<Arc<Table>>,
-        flushed: Option<u64>,
+        flushed: Option<MemtableId>,
     ) -> Result<()> {
         let (done, answer) = reply();
         lock(&self.requests.queue).push_back(Request { edit, opened, flushed, done });
@@ -62,7 +63,7 @@ impl Engine {
 pub(super) struct Committer {
     pub(super) manifest: Manifest,
     pub(super) levels: Levels,
-    pub(super) tables: BTreeMap<u64, Arc<Table>>,
+    pub(super) tables: BTreeMap<FileId, Arc<Table>>,
     /// Tables and memtables that no view will name again, kept here until the last reader that
     /// pinned one that did is gone: taking them apart is work for a core, not for that reader.
     pub(super) retired_tables: Vec<Arc<Table>>,
@@ -70,8 +71,8 @@ pub(super) struct Committer {
 }
 
 /// The files of a state, for a view.
-pub(super) fn files_of(levels: &Levels, tables: &BTreeMap<u64, Arc<Table>>) -> Files {
-    let open = |id: u64| Arc::clone(tables.get(&id).expect("every table of the state is open"));
+pub(super) fn files_of(levels: &Levels, tables: &BTreeMap<FileId, Arc<Table>>) -> Files {
+    let open = |id: FileId| Arc::clone(tables.get(&id).expect("every table of the state is open"));
     let flushed = levels.flushed.iter();
     let partitions = levels.partitions.iter();
     Files {
@@ -120,24 +121,24 @@ impl Committer {
         if !self.manifest.is_full_for(local, edit) {
             return self.manifest.append(local, edit).await;
         }
-        let number = self.manifest.number() + 1;
-        let next = Manifest::create(local, &engine.directory, number, levels).await?;
+        let id = self.manifest.id().next();
+        let next = Manifest::create(local, &engine.directory, id, levels).await?;
         reached!("commit: the manifest was rotated");
         let old = std::mem::replace(&mut self.manifest, next);
         // The new one counts, whatever becomes of the old one.
         if planted!(RemovalFailureFails) {
-            return engine.directory.remove(local, FileKind::Manifest(old.number())).await;
+            return engine.directory.remove(local, FileKind::Manifest(old.id())).await;
         }
-        engine.directory.discard(local, FileKind::Manifest(old.number())).await;
+        engine.directory.discard(local, FileKind::Manifest(old.id())).await;
         Ok(())
     }
 
-    fn publish(&mut self, engine: &Engine, flushed: Option<u64>) {
+    fn publish(&mut self, engine: &Engine, flushed: Option<MemtableId>) {
         let files = Arc::new(files_of(&self.levels, &self.tables));
         let retired = &mut self.retired_memtables;
         let view = engine.published.update(|old| {
             let (gone, frozen): (Vec<_>, Vec<_>) =
-                old.frozen.iter().cloned().partition(|memtable| Some(memtable.number()) == flushed);
+                old.frozen.iter().cloned().partition(|memtable| Some(memtable.id()) == flushed);
             retired.extend(gone);
             View { memtable: Arc::clone(&old.memtable), frozen, files }
         });
@@ -146,7 +147,7 @@ impl Committer {
 
     /// Gives up the tables that the state does not name any more.
     fn retire(&mut self) {
-        let live: HashSet<u64> = self.levels.tables().map(|table| table.id).collect();
+        let live: HashSet<FileId> = self.levels.tables().map(|table| table.id).collect();
         let retired = &mut self.retired_tables;
         self.tables.retain(|id, table| {
             let lives = live.contains(id);

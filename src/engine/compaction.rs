@@ -6,6 +6,7 @@ use super::Engine;
 use super::shape::{partition_range, shape_of, slice};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
@@ -22,7 +23,7 @@ use crate::tree::view::Files;
 struct Busy {
     range: KeyRange,
     /// Files of L2 it takes its range out of.
-    flushed: Vec<u64>,
+    flushed: Vec<FileId>,
 }
 
 /// Steps that are at work, and what callers want of those to come.
@@ -32,7 +33,7 @@ pub(crate) struct Jobs {
     /// Callers that want what L2 holds brought down.
     drains: usize,
     /// Files of L3 without whose garbage callers want to be, by number: how many callers.
-    unclean: BTreeMap<u64, usize>,
+    unclean: BTreeMap<FileId, usize>,
     /// Steps begun so far.
     begun: u64,
     /// Bytes of the inputs of the next step, while it waits for free space.
@@ -46,7 +47,7 @@ impl Jobs {
     }
 
     /// Whether a step is at work on one of these files of L2.
-    pub(super) fn take_from(&self, files: &[u64]) -> bool {
+    pub(super) fn take_from(&self, files: &[FileId]) -> bool {
         self.busy.iter().any(|busy| busy.flushed.iter().any(|id| files.contains(id)))
     }
 
@@ -61,12 +62,12 @@ impl Jobs {
     }
 
     /// It wants these files of L3 rewritten as well.
-    pub(super) fn want_clean(&mut self, files: &[u64]) {
+    pub(super) fn want_clean(&mut self, files: &[FileId]) {
         files.iter().for_each(|id| *self.unclean.entry(*id).or_default() += 1);
     }
 
     /// A caller that wanted these files rewritten waits no more.
-    pub(super) fn end_drain(&mut self, unclean: &[u64]) {
+    pub(super) fn end_drain(&mut self, unclean: &[FileId]) {
         self.drains -= 1;
         for id in unclean {
             if let Some(callers) = self.unclean.get_mut(id) {
@@ -77,7 +78,7 @@ impl Jobs {
     }
 
     /// Whether a caller wants this file of L3 rewritten.
-    pub(super) fn is_unclean(&self, file: u64) -> bool {
+    pub(super) fn is_unclean(&self, file: FileId) -> bool {
         self.unclean.contains_key(&file)
     }
 

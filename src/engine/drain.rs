@@ -4,6 +4,7 @@
 use super::Engine;
 use super::shape::removable_bytes;
 use crate::base::error::Result;
+use crate::base::ids::FileId;
 use crate::base::sync::lock;
 
 impl Engine {
@@ -18,7 +19,7 @@ impl Engine {
         result
     }
 
-    async fn drain_levels(&self, unclean: &mut Vec<u64>) -> Result<()> {
+    async fn drain_levels(&self, unclean: &mut Vec<FileId>) -> Result<()> {
         self.flush_memtables().await?;
         let present = self.flushed_files();
         *unclean = self.files_with_garbage();
@@ -43,21 +44,21 @@ impl Engine {
 
     /// The files of partitions with garbage that nobody needs, by number. A snapshot that is gone does not
     /// come back, so each of them is work until it is rewritten.
-    fn files_with_garbage(&self) -> Vec<u64> {
+    fn files_with_garbage(&self) -> Vec<FileId> {
         let (view, snapshots) = (self.published.get(), self.snapshots.list());
         let tables = view.files.partitions.iter().filter_map(|partition| partition.table.as_ref());
         let unclean = tables.filter(|table| removable_bytes(table, &snapshots) > 0);
         unclean.map(|table| table.id()).collect()
     }
 
-    fn has_partition_of(&self, files: &[u64]) -> bool {
+    fn has_partition_of(&self, files: &[FileId]) -> bool {
         let view = self.published.get();
         let mut tables = view.files.partitions.iter().filter_map(|partition| partition.table.as_ref());
         tables.any(|table| files.contains(&table.id()))
     }
 
     /// The files of L2, by number.
-    fn flushed_files(&self) -> Vec<u64> {
+    fn flushed_files(&self) -> Vec<FileId> {
         self.published.get().files.flushed.iter().map(|file| file.table.id()).collect()
     }
 }

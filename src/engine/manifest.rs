@@ -19,6 +19,7 @@ use super::manifest_image::load;
 use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::planted::planted;
 use crate::exec::Local;
@@ -64,27 +65,26 @@ fn len_max(local: &Local) -> u64 {
 /// The manifest being written. One task owns it.
 pub(crate) struct Manifest {
     file: File,
-    number: u64,
+    id: FileId,
     offset: u64,
     reserved: u64,
     first_record_len: u64,
 }
 
 impl Manifest {
-    /// Begins the manifest `number` with the whole state; durable on return, its name included.
+    /// Begins the manifest `id` with the whole state; durable on return, its name included.
     pub(crate) async fn create(
         local: &Local,
         directory: &Directory,
-        number: u64,
+        id: FileId,
         levels: &Levels,
     ) -> Result<Self> {
-        let file = directory.open(local, FileKind::Manifest(number), OpenMode::Create)?;
-        let mut bytes = header(number);
+        let file = directory.open(local, FileKind::Manifest(id), OpenMode::Create)?;
+        let mut bytes = header(id);
         let mut payload = Vec::new();
         levels.encode(&mut payload);
-        bytes.extend_from_slice(&record(number, HEADER_LEN as u64, &payload));
-        let mut manifest =
-            Self { file, number, offset: 0, reserved: 0, first_record_len: bytes.len() as u64 };
+        bytes.extend_from_slice(&record(id, HEADER_LEN as u64, &payload));
+        let mut manifest = Self { file, id, offset: 0, reserved: 0, first_record_len: bytes.len() as u64 };
         manifest.put(local, &bytes).await?;
         // The file is whole: should its name be durable although this fails, it counts.
         if !planted!(ManifestNameNotSynced) {
@@ -94,8 +94,8 @@ impl Manifest {
     }
 
     /// Its number.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    pub(crate) fn id(&self) -> FileId {
+        self.id
     }
 
     /// Whether it is time to begin a new one instead of appending this edit.
@@ -110,7 +110,7 @@ impl Manifest {
     pub(crate) async fn append(&mut self, local: &Local, edit: &Edit) -> Result<()> {
         let payload = payload_of(edit);
         assert!(payload.len() <= EDIT_LEN_MAX, "a longer edit begins a new manifest");
-        let bytes = record(self.number, self.offset, &payload);
+        let bytes = record(self.id, self.offset, &payload);
         self.put(local, &bytes).await
     }
 
@@ -143,12 +143,12 @@ fn final_failure(error: Error) -> Error {
     error
 }
 
-fn header(number: u64) -> Vec<u8> {
+fn header(id: FileId) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_LEN);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes.extend_from_slice(&id.0.to_le_bytes());
     let check = xxh3_64(&bytes);
     bytes.extend_from_slice(&check.to_le_bytes());
     bytes
@@ -161,19 +161,19 @@ fn payload_of(edit: &Edit) -> Vec<u8> {
 }
 
 /// What the checksum of the record at `offset` is seeded with.
-pub(super) fn checksum_seed(number: u64, offset: u64) -> u64 {
-    number.rotate_left(40) ^ offset
+pub(super) fn checksum_seed(id: FileId, offset: u64) -> u64 {
+    id.0.rotate_left(40) ^ offset
 }
 
-fn checksum(number: u64, offset: u64, payload: &[u8]) -> u64 {
-    xxh3_64_with_seed(payload, checksum_seed(number, offset))
+fn checksum(id: FileId, offset: u64, payload: &[u8]) -> u64 {
+    xxh3_64_with_seed(payload, checksum_seed(id, offset))
 }
 
-fn record(number: u64, offset: u64, payload: &[u8]) -> Vec<u8> {
+fn record(id: FileId, offset: u64, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(RECORD_HEADER_LEN + payload.len());
     let len = u32::try_from(payload.len()).expect("an edit names a few files");
     bytes.extend_from_slice(&len.to_le_bytes());
-    bytes.extend_from_slice(&checksum(number, offset, payload).to_le_bytes());
+    bytes.extend_from_slice(&checksum(id, offset, payload).to_le_bytes());
     bytes.extend_from_slice(payload);
     bytes
 }
@@ -187,23 +187,23 @@ pub(super) fn stated_at(bytes: &[u8], offset: usize) -> Option<usize> {
 }
 
 /// The payload of the record at `offset`, if there is a valid one.
-pub(super) fn record_at(number: u64, bytes: &[u8], offset: usize) -> Option<&[u8]> {
+pub(super) fn record_at(id: FileId, bytes: &[u8], offset: usize) -> Option<&[u8]> {
     let len = stated_at(bytes, offset)?;
     let mut cursor = Cursor::new(bytes.get(offset + 4..)?);
     let check = cursor.u64()?;
     let payload = cursor.take(len)?;
-    (checksum(number, offset as u64, payload) == check).then_some(payload)
+    (checksum(id, offset as u64, payload) == check).then_some(payload)
 }
 
-/// Reads the manifest `number` and makes it durable; `None` if its first record was never completed.
+/// Reads the manifest `id` and makes it durable; `None` if its first record was never completed.
 /// What is read may be in the page cache alone: whoever wrote it may have died before its sync, or its sync may have
 /// failed, after which the kernel takes the pages for clean and the next sync does nothing. So the same bytes are
 /// written once more before they are synced.
-pub(crate) async fn read(local: &Local, directory: &Directory, number: u64) -> Result<Option<Levels>> {
-    let file = directory.open(local, FileKind::Manifest(number), OpenMode::Write)?;
+pub(crate) async fn read(local: &Local, directory: &Directory, id: FileId) -> Result<Option<Levels>> {
+    let file = directory.open(local, FileKind::Manifest(id), OpenMode::Write)?;
     let len = local.io().file_len(&file)?;
-    let bytes = load(local, &file, number, len).await?;
-    let levels = parse(file.path(), number, &bytes, len)?;
+    let bytes = load(local, &file, id, len).await?;
+    let levels = parse(file.path(), id, &bytes, len)?;
     if levels.is_some() && !planted!(FoundManifestNotSynced) {
         rewrite(local, &file, &bytes).await?;
         local.sync(&file).await?;
@@ -223,9 +223,9 @@ async fn rewrite(local: &Local, file: &File, bytes: &[u8]) -> Result<()> {
 }
 
 /// From the first `bytes` of a file of `file_len`, among them all records.
-fn parse(path: &Path, number: u64, bytes: &[u8], file_len: u64) -> Result<Option<Levels>> {
+fn parse(path: &Path, id: FileId, bytes: &[u8], file_len: u64) -> Result<Option<Levels>> {
     let Some(found) = bytes.get(..HEADER_LEN) else { return Ok(None) };
-    if found != header(number) {
+    if found != header(id) {
         let version = u32::from_le_bytes(found[8..12].try_into().expect("four bytes"));
         let intact = xxh3_64(&found[..24]).to_le_bytes() == found[24..];
         if found.starts_with(MAGIC) && intact && version > VERSION {
@@ -233,7 +233,7 @@ fn parse(path: &Path, number: u64, bytes: &[u8], file_len: u64) -> Result<Option
         }
         return Ok(None);
     }
-    let Some(first) = record_at(number, bytes, HEADER_LEN) else {
+    let Some(first) = record_at(id, bytes, HEADER_LEN) else {
         reached!("manifest: the first record is unfinished");
         return Ok(None);
     };
@@ -242,7 +242,7 @@ fn parse(path: &Path, number: u64, bytes: &[u8], file_len: u64) -> Result<Option
     };
     let mut levels = Levels::decode(&mut Cursor::new(first)).map_err(|why| damage(HEADER_LEN, why))?;
     let mut offset = HEADER_LEN + RECORD_HEADER_LEN + first.len();
-    while let Some(payload) = record_at(number, bytes, offset) {
+    while let Some(payload) = record_at(id, bytes, offset) {
         let edit = Edit::decode(&mut Cursor::new(payload));
         let edit = edit.ok_or_else(|| damage(offset, "an edit that makes no sense".into()))?;
         levels.apply(&edit).and_then(|()| levels.check_limits()).map_err(|why| damage(offset, why))?;
@@ -254,12 +254,12 @@ fn parse(path: &Path, number: u64, bytes: &[u8], file_len: u64) -> Result<Option
         let expected = format!("at most {len_max}");
         return Err(Error::corruption(path, offset as u64, "manifest length", expected, file_len));
     }
-    check_tail(path, number, bytes, offset)?;
+    check_tail(path, id, bytes, offset)?;
     Ok(Some(levels))
 }
 
 /// Behind the last valid record: zeros, or a commit that never completed; no later record.
-fn check_tail(path: &Path, number: u64, bytes: &[u8], end: usize) -> Result<()> {
+fn check_tail(path: &Path, id: FileId, bytes: &[u8], end: usize) -> Result<()> {
     let tail = bytes.get(end..).unwrap_or_default();
     if tail.iter().all(|byte| *byte == 0) {
         return Ok(());
@@ -272,7 +272,7 @@ fn check_tail(path: &Path, number: u64, bytes: &[u8], end: usize) -> Result<()> 
     for offset in end + 1..bytes.len() {
         let stated = stated_at(bytes, offset).filter(|len| *len <= bytes.len() - offset);
         searched += stated.unwrap_or(0);
-        if stated.is_some() && record_at(number, bytes, offset).is_some() {
+        if stated.is_some() && record_at(id, bytes, offset).is_some() {
             return damage("a valid record, since one follows", "none");
         }
         if searched > SEARCH_LEN_MAX {
@@ -290,25 +290,31 @@ mod tests {
     use crate::base::key::SeqNo;
     use crate::base::lsn::Lsn;
 
+    const ID: FileId = FileId(3);
+
     fn manifest(edits: u64) -> (Vec<u8>, Levels) {
         let mut levels = Levels::new(42);
-        let mut bytes = header(3);
+        let mut bytes = header(ID);
         let mut payload = Vec::new();
         levels.encode(&mut payload);
-        bytes.extend_from_slice(&record(3, bytes.len() as u64, &payload));
+        bytes.extend_from_slice(&record(ID, bytes.len() as u64, &payload));
         for number in 1..=edits {
-            let edit =
-                Edit::Flush { file: None, log_lsn: Lsn(number * 4096), seqno: SeqNo(number), next_file: 9 };
+            let edit = Edit::Flush {
+                file: None,
+                log_lsn: Lsn(number * 4096),
+                seqno: SeqNo(number),
+                next_file: FileId(9),
+            };
             levels.apply(&edit).unwrap();
             let payload = payload_of(&edit);
-            bytes.extend_from_slice(&record(3, bytes.len() as u64, &payload));
+            bytes.extend_from_slice(&record(ID, bytes.len() as u64, &payload));
         }
         bytes.resize(bytes.len() + 100, 0);
         (bytes, levels)
     }
 
     fn read(bytes: &[u8]) -> Result<Option<Levels>> {
-        parse(Path::new("MANIFEST-00000003"), 3, bytes, bytes.len() as u64)
+        parse(Path::new("MANIFEST-00000003"), ID, bytes, bytes.len() as u64)
     }
 
     #[test]
@@ -320,7 +326,7 @@ mod tests {
     #[test]
     fn damage_is_found_wherever_a_commit_followed() {
         let (bytes, levels) = manifest(3);
-        let last = record(3, 0, &[0; 6]).len() + 100;
+        let last = record(ID, 0, &[0; 6]).len() + 100;
         let mut errors = 0;
         for position in 0..bytes.len() - 100 {
             let mut damaged = bytes.clone();

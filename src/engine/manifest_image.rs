@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::manifest::{HEADER_LEN, RECORD_HEADER_LEN, TAIL_LEN_MAX, checksum_seed, record_at, stated_at};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::ids::FileId;
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::exec::Local;
 use crate::io::{Buffer, File};
@@ -24,16 +25,16 @@ struct Image<'a> {
     bytes: Vec<u8>,
 }
 
-/// Reads the records of the manifest `number`, and as much behind them as has to be looked at. An invalid
+/// Reads the records of the manifest `id`, and as much behind them as has to be looked at. An invalid
 /// record ends them.
-pub(super) async fn load(local: &Local, file: &File, number: u64, file_len: u64) -> Result<Vec<u8>> {
+pub(super) async fn load(local: &Local, file: &File, id: FileId, file_len: u64) -> Result<Vec<u8>> {
     let file_len = usize::try_from(file_len).unwrap_or(usize::MAX);
     let mut image = Image { local, file, file_len, bytes: Vec::new() };
     let mut end = HEADER_LEN;
     loop {
         image.read_to(end.saturating_add(PIECE_LEN)).await?;
         let known = end;
-        while let Some(payload) = record_at(number, &image.bytes, end) {
+        while let Some(payload) = record_at(id, &image.bytes, end) {
             end += RECORD_HEADER_LEN + payload.len();
         }
         if end > known {
@@ -46,7 +47,7 @@ pub(super) async fn load(local: &Local, file: &File, number: u64, file_len: u64)
         if record_end <= image.bytes.len() || record_end > file_len {
             break;
         }
-        if !image.is_whole(number, end, record_end).await? {
+        if !image.is_whole(id, end, record_end).await? {
             break;
         }
         reached!("manifest: a record of more than a piece");
@@ -78,9 +79,9 @@ impl Image<'_> {
     }
 
     /// Whether the checksum of a record fits, without keeping what it covers.
-    async fn is_whole(&self, number: u64, start: usize, end: usize) -> Result<bool> {
+    async fn is_whole(&self, id: FileId, start: usize, end: usize) -> Result<bool> {
         let Some(header) = self.bytes.get(start + 4..start + RECORD_HEADER_LEN) else { return Ok(false) };
-        let mut hash = Xxh3::with_seed(checksum_seed(number, start as u64));
+        let mut hash = Xxh3::with_seed(checksum_seed(id, start as u64));
         let mut at = start + RECORD_HEADER_LEN;
         while at < end {
             let piece = self.read(at, end).await?;

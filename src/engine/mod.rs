@@ -89,7 +89,6 @@ pub(crate) struct Engine {
     pub(crate) closed: AtomicBool,
     pub(crate) delay_ns_per_byte: AtomicU64,
     pub(crate) owed_ns: AtomicU64,
-    pub(crate) memtables: AtomicU64,
     pub(crate) counters: Counters,
 }
 

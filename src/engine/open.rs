@@ -11,6 +11,7 @@ use super::snapshots::Snapshots;
 use super::{Counters, Engine};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::ids::MemtableId;
 use crate::base::options::{IoBackend, Options};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex};
@@ -136,7 +137,7 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) 
     let recovered = recover(&local, dir, &options).await?;
     let (log, seqno) = (recovered.levels.log, recovered.levels.seqno);
     let view = View {
-        memtable: Arc::new(Memtable::new(1, log.lsn, seqno)),
+        memtable: Arc::new(Memtable::new(MemtableId::FIRST, log.lsn, seqno)),
         frozen: Vec::new(),
         files: Arc::new(files_of(&recovered.levels, &recovered.tables)),
     };
@@ -161,7 +162,6 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) 
         closed: AtomicBool::new(false),
         delay_ns_per_byte: AtomicU64::new(0),
         owed_ns: AtomicU64::new(0),
-        memtables: AtomicU64::new(1),
         counters: Counters::default(),
     });
     engine.counters.replayed_bytes.add(recovered.replayed_bytes);

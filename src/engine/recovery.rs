@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashSet};
 use super::manifest::{self, Manifest};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::key::Tag;
-use crate::base::limits::{FILE_NUMBER_MAX, SEGMENT_SIZE_MIN};
+use crate::base::limits::SEGMENT_SIZE_MIN;
 use crate::base::lsn::{Generation, Lsn};
 use crate::base::options::Options;
 use crate::base::planted::planted;
@@ -34,7 +35,7 @@ pub(crate) struct Recovered {
     pub(crate) table_files: TableFiles,
     pub(crate) levels: Levels,
     pub(crate) manifest: Manifest,
-    pub(crate) tables: BTreeMap<u64, Arc<Table>>,
+    pub(crate) tables: BTreeMap<FileId, Arc<Table>>,
     pub(crate) wal: Arc<Wal>,
     pub(crate) writer: Writer,
     /// Bytes of log that were replayed.
@@ -46,20 +47,20 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
     let entries = local.io().list(dir)?;
     check_numbers(dir, &entries)?;
     // Nothing is built upon what the power can still take away.
-    Directory::new(dir.clone(), 0).sync_found(local).await?;
-    let (number, mut levels) = find_state(local, dir, &entries, options).await?;
+    Directory::new(dir.clone(), FileId::default()).sync_found(local).await?;
+    let (manifest_id, mut levels) = find_state(local, dir, &entries, options).await?;
     let mut kinds: Vec<FileKind> = entries.iter().filter_map(FileKind::of).collect();
     // A directory takes a name as well, and is left alone.
     let names: Vec<FileKind> = entries.iter().filter_map(|entry| FileKind::named(&entry.name)).collect();
-    if !names.contains(&FileKind::Manifest(number)) {
+    if !names.contains(&FileKind::Manifest(manifest_id)) {
         // Just made, to mark the directory: it goes with the others, or it would pass for the state
         // should the one to come be damaged.
-        kinds.push(FileKind::Manifest(number));
+        kinds.push(FileKind::Manifest(manifest_id));
     }
-    let numbers = names.iter().chain(&kinds).filter_map(|kind| kind.number());
-    let used = numbers.filter(|number| *number <= FILE_NUMBER_MAX).max().unwrap_or(0);
+    let ids = names.iter().chain(&kinds).filter_map(|kind| kind.id());
+    let used = ids.filter(|id| *id <= FileId::MAX).max().unwrap_or_default();
     if !planted!(FileNumberReused) {
-        levels.next_file = levels.next_file.max(used + 1);
+        levels.next_file = levels.next_file.max(used.next());
     }
     let cache = Arc::new(BlockCache::new(usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX)));
     let table_options = TableOptions {
@@ -90,7 +91,7 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
     let needed = segments.iter().filter(|segment| is_needed(segment, &levels)).cloned().collect();
     levels.log = log;
     levels.next_file = directory.next_id();
-    let manifest = Manifest::create(local, &directory, number + 1, &levels).await?;
+    let manifest = Manifest::create(local, &directory, manifest_id.next(), &levels).await?;
     let segment_len = options.wal_segment_size_bytes;
     let blanks = keep_blanks(local, &directory, blanks, needed, segment_len)?;
     let kept: HashSet<FileKind> =
@@ -104,10 +105,10 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
 /// New files get numbers above those that are there.
 fn check_numbers(dir: &Dir, entries: &[Entry]) -> Result<()> {
     for entry in entries {
-        let number = FileKind::of(entry).and_then(FileKind::number).unwrap_or(0);
-        if number > FILE_NUMBER_MAX {
-            let expected = format!("at most {FILE_NUMBER_MAX}");
-            return Err(Error::corruption(&dir.path_of(&entry.name), 0, "file number", expected, number));
+        let id = FileKind::of(entry).and_then(FileKind::id).unwrap_or_default();
+        if id > FileId::MAX {
+            let expected = format!("at most {}", FileId::MAX);
+            return Err(Error::corruption(&dir.path_of(&entry.name), 0, "file number", expected, id));
         }
     }
     Ok(())
@@ -116,17 +117,22 @@ fn check_numbers(dir: &Dir, entries: &[Entry]) -> Result<()> {
 /// The state of the newest whole manifest, and the highest number that any manifest has: one that an
 /// interrupted opening left unfinished must not lend its name to the next. Makes the first one in an
 /// empty directory.
-async fn find_state(local: &Local, dir: &Dir, entries: &[Entry], options: &Options) -> Result<(u64, Levels)> {
-    let none = Directory::new(dir.clone(), 0);
-    let manifest_number = |kind| if let FileKind::Manifest(number) = kind { Some(number) } else { None };
+async fn find_state(
+    local: &Local,
+    dir: &Dir,
+    entries: &[Entry],
+    options: &Options,
+) -> Result<(FileId, Levels)> {
+    let none = Directory::new(dir.clone(), FileId::default());
+    let manifest_id = |kind| if let FileKind::Manifest(id) = kind { Some(id) } else { None };
     let kinds = entries.iter().filter_map(FileKind::of);
-    let mut numbers: Vec<u64> = kinds.filter_map(manifest_number).collect();
-    numbers.sort_unstable_by(|a, b| b.cmp(a));
-    let taken = entries.iter().filter_map(|entry| FileKind::named(&entry.name)).filter_map(manifest_number);
-    let highest = taken.filter(|number| *number <= FILE_NUMBER_MAX).max().unwrap_or(0);
-    for number in &numbers {
-        if let Some(levels) = manifest::read(local, &none, *number).await? {
-            if *number != numbers[0] {
+    let mut found: Vec<FileId> = kinds.filter_map(manifest_id).collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    let taken = entries.iter().filter_map(|entry| FileKind::named(&entry.name)).filter_map(manifest_id);
+    let highest = taken.filter(|id| *id <= FileId::MAX).max().unwrap_or_default();
+    for id in &found {
+        if let Some(levels) = manifest::read(local, &none, *id).await? {
+            if *id != found[0] {
                 reached!("open: an unfinished manifest was passed over");
             }
             return Ok((highest, levels));
@@ -134,7 +140,7 @@ async fn find_state(local: &Local, dir: &Dir, entries: &[Entry], options: &Optio
     }
     let is_manifest = |entry: &Entry| matches!(FileKind::of(entry), Some(FileKind::Manifest(_)));
     let others = || entries.iter().filter(|entry| is_foreign(entry) && !is_manifest(entry));
-    match numbers.first() {
+    match found.first() {
         Some(newest) if others().any(|entry| entry.is_file) => {
             reached!("open: no manifest is whole");
             let path = none.path_of(FileKind::Manifest(*newest));
@@ -151,19 +157,19 @@ async fn find_state(local: &Local, dir: &Dir, entries: &[Entry], options: &Optio
         return Err(Error::Missing { dir: dir.path().to_path_buf() });
     }
     reached!("open: a new database");
-    let number = highest + 1;
+    let id = highest.next();
     let levels = Levels::new(local.io().random());
     // A manifest without a log marks the directory as ours before anything else is made in it.
-    drop(Manifest::create(local, &none, number, &levels).await?);
-    Ok((number, levels))
+    drop(Manifest::create(local, &none, id, &levels).await?);
+    Ok((id, levels))
 }
 
 /// The segment files with their headers; files without one are left out.
 async fn read_segments(local: &Local, directory: &Directory, kinds: &[FileKind]) -> Result<Vec<Segment>> {
     let mut segments = Vec::new();
     for kind in kinds {
-        let FileKind::Segment(number) = kind else { continue };
-        segments.extend(Segment::open(local, directory, *number).await?);
+        let FileKind::Segment(id) = kind else { continue };
+        segments.extend(Segment::open(local, directory, *id).await?);
     }
     Ok(segments)
 }
@@ -173,7 +179,7 @@ struct Replay<'a> {
     local: &'a Local,
     files: &'a TableFiles,
     levels: &'a mut Levels,
-    tables: &'a mut BTreeMap<u64, Arc<Table>>,
+    tables: &'a mut BTreeMap<FileId, Arc<Table>>,
     options: &'a Options,
 }
 
@@ -234,17 +240,17 @@ impl Replay<'_> {
         }
     }
 
-    async fn read_stage(&self, number: u64, kinds: &[FileKind]) -> Result<Option<StageImage>> {
+    async fn read_stage(&self, id: FileId, kinds: &[FileKind]) -> Result<Option<StageImage>> {
         let directory = self.files.directory();
-        if !kinds.contains(&FileKind::Stage(number)) && !planted!(StageMissed) {
+        if !kinds.contains(&FileKind::Stage(id)) && !planted!(StageMissed) {
             reached!("open: the stage is gone");
-            let (path, what) = (directory.path_of(FileKind::Stage(number)), "stage of the log");
+            let (path, what) = (directory.path_of(FileKind::Stage(id)), "stage of the log");
             return Err(Error::corruption(&path, 0, what, "a file", "none"));
         }
-        if !kinds.contains(&FileKind::Stage(number)) {
+        if !kinds.contains(&FileKind::Stage(id)) {
             return Ok(None);
         }
-        StageImage::read(self.local, directory, number, self.levels.log.generation).await
+        StageImage::read(self.local, directory, id, self.levels.log.generation).await
     }
 
     fn collect(&mut self, replayed: &mut Replayed, batch: &Batch) -> Result<()> {
@@ -303,7 +309,7 @@ async fn begin_log(
         Some(blank) => blank,
         None => Blank::create(local, directory, SEGMENT_SIZE_MIN.min(len_max)).await?,
     };
-    let first = blank.begin(local, (log.generation, stage.number()), log.lsn, log.lsn).await?;
+    let first = blank.begin(local, (log.generation, stage.id()), log.lsn, log.lsn).await?;
     directory.sync(local).await?;
     let reused = u64::from(planted!(SeqnoReused));
     let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno.saturating_sub(reused)));
@@ -342,14 +348,14 @@ async fn remove_leftovers(
     levels: &Levels,
     kept_segments: &HashSet<FileKind>,
 ) -> Result<()> {
-    let live: HashSet<u64> = levels.tables().map(|table| table.id).collect();
+    let live: HashSet<FileId> = levels.tables().map(|table| table.id).collect();
     for kind in kinds {
         let is_kept = match kind {
             FileKind::Lock => true,
             FileKind::Manifest(_) | FileKind::Stage(_) => false,
             FileKind::Segment(_) => kept_segments.contains(kind),
-            FileKind::Table(number) => {
-                live.contains(number) && !(planted!(LiveFileRemoved) && number.is_multiple_of(5))
+            FileKind::Table(id) => {
+                live.contains(id) && !(planted!(LiveFileRemoved) && id.0.is_multiple_of(5))
             }
         };
         if !is_kept {

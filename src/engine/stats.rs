@@ -30,7 +30,7 @@ pub struct FileStats {
 impl FileStats {
     fn of(table: &Arc<Table>) -> Self {
         Self {
-            id: table.id(),
+            id: table.id().0,
             bytes: table.file_len(),
             entries: table.entries(),
             deletes: table.deletes(),

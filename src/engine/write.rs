@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::ids::MemtableId;
 use crate::base::key::Tag;
 use crate::base::lsn::Lsn;
 use crate::base::options::Durability;
@@ -170,10 +171,9 @@ impl Engine {
     /// L0 goes to L1, a new one takes its place. In the ordered section.
     fn freeze(&self, tail: &Tail) -> bool {
         reached!("write: froze L0");
-        let number = self.memtables.fetch_add(1, Ordering::Relaxed) + 1;
-        let memtable = Arc::new(Memtable::new(number, tail.head, tail.seqno));
         let view = self.published.update(|old| {
             old.memtable.freeze();
+            let memtable = Arc::new(Memtable::new(old.memtable.id().next(), tail.head, tail.seqno));
             let mut frozen = Vec::with_capacity(old.frozen.len() + 1);
             frozen.push(Arc::clone(&old.memtable));
             frozen.extend(old.frozen.iter().cloned());
@@ -355,7 +355,7 @@ impl Engine {
                 target = self.try_freeze_all();
             }
             let view = self.published.get();
-            if target.is_some_and(|target| view.frozen.iter().all(|memtable| memtable.number() > target)) {
+            if target.is_some_and(|target| view.frozen.iter().all(|memtable| memtable.id() > target)) {
                 return Ok(());
             }
             self.wal.check_failed()?;
@@ -369,13 +369,13 @@ impl Engine {
 
     /// Freezes L0 if it holds anything; returns the number of the newest memtable to be flushed, or
     /// `None` if L1 has no room yet.
-    fn try_freeze_all(&self) -> Option<u64> {
+    fn try_freeze_all(&self) -> Option<MemtableId> {
         let tail = self.wal.enter();
         let view = self.published.get();
         if view.memtable.is_empty() {
-            return Some(view.memtable.number().saturating_sub(1));
+            return Some(view.memtable.id().before());
         }
         let free = !tail.occupied && view.frozen.len() < self.options.max_frozen_memtables;
-        (free && self.freeze(&tail)).then(|| view.memtable.number())
+        (free && self.freeze(&tail)).then(|| view.memtable.id())
     }
 }

@@ -1,5 +1,6 @@
 //! Names of the files in a database directory.
 
+use crate::base::ids::FileId;
 use crate::base::planted::planted;
 use crate::io::Entry;
 
@@ -18,10 +19,10 @@ const STAGE: &str = "stage-";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum FileKind {
     Lock,
-    Manifest(u64),
-    Table(u64),
-    Segment(u64),
-    Stage(u64),
+    Manifest(FileId),
+    Table(FileId),
+    Segment(FileId),
+    Stage(FileId),
 }
 
 impl FileKind {
@@ -37,12 +38,12 @@ impl FileKind {
         }
         let at = name.len() - name.bytes().rev().take_while(u8::is_ascii_digit).count();
         let (prefix, digits) = name.split_at(at);
-        let number = digits.parse().ok()?;
+        let id = FileId(digits.parse().ok()?);
         let kind = match prefix {
-            MANIFEST => Self::Manifest(number),
-            TABLE => Self::Table(number),
-            SEGMENT => Self::Segment(number),
-            STAGE => Self::Stage(number),
+            MANIFEST => Self::Manifest(id),
+            TABLE => Self::Table(id),
+            SEGMENT => Self::Segment(id),
+            STAGE => Self::Stage(id),
             _ => return None,
         };
         // A number is written in one way only: with another zero in front it is another file.
@@ -53,20 +54,18 @@ impl FileKind {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Lock => LOCK.to_owned(),
-            Self::Manifest(number) => format!("{MANIFEST}{number:08}"),
-            Self::Table(number) => format!("{TABLE}{number:08}"),
-            Self::Segment(number) => format!("{SEGMENT}{number:08}"),
-            Self::Stage(number) => format!("{STAGE}{number:08}"),
+            Self::Manifest(id) => format!("{MANIFEST}{:08}", id.0),
+            Self::Table(id) => format!("{TABLE}{:08}", id.0),
+            Self::Segment(id) => format!("{SEGMENT}{:08}", id.0),
+            Self::Stage(id) => format!("{STAGE}{:08}", id.0),
         }
     }
 
     /// Its number, if it has one.
-    pub(crate) fn number(self) -> Option<u64> {
+    pub(crate) fn id(self) -> Option<FileId> {
         match self {
             Self::Lock => None,
-            Self::Manifest(number) | Self::Table(number) | Self::Segment(number) | Self::Stage(number) => {
-                Some(number)
-            }
+            Self::Manifest(id) | Self::Table(id) | Self::Segment(id) | Self::Stage(id) => Some(id),
         }
     }
 }
@@ -86,10 +85,10 @@ mod tests {
     fn names_are_read_back_and_foreign_ones_left_alone() {
         for (kind, name) in [
             (FileKind::Lock, "LOCK"),
-            (FileKind::Manifest(1), "MANIFEST-00000001"),
-            (FileKind::Table(123_456_789), "table-123456789"),
-            (FileKind::Segment(7), "wal-00000007"),
-            (FileKind::Stage(8), "stage-00000008"),
+            (FileKind::Manifest(FileId(1)), "MANIFEST-00000001"),
+            (FileKind::Table(FileId(123_456_789)), "table-123456789"),
+            (FileKind::Segment(FileId(7)), "wal-00000007"),
+            (FileKind::Stage(FileId(8)), "stage-00000008"),
         ] {
             assert_eq!(kind.name(), name);
             assert_eq!(FileKind::named(name), Some(kind));

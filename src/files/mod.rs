@@ -13,6 +13,7 @@ use leftovers::Leftovers;
 
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::ids::FileId;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -30,8 +31,8 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// The open directory `dir`, whose free file numbers begin with `next_file`.
-    pub(crate) fn new(dir: Dir, next_file: u64) -> Self {
-        Self { dir, ids: Arc::new(AtomicU64::new(next_file)), leftovers: Arc::default() }
+    pub(crate) fn new(dir: Dir, next_file: FileId) -> Self {
+        Self { dir, ids: Arc::new(AtomicU64::new(next_file.0)), leftovers: Arc::default() }
     }
 
     /// The path it was opened by, for messages.
@@ -45,14 +46,14 @@ impl Directory {
     }
 
     /// A file number of its own for a new file.
-    pub(crate) fn take_id(&self) -> u64 {
+    pub(crate) fn take_id(&self) -> FileId {
         // Relaxed: the number only has to be unique.
-        self.ids.fetch_add(1, Ordering::Relaxed)
+        FileId(self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
     /// File numbers from here on are free.
-    pub(crate) fn next_id(&self) -> u64 {
-        self.ids.load(Ordering::Relaxed)
+    pub(crate) fn next_id(&self) -> FileId {
+        FileId(self.ids.load(Ordering::Relaxed))
     }
 
     /// Opens or makes a file.

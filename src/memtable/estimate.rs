@@ -60,11 +60,12 @@ fn place(key: &[u8], min: &[u8], max: &[u8]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::MemtableId;
     use crate::base::key::{Kind, Tag};
     use crate::base::lsn::Lsn;
 
     fn filled(count: u32) -> Memtable {
-        let memtable = Memtable::new(1, Lsn(0), SeqNo::ZERO);
+        let memtable = Memtable::new(MemtableId::FIRST, Lsn(0), SeqNo::ZERO);
         for number in 0..count {
             let key = [&b"user"[..], &number.to_be_bytes()].concat();
             memtable.insert(&key, Tag::new(SeqNo(u64::from(number) + 1), Kind::Put), &[0; 100]);
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(memtable.bytes_between(b"", Some(b"user")), 0);
         assert_eq!(memtable.bytes_between(b"v", None), 0);
         assert_eq!(memtable.bytes_between(&key(5), Some(&key(5))), 0);
-        assert_eq!(Memtable::new(1, Lsn(0), SeqNo::ZERO).bytes_between(b"", None), 0);
+        assert_eq!(Memtable::new(MemtableId::FIRST, Lsn(0), SeqNo::ZERO).bytes_between(b"", None), 0);
     }
 
     #[test]

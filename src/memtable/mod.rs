@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use crossbeam_skiplist::SkipMap;
 
 use crate::base::direction::Direction;
+use crate::base::ids::MemtableId;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::lsn::Lsn;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -36,17 +37,16 @@ pub(crate) struct Memtable {
     wal_start: Lsn,
     /// Seqno of the newest write before those here.
     seqno_before: SeqNo,
-    /// Numbers memtables in order of creation.
-    number: u64,
+    id: MemtableId,
     /// Smallest and largest key, known once nothing more is inserted.
     key_range: OnceLock<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Memtable {
     /// An empty memtable whose records begin at `wal_start` in the log, after `seqno_before`.
-    pub(crate) fn new(number: u64, wal_start: Lsn, seqno_before: SeqNo) -> Self {
+    pub(crate) fn new(id: MemtableId, wal_start: Lsn, seqno_before: SeqNo) -> Self {
         let (entries, bytes, key_range) = (SkipMap::new(), AtomicU64::new(0), OnceLock::new());
-        Self { entries, bytes, wal_start, seqno_before, number, key_range }
+        Self { entries, bytes, wal_start, seqno_before, id, key_range }
     }
 
     /// Seqno of the newest write before those here.
@@ -71,9 +71,9 @@ impl Memtable {
         self.wal_start
     }
 
-    /// Position among all memtables of this opening.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    /// Its number, in order of creation.
+    pub(crate) fn id(&self) -> MemtableId {
+        self.id
     }
 
     /// Memory used, in bytes.
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_reader_sees_the_newest_version_at_its_seqno() {
-        let memtable = Memtable::new(1, Lsn(0), SeqNo::ZERO);
+        let memtable = Memtable::new(MemtableId::FIRST, Lsn(0), SeqNo::ZERO);
         memtable.insert(b"k", Tag::new(SeqNo(3), Kind::Put), b"three");
         memtable.insert(b"k", Tag::new(SeqNo(7), Kind::Delete), b"");
         memtable.insert(b"k", Tag::new(SeqNo(9), Kind::Put), b"nine");
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn walks_in_steps_visit_everything_once_in_both_directions() {
-        let memtable = Memtable::new(1, Lsn(0), SeqNo::ZERO);
+        let memtable = Memtable::new(MemtableId::FIRST, Lsn(0), SeqNo::ZERO);
         for seqno in 1..=100_u64 {
             let key = [(seqno * 37 % 20) as u8];
             memtable.insert(&key, Tag::new(SeqNo(seqno), Kind::Put), &seqno.to_le_bytes());

@@ -13,6 +13,7 @@ use super::format::Place;
 use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::ids::FileId;
 use crate::base::key::{self, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::cache::Weigh;
@@ -63,7 +64,7 @@ impl Block {
     ///
     /// # Errors
     /// `Corruption` if they are not the bytes that were written there.
-    pub(crate) fn parse(path: &Path, offset: u64, file_id: u64, bytes: Vec<u8>) -> Result<Self> {
+    pub(crate) fn parse(path: &Path, offset: u64, file_id: FileId, bytes: Vec<u8>) -> Result<Self> {
         let place = Place { path, file_id, offset };
         let body_len = place.verify(&bytes).inspect_err(|_| reached!("block: damaged"))?;
         let Some((entries_len, restart_count)) = layout(&bytes[..body_len]) else {
@@ -213,7 +214,7 @@ mod tests {
             builder.add(common_prefix_len(last, key), key, Tag::new(SeqNo(seqno), Kind::Put), value);
             last = key;
         }
-        Block::parse(Path::new("t"), 0, 1, builder.seal(1, 0).to_vec()).expect("just built")
+        Block::parse(Path::new("t"), 0, FileId(1), builder.seal(FileId(1), 0).to_vec()).expect("just built")
     }
 
     fn get<'a>(block: &'a Block, key: &[u8], seqno: u64) -> Option<&'a [u8]> {

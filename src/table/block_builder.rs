@@ -14,6 +14,7 @@
 
 use super::format::{self, TRAILER_LEN};
 use crate::base::codec::{put_varint, varint_len};
+use crate::base::ids::FileId;
 use crate::base::key::Tag;
 
 /// Every how many entries the key is written in full: a seek decodes half of that on average, and at
@@ -93,7 +94,7 @@ impl BlockBuilder {
     }
 
     /// The block with its trailer, for its place in the file.
-    pub(super) fn seal(&mut self, file_id: u64, offset: u64) -> &[u8] {
+    pub(super) fn seal(&mut self, file_id: FileId, offset: u64) -> &[u8] {
         assert!(!self.is_empty(), "a block has at least one entry");
         self.bytes.reserve_exact(4 * (self.restarts.len() + 1) + TRAILER_LEN);
         for restart in &self.restarts {
@@ -142,7 +143,7 @@ mod tests {
         let bound = block.len_with(1, b"ac", b"");
         assert_eq!(block.add(1, b"ac", Tag::new(SeqNo(1), Kind::Delete), b""), 12);
         assert!(block.len() <= bound);
-        let (len, sealed) = (block.len(), block.seal(3, 0));
+        let (len, sealed) = (block.len(), block.seal(FileId(3), 0));
         assert_eq!(sealed.len(), len);
         let body =
             [0, 2, 2, 1, 2, 0, 0, 0, 0, 0, 0, b'a', b'b', b'x', b'y', 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, b'c'];

@@ -10,6 +10,7 @@ use super::block_builder::{BlockBuilder, common_prefix_len};
 use super::filter::{FilterBuilder, key_hash};
 use super::format::{self, FOOTER_LEN, Footer, TRAILER_LEN};
 use super::index::IndexBuilder;
+use crate::base::ids::FileId;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, REQUEST_LEN_MAX, VALUE_LEN_MAX};
 use crate::base::planted::planted;
@@ -69,7 +70,7 @@ pub(crate) struct Finished {
 
 /// A table in the making.
 pub(crate) struct Builder {
-    file_id: u64,
+    file_id: FileId,
     options: TableOptions,
     output: Output,
     block: BlockBuilder,
@@ -87,7 +88,7 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// Begins the file `file_id`; its checksums hold for that id only.
-    pub(crate) fn new(file_id: u64, options: TableOptions) -> Self {
+    pub(crate) fn new(file_id: FileId, options: TableOptions) -> Self {
         let meta = TableMeta {
             file_len: 0,
             data_bytes: 0,

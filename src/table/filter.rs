@@ -161,11 +161,12 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::base::ids::FileId;
     use crate::table::format;
 
     fn parse(mut body: Vec<u8>) -> Result<Filter> {
-        format::seal(&mut body, 1, 2);
-        Filter::parse(Place { path: Path::new("t"), file_id: 1, offset: 2 }, &body)
+        format::seal(&mut body, FileId(1), 2);
+        Filter::parse(Place { path: Path::new("t"), file_id: FileId(1), offset: 2 }, &body)
     }
 
     fn filter(bits_per_key: usize, keys: std::ops::Range<u64>) -> Filter {

@@ -23,6 +23,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::base::codec::Cursor;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::planted::planted;
 
@@ -45,12 +46,12 @@ const COMPRESSION_NONE: u8 = 0;
 
 /// What a checksum is seeded with. The multiplier (2^64 / phi, odd) spreads file ids over all bits,
 /// out of the way of offsets.
-fn seed(file_id: u64, offset: u64) -> u64 {
-    file_id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ offset
+fn seed(file_id: FileId, offset: u64) -> u64 {
+    file_id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ offset
 }
 
 /// Appends the trailer to the body of the block that goes to `offset`.
-pub(super) fn seal(body: &mut Vec<u8>, file_id: u64, offset: u64) {
+pub(super) fn seal(body: &mut Vec<u8>, file_id: FileId, offset: u64) {
     body.reserve_exact(TRAILER_LEN);
     body.push(COMPRESSION_NONE);
     let checksum = xxh3_64_with_seed(body, seed(file_id, offset));
@@ -63,7 +64,7 @@ pub(crate) struct Place<'a> {
     /// The file.
     pub(crate) path: &'a Path,
     /// Its id.
-    pub(crate) file_id: u64,
+    pub(crate) file_id: FileId,
     /// Offset of the block in the file.
     pub(crate) offset: u64,
 }
@@ -103,7 +104,7 @@ fn hex(checksum: u64) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Footer {
     /// Id of the file these bytes were written for.
-    pub(crate) file_id: u64,
+    pub(crate) file_id: FileId,
     /// Offset of the filter block; also the end of the data blocks.
     pub(crate) filter_offset: u64,
     /// Length of the filter block in bytes.
@@ -129,7 +130,7 @@ impl Footer {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(FOOTER_LEN);
         for field in [
-            self.file_id,
+            self.file_id.0,
             self.filter_offset,
             self.filter_len,
             self.index_offset,
@@ -155,7 +156,7 @@ impl Footer {
     ///
     /// # Errors
     /// `NewerFormat`, or `Corruption` if any of it is not what a builder writes.
-    pub(crate) fn decode(path: &Path, file_id: u64, file_len: u64, tail: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(path: &Path, file_id: FileId, file_len: u64, tail: &[u8]) -> Result<Self> {
         let footer_offset = file_len.checked_sub(FOOTER_LEN as u64);
         let (Some(offset), Some(bytes)) = (footer_offset, tail.last_chunk::<FOOTER_LEN>()) else {
             let expected = format!("at least {FOOTER_LEN} bytes");
@@ -209,7 +210,7 @@ impl Footer {
     fn fields(bytes: &[u8]) -> Option<(Self, u32)> {
         let mut cursor = Cursor::new(bytes);
         let footer = Self {
-            file_id: cursor.u64()?,
+            file_id: FileId(cursor.u64()?),
             filter_offset: cursor.u64()?,
             filter_len: cursor.u64()?,
             index_offset: cursor.u64()?,
@@ -224,10 +225,14 @@ impl Footer {
     }
 
     /// The relations between the fields; an error is what was wrong, expected and found.
-    fn check(&self, footer_offset: u64, file_id: u64) -> std::result::Result<(), (&'static str, u64, u64)> {
+    fn check(
+        &self,
+        footer_offset: u64,
+        file_id: FileId,
+    ) -> std::result::Result<(), (&'static str, u64, u64)> {
         let equal =
             |what, expected, found| if expected == found { Ok(()) } else { Err((what, expected, found)) };
-        equal("table file id", file_id, self.file_id)?;
+        equal("table file id", file_id.0, self.file_id.0)?;
         let filter_end = self.filter_offset.saturating_add(self.filter_len);
         equal("table index offset", filter_end, self.index_offset)?;
         let index_end = self.index_offset.saturating_add(self.index_len);
@@ -243,9 +248,11 @@ impl Footer {
 mod tests {
     use super::*;
 
+    const FILE_ID: FileId = FileId(7);
+
     fn footer() -> Footer {
         Footer {
-            file_id: 7,
+            file_id: FILE_ID,
             filter_offset: 1000,
             filter_len: 80,
             index_offset: 1080,
@@ -259,14 +266,14 @@ mod tests {
     }
 
     fn decode(bytes: &[u8]) -> Result<Footer> {
-        Footer::decode(Path::new("000007.table"), 7, 1100 + FOOTER_LEN as u64, bytes)
+        Footer::decode(Path::new("000007.table"), FILE_ID, 1100 + FOOTER_LEN as u64, bytes)
     }
 
     /// Puts `value` at `at` and makes the checksum fit again.
     fn forge(at: usize, value: u64) -> Vec<u8> {
         let mut bytes = footer().encode();
         bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
-        let checksum = xxh3_64_with_seed(&bytes[..FOOTER_CHECKED_LEN], seed(7, 1100));
+        let checksum = xxh3_64_with_seed(&bytes[..FOOTER_CHECKED_LEN], seed(FILE_ID, 1100));
         bytes[FOOTER_CHECKED_LEN..FOOTER_CHECKED_LEN + 8].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
@@ -288,9 +295,9 @@ mod tests {
             assert!(matches!(decode(&changed), Err(Error::Corruption { offset: 1100, .. })), "{at}");
             assert!(matches!(decode(&bytes[..at]), Err(Error::Corruption { .. })), "{at}");
         }
-        let elsewhere = Footer::decode(Path::new("t"), 7, 5000, &bytes);
+        let elsewhere = Footer::decode(Path::new("t"), FILE_ID, 5000, &bytes);
         assert!(matches!(elsewhere, Err(Error::Corruption { .. })));
-        let other_file = Footer::decode(Path::new("t"), 8, 1204, &bytes);
+        let other_file = Footer::decode(Path::new("t"), FILE_ID.next(), 1204, &bytes);
         assert!(matches!(other_file, Err(Error::Corruption { .. })));
     }
 
@@ -320,14 +327,14 @@ mod tests {
     #[test]
     fn a_block_is_accepted_in_its_place_only() {
         let mut bytes = b"body".to_vec();
-        seal(&mut bytes, 7, 4096);
+        seal(&mut bytes, FILE_ID, 4096);
         let path = Path::new("t");
         let verify = |file_id, offset, bytes: &[u8]| Place { path, file_id, offset }.verify(bytes);
-        assert_eq!(verify(7, 4096, &bytes).expect("intact"), 4);
-        assert!(verify(7, 8192, &bytes).is_err());
-        assert!(verify(8, 4096, &bytes).is_err());
+        assert_eq!(verify(FILE_ID, 4096, &bytes).expect("intact"), 4);
+        assert!(verify(FILE_ID, 8192, &bytes).is_err());
+        assert!(verify(FILE_ID.next(), 4096, &bytes).is_err());
         for len in 0..bytes.len() {
-            assert!(verify(7, 4096, &bytes[..len]).is_err());
+            assert!(verify(FILE_ID, 4096, &bytes[..len]).is_err());
         }
     }
 }

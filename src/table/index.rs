@@ -329,6 +329,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::base::ids::FileId;
     use crate::table::format;
 
     fn index(separators: &[&[u8]], key_max: &[u8]) -> Result<Index> {
@@ -342,8 +343,13 @@ mod tests {
     }
 
     fn parse(mut body: Vec<u8>, data_bytes: u64, deletes: u64) -> Result<Index> {
-        format::seal(&mut body, 1, 2);
-        Index::parse(Place { path: Path::new("t"), file_id: 1, offset: 2 }, &body, data_bytes, deletes)
+        format::seal(&mut body, FileId(1), 2);
+        Index::parse(
+            Place { path: Path::new("t"), file_id: FileId(1), offset: 2 },
+            &body,
+            data_bytes,
+            deletes,
+        )
     }
 
     /// Compares every lookup around the separators with a plain search.

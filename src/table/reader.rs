@@ -11,6 +11,7 @@ use super::filter::Filter;
 use super::format::{Footer, Place};
 use super::index::Index;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
 use crate::cache::{Cache, Slots};
@@ -22,7 +23,7 @@ pub(crate) type BlockCache = Cache<Block>;
 /// The reader of one table file.
 pub(crate) struct Table {
     file: File,
-    id: u64,
+    id: FileId,
     footer: Footer,
     index: Index,
     filter: Filter,
@@ -38,7 +39,7 @@ impl Table {
     /// `Corruption` if one of them is not what was written there.
     pub(crate) fn new(
         file: File,
-        id: u64,
+        id: FileId,
         footer: Footer,
         index_bytes: &[u8],
         filter_bytes: Vec<u8>,
@@ -70,8 +71,8 @@ impl Table {
         self
     }
 
-    /// Id of the file.
-    pub(crate) fn id(&self) -> u64 {
+    /// Number of the file.
+    pub(crate) fn id(&self) -> FileId {
         self.id
     }
 

@@ -9,13 +9,14 @@ use super::format::{FOOTER_LEN, TRAILER_LEN};
 use super::*;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
+use crate::base::ids::FileId;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::limits::KEY_LEN_MAX;
 use crate::base::sync::{Arc, epoch};
 use crate::cache::Cache;
 use crate::io::File;
 
-const FILE_ID: u64 = 42;
+const FILE_ID: FileId = FileId(42);
 
 /// Entries in the order of a table: newest version first.
 type Entries = Vec<(Vec<u8>, Tag, Vec<u8>)>;
@@ -281,7 +282,7 @@ fn blocks_in_each_others_place_are_found_out() {
     assert!(table.parse_block(0, first.clone()).is_ok());
     assert!(table.parse_block(0, second).is_err());
     assert!(table.parse_block(0, first[..len - 1].to_vec()).is_err());
-    assert!(Block::parse(table.file().path(), a, FILE_ID + 1, first).is_err());
+    assert!(Block::parse(table.file().path(), a, FILE_ID.next(), first).is_err());
 }
 
 /// Bytes of a block changed with the checksum made to fit: whatever comes out, nothing panics.
@@ -323,7 +324,7 @@ fn forged_blocks_never_panic() {
 #[test]
 #[should_panic(expected = "keys must come in ascending order")]
 fn keys_out_of_order_are_our_own_mistake() {
-    let mut builder = Builder::new(1, TableOptions::default());
+    let mut builder = Builder::new(FileId(1), TableOptions::default());
     builder.add(b"b", Tag::new(SeqNo(1), Kind::Put), b"");
     builder.add(b"a", Tag::new(SeqNo(1), Kind::Put), b"");
 }
@@ -331,7 +332,7 @@ fn keys_out_of_order_are_our_own_mistake() {
 #[test]
 #[should_panic(expected = "versions must come newest first")]
 fn a_version_twice_is_our_own_mistake() {
-    let mut builder = Builder::new(1, TableOptions::default());
+    let mut builder = Builder::new(FileId(1), TableOptions::default());
     builder.add(b"b", Tag::new(SeqNo(1), Kind::Put), b"");
     builder.add(b"b", Tag::new(SeqNo(1), Kind::Delete), b"");
 }

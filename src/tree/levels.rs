@@ -9,16 +9,17 @@ use std::collections::HashSet;
 
 use super::ranges::RangeSet;
 use crate::base::codec::{Cursor, put_bytes, put_varint};
+use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::key_range::KeyRange;
-use crate::base::limits::{FILE_NUMBER_MAX, LSN_MAX, SEQNO_STATED_MAX};
+use crate::base::limits::{LSN_MAX, SEQNO_STATED_MAX};
 use crate::base::lsn::{Generation, Lsn};
 
 /// A table file as the manifest names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TableRecord {
     /// Number of the file.
-    pub(crate) id: u64,
+    pub(crate) id: FileId,
     /// Its length in bytes.
     pub(crate) len: u64,
 }
@@ -64,7 +65,7 @@ pub(crate) struct Levels {
     /// Seqno that every write in a table is at or below.
     pub(crate) seqno: SeqNo,
     /// File numbers from here on are free.
-    pub(crate) next_file: u64,
+    pub(crate) next_file: FileId,
     /// L2, newest first.
     pub(crate) flushed: Vec<FlushedRecord>,
     /// L3, by key.
@@ -83,7 +84,7 @@ pub(crate) enum Edit {
         /// Every write before `log_lsn` is at or below this.
         seqno: SeqNo,
         /// File numbers from here on are free.
-        next_file: u64,
+        next_file: FileId,
     },
     /// The partitions of a range were merged with what L2 held for it.
     Compact {
@@ -92,14 +93,14 @@ pub(crate) enum Edit {
         /// What stands there now.
         partitions: Vec<PartitionRecord>,
         /// The files of L2 whose part in the range has gone down.
-        consumed: Vec<u64>,
+        consumed: Vec<FileId>,
         /// File numbers from here on are free.
-        next_file: u64,
+        next_file: FileId,
     },
     /// Files of L2 hold no key in a range that has not gone down: it has, without any work.
     Consume {
         /// The files with a range each. A file may have left L2 since the range was found.
-        holes: Vec<(u64, KeyRange)>,
+        holes: Vec<(FileId, KeyRange)>,
     },
 }
 
@@ -111,7 +112,7 @@ impl Levels {
             database,
             log: LogStart::default(),
             seqno: SeqNo::ZERO,
-            next_file: 1,
+            next_file: FileId(1),
             flushed: Vec::new(),
             partitions,
         }
@@ -166,7 +167,7 @@ impl Levels {
         Ok(())
     }
 
-    fn consume(&mut self, range: &KeyRange, ids: &[u64]) -> Result<(), String> {
+    fn consume(&mut self, range: &KeyRange, ids: &[FileId]) -> Result<(), String> {
         for id in ids {
             let file = self.flushed.iter_mut().find(|file| file.table.id == *id);
             let file = file.ok_or_else(|| format!("file {id} is not in L2"))?;
@@ -206,7 +207,7 @@ impl Levels {
         let limits = [
             ("LSN", self.log.lsn.0, LSN_MAX),
             ("seqno", self.seqno.0, SEQNO_STATED_MAX),
-            ("next file number", self.next_file, FILE_NUMBER_MAX),
+            ("next file number", self.next_file.0, FileId::MAX.0),
         ];
         match limits.into_iter().find(|(_, found, max)| found > max) {
             Some((what, found, max)) => Err(format!("{what} {found}, above {max}")),
@@ -219,7 +220,7 @@ impl Levels {
         for field in [self.database, self.log.generation.0] {
             out.extend_from_slice(&field.to_le_bytes());
         }
-        for field in [self.log.lsn.0, self.seqno.0, self.next_file] {
+        for field in [self.log.lsn.0, self.seqno.0, self.next_file.0] {
             put_varint(out, field);
         }
         put_varint(out, self.flushed.len() as u64);
@@ -237,7 +238,8 @@ impl Levels {
 
     fn decode_fields(cursor: &mut Cursor<'_>) -> Option<Self> {
         let (database, generation) = (cursor.u64()?, Generation(cursor.u64()?));
-        let (lsn, seqno, next_file) = (Lsn(cursor.varint()?), SeqNo(cursor.varint()?), cursor.varint()?);
+        let (lsn, seqno, next_file) =
+            (Lsn(cursor.varint()?), SeqNo(cursor.varint()?), FileId(cursor.varint()?));
         let mut flushed = Vec::new();
         for _ in 0..cursor.varint()? {
             flushed.push(FlushedRecord::decode(cursor)?);
@@ -255,21 +257,21 @@ impl Edit {
                 out.push(1);
                 out.push(u8::from(file.is_some()));
                 file.iter().for_each(|file| file.encode(out));
-                [log_lsn.0, seqno.0, *next_file].into_iter().for_each(|field| put_varint(out, field));
+                [log_lsn.0, seqno.0, next_file.0].into_iter().for_each(|field| put_varint(out, field));
             }
             Self::Compact { range, partitions, consumed, next_file } => {
                 out.push(2);
                 range.encode(out);
                 encode_partitions(out, partitions);
                 put_varint(out, consumed.len() as u64);
-                consumed.iter().for_each(|id| put_varint(out, *id));
-                put_varint(out, *next_file);
+                consumed.iter().for_each(|id| put_varint(out, id.0));
+                put_varint(out, next_file.0);
             }
             Self::Consume { holes } => {
                 out.push(3);
                 put_varint(out, holes.len() as u64);
                 for (id, hole) in holes {
-                    put_varint(out, *id);
+                    put_varint(out, id.0);
                     hole.encode(out);
                 }
             }
@@ -285,7 +287,7 @@ impl Edit {
                     _ => Some(FlushedRecord::decode(cursor)?),
                 };
                 let (log_lsn, seqno, next_file) =
-                    (Lsn(cursor.varint()?), SeqNo(cursor.varint()?), cursor.varint()?);
+                    (Lsn(cursor.varint()?), SeqNo(cursor.varint()?), FileId(cursor.varint()?));
                 Some(Self::Flush { file, log_lsn, seqno, next_file })
             }
             2 => {
@@ -293,14 +295,14 @@ impl Edit {
                 let partitions = decode_partitions(cursor)?;
                 let mut consumed = Vec::new();
                 for _ in 0..cursor.varint()? {
-                    consumed.push(cursor.varint()?);
+                    consumed.push(FileId(cursor.varint()?));
                 }
-                Some(Self::Compact { range, partitions, consumed, next_file: cursor.varint()? })
+                Some(Self::Compact { range, partitions, consumed, next_file: FileId(cursor.varint()?) })
             }
             3 => {
                 let mut holes = Vec::new();
                 for _ in 0..cursor.varint()? {
-                    holes.push((cursor.varint()?, KeyRange::decode(cursor)?));
+                    holes.push((FileId(cursor.varint()?), KeyRange::decode(cursor)?));
                 }
                 Some(Self::Consume { holes })
             }
@@ -311,12 +313,12 @@ impl Edit {
 
 impl TableRecord {
     fn encode(self, out: &mut Vec<u8>) {
-        put_varint(out, self.id);
+        put_varint(out, self.id.0);
         put_varint(out, self.len);
     }
 
     fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
-        Some(Self { id: cursor.varint()?, len: cursor.varint()? })
+        Some(Self { id: FileId(cursor.varint()?), len: cursor.varint()? })
     }
 }
 
@@ -362,13 +364,13 @@ mod tests {
     use super::*;
 
     fn table(id: u64) -> TableRecord {
-        TableRecord { id, len: id * 100 }
+        TableRecord { id: FileId(id), len: id * 100 }
     }
 
     fn flush(id: u64, min: &str, max: &str) -> Edit {
         let (min, max) = (min.as_bytes().to_vec(), max.as_bytes().to_vec());
         let file = Some(FlushedRecord { table: table(id), min, max, consumed: RangeSet::default() });
-        Edit::Flush { file, log_lsn: Lsn(id * 4096), seqno: SeqNo(id), next_file: id + 1 }
+        Edit::Flush { file, log_lsn: Lsn(id * 4096), seqno: SeqNo(id), next_file: FileId(id + 1) }
     }
 
     fn compact(lower: &str, upper: Option<&str>, new: &[(&str, u64)], consumed: &[u64]) -> Edit {
@@ -382,8 +384,8 @@ mod tests {
                 upper: upper.map(|upper| upper.as_bytes().to_vec()),
             },
             partitions: new.iter().map(partition).collect(),
-            consumed: consumed.to_vec(),
-            next_file: 100,
+            consumed: consumed.iter().copied().map(FileId).collect(),
+            next_file: FileId(100),
         }
     }
 
@@ -419,8 +421,8 @@ mod tests {
         check(flush(4, "a", "z"), "4 | :15 t:14");
         check(compact("", Some("t"), &[("", 16)], &[4]), "4 | :16 t:14");
         let hole = |lower: &str| KeyRange { lower: lower.into(), upper: None };
-        check(Edit::Consume { holes: vec![(4, hole("u")), (3, hole(""))] }, "4 | :16 t:14");
-        check(Edit::Consume { holes: vec![(4, hole("t"))] }, " | :16 t:14");
+        check(Edit::Consume { holes: vec![(FileId(4), hole("u")), (FileId(3), hole(""))] }, "4 | :16 t:14");
+        check(Edit::Consume { holes: vec![(FileId(4), hole("t"))] }, " | :16 t:14");
     }
 
     #[test]

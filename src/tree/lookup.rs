@@ -11,6 +11,7 @@
 
 use super::view::{Files, View};
 use crate::base::coverage::reached;
+use crate::base::ids::FileId;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
@@ -30,7 +31,7 @@ pub(crate) enum Lookup<R> {
 /// Blocks read during one lookup, by file and number. Kept until its end, whether the cache takes them
 /// or not.
 #[derive(Default)]
-pub(crate) struct Fetched(Vec<(u64, usize, Arc<Block>)>);
+pub(crate) struct Fetched(Vec<(FileId, usize, Arc<Block>)>);
 
 impl Fetched {
     /// Adds a block that the lookup has asked for.

@@ -11,6 +11,7 @@ use super::retention::Need;
 use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
@@ -30,7 +31,7 @@ pub(crate) struct Output {
 
 /// Files that a job has made and no manifest names yet.
 #[derive(Default)]
-pub(crate) struct Made(Vec<u64>);
+pub(crate) struct Made(Vec<FileId>);
 
 impl Made {
     /// After a failure: gives their space back. A full device must not be filled further by
@@ -46,7 +47,7 @@ impl Made {
 /// A table being written.
 pub(crate) struct TableWriter {
     file: File,
-    id: u64,
+    id: FileId,
     builder: Builder,
     offset: u64,
     in_flight: VecDeque<crate::exec::Submitted>,

@@ -29,6 +29,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::base::codec::Cursor;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::limits::{BATCH_LEN_MAX, SECTOR};
 use crate::base::lsn::{Generation, Lsn};
@@ -178,7 +179,7 @@ pub(crate) struct SegmentHeader {
     /// How far whole records were durable when it was begun.
     pub(crate) whole: Lsn,
     /// Number of the stage that belongs to the log.
-    pub(crate) stage: u64,
+    pub(crate) stage: FileId,
 }
 
 impl SegmentHeader {
@@ -186,7 +187,7 @@ impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_LEN] {
         let mut sectors = [0; SEGMENT_HEADER_LEN];
         let (first, second) = sectors.split_at_mut(SECTOR);
-        let fields = [self.generation.0, self.start.0, self.capacity, self.whole.0, self.stage];
+        let fields = [self.generation.0, self.start.0, self.capacity, self.whole.0, self.stage.0];
         put_header(first, SEGMENT_MAGIC, &fields);
         second.copy_from_slice(first);
         sectors
@@ -198,6 +199,7 @@ impl SegmentHeader {
             if let Some(fields) = get_header(path, copy, SEGMENT_MAGIC)? {
                 let [generation, start, capacity, whole, stage] = fields;
                 let (generation, start, whole) = (Generation(generation), Lsn(start), Lsn(whole));
+                let stage = FileId(stage);
                 return Ok(Some(Self { generation, start, capacity, whole, stage }));
             }
         }
@@ -289,7 +291,7 @@ mod tests {
             start: Lsn(8192),
             capacity: 65536,
             whole: Lsn(8000),
-            stage: 9,
+            stage: FileId(9),
         };
         let path = Path::new("wal-1");
         for copy in 0..2 {

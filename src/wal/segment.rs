@@ -7,6 +7,7 @@
 use super::format::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::ids::FileId;
 use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
 use crate::base::lsn::{Generation, Lsn};
 use crate::exec::Local;
@@ -17,14 +18,14 @@ use crate::io::{Buffer, Data, File, OpenMode};
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
     /// Its file number.
-    pub(crate) id: u64,
+    pub(crate) id: FileId,
     pub(crate) file: File,
     pub(crate) header: SegmentHeader,
 }
 
 impl Segment {
     /// Opens a file and reads its header; `None` if it is no segment of any log.
-    pub(crate) async fn open(local: &Local, directory: &Directory, id: u64) -> Result<Option<Self>> {
+    pub(crate) async fn open(local: &Local, directory: &Directory, id: FileId) -> Result<Option<Self>> {
         let file = directory.open(local, FileKind::Segment(id), OpenMode::Read)?;
         let sectors = local.read(&file, 0, SEGMENT_HEADER_LEN).await?;
         let header = SegmentHeader::decode(file.path(), &sectors)?;
@@ -55,7 +56,7 @@ impl Segment {
 /// A segment file ready to be given a header: all its blocks are written.
 #[derive(Clone, Debug)]
 pub(crate) struct Blank {
-    id: u64,
+    id: FileId,
     file: File,
     capacity: u64,
 }
@@ -71,7 +72,7 @@ impl Blank {
         made
     }
 
-    async fn fill(local: &Local, directory: &Directory, id: u64, segment_len: u64) -> Result<Self> {
+    async fn fill(local: &Local, directory: &Directory, id: FileId, segment_len: u64) -> Result<Self> {
         let kind = FileKind::Segment(id);
         drop(directory.open(local, kind, OpenMode::Create)?);
         let file = directory.open(local, kind, OpenMode::Direct)?;
@@ -130,7 +131,7 @@ impl Blank {
     pub(crate) async fn begin(
         &self,
         local: &Local,
-        (generation, stage): (Generation, u64),
+        (generation, stage): (Generation, FileId),
         start: Lsn,
         whole: Lsn,
     ) -> Result<Segment> {

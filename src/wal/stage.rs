@@ -19,6 +19,7 @@ use super::stage_format::{
 };
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::limits::{SECTOR, STAGE_SIZE_MIN};
 use crate::base::lsn::{Generation, Lsn};
 use crate::base::options::{Options, StageMode};
@@ -36,7 +37,7 @@ const STEP: u64 = 128 << 10;
 pub(crate) struct Stage {
     // Constant after construction.
     io: Arc<dyn Io>,
-    number: u64,
+    id: FileId,
     file: File,
     generation: Generation,
     size_max: u64,
@@ -59,8 +60,8 @@ impl Stage {
         generation: Generation,
         start: Lsn,
     ) -> Result<Self> {
-        let number = directory.take_id();
-        let file = directory.open(local, FileKind::Stage(number), OpenMode::Create)?;
+        let id = directory.take_id();
+        let file = directory.open(local, FileKind::Stage(id), OpenMode::Create)?;
         let size_max = options.stage_size_bytes;
         assert!(size_max.is_power_of_two());
         let size = STAGE_SIZE_MIN.min(size_max);
@@ -82,8 +83,7 @@ impl Stage {
         local.sync(&file).await?;
         let (memory, why_written) = memory_for(&*io, &file, end as usize, options.stage_mode)?;
         let (size, second_copy_torn) = (AtomicU64::new(size), AtomicBool::new(false));
-        let stage =
-            Self { io, number, file, generation, size_max, memory, why_written, size, second_copy_torn };
+        let stage = Self { io, id, file, generation, size_max, memory, why_written, size, second_copy_torn };
         stage.prepared_for_marks(options.stage_mode)
     }
 
@@ -100,8 +100,8 @@ impl Stage {
     }
 
     /// Number of its file.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    pub(crate) fn id(&self) -> FileId {
+        self.id
     }
 
     /// How records get into it: `mapped`, or `written: <why>`.

@@ -13,6 +13,7 @@ use super::stage_format::{
 };
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::ids::FileId;
 use crate::base::limits::{STAGE_SIZE_MAX, STAGE_SIZE_MIN};
 use crate::base::lsn::{Generation, Lsn};
 use crate::base::planted::planted;
@@ -30,15 +31,15 @@ pub(crate) struct StageImage {
 }
 
 impl StageImage {
-    /// Reads the stage `number` of the log `generation`; `None` if the power has gone and left nothing that
+    /// Reads the stage `id` of the log `generation`; `None` if the power has gone and left nothing that
     /// is of use.
     pub(crate) async fn read(
         local: &Local,
         directory: &Directory,
-        number: u64,
+        id: FileId,
         generation: Generation,
     ) -> Result<Option<Self>> {
-        let file = directory.open(local, FileKind::Stage(number), OpenMode::Read)?;
+        let file = directory.open(local, FileKind::Stage(id), OpenMode::Read)?;
         let (path, file_len) = (file.path().to_path_buf(), local.io().file_len(&file)?);
         let sector = local.read(&file, 0, STAGE_HEADER_LEN).await?;
         let header = check_header(&path, &sector, generation, file_len)?;

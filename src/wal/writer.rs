@@ -146,7 +146,7 @@ impl Writer {
         assert_eq!(position, last.end(), "the stream has no gaps");
         let whole = self.wal.durable_records();
         let blank = self.spares.next();
-        let log = (self.wal.generation, self.wal.stage().number());
+        let log = (self.wal.generation, self.wal.stage().id());
         let segment = blank.begin(local, log, position, whole).await?;
         self.spares.used();
         self.segments.push_back(segment.clone());
