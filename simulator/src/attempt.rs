@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::bugs::Planted;
 use crate::figures::Figures;
 use crate::parameters::Parameters;
 use crate::run::{run, world_of};
@@ -83,8 +84,8 @@ pub(crate) fn attempt(parameters: &Parameters, events: usize) -> Verdict {
 }
 
 fn play(parameters: &Parameters, events: usize) -> Verdict {
-    rabi::sim::plant(parameters.plant);
     let world = world_of(parameters);
+    Planted::plant(parameters.plant, &world);
     world.keep_trace(events);
     let scene = Scene::new(parameters, world.clone());
     let ended = catch_unwind(AssertUnwindSafe(|| run(&scene)));

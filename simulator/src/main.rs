@@ -13,6 +13,7 @@
 
 mod amount;
 mod attempt;
+mod bugs;
 mod caller;
 mod cli;
 mod figures;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use clap::{Args, ValueEnum};
-use rabi::sim::Bug;
 
+use crate::bugs::Planted;
 use crate::random::Random;
 
 /// What goes wrong besides crashes.
@@ -39,8 +39,8 @@ pub(crate) struct Parameters {
     pub(crate) weather: Weather,
     /// Whether rounds end in crashes, and openings are interrupted by them.
     pub(crate) crashes: bool,
-    /// The bug that the engine has for this run.
-    pub(crate) plant: Option<Bug>,
+    /// The bug that this run has.
+    pub(crate) plant: Option<Planted>,
 }
 
 /// What of a seed's parameters is replaced.
@@ -67,9 +67,9 @@ pub(crate) struct Overrides {
     /// No crashes: rounds end in an orderly way
     #[arg(long)]
     pub(crate) no_crashes: bool,
-    /// Make the engine make a mistake that is to be found; a wrong name prints all there are
-    #[arg(long, value_name = "BUG", value_parser = crate::planted::parse_bug)]
-    pub(crate) plant: Option<Bug>,
+    /// Give the run a bug that is to be found; a wrong name prints all there are
+    #[arg(long, value_name = "BUG", value_parser = Planted::parse)]
+    pub(crate) plant: Option<Planted>,
 }
 
 impl Parameters {
@@ -133,7 +133,7 @@ impl fmt::Display for Parameters {
             write!(f, " --no-crashes")?;
         }
         if let Some(bug) = self.plant {
-            write!(f, " --plant {bug:?}")?;
+            write!(f, " --plant {}", bug.name())?;
         }
         Ok(())
     }

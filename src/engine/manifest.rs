@@ -21,7 +21,6 @@ use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::limits::REQUEST_LEN_MAX;
-use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
@@ -35,9 +34,6 @@ pub(super) const RECORD_HEADER_LEN: usize = 12;
 /// Space is reserved in steps of this, so that an append rarely changes the file's size.
 const STEP: u64 = 64 << 10;
 
-/// A manifest grows to this, or to four times its first record, before a new one is begun.
-const LEN_MAX: u64 = 1 << 20;
-
 /// An edit that is longer than this begins a new manifest instead: so nothing that an interrupted
 /// commit leaves behind the last record is longer.
 const EDIT_LEN_MAX: usize = 16 << 20;
@@ -48,19 +44,6 @@ pub(super) const TAIL_LEN_MAX: usize = RECORD_HEADER_LEN + EDIT_LEN_MAX + STEP a
 /// Most bytes whose checksums are computed in search of a valid record behind an invalid one. A torn
 /// edit states a length here and there by chance; one that does so everywhere was made to.
 const SEARCH_LEN_MAX: usize = 256 << 20;
-
-/// The same on a simulated machine, where few edits must lead to it.
-#[cfg(feature = "sim")]
-const LEN_MAX_SIMULATED: u64 = 8 << 10;
-
-fn len_max(local: &Local) -> u64 {
-    #[cfg(feature = "sim")]
-    if local.io().is_simulated() {
-        return LEN_MAX_SIMULATED;
-    }
-    let _of_any_machine = local;
-    LEN_MAX
-}
 
 /// The manifest being written. One task owns it.
 pub(crate) struct Manifest {
@@ -87,9 +70,7 @@ impl Manifest {
         let mut manifest = Self { file, id, offset: 0, reserved: 0, first_record_len: bytes.len() as u64 };
         manifest.put(local, &bytes).await?;
         // The file is whole: should its name be durable although this fails, it counts.
-        if !planted!(ManifestNameNotSynced) {
-            directory.sync(local).await.map_err(final_failure)?;
-        }
+        directory.sync(local).await.map_err(final_failure)?;
         Ok(manifest)
     }
 
@@ -98,9 +79,10 @@ impl Manifest {
         self.id
     }
 
-    /// Whether it is time to begin a new one instead of appending this edit.
-    pub(crate) fn is_full_for(&self, local: &Local, edit: &Edit) -> bool {
-        let len_max = len_max(local).max(4 * self.first_record_len);
+    /// Whether it is time to begin a new one instead of appending this edit: at `len_max` bytes, or at four
+    /// times the first record.
+    pub(crate) fn is_full_for(&self, len_max: u64, edit: &Edit) -> bool {
+        let len_max = len_max.max(4 * self.first_record_len);
         self.offset > len_max || payload_of(edit).len() > EDIT_LEN_MAX
     }
 
@@ -125,10 +107,7 @@ impl Manifest {
         let mut buffer = Buffer::with_capacity(bytes.len());
         buffer.extend_from_slice(bytes);
         local.write(&self.file, self.offset, Data::Owned(buffer), false).await?;
-        if !planted!(ManifestNotSynced) {
-            let synced = local.sync(&self.file).await.map_err(final_failure);
-            synced.or_else(|error| if planted!(SyncErrorSwallowed) { Ok(()) } else { Err(error) })?;
-        }
+        local.sync(&self.file).await.map_err(final_failure)?;
         self.offset = end;
         Ok(())
     }
@@ -204,7 +183,7 @@ pub(crate) async fn read(local: &Local, directory: &Directory, id: FileId) -> Re
     let len = local.io().file_len(&file)?;
     let bytes = load(local, &file, id, len).await?;
     let levels = parse(file.path(), id, &bytes, len)?;
-    if levels.is_some() && !planted!(FoundManifestNotSynced) {
+    if levels.is_some() {
         rewrite(local, &file, &bytes).await?;
         local.sync(&file).await?;
     }

@@ -8,6 +8,7 @@ mod background;
 mod commit;
 mod compaction;
 mod drain;
+mod environment;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod manifest;

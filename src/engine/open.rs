@@ -6,6 +6,7 @@ use std::pin::Pin;
 use super::background::{flush_forever, tick_forever, vital};
 use super::commit::{Committer, Requests, commit_edits, files_of};
 use super::compaction::{Jobs, compact_forever};
+use super::environment::Environment;
 use super::read::BlockReader;
 use super::snapshots::Snapshots;
 use super::{Counters, Engine};
@@ -21,7 +22,6 @@ use crate::exec::{Cores, Event, Local, Reply, block_on};
 use crate::files::{FileKind, is_foreign};
 use crate::io::{Dir, Entry, Io, Lock, Process, probe};
 use crate::memtable::Memtable;
-use crate::tree::published::Published;
 use crate::tree::view::View;
 use crate::wal::write_log;
 
@@ -74,7 +74,7 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<Handle> {
     let (dir, lock, count) = prepare(&io, dir, &options)?;
     let cores = on_cores(&io, &options, |io| Cores::start(io, count, &lock))?;
     drop(lock);
-    block_on(start(&Arc::new(cores), dir, options))?
+    block_on(start(&Arc::new(cores), dir, options, Environment::HOST))?
 }
 
 /// The machine that the options ask for. What is wrong with them comes before what is with it.
@@ -127,13 +127,24 @@ pub(super) fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Resul
     Ok((dir, lock, count))
 }
 
-pub(super) fn start(cores: &Arc<Cores>, dir: Dir, options: Options) -> Reply<Result<Handle>> {
+pub(super) fn start(
+    cores: &Arc<Cores>,
+    dir: Dir,
+    options: Options,
+    environment: Environment,
+) -> Reply<Result<Handle>> {
     let shared = Arc::clone(cores);
-    cores.run(0, move |local| async move { assemble(local, shared, &dir, options).await })
+    cores.run(0, move |local| async move { assemble(local, shared, &dir, options, environment).await })
 }
 
 /// Recovers, and starts the tasks.
-async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) -> Result<Handle> {
+async fn assemble(
+    local: Local,
+    cores: Arc<Cores>,
+    dir: &Dir,
+    options: Options,
+    environment: Environment,
+) -> Result<Handle> {
     let recovered = recover(&local, dir, &options).await?;
     let (log, seqno) = (recovered.levels.log, recovered.levels.seqno);
     let view = View {
@@ -151,7 +162,7 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) 
         directory: recovered.directory,
         table_files: recovered.table_files,
         wal: recovered.wal,
-        published: publish_first(&io, view),
+        published: (environment.publish)(view),
         visible: Visible::new(seqno),
         snapshots: Snapshots::default(),
         requests: Requests::default(),
@@ -170,6 +181,7 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) 
     start(Box::pin(write_log(local.clone(), recovered.writer)));
     let committer = Committer {
         manifest: recovered.manifest,
+        manifest_len_max: environment.manifest_len_max,
         levels: recovered.levels,
         tables: recovered.tables,
         retired_tables: Vec::new(),
@@ -179,18 +191,6 @@ async fn assemble(local: Local, cores: Arc<Cores>, dir: &Dir, options: Options) 
     start(Box::pin(tick_forever(local.clone(), Arc::clone(&engine))));
     start_jobs(&engine);
     Ok(Handle(engine))
-}
-
-/// The newest view of a database that begins with `view`.
-#[cfg(feature = "sim")]
-fn publish_first(io: &Arc<dyn Io>, view: View) -> Published<View> {
-    if io.is_simulated() { Published::new_simulated(view) } else { Published::new(view) }
-}
-
-/// The newest view of a database that begins with `view`.
-#[cfg(not(feature = "sim"))]
-fn publish_first(_io: &Arc<dyn Io>, view: View) -> Published<View> {
-    Published::new(view)
 }
 
 /// The flushing task on the last core, a compacting task on each.

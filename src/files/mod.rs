@@ -14,7 +14,6 @@ use leftovers::Leftovers;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::ids::FileId;
-use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::exec::Local;
@@ -58,20 +57,12 @@ impl Directory {
 
     /// Opens or makes a file.
     pub(crate) fn open(&self, local: &Local, kind: FileKind, mode: OpenMode) -> Result<File> {
-        let by_path = planted!(MadeByPath) && mode == OpenMode::Create;
-        local.io().open(&self.handle(local, by_path)?, &kind.name(), mode)
-    }
-
-    /// The directory; by mistake, that which its path leads to now, if there is one.
-    fn handle(&self, local: &Local, by_path: bool) -> Result<Dir> {
-        let found = if by_path { local.io().open_dir(self.path())? } else { None };
-        Ok(found.unwrap_or_else(|| self.dir.clone()))
+        local.io().open(&self.dir, &kind.name(), mode)
     }
 
     /// Removes a file. A missing one is not an error.
     pub(crate) async fn remove(&self, local: &Local, kind: FileKind) -> Result<()> {
-        let dir = self.handle(local, planted!(RemovedByPath))?;
-        local.remove(&dir, kind.name()).await
+        local.remove(&self.dir, kind.name()).await
     }
 
     /// Removes a file that nothing needs any more, now or later. Its name is never used again.
@@ -95,9 +86,6 @@ impl Directory {
 
     /// Makes the names of the files in it durable.
     pub(crate) async fn sync(&self, local: &Local) -> Result<()> {
-        if planted!(DirectoryNotSynced) {
-            return Ok(());
-        }
         local.sync(self.dir.file()).await
     }
 
@@ -105,13 +93,8 @@ impl Directory {
     /// opening may have died between making them and this; whoever builds upon them builds upon what
     /// the power can take away.
     pub(crate) async fn sync_found(&self, local: &Local) -> Result<()> {
-        if !planted!(FoundNamesNotSynced) {
-            local.sync(self.dir.file()).await?;
-        }
-        if !planted!(ParentsNotSynced) {
-            local.io().sync_parents(&self.dir)?;
-        }
-        Ok(())
+        local.sync(self.dir.file()).await?;
+        local.io().sync_parents(&self.dir)
     }
 
     /// Free space of the file system that holds it.

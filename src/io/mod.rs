@@ -269,10 +269,4 @@ pub(crate) trait Io: Send + Sync + 'static {
 
     /// A random number, for generation numbers.
     fn random(&self) -> u64;
-
-    /// Whether everything happens on one thread, in an order that no other thread may influence.
-    #[cfg(feature = "sim")]
-    fn is_simulated(&self) -> bool {
-        false
-    }
 }

@@ -113,9 +113,7 @@ async fn write(
         local.breathe().await;
     }
     let output = writer.finish(local, files).await?;
-    if !planted!(TableNameNotSynced) {
-        files.directory().sync(local).await?;
-    }
+    files.directory().sync(local).await?;
     Ok(output)
 }
 

@@ -28,9 +28,9 @@ impl<T: Send + Sync + 'static> Published<T> {
         }
     }
 
-    /// Publishes the first value of a database in a simulated world.
+    /// Publishes the first value of a database that stays on this thread, in a simulated world.
     #[cfg(feature = "sim")]
-    pub(crate) fn new_simulated(value: T) -> Self {
+    pub(crate) fn new_on_one_thread(value: T) -> Self {
         let mut published = Self::new(value);
         published.retired = Some(super::retired::Retired::here());
         published

@@ -11,7 +11,6 @@ use super::segment::{Blank, Segment};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
-use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::files::Directory;
 
@@ -154,9 +153,7 @@ impl Spares {
     /// Makes one, its name durable. If that fails, nothing is left behind.
     async fn make(&mut self, local: &Local, wal: &Wal, len: u64) -> Result<()> {
         let blank = Blank::create(local, &self.directory, len).await?;
-        if !planted!(SegmentNameNotSynced)
-            && let Err(error) = self.directory.sync(local).await
-        {
+        if let Err(error) = self.directory.sync(local).await {
             reached!("log: the name of a spare could not be synced");
             // Not tried again: the next one has a name of its own, of which a sync says for certain.
             self.directory.discard(local, blank.kind()).await;

@@ -16,7 +16,6 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::limits::{STAGE_SIZE_MAX, STAGE_SIZE_MIN};
 use crate::base::lsn::{Generation, Lsn};
-use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::OpenMode;
@@ -44,7 +43,7 @@ impl StageImage {
         let sector = local.read(&file, 0, STAGE_HEADER_LEN).await?;
         let header = check_header(&path, &sector, generation, file_len)?;
         let boot_id = local.io().boot_id();
-        let binding = boot_id != 0 && header.boot_id == boot_id && !planted!(BootIdIgnored);
+        let binding = boot_id != 0 && header.boot_id == boot_id;
         let Some((marks, head)) = read_marks(&path, &sector, &header, binding)? else {
             reached!("replay: the stage was torn by the loss of power");
             return Ok(None);

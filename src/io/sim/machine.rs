@@ -15,7 +15,6 @@ use crate::base::sync::Arc;
 use crate::io::{Dir, Entry, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread};
 
 /// A process: alive until the world crashes.
-#[derive(Clone)]
 pub(crate) struct Machine {
     world: World,
     process: u64,
@@ -26,14 +25,6 @@ impl Machine {
     /// A new process of the world.
     pub(crate) fn new(world: &World) -> Self {
         Self { world: world.clone(), process: world.state().process(), counters: Arc::default() }
-    }
-
-    pub(super) fn world(&self) -> &World {
-        &self.world
-    }
-
-    pub(super) fn process(&self) -> u64 {
-        self.process
     }
 
     fn file(&self, path: &Path, inode: u64, locks: bool) -> File {
@@ -161,8 +152,8 @@ impl Io for Machine {
     }
 
     fn queue(&self, _core: usize, lock: &Lock) -> Result<Box<dyn Queue>> {
-        let number = self.world.state().new_queue();
-        Ok(Box::new(SimulatedQueue::new(self.clone(), number, lock)))
+        let counters = Arc::clone(&self.counters);
+        Ok(Box::new(SimulatedQueue::new(&self.world, self.process, counters, lock)))
     }
 
     fn start_thread(&self, name: String, _body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Thread>> {
@@ -179,9 +170,5 @@ impl Io for Machine {
 
     fn random(&self) -> u64 {
         self.world.state().draw()
-    }
-
-    fn is_simulated(&self) -> bool {
-        true
     }
 }

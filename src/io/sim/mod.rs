@@ -9,6 +9,7 @@
 //! after the end of a process or of the power, [`faults`] for what goes wrong without either.
 
 mod contents;
+mod counts;
 mod crash;
 mod disk;
 #[cfg(test)]
@@ -16,9 +17,11 @@ mod disk_tests;
 mod faults;
 mod flight;
 mod handle;
+mod lies;
 mod machine;
 mod moves;
 mod names;
+mod operations;
 mod queue;
 mod random;
 mod state;
@@ -30,8 +33,10 @@ mod opening_tests;
 #[cfg(test)]
 mod tests;
 
+pub use counts::Counts;
 pub use crash::Survival;
 pub use faults::Faults;
 pub(super) use handle::Handle;
+pub use lies::{Lie, Syncs};
 pub(crate) use machine::Machine;
-pub use world::{Counts, World};
+pub use world::World;

@@ -2,9 +2,8 @@
 //! the power, though the opening that made it never lived to make it durable.
 
 use super::tests::{options, step, try_open};
-use super::{Faults, Survival, World};
+use super::{Faults, Lie, Survival, Syncs, World};
 use crate::Db;
-use crate::base::planted::{Bug, plant};
 use crate::db::{OpeningDb, Stepper};
 
 const DIR: &str = "db";
@@ -30,10 +29,11 @@ fn open_in_part(world: &World, steps: usize) -> bool {
 /// The process dies at each of the first steps of the first opening of a new database, in which the
 /// first manifest is made; the power goes at steps of the second: the third finds a database, or
 /// none. Returns what an opening is refused with.
-fn sweep(survival: Survival) -> Result<(), String> {
+fn sweep(survival: Survival, lie: Option<Lie>) -> Result<(), String> {
     for first in 0..FIRST_STEPS {
         for second in (first % STRIDE..).step_by(STRIDE) {
             let world = World::new((first * 1000 + second) as u64, Faults::default());
+            world.set_lie(lie);
             assert!(!open_in_part(&world, first));
             world.crash_process();
             let ended = open_in_part(&world, second);
@@ -52,7 +52,7 @@ fn sweep(survival: Survival) -> Result<(), String> {
 #[test]
 fn an_opening_makes_durable_what_it_builds_upon() {
     for survival in [Survival::Nothing, Survival::Blocks] {
-        assert_eq!(sweep(survival), Ok(()));
+        assert_eq!(sweep(survival, None), Ok(()));
     }
 }
 
@@ -89,12 +89,10 @@ fn an_opening_does_not_trust_a_sync_after_one_that_failed() {
 
 #[test]
 fn an_opening_that_does_not_is_noticed() {
-    for (bug, survival) in
-        [(Bug::FoundManifestNotSynced, Survival::Nothing), (Bug::FoundNamesNotSynced, Survival::Blocks)]
+    for (syncs, survival) in
+        [(Syncs::FoundFiles("MANIFEST-"), Survival::Nothing), (Syncs::FoundDirectories, Survival::Blocks)]
     {
-        plant(Some(bug));
-        let swept = sweep(survival);
-        plant(None);
-        assert!(swept.is_err(), "{bug} and nobody notices");
+        let swept = sweep(survival, Some(Lie::SyncSkipped(syncs)));
+        assert!(swept.is_err(), "{syncs:?} is skipped and nobody notices");
     }
 }

@@ -9,17 +9,21 @@ use std::io;
 use std::time::Duration;
 
 use super::flight::{Effect, Flight, Landed};
-use super::machine::Machine;
+use super::world::World;
 use crate::base::error::Result;
+use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{Completion, Data, Io, Lock, Op, Queue, Unpark, Wait, host};
+use crate::io::{Completion, Data, Lock, Op, Queue, Unpark, Wait, host};
 
 /// What a read buffer holds before its completion.
 const GARBAGE: u8 = 0xa5;
 
 /// One queue of one process.
 pub(super) struct SimulatedQueue {
-    machine: Machine,
+    world: World,
+    /// The process that it belongs to.
+    process: u64,
+    counters: Arc<IoCounters>,
     number: u64,
     /// Operations in flight by their number in the world.
     operations: HashMap<u64, (u64, Op)>,
@@ -27,9 +31,11 @@ pub(super) struct SimulatedQueue {
 }
 
 impl SimulatedQueue {
-    /// The queue `number` of the world.
-    pub(super) fn new(machine: Machine, number: u64, lock: &Lock) -> Self {
-        Self { machine, number, operations: HashMap::new(), _lock: lock.clone() }
+    /// A new queue of a process of the world.
+    pub(super) fn new(world: &World, process: u64, counters: Arc<IoCounters>, lock: &Lock) -> Self {
+        let number = world.state().new_queue();
+        let (world, lock) = (world.clone(), lock.clone());
+        Self { world, process, counters, number, operations: HashMap::new(), _lock: lock }
     }
 
     fn complete(&mut self, number: u64, flight: Flight, landed: Landed, done: &mut Vec<Completion>) {
@@ -47,7 +53,7 @@ impl SimulatedQueue {
             _ => {}
         }
         let result = landed.result.map_err(io::Error::from);
-        host::count(self.machine.counters(), &op, &result);
+        host::count(&self.counters, &op, &result);
         done.push(Completion { token, result, op });
     }
 }
@@ -87,7 +93,7 @@ impl Queue for SimulatedQueue {
         };
         let inode = file.simulated().inode;
         let flight = Flight { queue: self.number, due: Duration::ZERO, inode, path, effect };
-        let number = self.machine.world().state().submit(self.machine.process(), flight);
+        let number = self.world.state().submit(self.process, flight);
         self.operations.insert(number, (token, op));
     }
 
@@ -96,7 +102,7 @@ impl Queue for SimulatedQueue {
             Wait::No => None,
             Wait::Until(deadline) => deadline,
         };
-        let landed = self.machine.world().state().turn(self.machine.process(), self.number, deadline);
+        let landed = self.world.state().turn(self.process, self.number, deadline);
         for (number, flight, landed) in landed {
             self.complete(number, flight, landed, done);
         }
@@ -115,7 +121,7 @@ impl Queue for SimulatedQueue {
 impl Drop for SimulatedQueue {
     fn drop(&mut self) {
         // As a ring does: what is in flight ends before the memory lent to it goes.
-        let landed = self.machine.world().state().drain(self.machine.process(), self.number);
+        let landed = self.world.state().drain(self.process, self.number);
         let mut done = Vec::new();
         for (number, flight, landed) in landed {
             self.complete(number, flight, landed, &mut done);

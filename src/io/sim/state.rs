@@ -7,24 +7,19 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::counts::Counts;
 use super::crash::{Fate, Survival};
 use super::disk::{Disk, Node, ROOT};
 use super::faults::{Faults, pick};
-use super::flight::{Effect, Flight, Landed, read};
+use super::flight::{Flight, read};
+use super::lies::Liar;
 use super::names::Inode;
 use super::random::Random;
 use super::trace::Trace;
-use super::world::Counts;
 use crate::io::{Entry, OpenMode, SharedMap};
 
 /// Time passes with each look at the clock: that long at most.
 const LOOK_NS_MAX: u64 = 40_000;
-
-/// How long an operation takes, in nanoseconds.
-const LATENCY_NS: (u64, u64) = (20_000, 200_000);
-
-/// How long a sync or a durable write takes, in nanoseconds.
-const SYNC_LATENCY_NS: (u64, u64) = (100_000, 2_000_000);
 
 /// How often, of all times that time passes, the kernel writes back from mappings.
 const WRITE_BACK_CHANCE: f64 = 0.02;
@@ -32,31 +27,26 @@ const WRITE_BACK_CHANCE: f64 = 0.02;
 /// Pages of mappings that were asked for longer ago than this are let go of when they are written back.
 const EVICTION_AGE: Duration = Duration::from_secs(10);
 
-/// How much longer an operation takes when its latency is a spike.
-const SPIKE: u64 = 1000;
-
 /// The state of a world.
 pub(super) struct State {
-    random: Random,
+    pub(super) random: Random,
     pub(super) faults: Faults,
     pub(super) disk: Disk,
+    pub(super) liar: Liar,
     pub(super) now: Duration,
     /// The process that lives; a crash ends it.
-    process: u64,
+    pub(super) process: u64,
     /// Where its relative paths begin.
     pub(super) current_dir: Inode,
     locks: BTreeSet<Inode>,
-    flights: BTreeMap<u64, Flight>,
-    next_flight: u64,
+    pub(super) flights: BTreeMap<u64, Flight>,
+    pub(super) next_flight: u64,
     next_queue: u64,
     /// Until when queues would sleep.
-    deadlines: BTreeMap<u64, Duration>,
+    pub(super) deadlines: BTreeMap<u64, Duration>,
     pub(super) counts: Counts,
     pub(super) trace: Trace,
 }
-
-/// An operation that has completed: its number, what it was, and what came of it.
-pub(super) type Completed = (u64, Flight, Landed);
 
 impl State {
     /// An empty world.
@@ -65,6 +55,7 @@ impl State {
             random: Random::new(seed),
             faults,
             disk: Disk::new(),
+            liar: Liar::default(),
             now: Duration::ZERO,
             process: 1,
             current_dir: ROOT,
@@ -131,75 +122,6 @@ impl State {
         if process == self.process { Ok(()) } else { Err(Errno::IO) }
     }
 
-    /// Takes an operation; returns its number.
-    pub(super) fn submit(&mut self, process: u64, mut flight: Flight) -> u64 {
-        self.next_flight += 1;
-        let number = self.next_flight;
-        if process == self.process {
-            flight.due = self.now + self.latency(&flight);
-            if let Effect::Sync { order } = &mut flight.effect {
-                *order = self.disk.order();
-            }
-            self.flights.insert(number, flight);
-        }
-        number
-    }
-
-    fn latency(&mut self, flight: &Flight) -> Duration {
-        let slow = matches!(flight.effect, Effect::Sync { .. } | Effect::Write { durable: true, .. });
-        let (low, high) = if slow { SYNC_LATENCY_NS } else { LATENCY_NS };
-        let mut latency = Duration::from_nanos(self.random.within(low, high));
-        if self.random.chance(self.faults.latency_spike) {
-            self.counts.faults += 1;
-            latency *= SPIKE as u32;
-        }
-        if self.random.chance(self.faults.queue_full) {
-            let last = self.flights.values().filter(|other| other.queue == flight.queue);
-            let last = last.map(|other| other.due).max().unwrap_or_default();
-            latency += last.saturating_sub(self.now);
-        }
-        latency
-    }
-
-    /// A turn of a queue that would sleep until `deadline` if nothing completes.
-    pub(super) fn turn(&mut self, process: u64, queue: u64, deadline: Option<Duration>) -> Vec<Completed> {
-        if process != self.process {
-            return Vec::new();
-        }
-        match deadline {
-            Some(deadline) => self.deadlines.insert(queue, deadline),
-            None => self.deadlines.remove(&queue),
-        };
-        let now = self.now;
-        self.land(|flight| flight.queue == queue && flight.due <= now)
-    }
-
-    /// Waits for all that a queue has in flight, since the queue is going away.
-    pub(super) fn drain(&mut self, process: u64, queue: u64) -> Vec<Completed> {
-        if process != self.process {
-            return Vec::new();
-        }
-        self.deadlines.remove(&queue);
-        self.land(|flight| flight.queue == queue)
-    }
-
-    /// Completes operations, in any order.
-    fn land(&mut self, which: impl Fn(&Flight) -> bool) -> Vec<Completed> {
-        let mut due: Vec<u64> =
-            self.flights.iter().filter(|(_, flight)| which(flight)).map(|(number, _)| *number).collect();
-        let mut landed = Vec::with_capacity(due.len());
-        while !due.is_empty() {
-            let number = due.swap_remove(self.random.below(due.len() as u64) as usize);
-            let flight = self.flights.remove(&number).expect("it was just listed");
-            self.counts.operations += 1;
-            let outcome = flight.land(&mut self.disk, &self.faults, &mut self.random);
-            self.trace.add(self.now, format_args!("{flight} -> {outcome}"));
-            self.counts.faults += u64::from(outcome.result.is_err());
-            landed.push((number, flight, outcome));
-        }
-        landed
-    }
-
     /// Draws whether a call fails at once, and with what.
     fn fault(&mut self, probability: f64, path: &Path, errors: &[Errno]) -> Result<(), Errno> {
         self.counts.operations += 1;
@@ -240,7 +162,7 @@ impl State {
     pub(super) fn sync_parents(&mut self, process: u64, (dir, path): (Inode, &Path)) -> Result<(), Errno> {
         self.check_alive(process)?;
         let fault = self.fault(self.faults.sync_error, path, &[Errno::IO, Errno::NOSPC]);
-        if fault.is_ok() || self.random.coin() {
+        if (fault.is_ok() || self.random.coin()) && !self.liar.skips_parents() {
             self.disk.sync_parents(dir);
         }
         self.note("sync the directories above", path, fault)
@@ -253,6 +175,7 @@ impl State {
         let found = fault.and_then(|()| self.disk.find_from(self.current_dir, path));
         let opened = found.and_then(|inode| self.check_kind(inode, true));
         if let Ok(inode) = opened {
+            self.liar.found_directory(inode);
             self.disk.opened(inode);
         }
         self.note("open", path, opened)
@@ -285,6 +208,10 @@ impl State {
             let e = pick(&[Errno::MFILE, Errno::NFILE, Errno::NOMEM], &mut self.random);
             return self.note("open", path, Err(e));
         }
+        let dir = match mode {
+            OpenMode::Create => self.liar.makes_in(&self.disk, self.current_dir, dir, path),
+            _ => dir,
+        };
         let fault = self.fault(self.faults.open_error, path, &[Errno::IO, Errno::MFILE]);
         let opened = match (mode, fault) {
             (OpenMode::Create, Err(e)) => {
@@ -299,6 +226,11 @@ impl State {
             (_, Ok(())) => self.disk.look_up(dir, name).and_then(|inode| self.check_kind(inode, false)),
         };
         if let Ok(inode) = opened {
+            match mode {
+                OpenMode::Create => self.liar.made(dir, inode, path),
+                OpenMode::Write => self.liar.found_file(inode),
+                OpenMode::Read | OpenMode::Direct => {}
+            }
             self.disk.opened(inode);
         }
         self.note(if mode == OpenMode::Create { "create" } else { "open" }, path, opened)
@@ -387,7 +319,7 @@ impl State {
     ) -> Result<(), Errno> {
         self.check_alive(process)?;
         let fault = self.fault(self.faults.store_error, path, &[Errno::FAULT, Errno::NOMEM]);
-        if fault.is_ok() {
+        if fault.is_ok() && !self.liar.skips_pages() {
             map.promise(offset, len, self.now);
         }
         self.note("populate", path, fault)
@@ -418,7 +350,8 @@ impl State {
 
     /// A number of this start of the machine.
     pub(super) fn boot(&self) -> u128 {
-        u128::from(self.counts.power_losses) + 1
+        let starts = if self.liar.changes_boot_id() { self.process } else { self.counts.power_losses };
+        u128::from(starts) + 1
     }
 
     /// Reads on behalf of a caller.
@@ -464,6 +397,7 @@ impl State {
             }
         }
         self.process += 1;
+        self.liar.lose_process();
         self.current_dir = ROOT;
         self.locks.clear();
         self.deadlines.clear();

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::counts::Counts;
 use super::crash::Survival;
 use super::faults::Faults;
+use super::lies::Lie;
 use super::state::State;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex, MutexGuard, lock};
@@ -21,20 +23,6 @@ pub struct World(Arc<Shared>);
 struct Shared {
     id: u64,
     state: Mutex<State>,
-}
-
-/// What has happened in a world.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Operations and calls that reached the disk.
-    pub operations: u64,
-    /// Faults that struck: errors, flipped bits, misdirected writes, spikes.
-    pub faults: u64,
-    /// Crashes of the process.
-    pub process_crashes: u64,
-    /// Losses of power.
-    pub power_losses: u64,
 }
 
 thread_local! {
@@ -108,6 +96,11 @@ impl World {
     /// Replaces the faults.
     pub fn set_faults(&self, faults: Faults) {
         self.state().faults = faults;
+    }
+
+    /// Lets the disk tell a lie from now on, or none.
+    pub fn set_lie(&self, lie: Option<Lie>) {
+        self.state().liar.set(lie);
     }
 
     /// Ends all faults. What they have damaged stays damaged, the capacity stays as it is.

@@ -1,0 +1,23 @@
+//! What differs between an engine on the machine it runs on and one in a simulated world.
+
+use crate::tree::published::Published;
+use crate::tree::view::View;
+
+/// Where an engine runs; told to it by whoever opens it.
+#[derive(Clone, Copy)]
+pub(super) struct Environment {
+    /// A manifest grows to this many bytes, or to four times its first record, before a new one is begun.
+    pub(super) manifest_len_max: u64,
+    /// Publishes the first view: readers on any thread, or all of them on this one.
+    pub(super) publish: fn(View) -> Published<View>,
+}
+
+impl Environment {
+    /// The machine that this process runs on.
+    pub(super) const HOST: Self = Self { manifest_len_max: 1 << 20, publish: Published::new };
+
+    /// A simulated world: one thread, and few edits that must lead to a new manifest all the same.
+    #[cfg(feature = "sim")]
+    pub(super) const SIMULATED: Self =
+        Self { manifest_len_max: 8 << 10, publish: Published::new_on_one_thread };
+}
