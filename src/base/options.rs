@@ -1,5 +1,7 @@
 //! Options: what a database can be told at opening, with units, defaults, ranges and costs.
 
+use std::ops::RangeInclusive;
+
 use super::error::{Error, Result};
 use super::limits::{SECTOR, SEGMENT_SIZE_MIN, STAGE_SIZE_MAX, STAGE_SIZE_MIN};
 
@@ -300,18 +302,16 @@ impl Options {
     /// # Errors
     /// [`Error::InvalidOption`] naming the first option that is out of range.
     pub fn validate(&self) -> Result<()> {
-        let max_usize = u64::MAX;
-        within("cores", self.cores as u64, 0, 64)?;
-        within("memtable_size_bytes", self.memtable_size_bytes, 4 << 10, 4 << 30)?;
-        within("max_frozen_memtables", self.max_frozen_memtables as u64, 1, 64)?;
-        within("max_flushed_files", self.max_flushed_files as u64, 2, 256)?;
-        within("partition_size_bytes", self.partition_size_bytes, 16 << 10, 64 << 30)?;
-        within("compact_garbage_percent", u64::from(self.compact_garbage_percent), 0, 100)?;
-        within("block_size_bytes", self.block_size_bytes as u64, 512, 1 << 20)?;
-        within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 32)?;
-        within("cache_size_bytes", self.cache_size_bytes, 0, max_usize)?;
-        within("wal_segment_size_bytes", self.wal_segment_size_bytes, SEGMENT_SIZE_MIN, 1 << 30)?;
-        within("stage_size_bytes", self.stage_size_bytes, STAGE_SIZE_MIN, STAGE_SIZE_MAX)?;
+        within("cores", self.cores as u64, 0..=64)?;
+        within("memtable_size_bytes", self.memtable_size_bytes, (4 << 10)..=(4 << 30))?;
+        within("max_frozen_memtables", self.max_frozen_memtables as u64, 1..=64)?;
+        within("max_flushed_files", self.max_flushed_files as u64, 2..=256)?;
+        within("partition_size_bytes", self.partition_size_bytes, (16 << 10)..=(64 << 30))?;
+        within("compact_garbage_percent", u64::from(self.compact_garbage_percent), 0..=100)?;
+        within("block_size_bytes", self.block_size_bytes as u64, 512..=(1 << 20))?;
+        within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0..=32)?;
+        within("wal_segment_size_bytes", self.wal_segment_size_bytes, SEGMENT_SIZE_MIN..=(1 << 30))?;
+        within("stage_size_bytes", self.stage_size_bytes, STAGE_SIZE_MIN..=STAGE_SIZE_MAX)?;
         if !self.wal_segment_size_bytes.is_multiple_of(SECTOR as u64) {
             return Err(invalid("wal_segment_size_bytes", self.wal_segment_size_bytes, "a multiple of 4096"));
         }
@@ -334,11 +334,11 @@ impl Options {
     }
 }
 
-fn within(option: &'static str, value: u64, min: u64, max: u64) -> Result<()> {
-    if (min..=max).contains(&value) {
+fn within(option: &'static str, value: u64, allowed: RangeInclusive<u64>) -> Result<()> {
+    if allowed.contains(&value) {
         return Ok(());
     }
-    Err(invalid(option, value, &format!("between {min} and {max}")))
+    Err(invalid(option, value, &format!("between {} and {}", allowed.start(), allowed.end())))
 }
 
 fn invalid(option: &'static str, value: u64, allowed: &str) -> Error {

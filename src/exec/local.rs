@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -96,7 +97,7 @@ impl Local {
         if !self.reserve(file, len).await? {
             reached!("allocate: zeros were written instead");
             let end = self.io().file_len(file)?;
-            self.fill(file, end, len).await?;
+            self.fill(file, end..len).await?;
         }
         Ok(())
     }
@@ -111,10 +112,11 @@ impl Local {
         }
     }
 
-    /// Writes zeros from `offset` up to `end`, in pieces.
-    pub(crate) async fn fill(&self, file: &File, mut offset: u64, end: u64) -> Result<()> {
-        while offset < end {
-            let len = (end - offset).min(REQUEST_LEN_MAX as u64) as usize;
+    /// Writes zeros over a range of a file, in pieces.
+    pub(crate) async fn fill(&self, file: &File, range: Range<u64>) -> Result<()> {
+        let mut offset = range.start;
+        while offset < range.end {
+            let len = (range.end - offset).min(REQUEST_LEN_MAX as u64) as usize;
             let mut zeros = Buffer::with_capacity(len);
             zeros.zero_to(len);
             self.write(file, offset, Data::Owned(zeros), false).await?;

@@ -60,6 +60,15 @@ impl IndexBuilder {
     }
 }
 
+/// What all blocks of a table come to, as its footer says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums {
+    /// Bytes of the data blocks.
+    pub(super) data_bytes: u64,
+    /// Deletes in them.
+    pub(super) deletes: u64,
+}
+
 /// The index in memory.
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -81,9 +90,8 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Verifies the index block read at `place`, of a table with `data_bytes` of data blocks and so many
-    /// `deletes`.
-    pub(super) fn parse(place: Place<'_>, bytes: &[u8], data_bytes: u64, deletes: u64) -> Result<Self> {
+    /// Verifies the index block read at `place`, of a table whose blocks sum up to `sums`.
+    pub(super) fn parse(place: Place<'_>, bytes: &[u8], sums: Sums) -> Result<Self> {
         let body = &bytes[..place.verify(bytes)?];
         match Self::decode(body) {
             Err(at) => Err(place.damage(
@@ -91,11 +99,11 @@ impl Index {
                 "separators in order",
                 format!("none at byte {at} of the block"),
             )),
-            Ok(index) if index.data_bytes() != data_bytes => {
-                Err(place.damage("table index: sum of block lengths", data_bytes, index.data_bytes()))
+            Ok(index) if index.data_bytes() != sums.data_bytes => {
+                Err(place.damage("table index: sum of block lengths", sums.data_bytes, index.data_bytes()))
             }
-            Ok(index) if index.deletes() != deletes => {
-                Err(place.damage("table index: sum of deletes", deletes, index.deletes()))
+            Ok(index) if index.deletes() != sums.deletes => {
+                Err(place.damage("table index: sum of deletes", sums.deletes, index.deletes()))
             }
             Ok(index) => Ok(index),
         }
@@ -347,8 +355,7 @@ mod tests {
         Index::parse(
             Place { path: Path::new("t"), file_id: FileId(1), offset: 2 },
             &body,
-            data_bytes,
-            deletes,
+            Sums { data_bytes, deletes },
         )
     }
 

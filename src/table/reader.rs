@@ -9,7 +9,7 @@ use crate::base::sync::epoch::Guard;
 use super::block::Block;
 use super::filter::Filter;
 use super::format::{Footer, Place};
-use super::index::Index;
+use super::index::{Index, Sums};
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
@@ -57,8 +57,8 @@ impl Table {
         whole("table index length", footer.index_offset, footer.index_len, index_bytes)?;
         whole("table filter length", footer.filter_offset, footer.filter_len, &filter_bytes)?;
         let place = |offset| Place { path, file_id: id, offset };
-        let (data_bytes, deletes) = (footer.data_bytes(), footer.deletes);
-        let index = Index::parse(place(footer.index_offset), index_bytes, data_bytes, deletes)?;
+        let sums = Sums { data_bytes: footer.data_bytes(), deletes: footer.deletes };
+        let index = Index::parse(place(footer.index_offset), index_bytes, sums)?;
         let filter = Filter::parse(place(footer.filter_offset), &filter_bytes)?;
         let slots = Slots::new(cache, index.block_count());
         Ok(Self { file, id, footer, index, filter, slots, pins: Vec::new() })

@@ -102,7 +102,7 @@ pub(crate) fn plan(shape: &Shape, goals: &Goals) -> Option<Plan> {
     let (first, last) = alone.map(|index| (index, index)).or_else(|| too_small(shape, goals))?;
     let of_flushed = |index: usize| shape.flushed.iter().map(|file| file[index].bytes).sum::<u64>();
     let input_bytes = (first..=last).map(|index| shape.partitions[index].bytes + of_flushed(index)).sum();
-    let piece_len = piece_len(input_bytes, goals.partition_bytes);
+    let piece_len = piece_len(input_bytes, goals);
     Some(Plan { first, last, input_bytes, piece_len, is_for_flushed: for_flushed.is_some() })
 }
 
@@ -161,8 +161,7 @@ fn too_large(shape: &Shape, goals: &Goals) -> Option<usize> {
     let bytes = |index: &usize| shape.partitions[*index].bytes;
     // A cut is made at the first key behind a piece's length: at the largest block's border at the
     // latest. Without one the step would change nothing, and be chosen again and again.
-    let has_cut =
-        |index: &usize| shape.partitions[*index].divisible >= piece_len(bytes(index), goals.partition_bytes);
+    let has_cut = |index: &usize| shape.partitions[*index].divisible >= piece_len(bytes(index), goals);
     let largest = shape.free().filter(has_cut).max_by_key(bytes)?;
     (bytes(&largest) > 2 * goals.partition_bytes).then_some(largest)
 }
@@ -181,7 +180,8 @@ fn too_small(shape: &Shape, goals: &Goals) -> Option<(usize, usize)> {
 /// One piece, unless that would have to be split at once; then equal pieces near the target. Each
 /// is given 2 % more than its share, so that what estimates leave over joins the last piece instead
 /// of becoming a tiny one behind it.
-fn piece_len(input_bytes: u64, target: u64) -> u64 {
+fn piece_len(input_bytes: u64, goals: &Goals) -> u64 {
+    let target = goals.partition_bytes;
     if input_bytes <= 2 * target {
         return u64::MAX;
     }

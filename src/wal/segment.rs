@@ -78,7 +78,7 @@ impl Blank {
         let file = directory.open(local, kind, OpenMode::Direct)?;
         // Where space cannot be reserved, the zeros take it.
         local.reserve(&file, segment_len).await?;
-        local.fill(&file, 0, segment_len).await?;
+        local.fill(&file, 0..segment_len).await?;
         local.sync(&file).await?;
         Ok(Self { id, file, capacity: Self::capacity_of(segment_len) })
     }

@@ -77,9 +77,9 @@ impl Stage {
         sector.extend_from_slice(&first);
         local.write(&file, 0, Data::Owned(sector), false).await?;
         let (ring, end) = (STAGE_HEADER_LEN as u64, STAGE_HEADER_LEN as u64 + size_max);
-        local.fill(&file, ring, ring + size).await?;
+        local.fill(&file, ring..ring + size).await?;
         // The last sector gives the file its length.
-        local.fill(&file, end - SECTOR as u64, end).await?;
+        local.fill(&file, end - SECTOR as u64..end).await?;
         local.sync(&file).await?;
         let (memory, why_written) = memory_for(&*io, &file, end as usize, options.stage_mode)?;
         let (size, second_copy_torn) = (AtomicU64::new(size), AtomicBool::new(false));
@@ -240,7 +240,7 @@ impl Stage {
     /// Gets room for a ring of twice the size. By the writer task.
     pub(crate) async fn prepare_growth(&self, local: &Local) -> Result<()> {
         let (from, to) = (STAGE_HEADER_LEN as u64 + self.size(), STAGE_HEADER_LEN as u64 + 2 * self.size());
-        local.fill(&self.file, from, to).await?;
+        local.fill(&self.file, from..to).await?;
         if self.why_written.is_none() {
             self.io.populate(&self.file, &self.memory, 0, STAGE_HEADER_LEN)?;
             self.io.populate(&self.file, &self.memory, from as usize, self.size() as usize)?;

@@ -5,6 +5,7 @@
 //! power may have gone, any part of the file may be older than any other, and only what is found to
 //! be valid counts.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::stage_format::{
@@ -105,7 +106,7 @@ fn check_header(path: &Path, sector: &[u8], generation: Generation, file_len: u6
         let what = "generation of the stage";
         return damage(GENERATION_OFFSET, what, generation.to_string(), header.generation.to_string());
     }
-    if !is_size(header.size, STAGE_SIZE_MAX) {
+    if !is_size(header.size, STAGE_SIZE_MIN..=STAGE_SIZE_MAX) {
         let expected = format!("a power of two from {STAGE_SIZE_MIN} to {STAGE_SIZE_MAX}");
         return damage(SIZE_OFFSET, "size of the stage", expected, header.size.to_string());
     }
@@ -117,8 +118,8 @@ fn check_header(path: &Path, sector: &[u8], generation: Generation, file_len: u6
     Ok(header)
 }
 
-fn is_size(size: u64, max: u64) -> bool {
-    size.is_power_of_two() && (STAGE_SIZE_MIN..=max).contains(&size)
+fn is_size(size: u64, allowed: RangeInclusive<u64>) -> bool {
+    size.is_power_of_two() && allowed.contains(&size)
 }
 
 /// The marks and the head; `None` if the power has gone and left none.
@@ -136,7 +137,7 @@ fn read_marks(
         Err(Error::corruption(path, offset as u64, what, expected, "none"))
     };
     let marks = StageMarks::decode(sector, header.generation);
-    let Some(marks) = marks.filter(|marks| is_size(marks.size, header.size)) else {
+    let Some(marks) = marks.filter(|marks| is_size(marks.size, STAGE_SIZE_MIN..=header.size)) else {
         return damage(MARKS_OFFSETS[0], "marks of the stage", "a whole copy of two");
     };
     let bytes = sector[HEAD_OFFSET..HEAD_OFFSET + 8].try_into().expect("eight bytes");

@@ -274,6 +274,43 @@ fn unsafe_occurs_in_the_listed_files_only() {
     );
 }
 
+/// Functions that may take two bare `u64`, by path and name; and why.
+const MAY_TAKE_TWO_U64: &[(&str, &str)] = &[
+    // The simulated machine counts its changes and processes, and is checked from outside.
+    ("src/io/sim/", ""),
+    // A part and a whole: the order in which they are spoken of.
+    ("src/tree/plan.rs", "per_mille"),
+];
+
+#[test]
+fn no_function_takes_two_u64_that_could_be_swapped() {
+    let mut findings = String::new();
+    for source in sources() {
+        let lines: Vec<(usize, &str)> = source.code().collect();
+        for (at, (number, line)) in lines.iter().enumerate() {
+            let Some((_, signature)) = line.split_once("fn ") else { continue };
+            let name = signature.split(['(', '<']).next().unwrap();
+            let may =
+                |(path, function): &(&str, &str)| source.path.starts_with(path) && name.contains(function);
+            if MAY_TAKE_TWO_U64.iter().any(may) {
+                continue;
+            }
+            // The source is formatted: a signature ends with the first line that ends with its body or a `;`.
+            let rest = lines[at..].iter().map(|(_, line)| *line);
+            let end = rest.clone().position(|line| line.ends_with(['{', ';', '}'])).unwrap_or(0);
+            let parameters: String = rest.take(end + 1).collect();
+            let parameters = parameters.split("->").next().unwrap();
+            if parameters.matches(": u64").count() > 1 || parameters.contains("u64, u64") {
+                writeln!(findings, "{}:{number} {name}", source.path).unwrap();
+            }
+        }
+    }
+    none(
+        &findings,
+        "give one of them a type of its own (`Lsn`, `SeqNo`, `FileId` in src/base), take a range, or a struct.",
+    );
+}
+
 #[test]
 fn files_stay_short() {
     let mut findings = String::new();
