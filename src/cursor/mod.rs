@@ -25,6 +25,8 @@ mod heap;
 mod memtable_cursor;
 mod merge;
 mod table_cursor;
+#[cfg(test)]
+mod tests;
 mod visible;
 
 pub(crate) use memtable_cursor::MemtableCursor;

@@ -24,7 +24,7 @@ pub(crate) mod format;
 pub(crate) mod index;
 pub(crate) mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use block::Block;
 pub(crate) use block_cursor::BlockCursor;

@@ -19,25 +19,30 @@ use crate::io::File;
 const FILE_ID: FileId = FileId(42);
 
 /// Entries in the order of a table: newest version first.
-type Entries = Vec<(Vec<u8>, Tag, Vec<u8>)>;
+pub(crate) type Entries = Vec<(Vec<u8>, Tag, Vec<u8>)>;
 
 /// A small deterministic generator.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
     }
 
     /// Few distinct bytes, so that prefixes are shared and keys extend each other.
-    fn key(&mut self, len_max: usize) -> Vec<u8> {
+    pub(crate) fn key(&mut self, len_max: usize) -> Vec<u8> {
         let len = self.below(len_max + 1);
         (0..len).map(|_| [0, b'a', b'b', 0xff][self.below(4)]).collect()
     }
 }
 
-fn random_entries(seed: u64, key_count: usize, key_len_max: usize, versions_max: usize) -> Entries {
+pub(crate) fn random_entries(
+    seed: u64,
+    key_count: usize,
+    key_len_max: usize,
+    versions_max: usize,
+) -> Entries {
     let mut random = Random(seed);
     let mut sorted = BTreeMap::new();
     for _ in 0..key_count {
@@ -53,7 +58,7 @@ fn random_entries(seed: u64, key_count: usize, key_len_max: usize, versions_max:
     sorted.into_iter().map(|((key, _), (tag, value))| (key, tag, value)).collect()
 }
 
-fn build(entries: &Entries, options: TableOptions) -> (Vec<u8>, TableMeta) {
+pub(crate) fn build(entries: &Entries, options: TableOptions) -> (Vec<u8>, TableMeta) {
     let mut builder = Builder::new(FILE_ID, options);
     let mut bytes = Vec::new();
     for (key, tag, value) in entries {
@@ -79,7 +84,7 @@ fn file() -> File {
     File::new(PathBuf::from("000042.table"), descriptor.into())
 }
 
-fn open(bytes: &[u8], cache: &Arc<BlockCache>) -> Result<Table> {
+pub(crate) fn open(bytes: &[u8], cache: &Arc<BlockCache>) -> Result<Table> {
     let file = file();
     let footer = Footer::decode(file.path(), FILE_ID, bytes.len() as u64, bytes)?;
     let part = |offset: u64, len: u64| bytes[offset as usize..][..len as usize].to_vec();
@@ -88,7 +93,7 @@ fn open(bytes: &[u8], cache: &Arc<BlockCache>) -> Result<Table> {
     Table::new(file, FILE_ID, footer, &index, filter, cache)
 }
 
-fn read_block(table: &Table, bytes: &[u8], block_no: usize) -> Result<Block> {
+pub(crate) fn read_block(table: &Table, bytes: &[u8], block_no: usize) -> Result<Block> {
     let (offset, len) = table.block_location(block_no);
     table.parse_block(block_no, bytes[offset as usize..][..len].to_vec())
 }
