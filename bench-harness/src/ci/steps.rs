@@ -14,7 +14,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::name_value;
-use crate::engine::{self, Durability, Engine, EngineResult, Injection, Session, Settings};
+use crate::engine::{self, Durability, Engine, EngineResult, Injection, Scan, Session, Settings};
 use crate::generator::{Stream, fnv_hash_64};
 use crate::{Verdict, allocations};
 
@@ -197,7 +197,7 @@ fn ci_measured_step(
                 continue;
             }
             Call::Scan => {
-                seen += session.scan(key, SCAN_RECORDS, &mut |_, bytes| {
+                seen += session.scan(Scan::forward(key, SCAN_RECORDS), &mut |_, bytes| {
                     copied.clear();
                     copied.extend_from_slice(bytes);
                 })?;

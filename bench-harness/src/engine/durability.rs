@@ -18,10 +18,7 @@ pub enum Durability {
 impl Durability {
     /// The word used on the command line and in reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Durability::Process => "process",
-            Durability::Power => "power",
-        }
+        Kept::from(self).name()
     }
 }
 
@@ -67,6 +64,12 @@ pub struct Keeps {
 }
 
 impl Keeps {
+    /// What was asked for, and how an engine keeps either class.
+    pub fn asked(durability: Durability, process: &'static str, power: &'static str) -> Keeps {
+        let how = if durability == Durability::Power { power } else { process };
+        Keeps { kept: durability.into(), how }
+    }
+
     /// The class and how it is kept, as one phrase.
     pub fn statement(&self) -> String {
         format!("{}: {}", self.kept.name(), self.how)

@@ -16,12 +16,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use ::fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::budget::Budget;
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, READS_IN_TURN, ReadVisitor,
-    ScanVisitor, Session, Settings, read_in_turn, visit_entries,
+    Direction, Durability, Engine, EngineResult, EngineStats, Keeps, READS_IN_TURN, Scan, ScanVisitor,
+    Session, Settings, failed, visit_entries,
 };
 
 /// The name on the command line.
@@ -40,7 +40,7 @@ struct Fjall {
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let budget = Budget::from_settings(NAME, settings, "", |_, _| Ok(false))?;
     let manual = settings.durability == Durability::Power;
-    let open = || {
+    let open = || -> ::fjall::Result<_> {
         let database = Database::builder(dir).cache_size(budget.cache_size_bytes).open()?;
         let options = || {
             KeyspaceCreateOptions::default()
@@ -50,12 +50,8 @@ pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
         let keyspace = database.keyspace("records", options)?;
         Ok((database, keyspace))
     };
-    let (database, keyspace) = open().map_err(|error| failed("open", &error))?;
+    let (database, keyspace) = open().map_err(failed(NAME, "open"))?;
     Ok(Box::new(Fjall { database, keyspace, durability: settings.durability, budget }))
-}
-
-fn failed(operation: &'static str, error: &::fjall::Error) -> EngineError {
-    EngineError::Call { engine: NAME, operation, cause: error.to_string() }
 }
 
 impl Engine for Fjall {
@@ -65,7 +61,7 @@ impl Engine for Fjall {
 
     fn stats(&self) -> EngineStats {
         let count = |number: usize| number as u64;
-        let values = [
+        EngineStats::of([
             ("write_buffer_bytes", self.database.write_buffer_size()),
             ("cache_used_bytes", self.database.cache_size()),
             ("sealed_memtables", count(self.keyspace.sealed_memtable_count())),
@@ -76,19 +72,15 @@ impl Engine for Fjall {
             ("active_compactions", count(self.database.active_compactions())),
             ("compactions", count(self.database.compactions_completed())),
             ("compaction_us_total", self.database.time_compacting().as_micros() as u64),
-        ];
-        let values = values.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        EngineStats { values, notes: Vec::new() }
+        ])
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            kept: self.durability.into(),
-            how: match self.durability {
-                Durability::Process => "write(2) of the journal before the call returns",
-                Durability::Power => "fdatasync of the journal (SyncData) after each write",
-            },
-        }
+        Keeps::asked(
+            self.durability,
+            "write(2) of the journal before the call returns",
+            "fdatasync of the journal (SyncData) after each write",
+        )
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -106,7 +98,7 @@ impl Engine for Fjall {
 
     fn settle(&self, limit: Duration) -> EngineResult<()> {
         let start = Instant::now();
-        self.keyspace.rotate_memtable_and_wait().map_err(|error| failed("flush", &error))?;
+        self.keyspace.rotate_memtable_and_wait().map_err(failed(NAME, "flush"))?;
         // Compactions are started by what flushes leave behind, so quiet must last for a while.
         let mut quiet = 0;
         while quiet < 10 && start.elapsed() < limit {
@@ -118,7 +110,7 @@ impl Engine for Fjall {
     }
 
     fn close(self: Box<Self>) -> EngineResult<()> {
-        self.database.persist(PersistMode::SyncAll).map_err(|error| failed("close", &error))
+        self.database.persist(PersistMode::SyncAll).map_err(failed(NAME, "close"))
     }
 }
 
@@ -138,7 +130,7 @@ impl FjallSession<'_> {
 
 impl Session for FjallSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        let value = self.engine.keyspace.get(key).map_err(|error| failed("get", &error))?;
+        let value = self.engine.keyspace.get(key).map_err(failed(NAME, "get"))?;
         if let Some(value) = &value {
             visit(value);
         }
@@ -147,30 +139,25 @@ impl Session for FjallSession<'_> {
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
         let written = self.engine.keyspace.insert(key, value).and_then(|()| self.persist());
-        written.map_err(|error| failed("insert", &error))
-    }
-
-    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.insert(key, value)
+        written.map_err(failed(NAME, "insert"))
     }
 
     fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
         let removed = self.engine.keyspace.remove(key).and_then(|()| self.persist());
-        removed.map_err(|error| failed("remove", &error))
+        removed.map_err(failed(NAME, "remove"))
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let entries = self.engine.keyspace.range(start..).map(|entry| entry.into_inner());
-        visit_entries(entries, limit, visit).map_err(|error| failed("scan", &error))
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let entries = self.engine.keyspace.range(..=start).rev().map(|entry| entry.into_inner());
-        visit_entries(entries, limit, visit).map_err(|error| failed("scan", &error))
-    }
-
-    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
-        read_in_turn(self, keys, visit)
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let records = &self.engine.keyspace;
+        let scanned = match scan.direction {
+            Direction::Forward => {
+                visit_entries(records.range(scan.start..).map(Guard::into_inner), scan.limit, visit)
+            }
+            Direction::Back => {
+                visit_entries(records.range(..=scan.start).rev().map(Guard::into_inner), scan.limit, visit)
+            }
+        };
+        scanned.map_err(failed(NAME, "scan"))
     }
 
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
@@ -181,6 +168,6 @@ impl Session for FjallSession<'_> {
         for (key, value) in records {
             batch.insert(&self.engine.keyspace, key.as_slice(), value.as_slice());
         }
-        batch.commit().map_err(|error| failed("commit", &error))
+        batch.commit().map_err(failed(NAME, "commit"))
     }
 }

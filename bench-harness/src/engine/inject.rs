@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Engine, EngineResult, EngineStats, Keeps, ReadVisitor, ScanVisitor, Session};
+use super::{Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan, ScanVisitor, Session};
 
 /// How much slower each read becomes, and which writes are spoilt. Writes are counted from 1 over all
 /// threads; a batch is one.
@@ -36,29 +36,24 @@ enum Fate {
 }
 
 impl Injection {
-    /// The arguments that hand this injection to a child process.
-    pub fn arguments(self) -> [String; 8] {
+    /// Each argument with its value.
+    fn fields(self) -> [(&'static str, u64); 4] {
         [
-            "--inject-instructions".to_owned(),
-            self.inject_instructions.to_string(),
-            "--inject-delay-ns".to_owned(),
-            self.inject_delay_ns.to_string(),
-            "--inject-lost-write".to_owned(),
-            self.inject_lost_write.to_string(),
-            "--inject-rotten-write".to_owned(),
-            self.inject_rotten_write.to_string(),
+            ("--inject-instructions", self.inject_instructions),
+            ("--inject-delay-ns", self.inject_delay_ns),
+            ("--inject-lost-write", self.inject_lost_write),
+            ("--inject-rotten-write", self.inject_rotten_write),
         ]
+    }
+
+    /// The arguments that hand this injection to a child process.
+    pub fn arguments(self) -> impl Iterator<Item = String> {
+        self.fields().into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()])
     }
 
     /// The engine with slower reads or spoilt writes, if there are to be any.
     pub fn around(self, engine: Box<dyn Engine>) -> Box<dyn Engine> {
-        let asked = [
-            self.inject_instructions,
-            self.inject_delay_ns,
-            self.inject_lost_write,
-            self.inject_rotten_write,
-        ];
-        if asked == [0; 4] {
+        if self.fields().iter().all(|(_, value)| *value == 0) {
             return engine;
         }
         Box::new(Injected { engine, injection: self, writes: AtomicU64::new(0) })
@@ -180,12 +175,8 @@ impl Session for InjectedSession<'_> {
         }
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        self.session.scan(start, limit, visit)
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        self.session.scan_back(start, limit, visit)
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        self.session.scan(scan, visit)
     }
 
     fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
@@ -222,7 +213,7 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_millis(20));
         let start = Instant::now();
         session.update(b"k", b"v").unwrap();
-        session.scan(b"k", 2, &mut |_, _| {}).unwrap();
+        session.scan(Scan::forward(b"k", 2), &mut |_, _| {}).unwrap();
         assert!(start.elapsed() < Duration::from_millis(20));
     }
 

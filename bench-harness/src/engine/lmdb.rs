@@ -21,12 +21,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use heed::types::Bytes;
-use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions};
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn};
 
 use super::budget::{Budget, bytes};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ReadVisitor, ScanVisitor, Session,
-    Settings, visit_entries,
+    Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan, ScanVisitor, Session,
+    Settings, failed, visit_entries,
 };
 
 /// The name on the command line.
@@ -70,8 +70,8 @@ pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     unsafe { options.flags(flags) };
     // SAFETY: the directory belongs to this run alone, so nobody else changes the mapped file, and
     // the environment is opened once.
-    let env = unsafe { options.open(dir) }.map_err(|error| failed("open", &error))?;
-    let database = create(&env).map_err(|error| failed("open", &error))?;
+    let env = unsafe { options.open(dir) }.map_err(failed(NAME, "open"))?;
+    let database = create(&env).map_err(failed(NAME, "open"))?;
     Ok(Box::new(Lmdb { env, database, durability: settings.durability, map_size_bytes }))
 }
 
@@ -82,10 +82,6 @@ fn create(env: &Env) -> heed::Result<Records> {
     Ok(created.unwrap_commit())
 }
 
-fn failed(operation: &'static str, error: &heed::Error) -> EngineError {
-    EngineError::Call { engine: NAME, operation, cause: error.to_string() }
-}
-
 impl Engine for Lmdb {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
         Ok(Box::new(LmdbSession { env: &self.env, database: self.database }))
@@ -93,24 +89,19 @@ impl Engine for Lmdb {
 
     fn stats(&self) -> EngineStats {
         let info = self.env.info();
-        let values = vec![
-            ("last_page".to_owned(), info.last_page_number as u64),
-            ("last_transaction".to_owned(), info.last_txn_id as u64),
-            ("readers".to_owned(), u64::from(info.number_of_readers)),
-        ];
-        EngineStats { values, notes: Vec::new() }
+        EngineStats::of([
+            ("last_page", info.last_page_number as u64),
+            ("last_transaction", info.last_txn_id as u64),
+            ("readers", u64::from(info.number_of_readers)),
+        ])
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            kept: self.durability.into(),
-            how: match self.durability {
-                Durability::Process => {
-                    "NOSYNC and WRITEMAP: in the kernel's pages; power loss may destroy the database"
-                }
-                Durability::Power => "fdatasync and a synchronous meta page for every commit",
-            },
-        }
+        Keeps::asked(
+            self.durability,
+            "NOSYNC and WRITEMAP: in the kernel's pages; power loss may destroy the database",
+            "fdatasync and a synchronous meta page for every commit",
+        )
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -128,11 +119,11 @@ impl Engine for Lmdb {
     }
 
     fn settle(&self, _limit: Duration) -> EngineResult<()> {
-        self.env.force_sync().map_err(|error| failed("sync", &error))
+        self.env.force_sync().map_err(failed(NAME, "sync"))
     }
 
     fn close(self: Box<Self>) -> EngineResult<()> {
-        self.env.force_sync().map_err(|error| failed("sync", &error))?;
+        self.env.force_sync().map_err(failed(NAME, "sync"))?;
         self.env.prepare_for_closing().wait();
         Ok(())
     }
@@ -143,9 +134,25 @@ struct LmdbSession<'a> {
     database: Records,
 }
 
+impl LmdbSession<'_> {
+    /// One write in a transaction of its own.
+    fn write(
+        &self,
+        operation: &'static str,
+        change: impl FnOnce(&mut RwTxn<'_>) -> heed::Result<()>,
+    ) -> EngineResult<()> {
+        let write = || -> heed::Result<()> {
+            let mut transaction = self.env.write_txn()?;
+            change(&mut transaction)?;
+            transaction.commit()
+        };
+        write().map_err(failed(NAME, operation))
+    }
+}
+
 impl Session for LmdbSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        let mut read = || {
+        let mut read = || -> heed::Result<bool> {
             let transaction = self.env.read_txn()?;
             let value = self.database.get(&transaction, key)?;
             if let Some(value) = value {
@@ -153,51 +160,36 @@ impl Session for LmdbSession<'_> {
             }
             Ok(value.is_some())
         };
-        read().map_err(|error| failed("get", &error))
+        read().map_err(failed(NAME, "get"))
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        let write = || {
-            let mut transaction = self.env.write_txn()?;
-            self.database.put(&mut transaction, key, value)?;
-            transaction.commit()
-        };
-        write().map_err(|error| failed("put", &error))
-    }
-
-    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.insert(key, value)
+        self.write("put", |transaction| self.database.put(transaction, key, value))
     }
 
     fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
-        let write = || {
-            let mut transaction = self.env.write_txn()?;
-            self.database.delete(&mut transaction, key)?;
-            transaction.commit()
-        };
-        write().map_err(|error| failed("delete", &error))
+        self.write("delete", |transaction| self.database.delete(transaction, key).map(|_| ()))
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut scan = || {
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut visit_all = || -> heed::Result<usize> {
             let transaction = self.env.read_txn()?;
-            let bounds = (Bound::Included(start), Bound::Unbounded);
-            visit_entries(self.database.range(&transaction, &bounds)?, limit, visit)
+            match scan.direction {
+                Direction::Forward => {
+                    let bounds = (Bound::Included(scan.start), Bound::Unbounded);
+                    visit_entries(self.database.range(&transaction, &bounds)?, scan.limit, visit)
+                }
+                Direction::Back => {
+                    let bounds = (Bound::Unbounded, Bound::Included(scan.start));
+                    visit_entries(self.database.rev_range(&transaction, &bounds)?, scan.limit, visit)
+                }
+            }
         };
-        scan().map_err(|error| failed("scan", &error))
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut scan = || {
-            let transaction = self.env.read_txn()?;
-            let bounds = (Bound::Unbounded, Bound::Included(start));
-            visit_entries(self.database.rev_range(&transaction, &bounds)?, limit, visit)
-        };
-        scan().map_err(|error| failed("scan", &error))
+        visit_all().map_err(failed(NAME, "scan"))
     }
 
     fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
-        let mut read = || {
+        let mut read = || -> heed::Result<()> {
             let transaction = self.env.read_txn()?;
             for (place, key) in keys.iter().enumerate() {
                 if let Some(value) = self.database.get(&transaction, key)? {
@@ -206,17 +198,12 @@ impl Session for LmdbSession<'_> {
             }
             Ok(())
         };
-        read().map_err(|error| failed("get", &error))
+        read().map_err(failed(NAME, "get"))
     }
 
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
-        let write = || {
-            let mut transaction = self.env.write_txn()?;
-            for (key, value) in records {
-                self.database.put(&mut transaction, key, value)?;
-            }
-            transaction.commit()
-        };
-        write().map_err(|error| failed("put", &error))
+        self.write("put", |transaction| {
+            records.iter().try_for_each(|(key, value)| self.database.put(transaction, key, value))
+        })
     }
 }

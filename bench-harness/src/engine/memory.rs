@@ -11,11 +11,10 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
 
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, ScanVisitor,
-    Session, Settings, refuse_options,
+    Direction, Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, Scan,
+    ScanVisitor, Session, Settings, refuse_options, visit_entries,
 };
 
 /// The name on the command line.
@@ -71,7 +70,7 @@ impl Engine for Memory {
 
     fn stats(&self) -> EngineStats {
         let records = self.shared().len() as u64;
-        EngineStats { values: vec![("records".to_owned(), records)], notes: Vec::new() }
+        EngineStats::of([("records", records)])
     }
 
     fn keeps(&self) -> Keeps {
@@ -80,10 +79,6 @@ impl Engine for Memory {
 
     fn settings(&self) -> Vec<(&'static str, String)> {
         vec![("multi-get", "all keys under one lock".to_owned())]
-    }
-
-    fn settle(&self, _limit: Duration) -> EngineResult<()> {
-        Ok(())
     }
 
     fn close(self: Box<Self>) -> EngineResult<()> {
@@ -115,35 +110,19 @@ impl Session for MemorySession<'_> {
         Ok(())
     }
 
-    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.insert(key, value)
-    }
-
     fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
         self.memory.exclusive().remove(key);
         Ok(())
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
         let map = self.memory.shared();
-        let range = map.range::<[u8], _>((Bound::Included(start), Bound::Unbounded));
-        let mut count = 0;
-        for (key, value) in range.take(limit) {
-            visit(key, value);
-            count += 1;
+        let after = (Bound::Included(scan.start), Bound::Unbounded);
+        let before = (Bound::Unbounded, Bound::Included(scan.start));
+        match scan.direction {
+            Direction::Forward => visit_entries(map.range::<[u8], _>(after).map(Ok), scan.limit, visit),
+            Direction::Back => visit_entries(map.range::<[u8], _>(before).rev().map(Ok), scan.limit, visit),
         }
-        Ok(count)
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let map = self.memory.shared();
-        let range = map.range::<[u8], _>((Bound::Unbounded, Bound::Included(start)));
-        let mut count = 0;
-        for (key, value) in range.rev().take(limit) {
-            visit(key, value);
-            count += 1;
-        }
-        Ok(count)
     }
 
     fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
@@ -217,7 +196,8 @@ mod tests {
         let engine = open(dir.path(), &settings).unwrap();
         let mut session = engine.session().unwrap();
         let mut seen = Vec::new();
-        let count = session.scan(b"aa", 5, &mut |key, value| seen.push((key.to_vec(), value.to_vec())));
+        let count = session
+            .scan(Scan::forward(b"aa", 5), &mut |key, value| seen.push((key.to_vec(), value.to_vec())));
         assert_eq!(count.unwrap(), 2);
         assert_eq!(seen, [(b"c".to_vec(), b"new".to_vec()), (b"d".to_vec(), b"d".to_vec())]);
         assert!(!session.read(b"b", &mut |_| ()).unwrap());

@@ -117,6 +117,12 @@ pub struct EngineStats {
 }
 
 impl EngineStats {
+    /// Numbers without notes.
+    fn of<'a>(values: impl IntoIterator<Item = (&'a str, u64)>) -> EngineStats {
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value));
+        EngineStats { values: values.collect(), notes: Vec::new() }
+    }
+
     /// The number of that name, if the engine reports it.
     pub fn value(&self, name: &str) -> Option<u64> {
         self.values.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
@@ -128,18 +134,53 @@ pub trait Engine: Send + Sync {
     /// What one client thread works with.
     fn session(&self) -> EngineResult<Box<dyn Session + '_>>;
     /// Counters and gauges; called about every 50 ms while a phase runs.
-    fn stats(&self) -> EngineStats;
+    fn stats(&self) -> EngineStats {
+        EngineStats::default()
+    }
     /// What an acknowledged write has survived: what was asked for, or more.
     fn keeps(&self) -> Keeps;
     /// Every setting the adapter made or left at a default worth knowing, for reports.
-    fn settings(&self) -> Vec<(&'static str, String)>;
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
     /// Waits until background work has nothing left to do, at most `limit`.
-    fn settle(&self, limit: Duration) -> EngineResult<()>;
+    fn settle(&self, _limit: Duration) -> EngineResult<()> {
+        Ok(())
+    }
     /// Ends the engine in an orderly way. All sessions are gone by then.
-    fn close(self: Box<Self>) -> EngineResult<()>;
+    fn close(self: Box<Self>) -> EngineResult<()> {
+        Ok(())
+    }
 }
 
-/// Receives the records of a scan in key order, each with its key and value.
+/// Towards which end of the key space a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Larger keys.
+    Forward,
+    /// Smaller keys.
+    Back,
+}
+
+/// Which records a scan visits.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan<'a> {
+    /// The key it begins at, which is included.
+    pub start: &'a [u8],
+    /// The most records.
+    pub limit: usize,
+    /// In which order.
+    pub direction: Direction,
+}
+
+impl Scan<'_> {
+    /// Towards larger keys.
+    pub fn forward(start: &[u8], limit: usize) -> Scan<'_> {
+        Scan { start, limit, direction: Direction::Forward }
+    }
+}
+
+/// Receives the records of a scan in the order of its direction, each with its key and value.
 pub type ScanVisitor<'v> = &'v mut dyn FnMut(&[u8], &[u8]);
 
 /// Receives the values of a multi-get, each with the place of its key.
@@ -152,16 +193,21 @@ pub trait Session {
     /// Writes a record that the data set did not have.
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()>;
     /// Overwrites a record.
-    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()>;
+    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
+        self.insert(key, value)
+    }
     /// Removes a record; removing an absent one is no error.
     fn delete(&mut self, key: &[u8]) -> EngineResult<()>;
-    /// Visits up to `limit` records with keys from `start` on; returns how many there were.
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize>;
-    /// The same towards smaller keys, from `start` on, which is included.
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize>;
+    /// Visits records; returns how many there were.
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize>;
     /// Hands each value there is to `visit`, with the place of its key among `keys`; by the engine's
     /// own multi-get if it has one, else by one read after the other, as its settings say.
-    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()>;
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        for (place, key) in keys.iter().enumerate() {
+            self.read(key, &mut |value| visit(place, value))?;
+        }
+        Ok(())
+    }
     /// Overwrites all of these records or none. Of equal keys the last one counts.
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()>;
 }
@@ -169,12 +215,12 @@ pub trait Session {
 /// The setting of an engine without a multi-get.
 const READS_IN_TURN: (&str, &str) = ("multi-get", "none: one read after the other");
 
-/// A multi-get for engines that have none.
-fn read_in_turn(session: &mut dyn Session, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
-    for (place, key) in keys.iter().enumerate() {
-        session.read(key, &mut |value| visit(place, value))?;
-    }
-    Ok(())
+/// Makes the error of a call out of what the engine says.
+fn failed<E: std::fmt::Display>(
+    engine: &'static str,
+    operation: &'static str,
+) -> impl FnOnce(E) -> EngineError {
+    move |error| EngineError::Call { engine, operation, cause: error.to_string() }
 }
 
 /// A scan over the entries of an engine whose iterators hand them out as results: the first `limit`.
@@ -222,13 +268,9 @@ const PEERS: [&str; 5] = ["rocksdb", "lmdb", "fjall", "redb", "sled"];
 
 /// Opens an engine by name in a directory that exists.
 pub fn open(name: &str, dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
-    match find(name) {
-        Ok(entry) => {
-            occupant::refuse_foreign(entry.name, dir)?;
-            (entry.open)(dir, settings)
-        }
-        Err(error) => Err(error),
-    }
+    let entry = find(name)?;
+    occupant::refuse_foreign(entry.name, dir)?;
+    (entry.open)(dir, settings)
 }
 
 /// Whether there is an engine of that name.

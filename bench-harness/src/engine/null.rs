@@ -5,11 +5,9 @@
 //! Durability: none, whichever is asked for.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::{
-    Engine, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, ScanVisitor, Session, Settings,
-    refuse_options,
+    Engine, EngineResult, Keeps, Kept, ReadVisitor, Scan, ScanVisitor, Session, Settings, refuse_options,
 };
 
 /// The name on the command line.
@@ -35,24 +33,8 @@ impl Engine for Null {
         Ok(Box::new(Null))
     }
 
-    fn stats(&self) -> EngineStats {
-        EngineStats::default()
-    }
-
     fn keeps(&self) -> Keeps {
         Keeps { kept: Kept::Nothing, how: "writes are forgotten" }
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
-    }
-
-    fn settle(&self, _limit: Duration) -> EngineResult<()> {
-        Ok(())
-    }
-
-    fn close(self: Box<Self>) -> EngineResult<()> {
-        Ok(())
     }
 }
 
@@ -66,23 +48,13 @@ impl Session for Null {
         Ok(())
     }
 
-    fn update(&mut self, _key: &[u8], _value: &[u8]) -> EngineResult<()> {
-        Ok(())
-    }
-
     fn delete(&mut self, _key: &[u8]) -> EngineResult<()> {
         Ok(())
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        for _ in 0..limit {
-            visit(start, &[]);
-        }
-        Ok(limit)
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        self.scan(start, limit, visit)
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        (0..scan.limit).for_each(|_| visit(scan.start, &[]));
+        Ok(scan.limit)
     }
 
     fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {

@@ -14,8 +14,8 @@ use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
 
 use super::budget::{Budget, refused};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, READS_IN_TURN, ReadVisitor,
-    ScanVisitor, Session, Settings, read_in_turn, visit_entries,
+    Direction, Durability, Engine, EngineResult, EngineStats, Keeps, READS_IN_TURN, Scan, ScanVisitor,
+    Session, Settings, failed, visit_entries,
 };
 
 /// The name on the command line.
@@ -45,7 +45,7 @@ pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let options =
         options.memtable_size_bytes(budget.memtable_size_bytes).cache_size_bytes(budget.cache_size_bytes);
     let shown = format!("{options:?}");
-    let db = Db::open(dir, options).map_err(|error| failed("open", &error))?;
+    let db = Db::open(dir, options).map_err(failed(NAME, "open"))?;
     Ok(Box::new(Rabi { db, durability: settings.durability, options: shown, budget }))
 }
 
@@ -79,10 +79,6 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> EngineResult<T> {
     value.parse().map_err(|_| refused(NAME, name, value, "allowed: a whole number".to_owned()))
 }
 
-fn failed(operation: &'static str, error: &rabi::Error) -> EngineError {
-    EngineError::Call { engine: NAME, operation, cause: error.to_string() }
-}
-
 impl Engine for Rabi {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
         Ok(Box::new(RabiSession { db: self.db.clone() }))
@@ -91,38 +87,35 @@ impl Engine for Rabi {
     fn stats(&self) -> EngineStats {
         let stats = self.db.stats();
         EngineStats {
-            values: stats.values().iter().map(|(name, n)| ((*name).to_owned(), *n)).collect(),
             notes: vec![("backend".to_owned(), stats.backend.clone())],
+            ..EngineStats::of(stats.values().iter().copied())
         }
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            kept: self.durability.into(),
-            how: match self.durability {
-                Durability::Process => "the record is in a shared mapping, which the kernel owns",
-                Durability::Power => "the log is on the device; writers share a sync",
-            },
-        }
+        Keeps::asked(
+            self.durability,
+            "the record is in a shared mapping, which the kernel owns",
+            "the log is on the device; writers share a sync",
+        )
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
         let total = self.budget.total_bytes().to_string();
-        let (multi_get, how) = READS_IN_TURN;
         vec![
             ("options", self.options.clone()),
             ("cache and memtables, bytes", total),
-            (multi_get, how.to_owned()),
+            (READS_IN_TURN.0, READS_IN_TURN.1.to_owned()),
         ]
     }
 
     fn settle(&self, _limit: Duration) -> EngineResult<()> {
-        self.db.flush().map_err(|error| failed("flush", &error))?;
-        self.db.compact().map_err(|error| failed("compact", &error))
+        self.db.flush().map_err(failed(NAME, "flush"))?;
+        self.db.compact().map_err(failed(NAME, "compact"))
     }
 
     fn close(self: Box<Self>) -> EngineResult<()> {
-        self.db.close().map_err(|error| failed("close", &error))
+        self.db.close().map_err(failed(NAME, "close"))
     }
 }
 
@@ -132,7 +125,7 @@ struct RabiSession {
 
 impl Session for RabiSession {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        let value = self.db.get(key).map_err(|error| failed("get", &error))?;
+        let value = self.db.get(key).map_err(failed(NAME, "get"))?;
         if let Some(value) = &value {
             visit(value);
         }
@@ -140,32 +133,24 @@ impl Session for RabiSession {
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.db.put(key, value).map_err(|error| failed("put", &error))
-    }
-
-    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.insert(key, value)
+        self.db.put(key, value).map_err(failed(NAME, "put"))
     }
 
     fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
-        self.db.delete(key).map_err(|error| failed("delete", &error))
+        self.db.delete(key).map_err(failed(NAME, "delete"))
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        visit_entries(self.db.range(start..), limit, visit).map_err(|error| failed("scan", &error))
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        visit_entries(self.db.range(..=start).rev(), limit, visit).map_err(|error| failed("scan", &error))
-    }
-
-    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
-        read_in_turn(self, keys, visit)
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let scanned = match scan.direction {
+            Direction::Forward => visit_entries(self.db.range(scan.start..), scan.limit, visit),
+            Direction::Back => visit_entries(self.db.range(..=scan.start).rev(), scan.limit, visit),
+        };
+        scanned.map_err(failed(NAME, "scan"))
     }
 
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
         let mut batch = WriteBatch::new();
         records.iter().for_each(|(key, value)| batch.put(key, value));
-        self.db.write(batch, WriteOptions::new()).map_err(|error| failed("write", &error))
+        self.db.write(batch, WriteOptions::new()).map_err(failed(NAME, "write"))
     }
 }

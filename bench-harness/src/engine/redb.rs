@@ -14,18 +14,22 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ::redb::{Database, ReadableDatabase, TableDefinition};
+use ::redb::{AccessGuard, Database, ReadableDatabase, TableDefinition};
 
 use super::budget::{Budget, refused};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, ScanVisitor,
-    Session, Settings,
+    Direction, Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, Scan,
+    ScanVisitor, Session, Settings, failed,
 };
 
 /// The name on the command line.
 pub const NAME: &str = "redb";
 /// One sentence for the help text.
 pub const ABOUT: &str = "redb 4.6: copy-on-write B+tree, Rust; an fsync for every write";
+
+/// What redb's iterators give.
+type Entry<'a> =
+    Result<(AccessGuard<'a, &'static [u8]>, AccessGuard<'a, &'static [u8]>), ::redb::StorageError>;
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
@@ -64,12 +68,8 @@ pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
         transaction.commit()?;
         Ok(database)
     };
-    let database = open().map_err(|error| failed("open", &error))?;
+    let database = open().map_err(failed(NAME, "open"))?;
     Ok(Box::new(Redb { database, commit, cache_size_bytes }))
-}
-
-fn failed(operation: &'static str, error: &::redb::Error) -> EngineError {
-    EngineError::Call { engine: NAME, operation, cause: error.to_string() }
 }
 
 impl Redb {
@@ -85,13 +85,13 @@ impl Redb {
             change(&mut transaction.open_table(RECORDS)?)?;
             Ok(transaction.commit()?)
         };
-        write().map_err(|error| failed(operation, &error))
+        write().map_err(failed(NAME, operation))
     }
 
     /// A commit that puts everything before it on the device.
     fn sync(&self) -> EngineResult<()> {
         let sync = || -> Result<(), ::redb::Error> { Ok(self.database.begin_write()?.commit()?) };
-        sync().map_err(|error| failed("sync", &error))
+        sync().map_err(failed(NAME, "sync"))
     }
 }
 
@@ -103,7 +103,7 @@ impl Engine for Redb {
     fn stats(&self) -> EngineStats {
         // Its statistics need a write transaction, which would wait for the clients' ones.
         let used = self.database.cache_stats().used_bytes() as u64;
-        EngineStats { values: vec![("cache_used_bytes".to_owned(), used)], notes: Vec::new() }
+        EngineStats::of([("cache_used_bytes", used)])
     }
 
     fn keeps(&self) -> Keeps {
@@ -147,14 +147,10 @@ impl Session for RedbSession<'_> {
             }
             Ok(value.is_some())
         };
-        read().map_err(|error| failed("get", &error))
+        read().map_err(failed(NAME, "get"))
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.engine.write("insert", |table| table.insert(key, value).map(|_| ()))
-    }
-
-    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
         self.engine.write("insert", |table| table.insert(key, value).map(|_| ()))
     }
 
@@ -162,32 +158,25 @@ impl Session for RedbSession<'_> {
         self.engine.write("remove", |table| table.remove(key).map(|_| ()))
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut scan = || -> Result<usize, ::redb::Error> {
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut visit_all = || -> Result<usize, ::redb::Error> {
             let table = self.engine.database.begin_read()?.open_table(RECORDS)?;
             let mut count = 0;
-            for entry in table.range(start..)?.take(limit) {
+            let mut visit = |entry: Entry<'_>| -> Result<(), ::redb::Error> {
                 let (key, value) = entry?;
                 visit(key.value(), value.value());
                 count += 1;
+                Ok(())
+            };
+            match scan.direction {
+                Direction::Forward => table.range(scan.start..)?.take(scan.limit).try_for_each(&mut visit)?,
+                Direction::Back => {
+                    table.range(..=scan.start)?.rev().take(scan.limit).try_for_each(&mut visit)?
+                }
             }
             Ok(count)
         };
-        scan().map_err(|error| failed("scan", &error))
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut scan = || -> Result<usize, ::redb::Error> {
-            let table = self.engine.database.begin_read()?.open_table(RECORDS)?;
-            let mut count = 0;
-            for entry in table.range(..=start)?.rev().take(limit) {
-                let (key, value) = entry?;
-                visit(key.value(), value.value());
-                count += 1;
-            }
-            Ok(count)
-        };
-        scan().map_err(|error| failed("scan", &error))
+        visit_all().map_err(failed(NAME, "scan"))
     }
 
     fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
@@ -200,7 +189,7 @@ impl Session for RedbSession<'_> {
             }
             Ok(())
         };
-        read().map_err(|error| failed("get", &error))
+        read().map_err(failed(NAME, "get"))
     }
 
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {

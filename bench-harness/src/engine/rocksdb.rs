@@ -28,8 +28,8 @@ use ::rocksdb::{
 
 use super::budget::{Budget, MEMTABLES_MAX};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, ReadVisitor, ScanVisitor, Session,
-    Settings,
+    Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan, ScanVisitor, Session,
+    Settings, failed,
 };
 
 /// The name on the command line.
@@ -67,7 +67,7 @@ pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let budget = Budget::from_settings(NAME, settings, "", |_, _| Ok(false))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = cores.clamp(2, 64) as i32;
-    let db = DB::open(&options(budget, jobs), dir).map_err(|error| failed("open", &error))?;
+    let db = DB::open(&options(budget, jobs), dir).map_err(failed(NAME, "open"))?;
     Ok(Box::new(Rocks { db, durability: settings.durability, budget, jobs }))
 }
 
@@ -90,10 +90,6 @@ fn options(budget: Budget, jobs: i32) -> Options {
     options
 }
 
-fn failed(operation: &'static str, error: &::rocksdb::Error) -> EngineError {
-    EngineError::Call { engine: NAME, operation, cause: error.to_string() }
-}
-
 impl Engine for Rocks {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
         let mut write = WriteOptions::default();
@@ -103,21 +99,15 @@ impl Engine for Rocks {
 
     fn stats(&self) -> EngineStats {
         let value = |property: &str| self.db.property_int_value(property).ok().flatten();
-        let values = PROPERTIES
-            .iter()
-            .filter_map(|(name, property)| Some(((*name).to_owned(), value(property)?)))
-            .collect();
-        EngineStats { values, notes: Vec::new() }
+        EngineStats::of(PROPERTIES.iter().filter_map(|(name, property)| Some((*name, value(property)?))))
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            kept: self.durability.into(),
-            how: match self.durability {
-                Durability::Process => "write(2) of the log before the call returns",
-                Durability::Power => "sync=true: fdatasync of the log, shared by a write group",
-            },
-        }
+        Keeps::asked(
+            self.durability,
+            "write(2) of the log before the call returns",
+            "sync=true: fdatasync of the log, shared by a write group",
+        )
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -141,7 +131,7 @@ impl Engine for Rocks {
         let mut wait = WaitForCompactOptions::default();
         wait.set_flush(true);
         wait.set_timeout(limit.as_micros() as u64);
-        self.db.wait_for_compact(&wait).map_err(|error| failed("settle", &error))
+        self.db.wait_for_compact(&wait).map_err(failed(NAME, "settle"))
     }
 
     fn close(self: Box<Self>) -> EngineResult<()> {
@@ -158,7 +148,7 @@ struct RocksSession<'a> {
 
 impl Session for RocksSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        let value = self.db.get_pinned_opt(key, &self.read).map_err(|error| failed("get", &error))?;
+        let value = self.db.get_pinned_opt(key, &self.read).map_err(failed(NAME, "get"))?;
         if let Some(value) = &value {
             visit(value);
         }
@@ -166,52 +156,38 @@ impl Session for RocksSession<'_> {
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.db.put_opt(key, value, &self.write).map_err(|error| failed("put", &error))
-    }
-
-    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.insert(key, value)
+        self.db.put_opt(key, value, &self.write).map_err(failed(NAME, "put"))
     }
 
     fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
-        self.db.delete_opt(key, &self.write).map_err(|error| failed("delete", &error))
+        self.db.delete_opt(key, &self.write).map_err(failed(NAME, "delete"))
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
         let mut cursor = self.db.raw_iterator();
-        cursor.seek(start);
+        match scan.direction {
+            Direction::Forward => cursor.seek(scan.start),
+            Direction::Back => cursor.seek_for_prev(scan.start),
+        }
         let mut count = 0;
         while let Some((key, value)) = cursor.item() {
             visit(key, value);
             count += 1;
-            if count == limit {
+            if count == scan.limit {
                 break;
             }
-            cursor.next();
-        }
-        cursor.status().map_err(|error| failed("scan", &error))?;
-        Ok(count)
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut cursor = self.db.raw_iterator();
-        cursor.seek_for_prev(start);
-        let mut count = 0;
-        while let Some((key, value)) = cursor.item() {
-            visit(key, value);
-            count += 1;
-            if count == limit {
-                break;
+            match scan.direction {
+                Direction::Forward => cursor.next(),
+                Direction::Back => cursor.prev(),
             }
-            cursor.prev();
         }
-        cursor.status().map_err(|error| failed("scan", &error))?;
+        cursor.status().map_err(failed(NAME, "scan"))?;
         Ok(count)
     }
 
     fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
         for (place, value) in self.db.multi_get_opt(keys, &self.read).into_iter().enumerate() {
-            if let Some(value) = value.map_err(|error| failed("multi_get", &error))? {
+            if let Some(value) = value.map_err(failed(NAME, "multi_get"))? {
                 visit(place, &value);
             }
         }
@@ -221,6 +197,6 @@ impl Session for RocksSession<'_> {
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
         let mut batch = WriteBatch::default();
         records.iter().for_each(|(key, value)| batch.put(key, value));
-        self.db.write_opt(batch, &self.write).map_err(|error| failed("write", &error))
+        self.db.write_opt(batch, &self.write).map_err(failed(NAME, "write"))
     }
 }

@@ -21,8 +21,8 @@ use ::sled::{Batch, Config, Db, Mode};
 
 use super::budget::{Budget, refused};
 use super::{
-    Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, READS_IN_TURN, ReadVisitor,
-    ScanVisitor, Session, Settings, read_in_turn, visit_entries,
+    Direction, Durability, Engine, EngineError, EngineResult, Keeps, Kept, READS_IN_TURN, Scan, ScanVisitor,
+    Session, Settings, failed, visit_entries,
 };
 
 /// The name on the command line.
@@ -64,12 +64,8 @@ pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
         .mode(Mode::HighThroughput)
         .flush_every_ms((!flush_each).then_some(FLUSH_INTERVAL_MS))
         .open()
-        .map_err(|error| failed("open", &error))?;
+        .map_err(failed(NAME, "open"))?;
     Ok(Box::new(Sled { db, flush_each, cache_size_bytes }))
-}
-
-fn failed(operation: &'static str, error: &::sled::Error) -> EngineError {
-    EngineError::Call { engine: NAME, operation, cause: error.to_string() }
 }
 
 impl Engine for Sled {
@@ -77,10 +73,7 @@ impl Engine for Sled {
         Ok(Box::new(SledSession { db: &self.db, flush_each: self.flush_each }))
     }
 
-    fn stats(&self) -> EngineStats {
-        // The numbers sled offers walk the tree or the directory.
-        EngineStats::default()
-    }
+    // No `stats`: the numbers sled offers walk the tree or the directory.
 
     fn keeps(&self) -> Keeps {
         match self.flush_each {
@@ -103,11 +96,11 @@ impl Engine for Sled {
     }
 
     fn settle(&self, _limit: Duration) -> EngineResult<()> {
-        self.db.flush().map(|_| ()).map_err(|error| failed("flush", &error))
+        self.db.flush().map(|_| ()).map_err(failed(NAME, "flush"))
     }
 
     fn close(self: Box<Self>) -> EngineResult<()> {
-        self.db.flush().map(|_| ()).map_err(|error| failed("close", &error))
+        self.db.flush().map(|_| ()).map_err(failed(NAME, "close"))
     }
 }
 
@@ -125,7 +118,7 @@ impl SledSession<'_> {
 
 impl Session for SledSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        let value = self.db.get(key).map_err(|error| failed("get", &error))?;
+        let value = self.db.get(key).map_err(failed(NAME, "get"))?;
         if let Some(value) = &value {
             visit(value);
         }
@@ -134,34 +127,26 @@ impl Session for SledSession<'_> {
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
         let written = self.db.insert(key, value).and_then(|_| self.acknowledge());
-        written.map_err(|error| failed("insert", &error))
-    }
-
-    fn update(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.insert(key, value)
+        written.map_err(failed(NAME, "insert"))
     }
 
     fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
         let removed = self.db.remove(key).and_then(|_| self.acknowledge());
-        removed.map_err(|error| failed("remove", &error))
+        removed.map_err(failed(NAME, "remove"))
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        visit_entries(self.db.range(start..), limit, visit).map_err(|error| failed("scan", &error))
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        visit_entries(self.db.range(..=start).rev(), limit, visit).map_err(|error| failed("scan", &error))
-    }
-
-    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
-        read_in_turn(self, keys, visit)
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let scanned = match scan.direction {
+            Direction::Forward => visit_entries(self.db.range(scan.start..), scan.limit, visit),
+            Direction::Back => visit_entries(self.db.range(..=scan.start).rev(), scan.limit, visit),
+        };
+        scanned.map_err(failed(NAME, "scan"))
     }
 
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
         let mut batch = Batch::default();
         records.iter().for_each(|(key, value)| batch.insert(key.as_slice(), value.as_slice()));
         let written = self.db.apply_batch(batch).and_then(|()| self.acknowledge());
-        written.map_err(|error| failed("apply_batch", &error))
+        written.map_err(failed(NAME, "apply_batch"))
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ledger::Ledger;
-use crate::engine::{Engine, EngineResult};
+use crate::engine::{Engine, EngineResult, Scan};
 use crate::interrupt;
 use crate::workload::{KeyFormat, version};
 
@@ -155,7 +155,7 @@ fn scan_all(engine: &dyn Engine, visit: &mut dyn FnMut(&[u8], &[u8])) -> EngineR
     let mut last: Option<Vec<u8>> = None;
     loop {
         let mut disorder = None;
-        let count = session.scan(&start, PIECE, &mut |key, value| {
+        let count = session.scan(Scan::forward(&start, PIECE), &mut |key, value| {
             if last.as_deref().is_some_and(|last| key <= last) {
                 let last = last.as_deref().unwrap_or_default().escape_ascii();
                 disorder.get_or_insert_with(|| {

@@ -6,18 +6,10 @@
 use super::audit::words;
 use super::ledger::Floor;
 use super::worker::Worker;
+use crate::engine::{Direction, Scan};
 use crate::generator::OpRandom;
 use crate::measure::{Moment, Outcome, Row};
 use crate::workload::{field, version};
-
-/// Towards which end of the key space a scan goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Larger keys.
-    Forward,
-    /// Smaller keys.
-    Back,
-}
 
 impl Worker<'_> {
     /// A read that is checked.
@@ -203,10 +195,7 @@ impl Worker<'_> {
             }
         };
         let start = self.clock.before();
-        let count = match direction {
-            Direction::Forward => self.session.scan(start_key, length, &mut visit),
-            Direction::Back => self.session.scan_back(start_key, length, &mut visit),
-        };
+        let count = self.session.scan(Scan { start: start_key, limit: length, direction }, &mut visit);
         self.end = self.clock.after();
         self.done.read_bytes += scanned_bytes;
         let outcome = match (count, &problem) {

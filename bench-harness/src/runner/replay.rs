@@ -5,13 +5,13 @@
 //! own database held is not known. `--verify` checks that every value is one that was written under
 //! its key; which of them it should be, no ledger knows, because that goes by record numbers.
 
+use crate::engine::Direction;
 use crate::generator::OpRandom;
 use crate::measure::Moment;
 use crate::trace::{Action, Feed, Record, Step};
 use crate::workload::Operation;
 
 use super::PhaseKind;
-use super::reads::Direction;
 use super::worker::Worker;
 
 impl Worker<'_> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Job, Observer, PhaseKind, PhaseResult, Tick, run_phase};
-use crate::engine::{self, Durability, Engine, Settings};
+use crate::engine::{self, Durability, Engine, Scan, Settings};
 use crate::properties::Properties;
 use crate::trace::{Format, Recording, Replay};
 use crate::workload::{Pool, Workload, version};
@@ -73,7 +73,7 @@ fn content(engine: &dyn Engine) -> Vec<(Vec<u8>, usize)> {
         assert!(version(key, value).is_some(), "{} is not what was written", key.escape_ascii());
         all.push((key.to_vec(), value.len()));
     };
-    engine.session().unwrap().scan(&[0], usize::MAX, visit).unwrap();
+    engine.session().unwrap().scan(Scan::forward(&[0], usize::MAX), visit).unwrap();
     all
 }
 
@@ -173,7 +173,11 @@ fn a_record_that_is_not_there_is_counted_and_no_failure_and_foreign_bytes_are_on
 
 fn content_lengths(engine: &dyn Engine) -> Vec<usize> {
     let mut lengths = Vec::new();
-    engine.session().unwrap().scan(&[0], 100, &mut |_, value| lengths.push(value.len())).unwrap();
+    engine
+        .session()
+        .unwrap()
+        .scan(Scan::forward(&[0], 100), &mut |_, value| lengths.push(value.len()))
+        .unwrap();
     lengths
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Job, Observer, PhaseKind, PhaseResult, Tick, run_phase};
-use crate::engine::{Engine, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, ScanVisitor, Session};
+use crate::engine::{Direction, Engine, EngineResult, Keeps, Kept, ReadVisitor, Scan, ScanVisitor, Session};
 use crate::measure::Row;
 use crate::properties::Properties;
 use crate::workload::{Pool, Workload};
@@ -34,24 +34,8 @@ impl Engine for Remembering {
         Ok(Box::new(self))
     }
 
-    fn stats(&self) -> EngineStats {
-        EngineStats::default()
-    }
-
     fn keeps(&self) -> Keeps {
         Keeps { kept: Kept::Nothing, how: "calls are remembered, records are not" }
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
-    }
-
-    fn settle(&self, _limit: Duration) -> EngineResult<()> {
-        Ok(())
-    }
-
-    fn close(self: Box<Self>) -> EngineResult<()> {
-        Ok(())
     }
 }
 
@@ -80,15 +64,10 @@ impl Session for &Remembering {
         Ok(())
     }
 
-    fn scan(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        self.note("scan", start, limit as u64);
-        visit(start, &[]);
-        Ok(1)
-    }
-
-    fn scan_back(&mut self, start: &[u8], limit: usize, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        self.note("scan back", start, limit as u64);
-        visit(start, &[]);
+    fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let kind = if scan.direction == Direction::Forward { "scan" } else { "scan back" };
+        self.note(kind, scan.start, scan.limit as u64);
+        visit(scan.start, &[]);
         Ok(1)
     }
 

@@ -5,14 +5,13 @@
 
 use std::sync::Barrier;
 
-use crate::engine::{Engine, EngineResult, Session};
+use crate::engine::{Direction, Engine, EngineResult, Session};
 use crate::measure::{Clock, Done, Latency, Moment, Outcome, Recorder, Row};
 use crate::trace::ThreadLog;
 use crate::workload::{KeyChooser, Lots, Operation, RecordBuilder};
 
 use super::PhaseKind;
 use super::ahead::Ahead;
-use super::reads::Direction;
 use super::shared::Shared;
 use super::turns::Turns;
 
