@@ -4,12 +4,13 @@
 //! key has no value for it. So a version `v` whose next newer version is `n` is what the readers at `v`
 //! and above see, up to but without `n`, and the newest version of all is what every later reader sees.
 //!
-//! Lookups and scans ask [`seen`] of one version after another. Whoever writes tables asks
-//! [`readers_of`], to leave out what nobody sees. A test holds the two against each other.
+//! Scans ask [`seen`] of one version after another; lookups, which find the newest version at or below
+//! `s` by searching for it, ask [`is_value`] of that one. Whoever writes tables asks [`readers_of`], to
+//! leave out what nobody sees. A test holds the two ways against each other.
 //!
 //! A range tombstone would be consulted here and nowhere else. It is a delete, at a seqno, of every key
-//! of a range: `seen` would be told the seqno of the newest one that covers the key and that the reader
-//! sees (at or below `s`), and a version below that seqno would be [`Seen::Deleted`]; `readers_of` would
+//! of a range: `seen` and `is_value` would be told the seqno of the newest one that covers the key and
+//! that the reader sees (at or below `s`), and a version below that seqno would be deleted; `readers_of` would
 //! take the oldest one above the version for a newer version, if it is older than that. Finding
 //! it is for the sources of a lookup or merge, each of which would hold its own.
 
@@ -33,10 +34,13 @@ pub(crate) fn seen(version: Tag, reader: SeqNo) -> Seen {
     if version.seqno() > reader {
         return Seen::TooNew;
     }
-    match version.kind() {
-        Kind::Put => Seen::Value,
-        Kind::Delete => Seen::Deleted,
-    }
+    if is_value(version) { Seen::Value } else { Seen::Deleted }
+}
+
+/// Whether a key has a value for a reader, the newest version that it sees being `version`.
+#[inline]
+pub(crate) fn is_value(version: Tag) -> bool {
+    version.kind() == Kind::Put
 }
 
 /// Those of `readers`, which ascend, that see the version with seqno `version`, the next newer version

@@ -60,12 +60,16 @@ async fn write_replayed(
     replayed: &Replayed,
     made: &mut Made,
 ) -> Result<Output> {
+    let mut retention = Retention::new(Vec::new());
     let mut writer = TableWriter::create(local, files, made)?;
     let mut key_before = None;
     for (number, (key, tag, value)) in replayed.iter().enumerate() {
-        // Versions of a key come newest first.
         if key_before.replace(key) != Some(key) {
-            writer.add(key, tag, value, Need::Newest);
+            retention.next_key();
+        }
+        let need = retention.need(tag.seqno());
+        if need != Need::Nobody {
+            writer.add(key, tag, value, need);
         }
         if number % STEP == 0 {
             writer.write_full(local).await?;

@@ -7,7 +7,7 @@
 //!
 //! The first source that has a version which the reader sees decides: older ones lie in older sources.
 //! With range tombstones, a lookup would take along the newest one that covers the key in the
-//! sources it has passed, and tell [`seen`] its seqno.
+//! sources it has passed, and tell [`is_value`] its seqno.
 
 use super::view::{Files, View};
 use crate::base::coverage::reached;
@@ -16,7 +16,7 @@ use crate::base::key::{SeqNo, Tag};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch::Guard;
-use crate::base::visibility::{Seen, seen};
+use crate::base::visibility::is_value;
 use crate::cursor::NeedsBlock;
 use crate::table::{Block, Table, key_hash};
 
@@ -54,7 +54,7 @@ pub(crate) fn look_up<R>(
     guard: &Guard,
     take: &impl Fn(&[u8]) -> R,
 ) -> Lookup<R> {
-    let found = |tag: Tag, value: &[u8]| (seen(tag, reader) == Seen::Value).then(|| take(value));
+    let found = |tag: Tag, value: &[u8]| is_value(tag).then(|| take(value));
     if let Some(found) = view.memtable.get(key, reader, found) {
         return Lookup::Found(found);
     }
@@ -95,7 +95,7 @@ fn look_in<R>(
     let (tag, range) = block.get(key, reader)?;
     reached!("read: found in a file");
     let value = block.slice(range);
-    Some(Lookup::Found((seen(tag, reader) == Seen::Value).then(|| take(value))))
+    Some(Lookup::Found(is_value(tag).then(|| take(value))))
 }
 
 /// The files that may hold `key`, newest first. Their filters' lines are all on their way when the
