@@ -24,8 +24,7 @@ pub use stepper::{OpeningDb, Stepper};
 
 use crate::base::error::Result;
 use crate::base::key_range::KeyRange;
-use crate::base::options::{Durability, Options, WriteOptions};
-use crate::base::planted::planted;
+use crate::base::options::{Options, WriteOptions};
 use crate::base::sync::Arc;
 use crate::base::value::Value;
 use crate::engine::{Handle, Moment, Stats};
@@ -173,19 +172,11 @@ impl Db {
     }
 
     fn apply(&self, batch: &mut WriteBatch, options: WriteOptions) -> Result<()> {
-        block_on(self.handle.0.write(batch.buffer(), self.durability(options)))
-    }
-
-    /// What the options of a write come to.
-    fn durability(&self, options: WriteOptions) -> Durability {
-        match options.durability {
-            None if planted!(DurabilityIgnored) => Durability::Process,
-            named => named.unwrap_or(self.handle.0.options.durability),
-        }
+        block_on(self.handle.0.write(batch.buffer(), options))
     }
 
     /// Makes everything that was acknowledged before the call survive loss of power; writes that come
-    /// meanwhile are not waited for. A batch written with [`Durability::Power`] does the same, also an
+    /// meanwhile are not waited for. A batch written with [`Durability::Power`](crate::Durability::Power) does the same, also an
     /// empty one. Concurrent calls share a device flush.
     ///
     /// ```

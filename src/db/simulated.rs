@@ -41,10 +41,10 @@ impl Db {
         mut batch: WriteBatch,
         options: WriteOptions,
     ) -> impl Future<Output = Result<()>> + use<> + 'static {
-        let (handle, durability) = (Arc::clone(&self.handle), self.durability(options));
+        let handle = Arc::clone(&self.handle);
         async move {
             batch.check()?;
-            handle.0.write(batch.buffer(), durability).await
+            handle.0.write(batch.buffer(), options).await
         }
     }
 

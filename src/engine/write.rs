@@ -8,7 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::MemtableId;
 use crate::base::key::Tag;
 use crate::base::lsn::Lsn;
-use crate::base::options::Durability;
+use crate::base::options::{Durability, WriteOptions};
 use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, MutexGuard, epoch};
@@ -41,8 +41,12 @@ enum Attempt {
 impl Engine {
     /// Applies a batch atomically. The future must be run to its end: a batch larger than half the
     /// stage enters the log in pieces.
-    pub(crate) async fn write(&self, batch: &mut BatchBuffer, durability: Durability) -> Result<()> {
+    pub(crate) async fn write(&self, batch: &mut BatchBuffer, options: WriteOptions) -> Result<()> {
         self.check_open()?;
+        let durability = match options.durability {
+            None if planted!(DurabilityIgnored) => Durability::Process,
+            named => named.unwrap_or(self.options.durability),
+        };
         if batch.count() == 0 {
             return match durability {
                 Durability::Process => Ok(()),
