@@ -94,7 +94,7 @@ impl Scene {
         let opened = Db::open_simulated(&world, dir, options::draw(fate, 1, false).0.create_if_missing(true));
         let (mut stepper, mut opening) = opened.expect("nothing is there and nothing is wrong");
         while opening.poll().is_none() {
-            stepper.step(0);
+            stepper.turn(0);
             world.advance(world.next_event().unwrap_or(world.now()));
         }
         let stage =

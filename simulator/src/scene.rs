@@ -208,7 +208,7 @@ impl Scene {
     pub(crate) fn step(&self, core: usize) {
         let mut cores = self.cores.borrow_mut();
         let Some(stepper) = &mut cores.stepper else { return };
-        let worked = stepper.step(core);
+        let worked = stepper.turn(core);
         self.figures.borrow_mut().steps += 1;
         if worked {
             cores.wake_all();

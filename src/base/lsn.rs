@@ -31,12 +31,12 @@ impl Lsn {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The last border between two sectors at or before it.
+    /// The last boundary between two sectors at or before it.
     pub(crate) fn sector_floor(self) -> Self {
         Self(self.0 / SECTOR as u64 * SECTOR as u64)
     }
 
-    /// The first border between two sectors at or behind it.
+    /// The first boundary between two sectors at or behind it.
     pub(crate) fn sector_ceil(self) -> Self {
         Self(self.0.next_multiple_of(SECTOR as u64))
     }

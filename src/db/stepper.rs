@@ -30,8 +30,8 @@ impl Stepper {
 
     /// Takes one turn of a core, without waiting; returns whether it found anything to do. In a child of
     /// the process that opened the database there is nothing to do.
-    pub fn step(&mut self, core: usize) -> bool {
-        self.cores.step(core)
+    pub fn turn(&mut self, core: usize) -> bool {
+        self.cores.turn(core)
     }
 }
 

@@ -171,7 +171,7 @@ impl Committer {
             for (number, record) in memtable.into_records().enumerate() {
                 drop(record);
                 if number % 64 == 0 {
-                    local.breathe().await;
+                    local.yield_if_due().await;
                 }
             }
         }
@@ -179,7 +179,7 @@ impl Committer {
             let kind = FileKind::Table(table.id());
             reached!("commit: a table that nobody reads is removed");
             drop(table);
-            local.breathe().await;
+            local.yield_if_due().await;
             engine.directory.discard(local, kind).await;
         }
     }

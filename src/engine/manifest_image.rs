@@ -90,7 +90,7 @@ impl Image<'_> {
             }
             hash.update(&piece);
             at += piece.len();
-            self.local.breathe().await;
+            self.local.yield_if_due().await;
         }
         Ok(hash.digest().to_le_bytes() == *header)
     }

@@ -60,9 +60,9 @@ impl Handle {
             Err(_) => reached!("close: could not settle"),
         }
         engine.refuse_writes(Error::Closed);
-        // Who has not seen that is in the ordered section, and out of it before the lock goes: what they
+        // Who has not seen that is under the commit lock, and out of it before the lock goes: what they
         // append, the next opening finds.
-        drop(engine.wal.enter());
+        drop(engine.wal.lock());
         engine.cores.stop();
         settled
     }

@@ -26,7 +26,8 @@ use crate::tree::levels::{Levels, LogStart};
 use crate::tree::replayed::Replayed;
 use crate::tree::table_files::TableFiles;
 use crate::wal::{
-    BLANKS_MAX, Batch, Blank, Entries, LogReader, Segment, Spares, Stage, StageImage, Wal, Writer,
+    Batch, Entries, FREE_SEGMENTS_MAX, FreeSegment, LogReader, Segment, Spares, Stage, StageImage, Wal,
+    Writer,
 };
 
 /// A database ready to serve.
@@ -87,17 +88,17 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
         _ => Generation(local.io().random() | 1),
     };
     let log = LogStart { generation, lsn: start.sector_ceil() };
-    let (wal, first, blanks) = begin_log(local, &directory, &levels, &segments, log, options).await?;
+    let (wal, first, free) = begin_log(local, &directory, &levels, &segments, log, options).await?;
     let needed = segments.iter().filter(|segment| is_needed(segment, &levels)).cloned().collect();
     levels.log = log;
     levels.next_file = directory.next_id();
     let manifest = Manifest::create(local, &directory, manifest_id.next(), &levels).await?;
     let segment_len = options.wal_segment_size_bytes;
-    let blanks = keep_blanks(local, &directory, blanks, needed, segment_len)?;
+    let free = keep_free_segments(local, &directory, free, needed, segment_len)?;
     let kept: HashSet<FileKind> =
-        blanks.iter().map(Blank::kind).chain([FileKind::Segment(first.id)]).collect();
+        free.iter().map(FreeSegment::kind).chain([FileKind::Segment(first.id)]).collect();
     remove_leftovers(local, &directory, &kinds, &levels, &kept).await?;
-    let spares = Spares::new(directory.clone(), segment_len, blanks);
+    let spares = Spares::new(directory.clone(), segment_len, free);
     let writer = Writer::new(Arc::clone(&wal), first, spares);
     Ok(Recovered { directory, table_files, levels, manifest, tables, wal, writer, replayed_bytes })
 }
@@ -205,7 +206,7 @@ impl Replay<'_> {
                 reached!("open: the log fills more than one memtable");
                 self.flush(std::mem::take(&mut replayed)).await?;
             }
-            self.local.breathe().await;
+            self.local.yield_if_due().await;
         }
         self.flush(replayed).await?;
         let replayed = reader.position() - log.lsn;
@@ -296,24 +297,24 @@ async fn begin_log(
     segments: &[Segment],
     log: LogStart,
     options: &Options,
-) -> Result<(Arc<Wal>, Segment, Vec<Blank>)> {
+) -> Result<(Arc<Wal>, Segment, Vec<FreeSegment>)> {
     let stage = Stage::create(local, directory, options, log.generation, log.lsn).await?;
     let len_max = options.wal_segment_size_bytes;
-    let mut blanks = Vec::new();
+    let mut free = Vec::new();
     for segment in segments {
         if !is_needed(segment, levels) {
-            blanks.extend(Blank::leftover(local, directory, segment, len_max)?);
+            free.extend(FreeSegment::leftover(local, directory, segment, len_max)?);
         }
     }
-    let blank = match blanks.pop() {
-        Some(blank) => blank,
-        None => Blank::create(local, directory, SEGMENT_SIZE_MIN.min(len_max)).await?,
+    let segment = match free.pop() {
+        Some(segment) => segment,
+        None => FreeSegment::create(local, directory, SEGMENT_SIZE_MIN.min(len_max)).await?,
     };
-    let first = blank.begin(local, (log.generation, stage.id()), log.lsn, log.lsn).await?;
+    let first = segment.begin(local, (log.generation, stage.id()), log.lsn, log.lsn).await?;
     directory.sync(local).await?;
     let reused = u64::from(planted!(SeqnoReused));
     let wal = Arc::new(Wal::new(log.generation, stage, log.lsn, levels.seqno.saturating_sub(reused)));
-    Ok((wal, first, blanks))
+    Ok((wal, first, free))
 }
 
 /// Whether `segment` is one of the log that `levels` names: until the commit it may have to be read
@@ -323,20 +324,20 @@ fn is_needed(segment: &Segment, levels: &Levels) -> bool {
 }
 
 /// After the commit the old log's segments serve again, as far as spares are kept.
-fn keep_blanks(
+fn keep_free_segments(
     local: &Local,
     directory: &Directory,
-    mut blanks: Vec<Blank>,
+    mut free: Vec<FreeSegment>,
     old: Vec<Segment>,
     segment_len: u64,
-) -> Result<Vec<Blank>> {
+) -> Result<Vec<FreeSegment>> {
     for segment in old {
-        if blanks.len() < BLANKS_MAX {
-            blanks.extend(Blank::leftover(local, directory, &segment, segment_len)?);
+        if free.len() < FREE_SEGMENTS_MAX {
+            free.extend(FreeSegment::leftover(local, directory, &segment, segment_len)?);
         }
     }
-    blanks.truncate(BLANKS_MAX);
-    Ok(blanks)
+    free.truncate(FREE_SEGMENTS_MAX);
+    Ok(free)
 }
 
 /// After the commit: removes what no part of the new state names, durably: were an old manifest to

@@ -1,4 +1,4 @@
-//! Up to which seqno readers see: one number, from the ordered section to all readers.
+//! Up to which seqno readers see: one number, from writers under the commit lock to all readers.
 
 use crate::base::key::SeqNo;
 use crate::base::sync::atomic::AtomicU64;
@@ -15,8 +15,8 @@ impl Visible {
         Self(AtomicU64::new(seqno.0))
     }
 
-    /// Makes the writes up to `seqno` visible, whose entries are in the published L0. In the
-    /// ordered section.
+    /// Makes the writes up to `seqno` visible, whose entries are in the published L0. Under the
+    /// commit lock.
     pub(crate) fn publish(&self, seqno: SeqNo) {
         // Release pairs with the Acquire in `newest`: who sees the seqno sees the entries.
         self.0.store(seqno.0, weakened!("visible_publish", Release));

@@ -1,4 +1,4 @@
-//! The write path: pace, the ordered section, durability.
+//! The write path: pace, the commit lock, durability.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, MutexGuard, epoch};
 use crate::memtable::Memtable;
 use crate::tree::view::View;
-use crate::wal::{Append, BatchBuffer, Tail};
+use crate::wal::{Append, BatchBuffer, LogState};
 
 /// A delay is paid once this much is owed: shorter sleeps cost more than they delay.
 const SLEEP_MIN_NS: u64 = 1_000_000;
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long a large batch that has begun waits for a log that cannot be drained.
 const STUCK_MAX: Duration = Duration::from_secs(10);
 
-/// What becomes of an attempt to enter the ordered section with a batch.
+/// What becomes of an attempt to commit a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     /// The batch is in the order, its record ends at this LSN.
@@ -33,7 +33,7 @@ enum Attempt {
     /// The stage is full.
     LogFull,
     /// A large batch is on its way in.
-    Occupied,
+    LargeBatchActive,
     /// L0 and L1 are full.
     Halted,
 }
@@ -92,7 +92,7 @@ impl Engine {
             let changed = match attempt {
                 Attempt::Done(end) => return Ok(end),
                 Attempt::LogFull => self.wal.progress().listen(),
-                Attempt::Occupied => self.wal.turned_free.listen(),
+                Attempt::LargeBatchActive => self.wal.large_batch_done.listen(),
                 Attempt::Halted => self.work.listen(),
             };
             let again = self.try_insert(batch)?;
@@ -115,7 +115,7 @@ impl Engine {
         match attempt {
             Attempt::Halted => reached!("write: waits for memtables"),
             Attempt::LogFull => reached!("write: waits for the stage"),
-            Attempt::Occupied => reached!("write: waits for a large batch"),
+            Attempt::LargeBatchActive => reached!("write: waits for a large batch"),
             Attempt::Done(_) => {}
         }
         let start = self.io.now();
@@ -125,59 +125,59 @@ impl Engine {
         Ok(())
     }
 
-    /// The ordered section.
+    /// What is done under the commit lock.
     fn try_insert(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
-        let mut tail = self.wal.enter();
+        let mut log = self.wal.lock();
         self.wal.check()?;
-        if tail.occupied {
-            return Ok(Attempt::Occupied);
+        if log.large_batch_active {
+            return Ok(Attempt::LargeBatchActive);
         }
-        if !self.make_room(&tail) {
+        if !self.make_room(&log) {
             return Ok(Attempt::Halted);
         }
-        match self.wal.append(&mut tail, batch)? {
+        match self.wal.append(&mut log, batch)? {
             Append::Full => Ok(Attempt::LogFull),
             Append::Unmarked(error) => {
                 reached!("write: in the order, but perhaps not for long");
-                self.apply(&tail, batch);
+                self.apply(&log, batch);
                 Err(error)
             }
             Append::Done(end) => {
-                self.apply(&tail, batch);
+                self.apply(&log, batch);
                 Ok(Attempt::Done(end))
             }
         }
     }
 
-    /// Inserts the entries of the newest record and makes them visible. In the ordered section.
-    fn apply(&self, tail: &Tail, batch: &BatchBuffer) {
+    /// Inserts the entries of the newest record and makes them visible. Under the commit lock.
+    fn apply(&self, log: &LogState, batch: &BatchBuffer) {
         let guard = epoch::pin();
         let memtable = &self.published.load(&guard).memtable;
-        let mut seqno = tail.seqno.saturating_sub(batch.count());
+        let mut seqno = log.seqno.saturating_sub(batch.count());
         for (kind, key, value) in batch.entries() {
             seqno = seqno.next();
             memtable.insert(key, Tag::new(seqno, kind), value);
         }
-        assert_eq!(seqno, tail.seqno);
+        assert_eq!(seqno, log.seqno);
         self.visible.publish(seqno);
     }
 
-    /// Freezes L0 if it is full; returns whether L0 has room. In the ordered section.
-    fn make_room(&self, tail: &Tail) -> bool {
+    /// Freezes L0 if it is full; returns whether L0 has room. Under the commit lock.
+    fn make_room(&self, log: &LogState) -> bool {
         let guard = epoch::pin();
         let view = self.published.load(&guard);
         if view.memtable.bytes() < self.options.memtable_size_bytes {
             return true;
         }
-        view.frozen.len() < self.options.max_frozen_memtables && self.freeze(tail)
+        view.frozen.len() < self.options.max_frozen_memtables && self.freeze(log)
     }
 
-    /// L0 goes to L1, a new one takes its place. In the ordered section.
-    fn freeze(&self, tail: &Tail) -> bool {
+    /// L0 goes to L1, a new one takes its place. Under the commit lock.
+    fn freeze(&self, log: &LogState) -> bool {
         reached!("write: froze L0");
         let view = self.published.update(|old| {
             old.memtable.freeze();
-            let memtable = Arc::new(Memtable::new(old.memtable.id().next(), tail.head, tail.seqno));
+            let memtable = Arc::new(Memtable::new(old.memtable.id().next(), log.head, log.seqno));
             let mut frozen = Vec::with_capacity(old.frozen.len() + 1);
             frozen.push(Arc::clone(&old.memtable));
             frozen.extend(old.frozen.iter().cloned());
@@ -190,20 +190,20 @@ impl Engine {
 
     /// Inserts a batch that is too large to be staged in one piece.
     async fn insert_large(&self, batch: &mut BatchBuffer) -> Result<Lsn> {
-        self.occupy().await?;
+        self.begin_large().await?;
         reached!("write: a large batch");
         if let Err(error) = self.reserve(batch).await {
             // Nothing of it is staged yet.
-            self.vacate(self.wal.enter());
+            self.release_large(self.wal.lock());
             return Err(error);
         }
         let staged = self.stage_pieces(batch).await;
-        // Only a log that has failed for good breaks off a batch. Then the section stays occupied:
+        // Only a log that has failed for good breaks off a batch. Then the batch stays the active one:
         // nothing may follow half a record.
         self.wal.check_failed()?;
         if let Err(error) = staged {
             // Nothing of it was staged.
-            self.vacate(self.wal.enter());
+            self.release_large(self.wal.lock());
             return Err(error);
         }
         self.end_large(batch).await
@@ -222,12 +222,12 @@ impl Engine {
     /// After a failure the device has the record all the same, so it has its place; for want of space it is
     /// to be tried again.
     fn try_end_large(&self, batch: &BatchBuffer) -> Result<Lsn> {
-        let mut tail = self.wal.enter();
-        let end = tail.head + batch.record_len() as u64;
-        let ended = self.wal.end_large(&mut tail, end, batch.count());
+        let mut log = self.wal.lock();
+        let end = log.head + batch.record_len() as u64;
+        let ended = self.wal.end_large(&mut log, end, batch.count());
         if !ended.as_ref().is_err_and(Error::is_shortage) {
-            self.apply(&tail, batch);
-            self.vacate(tail);
+            self.apply(&log, batch);
+            self.release_large(log);
         }
         ended.map(|()| end)
     }
@@ -240,11 +240,11 @@ impl Engine {
         self.cores.run(0, move |local| async move { local.sleep(PAUSE).await }).await
     }
 
-    /// The large batch has left the ordered section, or has not entered it.
-    fn vacate(&self, mut tail: MutexGuard<'_, Tail>) {
-        tail.occupied = false;
-        drop(tail);
-        self.wal.turned_free.notify();
+    /// The large batch is in the log, or nothing of it is: others may go on.
+    fn release_large(&self, mut log: MutexGuard<'_, LogState>) {
+        log.large_batch_active = false;
+        drop(log);
+        self.wal.large_batch_done.notify();
         // A `Power` writer may wait for a last sector that could not be padded meanwhile.
         self.wal.look_again();
         // Whoever wants to freeze L0 waits for this.
@@ -256,7 +256,7 @@ impl Engine {
         loop {
             let progress = self.wal.progress().listen();
             self.wal.check()?;
-            if self.wal.reserve(&mut self.wal.enter(), batch)? {
+            if self.wal.reserve(&mut self.wal.lock(), batch)? {
                 return Ok(());
             }
             progress.await;
@@ -264,15 +264,15 @@ impl Engine {
     }
 
     /// Waits until no other large batch is on its way in and L0 has room; then others wait for us.
-    async fn occupy(&self) -> Result<()> {
+    async fn begin_large(&self) -> Result<()> {
         loop {
-            let (freed, changed) = (self.wal.turned_free.listen(), self.work.listen());
+            let (freed, changed) = (self.wal.large_batch_done.listen(), self.work.listen());
             let halted = {
-                let mut tail = self.wal.enter();
+                let mut log = self.wal.lock();
                 self.wal.check()?;
-                let halted = !tail.occupied && !self.make_room(&tail);
-                if !tail.occupied && !halted {
-                    tail.occupied = true;
+                let halted = !log.large_batch_active && !self.make_room(&log);
+                if !log.large_batch_active && !halted {
+                    log.large_batch_active = true;
                     return Ok(());
                 }
                 halted
@@ -293,8 +293,8 @@ impl Engine {
         loop {
             let progress = self.wal.progress().listen();
             let staged = {
-                let mut tail = self.wal.enter();
-                self.wal.append_piece(&mut tail, batch, done)
+                let mut log = self.wal.lock();
+                self.wal.append_piece(&mut log, batch, done)
             };
             done = match staged {
                 Ok(done) => done,
@@ -374,12 +374,12 @@ impl Engine {
     /// Freezes L0 if it holds anything; returns the number of the newest memtable to be flushed, or
     /// `None` if L1 has no room yet.
     fn try_freeze_all(&self) -> Option<MemtableId> {
-        let tail = self.wal.enter();
+        let log = self.wal.lock();
         let view = self.published.get();
         if view.memtable.is_empty() {
             return Some(view.memtable.id().before());
         }
-        let free = !tail.occupied && view.frozen.len() < self.options.max_frozen_memtables;
-        (free && self.freeze(&tail)).then(|| view.memtable.id())
+        let free = !log.large_batch_active && view.frozen.len() < self.options.max_frozen_memtables;
+        (free && self.freeze(&log)).then(|| view.memtable.id())
     }
 }

@@ -100,13 +100,13 @@ impl Core {
 
     /// Returns whether the core was told to stop.
     fn read_mailbox(&mut self) -> bool {
-        let letters = self.mailbox.take();
-        self.ready.extend(letters.wakes);
-        for start in letters.starts {
+        let messages = self.mailbox.take();
+        self.ready.extend(messages.wakes);
+        for start in messages.starts {
             let task = start(self.local.clone());
             self.adopt(task);
         }
-        letters.stop
+        messages.stop
     }
 
     fn adopt(&mut self, future: LocalTask) {

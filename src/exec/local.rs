@@ -148,7 +148,7 @@ impl Local {
     }
 
     /// Yields if the running task has used up its slice. Call it every few microseconds of work.
-    pub(crate) async fn breathe(&self) {
+    pub(crate) async fn yield_if_due(&self) {
         if self.0.io.now().saturating_sub(self.0.slice_start.get()) >= SLICE {
             self.yield_now().await;
         }

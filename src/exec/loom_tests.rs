@@ -114,40 +114,40 @@ fn what_was_done_before_a_wake_is_seen_after_it() {
 
 /// Ends the sleep of a model's thread, or its next one, as the contract of [`Unpark`] says.
 #[derive(Default)]
-struct Doorbell(Parker);
+struct Wakeup(Parker);
 
-impl Unpark for Doorbell {
+impl Unpark for Wakeup {
     fn unpark(&self) {
         self.0.unpark();
     }
 }
 
 /// A mailbox, and where its core sleeps.
-fn new_mailbox() -> (Arc<Mailbox>, Arc<Doorbell>) {
-    let bell = Arc::new(Doorbell::default());
-    (Arc::new(Mailbox::new(Arc::clone(&bell) as Arc<dyn Unpark>)), bell)
+fn new_mailbox() -> (Arc<Mailbox>, Arc<Wakeup>) {
+    let wakeup = Arc::new(Wakeup::default());
+    (Arc::new(Mailbox::new(Arc::clone(&wakeup) as Arc<dyn Unpark>)), wakeup)
 }
 
 /// The turns of a core until it has read `count` wakes or is told to stop; returns the wakes.
-fn read_letters(mailbox: &Mailbox, bell: &Doorbell, count: usize) -> Vec<u64> {
+fn read_messages(mailbox: &Mailbox, wakeup: &Wakeup, count: usize) -> Vec<u64> {
     let mut wakes = Vec::new();
     loop {
-        let letters = mailbox.take();
-        wakes.extend(letters.wakes);
-        if wakes.len() >= count || letters.stop {
+        let messages = mailbox.take();
+        wakes.extend(messages.wakes);
+        if wakes.len() >= count || messages.stop {
             return wakes;
         }
         if mailbox.fall_asleep() {
-            bell.0.park();
+            wakeup.0.park();
         }
         mailbox.wake_up();
     }
 }
 
 #[test]
-fn no_letter_lies_while_the_core_sleeps() {
+fn no_message_lies_while_the_core_sleeps() {
     model(|| {
-        let (mailbox, bell) = new_mailbox();
+        let (mailbox, wakeup) = new_mailbox();
         let sender = {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || {
@@ -155,7 +155,7 @@ fn no_letter_lies_while_the_core_sleeps() {
                 mailbox.wake(2);
             })
         };
-        assert_eq!(read_letters(&mailbox, &bell, 2), [1, 2]);
+        assert_eq!(read_messages(&mailbox, &wakeup, 2), [1, 2]);
         sender.join().unwrap();
     });
 }
@@ -163,7 +163,7 @@ fn no_letter_lies_while_the_core_sleeps() {
 #[test]
 fn a_core_hears_two_senders_and_the_stop() {
     model(|| {
-        let (mailbox, bell) = new_mailbox();
+        let (mailbox, wakeup) = new_mailbox();
         let sender = {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || mailbox.wake(1))
@@ -172,16 +172,16 @@ fn a_core_hears_two_senders_and_the_stop() {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || mailbox.stop())
         };
-        assert!(read_letters(&mailbox, &bell, 2).len() <= 1);
+        assert!(read_messages(&mailbox, &wakeup, 2).len() <= 1);
         sender.join().unwrap();
         stopper.join().unwrap();
     });
 }
 
 #[test]
-fn a_letter_to_a_core_that_ends_is_not_kept() {
+fn a_message_to_a_core_that_ends_is_not_kept() {
     model(|| {
-        let (mailbox, _bell) = new_mailbox();
+        let (mailbox, _wakeup) = new_mailbox();
         let (promise, answer) = reply::<u64>();
         let sender = {
             let mailbox = Arc::clone(&mailbox);

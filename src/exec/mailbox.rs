@@ -1,9 +1,9 @@
-//! The part of a core that other threads reach: letters to it, and its sleep.
+//! The part of a core that other threads reach: messages to it, and its sleep.
 //!
-//! A core that finds nothing to do announces its sleep, looks at its letters for the last time, and
-//! sleeps until it is unparked. A sender puts its letter in, and unparks a core that has announced
-//! its sleep. Either the core sees the letter, or the sender sees the announcement: the lock of the
-//! letters orders the two.
+//! A core that finds nothing to do announces its sleep, looks at its messages for the last time, and
+//! sleeps until it is unparked. A sender puts its message in, and unparks a core that has announced
+//! its sleep. Either the core sees the message, or the sender sees the announcement: the lock of the
+//! messages orders the two.
 
 use super::local::{Local, LocalTask};
 use crate::base::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +13,11 @@ use crate::io::Unpark;
 /// Makes a task on the core it is sent to.
 pub(super) type Start = Box<dyn FnOnce(Local) -> LocalTask + Send>;
 
-/// The letters to one core and whether it sleeps.
+/// The messages to one core and whether it sleeps.
 pub(super) struct Mailbox {
-    letters: Mutex<Letters>,
-    /// Set by the core before it looks at the letters for the last time before sleeping; a sender
-    /// that has put a letter in and finds it set must unpark. Changed by swaps alone: for loom a
+    messages: Mutex<Messages>,
+    /// Set by the core before it looks at the messages for the last time before sleeping; a sender
+    /// that has put a message in and finds it set must unpark. Changed by swaps alone: for loom a
     /// plain store beside swaps has no certain place in their order. (On x86 both cost the same.)
     sleeping: AtomicBool,
     unparker: Arc<dyn Unpark>,
@@ -25,7 +25,7 @@ pub(super) struct Mailbox {
 
 /// What has come since the core last looked.
 #[derive(Default)]
-pub(super) struct Letters {
+pub(super) struct Messages {
     /// Tasks to be polled.
     pub(super) wakes: Vec<u64>,
     /// Tasks to be made.
@@ -37,19 +37,19 @@ pub(super) struct Letters {
 }
 
 impl Mailbox {
-    /// No letters for a core that is awake and sleeps until `unparker` is used.
+    /// No messages for a core that is awake and sleeps until `unparker` is used.
     pub(super) fn new(unparker: Arc<dyn Unpark>) -> Self {
-        Self { letters: Mutex::default(), sleeping: AtomicBool::new(false), unparker }
+        Self { messages: Mutex::default(), sleeping: AtomicBool::new(false), unparker }
     }
 
-    fn put(&self, letter: impl FnOnce(&mut Letters)) {
+    fn put(&self, message: impl FnOnce(&mut Messages)) {
         {
-            let mut letters = lock(&self.letters);
-            if letters.ended && !mutant!("mailbox_put_after_end") {
+            let mut messages = lock(&self.messages);
+            if messages.ended && !mutant!("mailbox_put_after_end") {
                 // Dropped unread, so that whoever waits for its effect hears of the end.
                 return;
             }
-            letter(&mut letters);
+            message(&mut messages);
         }
         if self.sleeping.swap(false, Ordering::SeqCst) {
             self.unparker.unpark();
@@ -58,22 +58,22 @@ impl Mailbox {
 
     /// Starts a task on the core.
     pub(super) fn start(&self, start: Start) {
-        self.put(|letters| letters.starts.push(start));
+        self.put(|messages| messages.starts.push(start));
     }
 
     /// Has a task of the core polled.
     pub(super) fn wake(&self, task: u64) {
-        self.put(|letters| letters.wakes.push(task));
+        self.put(|messages| messages.wakes.push(task));
     }
 
     /// Ends the core after its current turn.
     pub(super) fn stop(&self) {
-        self.put(|letters| letters.stop = true);
+        self.put(|messages| messages.stop = true);
     }
 
     /// Takes what has come. For the core, as the rest.
-    pub(super) fn take(&self) -> Letters {
-        std::mem::take(&mut *lock(&self.letters))
+    pub(super) fn take(&self) -> Messages {
+        std::mem::take(&mut *lock(&self.messages))
     }
 
     /// Announces sleep; `false` if there is mail already and no sleep is due.
@@ -82,8 +82,8 @@ impl Mailbox {
             self.sleeping.swap(true, Ordering::SeqCst);
         }
         let empty = {
-            let letters = lock(&self.letters);
-            !letters.stop && letters.wakes.is_empty() && letters.starts.is_empty()
+            let messages = lock(&self.messages);
+            !messages.stop && messages.wakes.is_empty() && messages.starts.is_empty()
         };
         if mutant!("mailbox_announced_last") {
             self.sleeping.swap(true, Ordering::SeqCst);
@@ -98,9 +98,9 @@ impl Mailbox {
 
     /// The core is gone: gives up what nobody will read, now and from now on.
     pub(super) fn end(&self) {
-        let last = Letters { ended: true, ..Letters::default() };
-        // What the letters hold may wake tasks of this very core: not under the lock.
-        let unread = std::mem::replace(&mut *lock(&self.letters), last);
+        let last = Messages { ended: true, ..Messages::default() };
+        // What the messages hold may wake tasks of this very core: not under the lock.
+        let unread = std::mem::replace(&mut *lock(&self.messages), last);
         drop(unread);
     }
 }

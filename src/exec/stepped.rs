@@ -33,7 +33,7 @@ impl Stepped {
     }
 
     /// Takes one turn of one core without waiting; returns whether it found work.
-    pub(crate) fn step(&mut self, core: usize) -> bool {
+    pub(crate) fn turn(&mut self, core: usize) -> bool {
         self.process.is_current() && self.cores[core].turn(self.tells) == Turn::Worked
     }
 

@@ -1,6 +1,6 @@
 //! A memtable: an ordered map of entries in memory, readable without locks while it is written.
 //!
-//! Backed by `crossbeam-skiplist`. Writers insert in the ordered section of the write path, one at
+//! Backed by `crossbeam-skiplist`. Writers insert under the commit lock of the write path, one at
 //! a time; readers come at any time from any thread. From its creation a memtable knows where in
 //! the WAL its first record stands; nothing is ever removed from it.
 

@@ -111,7 +111,7 @@ async fn merge(
         if work >= STEP {
             work = 0;
             pieces.write_full().await?;
-            local.breathe().await;
+            local.yield_if_due().await;
         }
     }
 }

@@ -73,7 +73,7 @@ async fn write_replayed(
         }
         if number % STEP == 0 {
             writer.write_full(local).await?;
-            local.breathe().await;
+            local.yield_if_due().await;
         }
     }
     let output = writer.finish(local, files).await?;
@@ -114,7 +114,7 @@ async fn write(
         }
         last = key_before.map(|key| (key, seqno_before));
         writer.write_full(local).await?;
-        local.breathe().await;
+        local.yield_if_due().await;
     }
     let output = writer.finish(local, files).await?;
     files.directory().sync(local).await?;

@@ -159,7 +159,7 @@ fn per_mille(part: u64, whole: u64) -> u64 {
 
 fn too_large(shape: &Shape, goals: &Goals) -> Option<usize> {
     let bytes = |index: &usize| shape.partitions[*index].bytes;
-    // A cut is made at the first key behind a piece's length: at the largest block's border at the
+    // A cut is made at the first key behind a piece's length: at the largest block's boundary at the
     // latest. Without one the step would change nothing, and be chosen again and again.
     let has_cut = |index: &usize| shape.partitions[*index].divisible >= piece_len(bytes(index), goals);
     let largest = shape.free().filter(has_cut).max_by_key(bytes)?;

@@ -10,15 +10,15 @@
 //!
 //! check     XXH3-64 of bytes 8..24, XXH3-64 of the payload, the LSN and the generation: a record
 //!           is valid at one place of one opening's log only
-//! durable   how far behind this record's LSN whole records were durable when it was written;
+//! durable   how far behind this record's LSN complete records were durable when it was written;
 //! back      proves, when a record before it is unreadable, that it was no torn tail
 //! kind      1: a batch, whose first entry has this seqno and the others follow
 //!           2: padding up to the next sector, payload all zeros
 //! batch     entries: kind u8 | key len varint | key | for puts: value len varint | value
 //!
 //! segment   0      8         12  16           24          32         40      48
-//!           | "RABIWAL1" | version u32 | 0 | generation | start LSN | capacity | whole | stage | check, u64 each
-//!           whole: LSN up to which whole records were durable when the segment was begun;
+//!           | "RABIWAL1" | version u32 | 0 | generation | start LSN | capacity | complete | stage | check, u64 each
+//!           complete: LSN up to which complete records were durable when the segment was begun;
 //!           stage: number of the stage that belongs to the log;
 //!           the same header stands twice, at 0 and 4096; the stream begins at 8192
 //! ```
@@ -77,7 +77,7 @@ fn checksum(fields: &[u8], payload_hash: u64, place: Place) -> u64 {
 }
 
 /// Writes a record's header over its first bytes. `payload_hash` is [`payload_hash`] of the
-/// payload, computed outside the ordered section.
+/// payload, computed before the commit lock is taken.
 pub(crate) fn seal(
     header: &mut [u8],
     payload_len: usize,
@@ -117,7 +117,7 @@ pub(crate) struct Record<'a> {
     pub(crate) kind: RecordKind,
     /// Seqno of its first entry.
     pub(crate) seqno: SeqNo,
-    /// How far whole records were durable when it was written.
+    /// How far complete records were durable when it was written.
     pub(crate) durable: Lsn,
     /// Its entries.
     pub(crate) payload: &'a [u8],
@@ -176,8 +176,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) start: Lsn,
     /// Bytes of the stream it holds.
     pub(crate) capacity: u64,
-    /// How far whole records were durable when it was begun.
-    pub(crate) whole: Lsn,
+    /// How far complete records were durable when it was begun.
+    pub(crate) complete: Lsn,
     /// Number of the stage that belongs to the log.
     pub(crate) stage: FileId,
 }
@@ -187,20 +187,20 @@ impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_LEN] {
         let mut sectors = [0; SEGMENT_HEADER_LEN];
         let (first, second) = sectors.split_at_mut(SECTOR);
-        let fields = [self.generation.0, self.start.0, self.capacity, self.whole.0, self.stage.0];
+        let fields = [self.generation.0, self.start.0, self.capacity, self.complete.0, self.stage.0];
         put_header(first, SEGMENT_MAGIC, &fields);
         second.copy_from_slice(first);
         sectors
     }
 
-    /// Reads whichever of the two copies is whole; `None` if neither is: no segment of any log.
+    /// Reads whichever of the two copies is complete; `None` if neither is: no segment of any log.
     pub(crate) fn decode(path: &Path, sectors: &[u8]) -> Result<Option<Self>> {
         for copy in sectors.chunks_exact(SECTOR) {
             if let Some(fields) = get_header(path, copy, SEGMENT_MAGIC)? {
-                let [generation, start, capacity, whole, stage] = fields;
-                let (generation, start, whole) = (Generation(generation), Lsn(start), Lsn(whole));
+                let [generation, start, capacity, complete, stage] = fields;
+                let (generation, start, complete) = (Generation(generation), Lsn(start), Lsn(complete));
                 let stage = FileId(stage);
-                return Ok(Some(Self { generation, start, capacity, whole, stage }));
+                return Ok(Some(Self { generation, start, capacity, complete, stage }));
             }
         }
         Ok(None)
@@ -220,7 +220,7 @@ pub(super) fn put_header(out: &mut [u8], magic: &[u8; 8], fields: &[u64]) {
     out[end..end + 8].copy_from_slice(&check.to_le_bytes());
 }
 
-/// Reads what [`put_header`] wrote; `None` if it is not whole.
+/// Reads what [`put_header`] wrote; `None` if it is not complete.
 pub(super) fn get_header<const N: usize>(
     path: &Path,
     bytes: &[u8],
@@ -290,7 +290,7 @@ mod tests {
             generation: Generation(3),
             start: Lsn(8192),
             capacity: 65536,
-            whole: Lsn(8000),
+            complete: Lsn(8000),
             stage: FileId(9),
         };
         let path = Path::new("wal-1");

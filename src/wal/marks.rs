@@ -11,7 +11,7 @@ use crate::exec::Event;
 
 /// Three LSNs, each raised by one side and read by the other.
 pub(super) struct Marks {
-    // Written by the ordered section (Release), read by the writer task (Acquire): the stage holds
+    // Written under the commit lock (Release), read by the writer task (Acquire): the stage holds
     // the stream up to here.
     head: AtomicU64,
     // Raised by any thread: drain up to here, padding the last sector.
@@ -38,7 +38,7 @@ impl Marks {
         Lsn(self.head.load(weakened!("marks_head", Acquire)))
     }
 
-    /// The stage holds the stream up to `lsn`. In the ordered section.
+    /// The stage holds the stream up to `lsn`. Under the commit lock.
     pub(super) fn staged(&self, lsn: Lsn) {
         self.head.store(lsn.0, weakened!("marks_staged", Release));
     }

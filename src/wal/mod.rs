@@ -1,7 +1,7 @@
 //! The write-ahead log: one stream of records, staged in memory the kernel owns, drained to
 //! segments on the device.
 //!
-//! Writers append in the *ordered section*, the one short lock of the write path, which this module
+//! Writers append under the *commit lock*, the one short lock of the write path, which this module
 //! owns: the order of records is the total order of writes. A `Process` write is done once staged.
 //! A `Power` write asks for the stream to be drained up to it. The writer task drains what has
 //! gathered while the last drain was in flight, one durable write at a time, so that what is on the
@@ -28,8 +28,8 @@ mod writer;
 
 pub(crate) use batch::{BatchBuffer, Entries};
 pub(crate) use reader::{Batch, LogReader};
-pub(crate) use segment::{Blank, Segment};
-pub(crate) use spares::{BLANKS_MAX, Spares};
+pub(crate) use segment::{FreeSegment, Segment};
+pub(crate) use spares::{FREE_SEGMENTS_MAX, Spares};
 pub(crate) use stage::Stage;
 pub(crate) use stage_image::StageImage;
 pub(crate) use writer::{Writer, write_log};
@@ -49,17 +49,17 @@ use marks::Marks;
 use refusal::Refusal;
 use room::{Asked, Room};
 
-/// State of the ordered section.
-pub(crate) struct Tail {
+/// What the commit lock protects.
+pub(crate) struct LogState {
     /// LSN at which the next record goes.
     pub(crate) head: Lsn,
     /// Seqno of the newest write.
     pub(crate) seqno: SeqNo,
-    /// A batch larger than half the stage is on its way in; others wait for
-    /// [`Wal::turned_free`].
-    pub(crate) occupied: bool,
-    /// The last border between two records at or below the last border between two sectors.
-    border: Lsn,
+    /// A batch larger than half the stage is being staged in pieces; others wait for
+    /// [`Wal::large_batch_done`].
+    pub(crate) large_batch_active: bool,
+    /// The last boundary between two records at or below the last one between two sectors.
+    record_boundary: Lsn,
     /// How far the segments reach.
     room: Room,
     /// LSN up to which the stage's pages were asked for.
@@ -71,7 +71,7 @@ pub(crate) struct Tail {
 struct Goal {
     /// The end of the last full sector.
     end: Lsn,
-    /// The last border between two records up to there.
+    /// The last boundary between two records up to there.
     records_end: Lsn,
 }
 
@@ -91,10 +91,10 @@ pub(crate) struct Wal {
     // Constant after construction.
     generation: Generation,
     stage: Stage,
-    // The ordered section.
-    tail: Mutex<Tail>,
+    // Under the commit lock.
+    state: Mutex<LogState>,
     marks: Marks,
-    // Written by the writer task, read by the ordered section: every record that begins below is
+    // Written by the writer task, read under the commit lock: every record that begins below is
     // durable as a whole. What records say about those before them.
     durable_records: AtomicU64,
     // Raised by the engine: nothing below is needed for recovery.
@@ -104,8 +104,8 @@ pub(crate) struct Wal {
     stuck: Refusal,
     // Why room was refused, the last time it was.
     no_room: Mutex<Option<Error>>,
-    /// Tells waiting threads that a large batch has left the ordered section.
-    pub(crate) turned_free: Event,
+    /// Tells waiting threads that a large batch is in the log, or has been given up.
+    pub(crate) large_batch_done: Event,
     /// Drains written.
     pub(crate) groups: Counter,
     /// Bytes written to segments.
@@ -121,11 +121,11 @@ impl Wal {
         Self {
             generation,
             stage,
-            tail: Mutex::new(Tail {
+            state: Mutex::new(LogState {
                 head: start,
                 seqno,
-                occupied: false,
-                border: start,
+                large_batch_active: false,
+                record_boundary: start,
                 room: Room::new(start),
                 prepared: start,
             }),
@@ -135,16 +135,16 @@ impl Wal {
             failure: Refusal::default(),
             stuck: Refusal::default(),
             no_room: Mutex::default(),
-            turned_free: Event::default(),
+            large_batch_done: Event::default(),
             groups: Counter::default(),
             bytes_written: Counter::default(),
             segments: Counter::default(),
         }
     }
 
-    /// Enters the ordered section.
-    pub(crate) fn enter(&self) -> MutexGuard<'_, Tail> {
-        lock(&self.tail)
+    /// Takes the commit lock.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, LogState> {
+        lock(&self.state)
     }
 
     /// Refuses writes after a failure, or while what is staged cannot be drained.
@@ -177,8 +177,8 @@ impl Wal {
 
     /// Sees to it that a record that ends at `lsn` has its place in segments; `false` while that is
     /// being made: wait for [`Wal::progress`] and ask again.
-    fn ask_for_room(&self, tail: &mut Tail, lsn: Lsn) -> Result<bool> {
-        match tail.room.ask(lsn) {
+    fn ask_for_room(&self, state: &mut LogState, lsn: Lsn) -> Result<bool> {
+        match state.room.ask(lsn) {
             Asked::Granted => Ok(true),
             Asked::Refused => {
                 reached!("write: refused by a full device");
@@ -195,16 +195,16 @@ impl Wal {
     }
 
     /// Keeps room for a large batch, which then never waits for the device to have space; `false` as
-    /// with [`Append::Full`]. The caller has set [`Tail::occupied`].
-    pub(crate) fn reserve(&self, tail: &mut Tail, batch: &BatchBuffer) -> Result<bool> {
-        assert!(tail.occupied);
-        let end = tail.head + batch.record_len() as u64;
-        let there = match self.ask_for_room(tail, end) {
+    /// with [`Append::Full`]. The caller has set [`LogState::large_batch_active`].
+    pub(crate) fn reserve(&self, state: &mut LogState, batch: &BatchBuffer) -> Result<bool> {
+        assert!(state.large_batch_active);
+        let end = state.head + batch.record_len() as u64;
+        let there = match self.ask_for_room(state, end) {
             Err(_) if planted!(LargeBatchBlind) => false,
             asked => asked?,
         };
         if there {
-            tail.room.promise(end);
+            state.room.promise(end);
         }
         Ok(there)
     }
@@ -215,40 +215,40 @@ impl Wal {
     }
 
     /// Stages a batch: gives it the next seqnos and its place in the stream. The caller then
-    /// inserts its entries and only after that leaves the ordered section.
-    pub(crate) fn append(&self, tail: &mut Tail, batch: &mut BatchBuffer) -> Result<Append> {
+    /// inserts its entries and only after that releases the commit lock.
+    pub(crate) fn append(&self, state: &mut LogState, batch: &mut BatchBuffer) -> Result<Append> {
         let record = batch.record_len() as u64;
-        if !tail.room.has(tail.head + record) && !self.ask_for_room(tail, tail.head + record)? {
+        if !state.room.has(state.head + record) && !self.ask_for_room(state, state.head + record)? {
             return Ok(Append::Full);
         }
         // Acquire pairs with the Release in `Marks::drained`: the drain is over before its bytes are
         // overwritten.
-        let free = self.stage.size() - (tail.head - self.marks.durable());
+        let free = self.stage.size() - (state.head - self.marks.durable());
         let free = if planted!(StageOverrun) { free + SECTOR as u64 } else { free };
         if record > free {
             return Ok(Append::Full);
         }
-        self.prepare(tail, tail.head, record)?;
-        let bytes = self.seal(tail, batch);
-        let end = tail.head + record;
+        self.prepare(state, state.head, record)?;
+        let bytes = self.seal(state, batch);
+        let end = state.head + record;
         // What fails here is as if it had never been: the next record goes to the same place.
-        // SAFETY: `tail` proves that this is the ordered section, the room was just checked and prepared.
-        unsafe { self.stage.put(tail.head, bytes)? };
-        // Now it is whole, and a loss of power may leave it there whatever overwrites it: it has its place.
+        // SAFETY: `state` proves that the commit lock is held, the room was just checked and prepared.
+        unsafe { self.stage.put(state.head, bytes)? };
+        // Now it is complete, and a loss of power may leave it there whatever overwrites it: it has its place.
         // SAFETY: as above.
         let marked = unsafe { self.stage.set_head(end) };
-        self.advance(tail, end, batch.count());
+        self.advance(state, end, batch.count());
         Ok(marked.map_or_else(Append::Unmarked, |()| Append::Done(end)))
     }
 
     /// Ends a large batch, all of which was staged, at `end`. The caller then inserts its entries,
     /// also after an error: the device has the record already, so it counts or not, and the log is to be
     /// [failed](Self::fail). On a full device alone nothing has happened, and this is to be called again.
-    pub(crate) fn end_large(&self, tail: &mut Tail, end: Lsn, count: u64) -> Result<()> {
-        // SAFETY: `tail` proves that this is the ordered section; the first page was prepared with the pieces.
+    pub(crate) fn end_large(&self, state: &mut LogState, end: Lsn, count: u64) -> Result<()> {
+        // SAFETY: `state` proves that the commit lock is held; the first page was prepared with the pieces.
         let marked = self.check_failed().and_then(|()| unsafe { self.stage.set_head(end) });
         if !matches!(marked, Err(ref error) if error.is_shortage()) {
-            self.advance(tail, end, count);
+            self.advance(state, end, count);
         }
         marked
     }
@@ -259,50 +259,50 @@ impl Wal {
     }
 
     /// Stages as much of a large batch as there is room for, from its byte `done` on, and returns
-    /// how far it got. The caller has set [`Tail::occupied`], calls again after
+    /// how far it got. The caller has set [`LogState::large_batch_active`], calls again after
     /// [`Wal::progress`] until the whole record is in, and ends with [`Wal::end_large`].
     pub(crate) fn append_piece(
         &self,
-        tail: &mut Tail,
+        state: &mut LogState,
         batch: &mut BatchBuffer,
         done: usize,
     ) -> Result<usize> {
-        assert!(tail.occupied);
-        // In the section, as for small batches: a log that was closed gets nothing more.
+        assert!(state.large_batch_active);
+        // Under the lock, as for small batches: a log that was closed gets nothing more.
         self.check_failed()?;
         let record = batch.record_len();
-        let position = tail.head + done as u64;
+        let position = state.head + done as u64;
         let free = (self.stage.size() - (position - self.marks.durable())) as usize;
         let end = record.min(done + free);
-        self.prepare(tail, position, (end - done) as u64)?;
-        let bytes = self.seal_once(tail, batch, done);
-        // SAFETY: the section is occupied by this batch, the room was just checked and prepared.
+        self.prepare(state, position, (end - done) as u64)?;
+        let bytes = self.seal_once(state, batch, done);
+        // SAFETY: the commit lock is held, this batch is the active one, and the room was just checked and prepared.
         unsafe { self.stage.put(position, &bytes[done..end])? };
-        self.marks.staged(tail.head + end as u64);
-        self.demand(tail.head + end as u64);
+        self.marks.staged(state.head + end as u64);
+        self.demand(state.head + end as u64);
         Ok(end)
     }
 
-    fn seal_once<'a>(&self, tail: &Tail, batch: &'a mut BatchBuffer, done: usize) -> &'a [u8] {
-        if done == 0 { self.seal(tail, batch) } else { batch.record() }
+    fn seal_once<'a>(&self, state: &LogState, batch: &'a mut BatchBuffer, done: usize) -> &'a [u8] {
+        if done == 0 { self.seal(state, batch) } else { batch.record() }
     }
 
-    fn seal<'a>(&self, tail: &Tail, batch: &'a mut BatchBuffer) -> &'a [u8] {
-        let place = Place { generation: self.generation, lsn: tail.head };
-        batch.seal(place, self.durable_records(), tail.seqno.next())
+    fn seal<'a>(&self, state: &LogState, batch: &'a mut BatchBuffer) -> &'a [u8] {
+        let place = Place { generation: self.generation, lsn: state.head };
+        batch.seal(place, self.durable_records(), state.seqno.next())
     }
 
     /// Ends a record at `end`, which took `count` seqnos, and tells the writer task when a piece's
     /// worth has gathered.
-    fn advance(&self, tail: &mut Tail, end: Lsn, count: u64) {
-        let crossed = tail.head.0 / self.piece_len() != end.0 / self.piece_len();
+    fn advance(&self, state: &mut LogState, end: Lsn, count: u64) {
+        let crossed = state.head.0 / self.piece_len() != end.0 / self.piece_len();
         if end.sector_floor() == end {
-            tail.border = end;
-        } else if end.sector_floor() >= tail.head {
-            tail.border = tail.head;
+            state.record_boundary = end;
+        } else if end.sector_floor() >= state.head {
+            state.record_boundary = state.head;
         }
-        tail.head = end;
-        tail.seqno = tail.seqno + count;
+        state.head = end;
+        state.seqno = state.seqno + count;
         self.marks.staged(end);
         if crossed {
             self.marks.work.notify();
@@ -328,7 +328,7 @@ impl Wal {
     /// Waits until every record there is now is on the device.
     pub(crate) async fn sync(&self) -> Result<()> {
         // Not the head of the marks: that is inside of a large batch while one is on its way in.
-        let lsn = self.enter().head;
+        let lsn = self.lock().head;
         self.wait_durable(lsn).await
     }
 
@@ -357,37 +357,37 @@ impl Wal {
     pub(crate) fn fail(&self, error: Error) {
         self.failure.set(error);
         self.marks.progress.notify();
-        self.turned_free.notify();
+        self.large_batch_done.notify();
     }
 
     /// Segments reach `bytes` further.
     fn grow_room(&self, bytes: u64) {
-        self.enter().room.grow(bytes);
+        self.lock().room.grow(bytes);
         self.marks.progress.notify();
     }
 
     /// Gives up room of a spare; `false` if it is needed.
     fn shrink_room(&self, bytes: u64) -> bool {
-        let mut tail = self.enter();
-        let head = tail.head;
-        tail.room.shrink(bytes, head)
+        let mut state = self.lock();
+        let head = state.head;
+        state.room.shrink(bytes, head)
     }
 
     /// Bytes of room that are wanted and not there.
     fn missing_room(&self) -> u64 {
-        self.enter().room.missing()
+        self.lock().room.missing()
     }
 
     /// Tells those who want more room than `bytes` beyond what there is that they cannot have it now.
     fn refuse_room_beyond(&self, bytes: u64, error: Error) {
         *lock(&self.no_room) = Some(error);
-        self.enter().room.refuse_beyond(bytes);
+        self.lock().room.refuse_beyond(bytes);
         self.marks.progress.notify();
     }
 
     /// What was refused is tried again.
     fn permit_room(&self) {
-        self.enter().room.permit();
+        self.lock().room.permit();
     }
 
     /// What is staged cannot be drained for now: tells those who wait for it.
@@ -405,28 +405,28 @@ impl Wal {
 
     /// How far the stream can be drained as it stands.
     fn full_sectors(&self) -> Goal {
-        self.goal(&self.enter())
+        self.goal(&self.lock())
     }
 
-    fn goal(&self, tail: &Tail) -> Goal {
-        // Ahead of the tail while a large batch is on its way in.
+    fn goal(&self, state: &LogState) -> Goal {
+        // Ahead of `state.head` while a large batch is staged in pieces.
         let end = self.marks.head().sector_floor();
-        Goal { end, records_end: if end >= tail.head { tail.head } else { tail.border } }
+        Goal { end, records_end: if end >= state.head { state.head } else { state.record_boundary } }
     }
 
     /// Fills the last sector if it is partly used, so that all of the stream can be drained.
     fn pad(&self) -> Result<Goal> {
-        let mut tail = self.enter();
+        let mut state = self.lock();
         let head = self.marks.head();
         let gap = (head.sector_ceil() - head) as usize;
-        if gap == 0 || tail.occupied {
-            return Ok(self.goal(&tail));
+        if gap == 0 || state.large_batch_active {
+            return Ok(self.goal(&state));
         }
         let len = if gap < RECORD_HEADER_LEN { gap + SECTOR } else { gap };
         let free = self.stage.size() - (head - self.marks.durable());
         if len as u64 > free {
             reached!("log: no room to pad");
-            return Ok(self.goal(&tail));
+            return Ok(self.goal(&state));
         }
         reached!("log: padded");
         let payload_len = len - RECORD_HEADER_LEN;
@@ -434,22 +434,22 @@ impl Wal {
         let hash = format::payload_hash(&record[RECORD_HEADER_LEN..]);
         let place = Place { generation: self.generation, lsn: head };
         let durable = self.durable_records();
-        format::seal(&mut record, payload_len, hash, place, durable, tail.seqno, RecordKind::Padding);
-        self.prepare(&mut tail, head, len as u64)?;
-        // SAFETY: in the ordered section, not occupied, the room was just checked and prepared.
+        format::seal(&mut record, payload_len, hash, place, durable, state.seqno, RecordKind::Padding);
+        self.prepare(&mut state, head, len as u64)?;
+        // SAFETY: under the commit lock, no large batch is active, and the room was just checked and prepared.
         unsafe { self.stage.put(head, &record)? };
         // The mark of the next record does for this one, which holds nothing that must be found.
         // SAFETY: as above.
         if unsafe { self.stage.set_head(head + len as u64) }.is_err() {
             reached!("log: the head could not be marked");
         }
-        tail.head = head + len as u64;
-        tail.border = tail.head;
-        self.marks.staged(tail.head);
-        Ok(self.goal(&tail))
+        state.head = head + len as u64;
+        state.record_boundary = state.head;
+        self.marks.staged(state.head);
+        Ok(self.goal(&state))
     }
 
-    /// How far whole records are durable, as records and marks say.
+    /// How far complete records are durable, as records and marks say.
     fn durable_records(&self) -> Lsn {
         Lsn(self.durable_records.load(Ordering::Relaxed))
     }
@@ -466,7 +466,7 @@ impl Wal {
     }
 
     /// The segments hold every record that begins below `lsn` durably as a whole.
-    fn drained_whole(&self, lsn: Lsn) -> Result<()> {
+    fn drained_complete(&self, lsn: Lsn) -> Result<()> {
         match self.stage.set_marks(self.marks.durable(), lsn) {
             // The stage then says less than it could, which the next drain makes good.
             Err(error) if error.is_shortage() => reached!("log: no room to write the stage"),

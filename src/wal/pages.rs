@@ -1,6 +1,6 @@
 //! The stage's pages and its size: asked for ahead of the head, and growing with use.
 
-use super::Tail;
+use super::LogState;
 use super::Wal;
 use crate::base::error::Result;
 use crate::base::limits::REQUEST_LEN_MAX;
@@ -14,42 +14,42 @@ impl Wal {
 
     /// What was asked for may have been written back since: the next writer asks again.
     pub(crate) fn forget_prepared(&self) {
-        let mut tail = self.enter();
-        tail.prepared = tail.prepared.min(tail.head);
+        let mut state = self.lock();
+        state.prepared = state.prepared.min(state.head);
     }
 
     /// Asks for the stage's pages while no writer waits for them. By the writer task; what goes wrong, the
     /// writers meet themselves.
     pub(super) fn prepare_ahead(&self) {
         let (from, upto) = {
-            let tail = self.enter();
+            let state = self.lock();
             let head = self.marks.head();
-            (tail.prepared.max(head), head + (2 * self.piece_len()).min(self.stage.size()))
+            (state.prepared.max(head), head + (2 * self.piece_len()).min(self.stage.size()))
         };
         if from < upto
             && let Ok(prepared) = self.stage.prepare(from, upto - from)
         {
-            let mut tail = self.enter();
+            let mut state = self.lock();
             // Whoever forgot it meanwhile forgets it again in time.
-            tail.prepared = tail.prepared.max(prepared);
+            state.prepared = state.prepared.max(prepared);
         }
     }
 
     /// Doubles the stage's ring. By the writer task, while nothing is lent.
     pub(super) fn grow_stage(&self) -> Result<()> {
-        let mut tail = self.enter();
+        let mut state = self.lock();
         let live = self.marks.durable()..self.marks.head();
-        tail.prepared = tail.head;
-        // SAFETY: `tail` proves that this is the ordered section; the writer task lends and grows, one after
+        state.prepared = state.head;
+        // SAFETY: `state` proves that the commit lock is held; the writer task lends and grows, one after
         // the other, and has prepared this.
         unsafe { self.stage.grow(live, self.durable_records()) }
     }
 
     /// Sees to it that the stage has its pages for `len` bytes from `from` on.
     #[inline]
-    pub(super) fn prepare(&self, tail: &mut Tail, from: Lsn, len: u64) -> Result<()> {
-        if from + len > tail.prepared {
-            tail.prepared = self.stage.prepare(from, len)?;
+    pub(super) fn prepare(&self, state: &mut LogState, from: Lsn, len: u64) -> Result<()> {
+        if from + len > state.prepared {
+            state.prepared = self.stage.prepare(from, len)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Reading the log of an earlier opening: segments first, then what only the stage holds.
 //!
 //! The stream ends at the first place that holds no valid record. That is a torn tail, unless there
-//! is proof that a whole record was durable there: the stage's own mark, a segment's or a later
+//! is proof that a complete record was durable there: the stage's own mark, a segment's or a later
 //! record's. With proof it is damage, and an error. That the log was durable beyond the place is no
 //! proof: drains end at sectors, so the last record of a legal log may be durable in part.
 
@@ -204,9 +204,9 @@ impl LogReader {
 
     /// The stream has ended at `position`: looks for proof that it should not have.
     async fn check_end(&self, local: &Local) -> Result<()> {
-        // A segment says, too, how far whole records were durable when it was begun.
-        let begun = self.segments.iter().map(|segment| segment.header.whole).max().unwrap_or_default();
-        let mut proof = self.stage.as_ref().map_or(Lsn::ZERO, StageImage::whole).max(begun);
+        // A segment says, too, how far complete records were durable when it was begun.
+        let begun = self.segments.iter().map(|segment| segment.header.complete).max().unwrap_or_default();
+        let mut proof = self.stage.as_ref().map_or(Lsn::ZERO, StageImage::complete).max(begun);
         if proof <= self.position {
             self.check_staged()?;
             proof = self.begun_proof(local).await?;
@@ -221,7 +221,7 @@ impl LogReader {
             }
             return Ok(());
         }
-        self.check_whole(proof)
+        self.check_complete(proof)
     }
 
     /// The death of the process alone takes nothing from the stage.
@@ -238,14 +238,14 @@ impl LogReader {
             found = format!("none that begins in {path} at offset {offset} and ends here");
         }
         let expected = format!(
-            "a valid record at LSN {}, whole ones having been staged up to {head} \
+            "a valid record at LSN {}, complete ones having been staged up to {head} \
              (see `Options::open_without_stage`)",
             self.position
         );
         Err(Error::corruption(path, offset, "log record", expected, found))
     }
 
-    fn check_whole(&self, proof: Lsn) -> Result<()> {
+    fn check_complete(&self, proof: Lsn) -> Result<()> {
         reached!("replay: the log should not have ended");
         let segment = self.segments.iter().find(|segment| segment.holds(self.position));
         // No segment: the log starts behind its segments, where nothing was ever durable.
@@ -254,7 +254,7 @@ impl LogReader {
             segment.file.path(),
             segment.offset(self.position.min(segment.end())),
             "log record",
-            format!("a valid record, whole ones being durable up to LSN {proof}"),
+            format!("a valid record, complete ones being durable up to LSN {proof}"),
             "none",
         ))
     }
@@ -276,7 +276,7 @@ impl LogReader {
     async fn later_proof(&self, local: &Local) -> Result<Lsn> {
         let mut position = self.position;
         while position < self.segments_end {
-            // Two steps' worth, so that a record across the border is seen whole.
+            // Two steps' worth, so that a record across the boundary is seen as a whole.
             let mut bytes = self.read_segments(local, position, 2 * PROOF_RECORD_LEN_MAX).await?;
             let behind = position + bytes.len() as u64;
             bytes.extend(self.read_segments(local, behind, 2 * PROOF_RECORD_LEN_MAX - bytes.len()).await?);
@@ -295,7 +295,7 @@ impl LogReader {
                 }
             }
             position += step as u64;
-            local.breathe().await;
+            local.yield_if_due().await;
         }
         Ok(Lsn::ZERO)
     }

@@ -12,7 +12,7 @@ use crate::base::planted::planted;
 /// A padding record ends at most this far behind the record before it.
 const PADDING_MAX: u64 = (RECORD_HEADER_LEN + SECTOR) as u64;
 
-/// Part of the ordered section.
+/// Under the commit lock.
 #[derive(Debug)]
 pub(super) struct Room {
     /// The stream fits up to here.

@@ -55,13 +55,13 @@ impl Segment {
 
 /// A segment file ready to be given a header: all its blocks are written.
 #[derive(Clone, Debug)]
-pub(crate) struct Blank {
+pub(crate) struct FreeSegment {
     id: FileId,
     file: File,
     capacity: u64,
 }
 
-impl Blank {
+impl FreeSegment {
     /// Makes a file of zeros. On failure nothing is left behind.
     pub(crate) async fn create(local: &Local, directory: &Directory, segment_len: u64) -> Result<Self> {
         let id = directory.take_id();
@@ -126,16 +126,16 @@ impl Blank {
         FileKind::Segment(self.id)
     }
 
-    /// Makes it the segment of the log with this generation and stage that begins at `start`, whole records
-    /// being durable up to `whole`; durable on return. May be tried again.
+    /// Makes it the segment of the log with this generation and stage that begins at `start`, complete records
+    /// being durable up to `complete`; durable on return. May be tried again.
     pub(crate) async fn begin(
         &self,
         local: &Local,
         (generation, stage): (Generation, FileId),
         start: Lsn,
-        whole: Lsn,
+        complete: Lsn,
     ) -> Result<Segment> {
-        let header = SegmentHeader { generation, start, capacity: self.capacity, whole, stage };
+        let header = SegmentHeader { generation, start, capacity: self.capacity, complete, stage };
         let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);
         sectors.extend_from_slice(&header.encode());
         local.write(&self.file, 0, Data::Owned(sectors), true).await?;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Wal;
-use super::segment::{Blank, Segment};
+use super::segment::{FreeSegment, Segment};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
@@ -15,7 +15,7 @@ use crate::exec::Local;
 use crate::files::Directory;
 
 /// Released segments kept for reuse; more than these are removed.
-pub(crate) const BLANKS_MAX: usize = 4;
+pub(crate) const FREE_SEGMENTS_MAX: usize = 4;
 
 /// How often it is tried again what failed for want of space or the like.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(100);
@@ -26,31 +26,31 @@ pub(crate) struct Spares {
     /// Largest length of a segment.
     len_max: u64,
     /// The largest last.
-    blanks: Vec<Blank>,
+    free: Vec<FreeSegment>,
     /// Since one could not be made, it is not tried before this.
     retry_at: Option<Duration>,
 }
 
 impl Spares {
     /// Begins with these spares.
-    pub(crate) fn new(directory: Directory, len_max: u64, mut blanks: Vec<Blank>) -> Self {
-        blanks.sort_by_key(Blank::capacity);
-        Self { directory, len_max, blanks, retry_at: None }
+    pub(crate) fn new(directory: Directory, len_max: u64, mut free: Vec<FreeSegment>) -> Self {
+        free.sort_by_key(FreeSegment::capacity);
+        Self { directory, len_max, free, retry_at: None }
     }
 
     /// Bytes of the stream that they will hold.
     pub(super) fn capacity(&self) -> u64 {
-        self.blanks.iter().map(Blank::capacity).sum()
+        self.free.iter().map(FreeSegment::capacity).sum()
     }
 
     /// The one to be used next; it stays until [`used`](Self::used).
-    pub(super) fn next(&self) -> &Blank {
-        self.blanks.last().expect("room is made before anything is staged")
+    pub(super) fn next(&self) -> &FreeSegment {
+        self.free.last().expect("room is made before anything is staged")
     }
 
     /// The next one has become a segment.
     pub(super) fn used(&mut self) {
-        self.blanks.pop();
+        self.free.pop();
     }
 
     /// A segment that is needed no more serves again, or is removed if there are enough.
@@ -58,19 +58,19 @@ impl Spares {
         if let Some(segment) = released {
             wal.segments.add(1);
             reached!("log: a segment was recycled");
-            self.add(wal, Blank::recycled(segment));
+            self.add(wal, FreeSegment::recycled(segment));
         }
-        while self.blanks.len() > BLANKS_MAX && wal.shrink_room(self.blanks[0].capacity()) {
+        while self.free.len() > FREE_SEGMENTS_MAX && wal.shrink_room(self.free[0].capacity()) {
             reached!("log: a spare too many was removed");
-            let blank = self.blanks.remove(0);
-            self.directory.discard(local, blank.kind()).await;
+            let segment = self.free.remove(0);
+            self.directory.discard(local, segment.kind()).await;
         }
     }
 
-    fn add(&mut self, wal: &Wal, blank: Blank) {
-        wal.grow_room(blank.capacity());
-        let at = self.blanks.partition_point(|other| other.capacity() <= blank.capacity());
-        self.blanks.insert(at, blank);
+    fn add(&mut self, wal: &Wal, segment: FreeSegment) {
+        wal.grow_room(segment.capacity());
+        let at = self.free.partition_point(|other| other.capacity() <= segment.capacity());
+        self.free.insert(at, segment);
     }
 
     /// Sees to it that there is a spare and what room is wanted; `false` if that has to be tried again
@@ -111,7 +111,7 @@ impl Spares {
         in_use: u64,
     ) -> std::result::Result<(), (u64, Error)> {
         let usual = self.usual_len(local, in_use);
-        if self.blanks.is_empty() {
+        if self.free.is_empty() {
             self.make(local, wal, usual).await.map_err(|error| (0, error))?;
         }
         let missing = wal.missing_room();
@@ -119,8 +119,8 @@ impl Spares {
             return Ok(());
         }
         reached!("log: more than one spare is wanted");
-        let len = Blank::len_for(missing).max(usual).min(self.len_max);
-        let capacity = Blank::capacity_of(len);
+        let len = FreeSegment::len_for(missing).max(usual).min(self.len_max);
+        let capacity = FreeSegment::capacity_of(len);
         // Asked first, so that an attempt without hope does not take the space of others meanwhile.
         if let Ok(space) = self.directory.space(local.io().as_ref()) {
             let most = space.free_bytes / len;
@@ -152,15 +152,15 @@ impl Spares {
 
     /// Makes one, its name durable. If that fails, nothing is left behind.
     async fn make(&mut self, local: &Local, wal: &Wal, len: u64) -> Result<()> {
-        let blank = Blank::create(local, &self.directory, len).await?;
+        let segment = FreeSegment::create(local, &self.directory, len).await?;
         if let Err(error) = self.directory.sync(local).await {
             reached!("log: the name of a spare could not be synced");
             // Not tried again: the next one has a name of its own, of which a sync says for certain.
-            self.directory.discard(local, blank.kind()).await;
+            self.directory.discard(local, segment.kind()).await;
             return Err(error);
         }
         wal.segments.add(1);
-        self.add(wal, blank);
+        self.add(wal, segment);
         Ok(())
     }
 }

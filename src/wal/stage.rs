@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     memory: SharedMap,
     /// Why the file is written and not mapped.
     why_written: Option<String>,
-    // Changed in the ordered section, by the writer task; read by both.
+    // Changed under the commit lock, by the writer task; read by both.
     size: AtomicU64,
     /// A write of the second copy of the marks failed, perhaps in its middle.
     second_copy_torn: AtomicBool,
@@ -68,7 +68,7 @@ impl Stage {
         let io = Arc::clone(local.io());
         let header = StageHeader { generation, size: size_max, boot_id: io.boot_id() };
         let mut first = header.encode();
-        let marks = StageMarks { drained: start, whole: start, size }.encode(generation);
+        let marks = StageMarks { drained: start, complete: start, size }.encode(generation);
         for at in MARKS_OFFSETS {
             first[at..at + MARKS_LEN].copy_from_slice(&marks);
         }
@@ -111,7 +111,7 @@ impl Stage {
 
     /// Size of the ring in bytes.
     pub(crate) fn size(&self) -> u64 {
-        // Relaxed: who reads it is the one who changes it, or is in the ordered section.
+        // Relaxed: who reads it is the one who changes it, or is under the commit lock.
         self.size.load(Ordering::Relaxed)
     }
 
@@ -144,12 +144,12 @@ impl Stage {
     /// Copies `bytes` to their place in the ring. After an error the bytes there are of no use.
     ///
     /// # Safety
-    /// The caller is in the ordered section, has [prepared](Self::prepare) the place, and the segments
+    /// The caller is under the commit lock, has [prepared](Self::prepare) the place, and the segments
     /// hold what stood there before.
     pub(crate) unsafe fn put(&self, lsn: Lsn, bytes: &[u8]) -> Result<()> {
         assert!(bytes.len() as u64 <= self.size());
         let (head, tail) = bytes.split_at(bytes.len().min(self.until_wrap(lsn) as usize));
-        // SAFETY: only the ordered section writes the ring, one caller at a time, and only where
+        // SAFETY: the ring is written under the commit lock, by one caller at a time, and only where
         // nothing is being drained any more: the caller's promise.
         unsafe {
             self.store(self.offset(lsn), head)?;
@@ -166,7 +166,7 @@ impl Stage {
         if self.why_written.is_some() {
             return self.io.write_now(&self.file, HEAD_OFFSET as u64, &word.to_le_bytes());
         }
-        // SAFETY: only the ordered section stores this word.
+        // SAFETY: this word is stored under the commit lock alone.
         unsafe { self.memory.write_word(HEAD_OFFSET, word) };
         Ok(())
     }
@@ -197,9 +197,9 @@ impl Stage {
     }
 
     /// Records that the segments hold the stream up to `drained` and every record that begins before
-    /// `whole`. By the writer task; what this says counts only once it has returned.
-    pub(crate) fn set_marks(&self, drained: Lsn, whole: Lsn) -> Result<()> {
-        self.store_marks(StageMarks { drained, whole, size: self.size() })
+    /// `complete`. By the writer task; what this says counts only once it has returned.
+    pub(crate) fn set_marks(&self, drained: Lsn, complete: Lsn) -> Result<()> {
+        self.store_marks(StageMarks { drained, complete, size: self.size() })
     }
 
     fn store_marks(&self, marks: StageMarks) -> Result<()> {
@@ -212,14 +212,14 @@ impl Stage {
         for offset in MARKS_OFFSETS {
             // SAFETY: only the log's writer task stores the marks.
             unsafe { self.memory.write(offset, &copy) };
-            // The first copy is whole before the second is touched, and both are before anything else.
+            // The first copy is complete before the second is touched, and both are before anything else.
             fence(Ordering::SeqCst);
         }
         Ok(())
     }
 
     /// Writes both copies, one after the other. A write that fails may leave its copy torn: the next attempt
-    /// begins with that one, so that the other is whole at every moment.
+    /// begins with that one, so that the other is complete at every moment.
     fn write_marks(&self, copy: &[u8; MARKS_LEN]) -> Result<()> {
         let [first, second] = MARKS_OFFSETS;
         let write = |offset: usize| self.io.write_now(&self.file, offset as u64, copy);
@@ -252,23 +252,23 @@ impl Stage {
     /// it is copied first, then the marks tell of the new size; the old places stay as they are.
     ///
     /// # Safety
-    /// The caller is in the ordered section, nothing is lent, and the growth was
+    /// The caller is under the commit lock, nothing is lent, and the growth was
     /// [prepared](Self::prepare_growth).
-    pub(crate) unsafe fn grow(&self, live: Range<Lsn>, whole: Lsn) -> Result<()> {
+    pub(crate) unsafe fn grow(&self, live: Range<Lsn>, complete: Lsn) -> Result<()> {
         let old = self.size();
         let mut at = live.start;
         while at < live.end {
             let end = live.end.min(Lsn((at.0 / old + 1) * old));
             let (from, len) = (self.offset(at), (end - at) as usize);
             if at.0 & old != 0 && !planted!(StageGrownWithoutCopy) {
-                // SAFETY: nothing writes in the ordered section but its caller.
+                // SAFETY: nothing writes under the commit lock but its caller.
                 let bytes = unsafe { self.memory.bytes(from, len) };
                 // SAFETY: nothing was ever put there, so nobody reads it.
                 unsafe { self.store(from + old as usize, bytes)? };
             }
             at = end;
         }
-        self.store_marks(StageMarks { drained: live.start, whole, size: 2 * old })?;
+        self.store_marks(StageMarks { drained: live.start, complete, size: 2 * old })?;
         self.size.store(2 * old, Ordering::Relaxed);
         Ok(())
     }

@@ -4,16 +4,16 @@
 //! 0      8         12  16           24                32           48
 //! | "RABISTG1" | version u32 | 0 | generation u64 | size u64 | boot id u128 | check
 //!        size: of the largest ring, to which the file's length is fixed
-//! at 64  | drained | whole | ring size | check, u64 each; the same once more at 128
+//! at 64  | drained | complete | ring size | check, u64 each; the same once more at 128
 //!        drained: LSN up to which segments hold the stream
-//!        whole: LSN up to which they hold whole records
+//!        complete: LSN up to which they hold complete records
 //!        ring size: bytes of the ring in use, a power of two; it only grows
 //! at 192 | LSN of the head: low half of lsn / 8 (u32), check (u32)
 //! the ring begins at 4096
 //! ```
 //!
 //! A process may die between any two stores. The first copy of the marks is stored before the second,
-//! and what they say counts only once both are there: so the first is right if it is whole, and
+//! and what they say counts only once both are there: so the first is right if it is complete, and
 //! the second if the first is not. The head's mark is one word, which is stored at once.
 
 use std::path::Path;
@@ -73,7 +73,7 @@ impl StageHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StageMarks {
     pub(super) drained: Lsn,
-    pub(super) whole: Lsn,
+    pub(super) complete: Lsn,
     pub(super) size: u64,
 }
 
@@ -88,7 +88,7 @@ impl StageMarks {
     /// One copy.
     pub(super) fn encode(&self, generation: Generation) -> [u8; MARKS_LEN] {
         let mut bytes = [0; MARKS_LEN];
-        for (place, field) in bytes.chunks_exact_mut(8).zip([self.drained.0, self.whole.0, self.size]) {
+        for (place, field) in bytes.chunks_exact_mut(8).zip([self.drained.0, self.complete.0, self.size]) {
             place.copy_from_slice(&field.to_le_bytes());
         }
         let check = Self::check(&bytes[..24], generation);
@@ -96,13 +96,13 @@ impl StageMarks {
         bytes
     }
 
-    /// The copy that counts; `None` if neither is whole.
+    /// The copy that counts; `None` if neither is complete.
     pub(super) fn decode(sector: &[u8], generation: Generation) -> Option<Self> {
         MARKS_OFFSETS.into_iter().find_map(|at| {
             let (fields, check) = sector.get(at..at + MARKS_LEN)?.split_at(24);
             let word = |at: usize| u64::from_le_bytes(fields[at..at + 8].try_into().expect("eight bytes"));
-            let is_whole = Self::check(fields, generation) == check;
-            is_whole.then(|| Self { drained: Lsn(word(0)), whole: Lsn(word(8)), size: word(16) })
+            let is_complete = Self::check(fields, generation) == check;
+            is_complete.then(|| Self { drained: Lsn(word(0)), complete: Lsn(word(8)), size: word(16) })
         })
     }
 }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn marks_are_old_or_new_after_each_store_and_survive_damage_to_one_copy() {
-        let marks = |drained| StageMarks { drained: Lsn(drained), whole: Lsn(drained - 8), size: 65536 };
+        let marks = |drained| StageMarks { drained: Lsn(drained), complete: Lsn(drained - 8), size: 65536 };
         let (old, new) = (marks(8192), marks(12288));
         let mut sector = [0; SECTOR];
         for at in MARKS_OFFSETS {
@@ -143,7 +143,7 @@ mod tests {
         for (copy, at) in MARKS_OFFSETS.into_iter().enumerate() {
             for (word, bytes) in new.encode(GENERATION).chunks(8).enumerate() {
                 sector[at + word * 8..at + word * 8 + 8].copy_from_slice(bytes);
-                let found = StageMarks::decode(&sector, GENERATION).expect("one copy is whole");
+                let found = StageMarks::decode(&sector, GENERATION).expect("one copy is complete");
                 assert!(found == new || (found == old && copy == 0 && !seen_new), "{found:?}");
                 seen_new |= found == new;
             }

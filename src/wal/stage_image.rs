@@ -58,12 +58,12 @@ impl StageImage {
         self.marks.drained
     }
 
-    /// LSN up to which the segments hold whole records, as the stage knew it.
-    pub(crate) fn whole(&self) -> Lsn {
-        self.marks.whole
+    /// LSN up to which the segments hold complete records, as the stage knew it.
+    pub(crate) fn complete(&self) -> Lsn {
+        self.marks.complete
     }
 
-    /// LSN up to which whole records were staged, if the stage must still hold them.
+    /// LSN up to which complete records were staged, if the stage must still hold them.
     pub(crate) fn must_reach(&self) -> Option<Lsn> {
         self.binding.then_some(self.head)
     }
@@ -100,7 +100,7 @@ fn check_header(path: &Path, sector: &[u8], generation: Generation, file_len: u6
         );
     }
     let Some(header) = StageHeader::decode(path, sector)? else {
-        return damage(0, "header of the stage", "a whole one".into(), "none".into());
+        return damage(0, "header of the stage", "a complete one".into(), "none".into());
     };
     if header.generation != generation {
         let what = "generation of the stage";
@@ -138,11 +138,11 @@ fn read_marks(
     };
     let marks = StageMarks::decode(sector, header.generation);
     let Some(marks) = marks.filter(|marks| is_size(marks.size, STAGE_SIZE_MIN..=header.size)) else {
-        return damage(MARKS_OFFSETS[0], "marks of the stage", "a whole copy of two");
+        return damage(MARKS_OFFSETS[0], "marks of the stage", "a complete copy of two");
     };
     let bytes = sector[HEAD_OFFSET..HEAD_OFFSET + 8].try_into().expect("eight bytes");
     match head_of(u64::from_le_bytes(bytes), marks.drained, header.generation) {
         Some(head) if head.saturating_since(marks.drained) <= marks.size => Ok(Some((marks, head))),
-        _ => damage(HEAD_OFFSET, "mark of the log's head in the stage", "a whole one"),
+        _ => damage(HEAD_OFFSET, "mark of the log's head in the stage", "a complete one"),
     }
 }

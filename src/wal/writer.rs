@@ -87,8 +87,8 @@ impl Writer {
                 reached!("log: drained in more than one piece");
             }
         }
-        let whole = if planted!(WholeMarkAhead) { goal.end } else { goal.records_end };
-        self.wal.drained_whole(whole)?;
+        let complete = if planted!(WholeMarkAhead) { goal.end } else { goal.records_end };
+        self.wal.drained_complete(complete)?;
         if !demanded {
             self.wal.prepare_ahead();
         }
@@ -144,10 +144,10 @@ impl Writer {
         }
         reached!("log: a segment was begun");
         assert_eq!(position, last.end(), "the stream has no gaps");
-        let whole = self.wal.durable_records();
-        let blank = self.spares.next();
+        let complete = self.wal.durable_records();
+        let segment = self.spares.next();
         let log = (self.wal.generation, self.wal.stage().id());
-        let segment = blank.begin(local, log, position, whole).await?;
+        let segment = segment.begin(local, log, position, complete).await?;
         self.spares.used();
         self.segments.push_back(segment.clone());
         Ok(segment)

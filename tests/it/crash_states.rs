@@ -21,7 +21,7 @@ fn small() -> Options {
 fn open_stepped(dir: &Path, options: Options) -> (Stepper, Db) {
     let (mut stepper, mut opening) = Db::open_stepped(dir, options).unwrap();
     loop {
-        stepper.step(0);
+        stepper.turn(0);
         if let Some(opened) = opening.poll() {
             return (stepper, opened.unwrap());
         }
@@ -57,7 +57,7 @@ fn put(stepper: &mut Stepper, db: &Db, key: &[u8], value: Vec<u8>) {
         if let Poll::Ready(written) = write.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return written.unwrap();
         }
-        stepper.step(0);
+        stepper.turn(0);
     }
 }
 
@@ -75,13 +75,13 @@ fn a_batch_larger_than_the_stage_is_lost_as_a_whole_if_killed_half_way() {
     let writer = db.clone();
     let thread = std::thread::spawn(move || writer.put("large", vec![7; 1 << 20]));
     while number(&db, "wal_durable_lsn") < 300_000 {
-        stepper.step(0);
+        stepper.turn(0);
     }
     copy(&dir, &killed);
     copy(&dir, &powerless);
     lose_stage(&powerless);
     while !thread.is_finished() {
-        stepper.step(0);
+        stepper.turn(0);
     }
     thread.join().unwrap().unwrap();
     for dir in [killed, powerless] {
@@ -105,7 +105,7 @@ fn a_record_that_is_durable_in_part_is_a_torn_tail() {
             db.put(count.to_be_bytes(), vec![5; 1000]).unwrap();
             count += 1;
         }
-        stepper.step(0);
+        stepper.turn(0);
     }
     copy(&dir, &powerless);
     lose_stage(&powerless);
@@ -124,7 +124,7 @@ fn a_broken_record_among_durable_ones_is_damage_with_and_without_the_stage() {
         put(&mut stepper, &db, &count.to_be_bytes(), vec![5; 1000]);
         // Each drain leaves its mark in the records that follow.
         while number(&db, "wal_head_lsn") - number(&db, "wal_durable_lsn") > 32 << 10 {
-            stepper.step(0);
+            stepper.turn(0);
         }
     }
     for name in ["with", "without"] {

@@ -10,7 +10,7 @@ fn writes_that_wait_for_cores_that_end_are_refused() {
     let options = Options::new().cores(1).stage_size_bytes(64 << 10);
     let (mut stepper, mut opening) = Db::open_stepped(root.path().join("db"), options).unwrap();
     let db = loop {
-        stepper.step(0);
+        stepper.turn(0);
         if let Some(opened) = opening.poll() {
             break opened.unwrap();
         }

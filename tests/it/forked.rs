@@ -317,13 +317,13 @@ fn scene_of_a_stepped_one() {
                 break db.unwrap();
             }
             for core in 0..stepper.cores() {
-                stepper.step(core);
+                stepper.turn(core);
             }
         };
         db.put("key", "value").unwrap();
         let child = fork(|| {
             let (mut stepper, db) = (stepper, db.clone());
-            assert!(!stepper.step(0));
+            assert!(!stepper.turn(0));
             assert!(matches!(db.put("key", "value"), Err(Error::Forked)));
             drop((db, stepper));
         });

@@ -27,7 +27,7 @@ fn open(dir: &Path, random: &mut Random) -> (Stepper, Db) {
         if let Some(opened) = opening.poll() {
             return (stepper, opened.unwrap());
         }
-        stepper.step(random.below(CORES));
+        stepper.turn(random.below(CORES));
     }
 }
 
@@ -35,7 +35,7 @@ fn open(dir: &Path, random: &mut Random) -> (Stepper, Db) {
 fn settle(stepper: &mut Stepper, random: &mut Random) {
     let mut idle = 0;
     while idle < 20 * CORES {
-        idle = if stepper.step(random.below(CORES)) { 0 } else { idle + 1 };
+        idle = if stepper.turn(random.below(CORES)) { 0 } else { idle + 1 };
     }
 }
 
@@ -93,11 +93,11 @@ fn run(seed: u64) -> Vec<(Vec<u8>, Vec<u8>)> {
             db.put(key, value).unwrap();
         }
         for _ in 0..order.below(8) {
-            stepper.step(order.below(CORES));
+            stepper.turn(order.below(CORES));
         }
         // A write that finds L1 or the stage full would wait for ever.
         while number(&db.stats(), "frozen_memtables") >= 2 {
-            stepper.step(order.below(CORES));
+            stepper.turn(order.below(CORES));
         }
     }
     let stats = db.stats();
@@ -138,7 +138,7 @@ fn the_size_of_a_range_leaves_out_what_has_gone_down() {
         }
         let before = db.stats();
         while number(&db.stats(), "compactions") == number(&before, "compactions") {
-            if !stepper.step(random.below(CORES)) && number(&db.stats(), "frozen_memtables") == 0 {
+            if !stepper.turn(random.below(CORES)) && number(&db.stats(), "frozen_memtables") == 0 {
                 break;
             }
         }
@@ -177,11 +177,11 @@ fn a_large_batch_that_a_close_overtakes_is_refused_or_there() {
     let before = number(&db.stats(), "wal_head_lsn");
     while number(&db.stats(), "wal_head_lsn") == before {
         assert!(write.as_mut().poll(&mut context).is_pending(), "the stage does not hold all of it");
-        stepper.step(random.below(CORES));
+        stepper.turn(random.below(CORES));
     }
     let mut close = Box::pin(db.close_async());
     while close.as_mut().poll(&mut context).is_pending() {
-        stepper.step(random.below(CORES));
+        stepper.turn(random.below(CORES));
     }
     drop((close, stepper));
     let (stepper, db) = open(&scratch.dir(), &mut random);

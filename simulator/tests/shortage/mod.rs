@@ -120,7 +120,7 @@ impl Machine {
 }
 
 fn turn(world: &World, stepper: &mut Stepper) {
-    let worked = (0..stepper.cores()).filter(|core| stepper.step(*core)).count();
+    let worked = (0..stepper.cores()).filter(|core| stepper.turn(*core)).count();
     if worked == 0
         && let Some(next) = world.next_event()
     {

@@ -22,7 +22,7 @@ pub(super) fn options() -> Options {
 pub(super) fn step(world: &World, stepper: &mut Stepper) {
     let mut worked = false;
     for core in 0..stepper.cores() {
-        worked |= stepper.step(core);
+        worked |= stepper.turn(core);
     }
     if !worked {
         world.advance(world.next_event().expect("somebody waits for something"));

@@ -44,7 +44,7 @@ enum Durability {
 
 /// What follows from a result.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum Progress {
     /// Another request is needed.
     Again,
     /// The operation has ended.
@@ -110,7 +110,7 @@ impl Flight {
     /// # Safety
     /// The result must be the kernel's, or the bytes it counts must have been written into the
     /// buffer otherwise.
-    pub(super) unsafe fn advance(&mut self, result: i32) -> Step {
+    pub(super) unsafe fn advance(&mut self, result: i32) -> Progress {
         match usize::try_from(result) {
             // SAFETY: as promised by the caller.
             Ok(len) => unsafe { self.transferred(len) },
@@ -120,14 +120,14 @@ impl Flight {
 
     /// # Safety
     /// As for [`Self::advance`].
-    unsafe fn transferred(&mut self, len: usize) -> Step {
+    unsafe fn transferred(&mut self, len: usize) -> Progress {
         match &mut self.op {
             Op::Read { buffer, .. } => {
                 self.moved += len;
                 // SAFETY: the kernel has filled `len` bytes more, counted without gap from the
                 // start, as promised by the caller.
                 unsafe { buffer.set_len(self.moved) };
-                if len > 0 && self.moved < buffer.capacity() { Step::Again } else { self.done() }
+                if len > 0 && self.moved < buffer.capacity() { Progress::Again } else { self.done() }
             }
             Op::Write { .. } if self.durability == Durability::SyncNow => self.done(),
             Op::Write { data, .. } => {
@@ -136,38 +136,38 @@ impl Flight {
                     return self.written();
                 }
                 assert!(self.moved < data.len(), "the kernel wrote more than it was given");
-                if len > 0 { Step::Again } else { Step::Done(Err(io::ErrorKind::WriteZero.into())) }
+                if len > 0 { Progress::Again } else { Progress::Done(Err(io::ErrorKind::WriteZero.into())) }
             }
             Op::Sync { .. } | Op::Allocate { .. } | Op::Remove { .. } => self.done(),
         }
     }
 
-    fn written(&mut self) -> Step {
+    fn written(&mut self) -> Progress {
         if self.durability != Durability::SyncLater {
             return self.done();
         }
         self.durability = Durability::SyncNow;
-        Step::Again
+        Progress::Again
     }
 
-    fn refused(&mut self, e: Errno) -> Step {
+    fn refused(&mut self, e: Errno) -> Progress {
         match (e, &self.op) {
-            (Errno::INTR | Errno::AGAIN, _) => Step::Again,
+            (Errno::INTR | Errno::AGAIN, _) => Progress::Again,
             // No such flag on this file system: write plainly, then sync.
             (Errno::OPNOTSUPP | Errno::INVAL, Op::Write { .. })
                 if self.durability == Durability::ByRequest =>
             {
                 self.durability = Durability::SyncLater;
-                Step::Again
+                Progress::Again
             }
             (_, Op::Read { .. }) if ends_unaligned(e, self.moved) => self.done(),
             (Errno::NOENT, Op::Remove { .. }) => self.done(),
-            _ => Step::Done(Err(e.into())),
+            _ => Progress::Done(Err(e.into())),
         }
     }
 
-    fn done(&self) -> Step {
-        Step::Done(Ok(self.moved))
+    fn done(&self) -> Progress {
+        Progress::Done(Ok(self.moved))
     }
 }
 

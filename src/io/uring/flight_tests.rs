@@ -2,7 +2,7 @@
 
 use io_uring::opcode;
 
-use super::flight::{Flight, Step};
+use super::flight::{Flight, Progress};
 use crate::base::limits::{REQUEST_LEN_MAX, SECTOR};
 use crate::io::{Buffer, Data, File, Op, OpenMode, names};
 use rustix::io::Errno;
@@ -42,8 +42,8 @@ fn check(op: Op, results: &[i32], requests: &[u32], end: Result<usize, Errno>) {
         seen.push(flight.request().get_opcode());
         // SAFETY: the buffers of reads were zeroed up to all the lengths given here.
         match unsafe { flight.advance(result) } {
-            Step::Again => assert!(i + 1 < results.len(), "wants another request"),
-            Step::Done(found) => {
+            Progress::Again => assert!(i + 1 < results.len(), "wants another request"),
+            Progress::Done(found) => {
                 assert_eq!(i + 1, results.len(), "ended early");
                 let found = found.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO));
                 assert_eq!(found, end);

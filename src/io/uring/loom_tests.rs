@@ -10,13 +10,13 @@ use crate::base::sync::{Arc, Mutex, lock};
 
 /// What stands in for the eventfd: it orders nothing that the real one would not.
 #[derive(Default)]
-struct Bell {
+struct Wakeup {
     count: Mutex<u64>,
     rung: Condvar,
 }
 
-impl Bell {
-    fn ring(&self) {
+impl Wakeup {
+    fn signal(&self) {
         *lock(&self.count) += 1;
         self.rung.notify_one();
     }
@@ -33,23 +33,23 @@ impl Bell {
 
 struct Core {
     calls: Calls,
-    bell: Bell,
+    wakeup: Wakeup,
     /// What a caller has written before its call.
     data: Watched,
 }
 
 impl Core {
     fn new() -> Arc<Self> {
-        Arc::new(Self { calls: Calls::new(), bell: Bell::default(), data: Watched::new(0) })
+        Arc::new(Self { calls: Calls::new(), wakeup: Wakeup::default(), data: Watched::new(0) })
     }
 
-    /// A wait without an end, as the queue does it: a late bell does not end it.
+    /// A wait without an end, as the queue does it: a late wakeup does not end it.
     fn wait(&self) {
         loop {
             if !self.calls.fall_asleep() {
                 return;
             }
-            self.bell.read();
+            self.wakeup.read();
             if self.calls.wake_up() {
                 return;
             }
@@ -58,7 +58,7 @@ impl Core {
 
     fn unpark(&self) {
         if self.calls.call() {
-            self.bell.ring();
+            self.wakeup.signal();
         }
     }
 }
@@ -91,7 +91,7 @@ fn a_call_during_a_sleep_that_ends_otherwise_is_seen_whole() {
                 core.unpark();
             })
         };
-        // A completion ends the sleep; the bell may be rung later, or not at all.
+        // A completion ends the sleep; the wakeup may be rung later, or not at all.
         if !core.calls.fall_asleep() || core.calls.wake_up() {
             assert_eq!(core.data.get(), 7);
         }

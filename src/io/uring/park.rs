@@ -47,7 +47,7 @@ impl Calls {
         self.0.swap(AWAKE, weakened!("park_wake_up", AcqRel)) == CALLED
     }
 
-    /// Calls; whether the core sleeps and has to be woken by its bell.
+    /// Calls; whether the core sleeps and has to be woken by its wakeup.
     pub(super) fn call(&self) -> bool {
         self.0.swap(CALLED, weakened!("park_call", AcqRel)) == ASLEEP
     }
@@ -89,7 +89,7 @@ impl Parker {
     }
 
     /// Makes the ring's read of the eventfd complete.
-    pub(super) fn ring_bell(&self) {
+    pub(super) fn signal(&self) {
         // Fails only if the count is full, and then the read is about to complete anyway.
         let _written = rustix::io::write(&self.eventfd, &1_u64.to_ne_bytes());
     }
@@ -98,7 +98,7 @@ impl Parker {
 impl Unpark for Parker {
     fn unpark(&self) {
         if self.calls.call() {
-            self.ring_bell();
+            self.signal();
         }
     }
 }

@@ -14,7 +14,7 @@ use io_uring::types::Fd;
 use io_uring::{opcode, squeue};
 use rustix::io::Errno;
 
-use super::flight::{Flight, Step};
+use super::flight::{Flight, Progress};
 use super::park::Parker;
 use super::ring::{Entered, Ring, Sleep};
 use crate::base::error::{Error, Result};
@@ -36,7 +36,7 @@ const WORKERS_MAX: u32 = 2;
 const FLYING: &str = "an operation's slot lives until its completion";
 
 /// User data of the eventfd's read; no key of [`Slab`] is all ones.
-const BELL: u64 = u64::MAX;
+const WAKEUP: u64 = u64::MAX;
 
 /// Pause before entering again when the kernel has no memory for requests.
 const CROWDED_PAUSE: Duration = Duration::from_millis(1);
@@ -47,14 +47,14 @@ pub(super) struct UringQueue {
     flights: Slab<Flight>,
     /// Flights whose next request has not been pushed.
     ready: VecDeque<u64>,
-    /// Requests pushed and not yet popped, the bell's apart.
+    /// Requests pushed and not yet popped, the wakeup's apart.
     pushed: usize,
     pushed_max: usize,
     parker: Arc<Parker>,
     /// Where the kernel puts the eventfd's count. Never read.
-    bell_count: Buffer,
+    wakeup_count: Buffer,
     /// Whether the eventfd's read is with the kernel.
-    bell_armed: bool,
+    wakeup_armed: bool,
     clock: Clock,
     counters: Arc<IoCounters>,
     lock: Lock,
@@ -79,8 +79,8 @@ impl UringQueue {
             ready: VecDeque::new(),
             pushed: 0,
             parker: Arc::new(parker),
-            bell_count: Buffer::with_capacity(8),
-            bell_armed: false,
+            wakeup_count: Buffer::with_capacity(8),
+            wakeup_armed: false,
             clock,
             counters,
             lock: lock.clone(),
@@ -90,7 +90,7 @@ impl UringQueue {
     /// Pushes the requests that are ready, as many as may be in flight; enters if they are more
     /// than the ring takes at once.
     fn push_ready(&mut self) -> Result<()> {
-        self.arm_bell()?;
+        self.arm_wakeup()?;
         while self.pushed < self.pushed_max && self.make_room()? {
             let Some(key) = self.ready.pop_front() else { break };
             let entry = self.flights.get_mut(key).expect(FLYING).request().user_data(key);
@@ -104,14 +104,14 @@ impl UringQueue {
         Ok(())
     }
 
-    fn arm_bell(&mut self) -> Result<()> {
-        if self.bell_armed || !self.make_room()? {
+    fn arm_wakeup(&mut self) -> Result<()> {
+        if self.wakeup_armed || !self.make_room()? {
             return Ok(());
         }
-        let entry = bell(&self.parker, &mut self.bell_count);
+        let entry = wakeup(&self.parker, &mut self.wakeup_count);
         // SAFETY: the count's memory and the eventfd belong to this queue, which waits in `drop`
         // for the completion before it lets go of either.
-        self.bell_armed = unsafe { self.ring.push(&entry) };
+        self.wakeup_armed = unsafe { self.ring.push(&entry) };
         Ok(())
     }
 
@@ -138,24 +138,24 @@ impl UringQueue {
             Wait::Until(None) => Sleep::Forever,
             Wait::Until(Some(deadline)) => self.clock.left_until(deadline).map_or(Sleep::No, Sleep::For),
         };
-        // Without the bell nothing but a completion would end the sleep.
-        let may = sleep != Sleep::No && self.bell_armed && self.parker.fall_asleep();
+        // Without the wakeup nothing but a completion would end the sleep.
+        let may = sleep != Sleep::No && self.wakeup_armed && self.parker.fall_asleep();
         if may { sleep } else { Sleep::No }
     }
 
     /// Takes out all completions there are; appends operations that have ended to `done`.
     fn reap(&mut self, done: &mut Vec<Completion>) -> Result<()> {
         while let Some((key, result)) = self.ring.pop() {
-            if key == BELL {
-                self.bell_armed = false;
-                self.check_bell(result)?;
+            if key == WAKEUP {
+                self.wakeup_armed = false;
+                self.check_wakeup(result)?;
                 continue;
             }
             self.pushed -= 1;
             // SAFETY: the result is the kernel's for this flight's last request.
             match unsafe { self.flights.get_mut(key).expect(FLYING).advance(result) } {
-                Step::Again => self.ready.push_back(key),
-                Step::Done(result) => {
+                Progress::Again => self.ready.push_back(key),
+                Progress::Done(result) => {
                     let Flight { token, op, .. } = self.flights.remove(key).expect(FLYING);
                     host::count(&self.counters, &op, &result);
                     done.push(Completion { token, result, op });
@@ -165,7 +165,7 @@ impl UringQueue {
         Ok(())
     }
 
-    fn check_bell(&self, result: i32) -> Result<()> {
+    fn check_wakeup(&self, result: i32) -> Result<()> {
         if result >= 0 {
             return Ok(());
         }
@@ -180,8 +180,8 @@ impl UringQueue {
     }
 }
 
-fn bell(parker: &Parker, count: &mut Buffer) -> squeue::Entry {
-    opcode::Read::new(Fd(parker.raw_fd()), count.as_mut_ptr(), 8).build().user_data(BELL)
+fn wakeup(parker: &Parker, count: &mut Buffer) -> squeue::Entry {
+    opcode::Read::new(Fd(parker.raw_fd()), count.as_mut_ptr(), 8).build().user_data(WAKEUP)
 }
 
 impl Queue for UringQueue {
@@ -199,7 +199,7 @@ impl Queue for UringQueue {
             let called = sleep != Sleep::No && self.parker.wake_up();
             self.reap(done)?;
             let entered = entered.map_err(|e| self.broken(e))?;
-            // A sleep may also have ended by a signal, a late bell, or a piece of a transfer.
+            // A sleep may also have ended by a signal, a late wakeup, or a piece of a transfer.
             if sleep == Sleep::No || called || done.len() > done_before {
                 return Ok(());
             }
@@ -220,12 +220,12 @@ impl Queue for UringQueue {
 
 impl Drop for UringQueue {
     fn drop(&mut self) {
-        self.parker.ring_bell();
+        self.parker.signal();
         let mut done = Vec::new();
-        while self.pushed > 0 || self.bell_armed {
+        while self.pushed > 0 || self.wakeup_armed {
             let entered = self.enter(Sleep::Forever);
-            // An error of the bell's read says that the read has ended: all we wait for.
-            let _bell = self.reap(&mut done);
+            // An error of the wakeup's read says that the read has ended: all we wait for.
+            let _wakeup = self.reap(&mut done);
             match entered {
                 Ok(Entered::Fine) => {}
                 Ok(Entered::Crowded) => thread::sleep(CROWDED_PAUSE),
@@ -235,7 +235,7 @@ impl Drop for UringQueue {
                     // So the directory stays locked, as long as the process lives.
                     mem::forget(self.lock.clone());
                     mem::forget(mem::replace(&mut self.flights, Slab::new()));
-                    mem::forget(mem::replace(&mut self.bell_count, Buffer::with_capacity(8)));
+                    mem::forget(mem::replace(&mut self.wakeup_count, Buffer::with_capacity(8)));
                     return;
                 }
             }

@@ -1,4 +1,4 @@
-//! One ring: its setup, step by step down to what the kernel has, and its two shared queues.
+//! One ring: its setup, down to what the kernel has, and its two shared queues.
 //!
 //! A [`Ring`] is used by the thread that made it and by no other (it is neither `Send` nor `Sync`):
 //! the kernel enforces that for single-issuer rings, and the unsafe code here relies on it.
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::io::Process;
 
 /// Flags of the newest kernel we know; see [`builder`].
-const STEP_MAX: u32 = 5;
+const FEATURE_LEVEL_MAX: u32 = 5;
 
 /// How long an enter may sleep for a completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +52,16 @@ impl Ring {
     /// A ring for `entries` requests between two enters and four times as many in flight, with
     /// every helpful flag the kernel accepts.
     pub(super) fn open(entries: u32) -> io::Result<Self> {
-        Self::open_below(STEP_MAX, entries)
+        Self::open_below(FEATURE_LEVEL_MAX, entries)
     }
 
-    /// As [`Self::open`], beginning with the flags of `step`.
-    fn open_below(mut step: u32, entries: u32) -> io::Result<Self> {
+    /// As [`Self::open`], beginning with the flags of this feature level.
+    fn open_below(mut feature_level: u32, entries: u32) -> io::Result<Self> {
         let ring = loop {
-            match builder(step, entries).build(entries) {
-                Err(e) if Errno::from_io_error(&e) == Some(Errno::INVAL) && step > 0 => step -= 1,
+            match builder(feature_level, entries).build(entries) {
+                Err(e) if Errno::from_io_error(&e) == Some(Errno::INVAL) && feature_level > 0 => {
+                    feature_level -= 1
+                }
                 other => break other?,
             }
         };
@@ -199,33 +201,33 @@ impl Drop for Ring {
     }
 }
 
-/// The setup of a given step, each step being what one more kernel release understands.
-fn builder(step: u32, entries: u32) -> Builder {
+/// The setup of a feature level: each level is what one more kernel release understands.
+fn builder(feature_level: u32, entries: u32) -> Builder {
     let mut builder = IoUring::builder();
     builder.setup_clamp().setup_cqsize(4 * entries);
     // A child after a fork must not scribble into its parent's requests.
     builder.dontfork();
-    if step >= 1 {
+    if feature_level >= 1 {
         // 5.18: one bad request does not hold back those behind it.
         builder.setup_submit_all();
     }
-    if step >= 2 {
+    if feature_level >= 2 {
         // 5.19: completions wait for the next system call instead of interrupting us, and a flag
         // in shared memory says that some do.
         builder.setup_taskrun_flag();
-        if step < 4 {
+        if feature_level < 4 {
             builder.setup_coop_taskrun();
         }
     }
-    if step >= 3 {
+    if feature_level >= 3 {
         // 6.0: only one thread submits.
         builder.setup_single_issuer();
     }
-    if step >= 4 {
+    if feature_level >= 4 {
         // 6.1: completions wait until we ask for them, all together.
         builder.setup_defer_taskrun();
     }
-    if step >= 5 {
+    if feature_level >= 5 {
         // 6.6: requests are found by position, without an array of indices.
         builder.setup_no_sqarray();
     }
@@ -246,8 +248,8 @@ mod tests {
         if let Err(e) = test_ring() {
             return println!("not checked: rings are denied: {e:?}");
         }
-        for step in 0..=STEP_MAX {
-            let ring = Ring::open_below(step, 4).unwrap();
+        for feature_level in 0..=FEATURE_LEVEL_MAX {
+            let ring = Ring::open_below(feature_level, 4).unwrap();
             assert_eq!(ring.in_flight_max(), 16);
             assert!(!ring.needs_enter());
             for user_data in 0..9 {
@@ -265,7 +267,7 @@ mod tests {
             while let Some((user_data, 0)) = ring.pop() {
                 seen.push(user_data);
             }
-            assert_eq!(seen, (0..9).collect::<Vec<_>>(), "step {step}");
+            assert_eq!(seen, (0..9).collect::<Vec<_>>(), "feature_level {feature_level}");
             let (begin, time) = (Instant::now(), Duration::from_millis(5));
             assert_eq!(ring.enter(Sleep::For(time)).unwrap(), Entered::Fine);
             assert!(begin.elapsed() >= time);
