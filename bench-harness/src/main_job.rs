@@ -6,13 +6,13 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::cli::MainJobArgs;
 use crate::engine::{self, Engine};
-use crate::environment::{Environment, hostname, utc};
+use crate::environment::{Environment, hostname, utc_now};
 use crate::interrupt;
 use crate::levels::{self, LevelWatch, live_text};
 use crate::output_file::{self, OutputFile};
@@ -184,7 +184,7 @@ fn directory(named: Option<&Path>, loaded: bool) -> Result<(PathBuf, Option<temp
 /// A directory of its own for each job, also for two within the same second.
 pub fn create_results(parent: &Path) -> Result<PathBuf> {
     // Without colons, which some tools and file systems do not take in names.
-    let name = format!("{}-{}", utc(SystemTime::now(), '-', '-'), hostname());
+    let name = format!("{}-{}", utc_now().replace(':', "-"), hostname());
     let advice = "name a place that can be written, with --results";
     let context = |dir: &Path| format!("cannot create the results directory {}; {advice}", dir.display());
     fs::create_dir_all(parent).with_context(|| context(parent))?;

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::environment::utc;
+use crate::environment::utc_now;
 use crate::output_file;
 use crate::stats::median;
 
@@ -37,7 +36,7 @@ impl Baseline {
         let medians = counters.iter().map(|(name, repeats)| (name.clone(), median(repeats)));
         Baseline {
             kind: KIND.to_owned(),
-            recorded_utc: utc(SystemTime::now(), '-', ':'),
+            recorded_utc: utc_now(),
             git_commit: env!("RABI_BENCH_COMMIT").to_owned(),
             conditions,
             counters: medians.collect(),

@@ -4,7 +4,6 @@
 //! read is "unknown"; a benchmark does not fail for want of a label.
 
 mod container;
-mod date;
 mod fingerprint;
 mod memory_limit;
 mod mount;
@@ -19,7 +18,6 @@ use serde::Serialize;
 
 use crate::size::{size, with_sizes};
 
-pub use date::utc;
 pub use fingerprint::FREE;
 pub use memory_limit::Hierarchy;
 
@@ -88,7 +86,7 @@ impl Environment {
         let Mounted { file_system, mount, options } = mount_of(dir);
         let mut environment = Environment {
             fingerprint: String::new(),
-            started_utc: utc(SystemTime::now(), '-', ':'),
+            started_utc: utc_now(),
             hostname: hostname(),
             kernel: line_of("/proc/sys/kernel/osrelease"),
             cpu_model: cpu_model(),
@@ -192,6 +190,11 @@ impl Environment {
         ];
         rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
+}
+
+/// The time in UTC, as `2026-01-31T23:59:59Z`.
+pub fn utc_now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
 fn unknown() -> String {

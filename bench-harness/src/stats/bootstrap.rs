@@ -7,7 +7,7 @@
 use crate::generator::{OpRandom, Stream};
 
 use super::autocorrelation::block_length;
-use super::location::{median, quantile_sorted};
+use super::location::quantile_sorted;
 
 /// How an interval is found.
 #[derive(Debug, Clone, Copy)]
@@ -36,21 +36,13 @@ pub fn two_sample_interval(
     plan: Resampling,
     statistic: impl Fn(f64, f64) -> f64,
 ) -> Interval {
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    resample(plan, |random| {
-        draw(a, &mut left, random);
-        draw(b, &mut right, random);
-        statistic(median_in_place(&mut left), median_in_place(&mut right))
-    })
+    interval_of_two((a, 1), (b, 1), plan, statistic)
 }
 
 /// The interval of the median of the values of pairs.
 pub fn paired_interval(values: &[f64], plan: Resampling) -> Interval {
     let mut drawn = Vec::new();
-    resample(plan, |random| {
-        draw(values, &mut drawn, random);
-        median_in_place(&mut drawn)
-    })
+    resample(plan, |random| median_of_drawn((values, 1), &mut drawn, random))
 }
 
 /// The interval of `statistic(median a, median b)` for two series of samples within one run
@@ -62,12 +54,22 @@ pub fn block_interval(
     plan: Resampling,
     statistic: impl Fn(f64, f64) -> f64,
 ) -> Interval {
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    let lengths = (block_length(a), block_length(b));
+    interval_of_two((a, block_length(a)), (b, block_length(b)), plan, statistic)
+}
+
+/// Samples, and how many neighbours are drawn together.
+type Blocks<'a> = (&'a [f64], usize);
+
+fn interval_of_two(
+    a: Blocks<'_>,
+    b: Blocks<'_>,
+    plan: Resampling,
+    statistic: impl Fn(f64, f64) -> f64,
+) -> Interval {
+    let mut drawn = Vec::new();
     resample(plan, |random| {
-        draw_blocks(a, lengths.0, &mut left, random);
-        draw_blocks(b, lengths.1, &mut right, random);
-        statistic(median(&left), median(&right))
+        let left = median_of_drawn(a, &mut drawn, random);
+        statistic(left, median_of_drawn(b, &mut drawn, random))
     })
 }
 
@@ -80,11 +82,6 @@ fn resample(plan: Resampling, mut once: impl FnMut(&mut OpRandom) -> f64) -> Int
     Interval { low: quantile_sorted(&values, outside), high: quantile_sorted(&values, 1.0 - outside) }
 }
 
-fn draw(from: &[f64], into: &mut Vec<f64>, random: &mut OpRandom) {
-    into.clear();
-    into.extend((0..from.len()).map(|_| from[random.below(from.len() as u64) as usize]));
-}
-
 fn draw_blocks(from: &[f64], length: usize, into: &mut Vec<f64>, random: &mut OpRandom) {
     into.clear();
     while into.len() < from.len() {
@@ -94,10 +91,10 @@ fn draw_blocks(from: &[f64], length: usize, into: &mut Vec<f64>, random: &mut Op
     }
 }
 
-/// Sorts what it is given, which the next draw overwrites anyway.
-fn median_in_place(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    quantile_sorted(values, 0.5)
+fn median_of_drawn((from, length): Blocks<'_>, drawn: &mut Vec<f64>, random: &mut OpRandom) -> f64 {
+    draw_blocks(from, length, drawn, random);
+    drawn.sort_by(f64::total_cmp);
+    quantile_sorted(drawn, 0.5)
 }
 
 #[cfg(test)]

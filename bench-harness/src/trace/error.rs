@@ -74,11 +74,6 @@ pub enum TraceError {
 }
 
 impl TraceError {
-    /// Damage at a place.
-    pub fn damaged(file: &Path, offset: u64, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        TraceError::Damaged { file: file.to_owned(), offset, expected: expected.into(), found: found.into() }
-    }
-
     /// A reading that failed.
     pub fn read(file: &Path, cause: io::Error) -> Self {
         TraceError::Read { file: file.to_owned(), cause }

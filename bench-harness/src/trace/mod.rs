@@ -1,6 +1,6 @@
 //! Traces: operations in a file, to be replayed on any engine, and the writing of such files.
 //!
-//! From the bottom up: `step` is one operation, `reader` and `writer` are our own format (`format`
+//! From the bottom up: `step` is one operation, `input` the bytes of a file, `reader` and `writer` are our own format (`format`
 //! draws its bytes), `twitter` and `rocksdb` read the formats of others, `sample` and `prefill` make
 //! one stream of operations into another, `open` finds out what a file is, `feed` deals the
 //! operations out to client threads, `recording` takes them from there. A file is read from its beginning
@@ -10,6 +10,7 @@ mod bytes;
 mod error;
 mod feed;
 mod format;
+mod input;
 mod open;
 mod prefill;
 mod reader;

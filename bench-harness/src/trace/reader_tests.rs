@@ -1,10 +1,8 @@
 //! Our own traces come back as they were written, and damage anywhere in them is an error.
 
-use std::path::Path;
-
 use super::*;
 use crate::trace::format::header;
-use crate::trace::step::{Action, Record};
+use crate::trace::step::{Action, Record, drain};
 use crate::trace::writer::Writer;
 
 /// Every kind of operation, with keys of any bytes.
@@ -38,18 +36,8 @@ fn written(steps: &[Step]) -> Vec<u8> {
 
 /// All operations, or those before the error.
 fn read(bytes: &[u8]) -> (Vec<Step>, Option<String>) {
-    let mut steps = Vec::new();
-    let mut reader = match Reader::new(Path::new("t.trace"), bytes) {
-        Ok(reader) => reader,
-        Err(error) => return (steps, Some(error.to_string())),
-    };
-    loop {
-        match reader.next() {
-            Ok(Some(step)) => steps.push(step),
-            Ok(None) => return (steps, None),
-            Err(error) => return (steps, Some(error.to_string())),
-        }
-    }
+    let (steps, _, error) = drain(Reader::new(Path::new("t.trace"), bytes));
+    (steps, error)
 }
 
 #[test]

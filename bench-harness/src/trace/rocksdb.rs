@@ -14,10 +14,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::bytes::{Cursor, Missing};
 use super::error::{TraceError, shown};
+use super::input::Input;
 use super::rocksdb_batch;
 use super::step::{Action, KEY_BYTES_MAX, PARTS_MAX, Source, Step};
 
@@ -39,9 +40,7 @@ const MULTI_GET: u8 = 13;
 /// Reads a trace record by record.
 #[derive(Debug)]
 pub struct RocksDb<R> {
-    file: PathBuf,
-    from: R,
-    offset: u64,
+    input: Input<R>,
     has_fields: bool,
     first_us: Option<u64>,
     ready: VecDeque<Step>,
@@ -59,9 +58,7 @@ impl<R: Read> RocksDb<R> {
     /// Begins with the first record. `file` is for messages.
     pub fn new(file: &Path, from: R) -> Result<RocksDb<R>, TraceError> {
         let mut trace = RocksDb {
-            file: file.to_owned(),
-            from,
-            offset: 0,
+            input: Input::new(file, from),
             has_fields: true,
             first_us: None,
             ready: VecDeque::new(),
@@ -72,7 +69,11 @@ impl<R: Read> RocksDb<R> {
         let payload = trace.payload(head.length)?;
         if head.kind != BEGIN || !payload.starts_with(MAGIC) {
             let expected = format!("a first record of type 1 with '{}'", MAGIC.escape_ascii());
-            return Err(trace.damaged(0, expected, format!("type {} with {}", head.kind, shown(&payload))));
+            return Err(trace.input.damaged(
+                0,
+                expected,
+                format!("type {} with {}", head.kind, shown(&payload)),
+            ));
         }
         let mut columns = payload.split(|byte| *byte == b'\t');
         let version = columns.nth(1).and_then(|column| column.strip_prefix(b"Trace Version: "));
@@ -81,26 +82,20 @@ impl<R: Read> RocksDb<R> {
             Some(b"0.1") => false,
             other => {
                 let found = shown(other.unwrap_or(&payload));
-                return Err(trace.damaged(HEAD_BYTES as u64, "trace version 0.1 or 0.2", found));
+                return Err(trace.input.damaged(HEAD_BYTES as u64, "trace version 0.1 or 0.2", found));
             }
         };
-        trace.offset += head.length;
         Ok(trace)
     }
 
     fn read_record(&mut self) -> Result<(), TraceError> {
-        let at = self.offset;
+        let at = self.input.offset;
         let head = self.head("a record, or the last one (type 2) that EndTrace writes")?;
         let payload = self.payload(head.length)?;
         let time_us = head.time_us.saturating_sub(*self.first_us.get_or_insert(head.time_us));
         let time_ns = time_us.saturating_mul(1_000);
         let missing = |missing: Missing| {
-            TraceError::damaged(
-                &self.file,
-                at + HEAD_BYTES as u64 + missing.at,
-                missing.expected,
-                missing.found,
-            )
+            self.input.damaged(at + HEAD_BYTES as u64 + missing.at, missing.expected, missing.found)
         };
         let mut actions = Vec::new();
         match head.kind {
@@ -129,17 +124,17 @@ impl<R: Read> RocksDb<R> {
             MULTI_GET => actions.push(Action::MultiRead { keys: keys_of(&payload).map_err(missing)? }),
             other => {
                 let expected = "a record of type 2 to 6 or 13 (a trace of queries, not of blocks or I/O)";
-                return Err(self.damaged(at + 8, expected, format!("type {other}")));
+                return Err(self.input.damaged(at + 8, expected, format!("type {other}")));
             }
         }
-        self.offset += head.length;
         self.ready.extend(actions.into_iter().map(|action| Step { time_ns, action }));
         Ok(())
     }
 
-    /// What stands before a payload; moves behind it.
+    /// What stands before a payload.
     fn head(&mut self, what: &str) -> Result<Head, TraceError> {
-        let bytes = self.bytes(HEAD_BYTES as u64, what)?;
+        let at = self.input.offset;
+        let bytes = self.input.bytes(HEAD_BYTES as u64, what)?;
         let mut cursor = Cursor::new(&bytes);
         let there = "thirteen bytes were read";
         let head = Head {
@@ -149,32 +144,13 @@ impl<R: Read> RocksDb<R> {
         };
         if head.length > PAYLOAD_BYTES_MAX {
             let expected = format!("a payload of at most {PAYLOAD_BYTES_MAX} bytes");
-            return Err(self.damaged(self.offset + 9, expected, head.length.to_string()));
+            return Err(self.input.damaged(at + 9, expected, head.length.to_string()));
         }
-        self.offset += HEAD_BYTES as u64;
         Ok(head)
     }
 
     fn payload(&mut self, length: u64) -> Result<Vec<u8>, TraceError> {
-        self.bytes(length, &format!("a payload of {length} bytes"))
-    }
-
-    /// Reads piece by piece, so that a wrong length takes no memory that the file does not fill.
-    fn bytes(&mut self, length: u64, what: &str) -> Result<Vec<u8>, TraceError> {
-        let mut bytes = Vec::new();
-        match (&mut self.from).take(length).read_to_end(&mut bytes) {
-            Ok(read) if read as u64 == length => Ok(bytes),
-            Ok(read) => Err(TraceError::CutOff {
-                file: self.file.clone(),
-                offset: self.offset + read as u64,
-                expected: what.to_owned(),
-            }),
-            Err(error) => Err(TraceError::read(&self.file, error)),
-        }
-    }
-
-    fn damaged(&self, offset: u64, expected: impl Into<String>, found: impl Into<String>) -> TraceError {
-        TraceError::damaged(&self.file, offset, expected, found)
+        self.input.bytes(length, &format!("a payload of {length} bytes"))
     }
 }
 

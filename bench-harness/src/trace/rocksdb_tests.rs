@@ -1,10 +1,8 @@
 //! RocksDB's traces: one that it wrote itself, and bytes made by hand after its source.
 
-use std::path::Path;
-
 use super::*;
 use crate::trace::bytes::push_varint;
-use crate::trace::step::Record;
+use crate::trace::step::{Record, drain};
 
 /// Written by RocksDB 11.8.1 itself, by a program that put, read, wrote a batch, removed, sought and read
 /// several keys between `StartTrace` and `EndTrace`.
@@ -12,18 +10,7 @@ const WRITTEN_BY_ROCKSDB: &[u8] = include_bytes!("rocksdb_11_8.trace");
 
 /// The steps, what was skipped, and the error behind them.
 fn read(bytes: &[u8]) -> (Vec<Step>, Vec<(&'static str, u64)>, Option<String>) {
-    let mut steps = Vec::new();
-    let mut trace = match RocksDb::new(Path::new("r.trace"), bytes) {
-        Ok(trace) => trace,
-        Err(error) => return (steps, Vec::new(), Some(error.to_string())),
-    };
-    loop {
-        match trace.next() {
-            Ok(Some(step)) => steps.push(step),
-            Ok(None) => return (steps, trace.skipped(), None),
-            Err(error) => return (steps, trace.skipped(), Some(error.to_string())),
-        }
-    }
+    drain(RocksDb::new(Path::new("r.trace"), bytes))
 }
 
 #[test]

@@ -91,3 +91,22 @@ pub trait Source: Send {
         Vec::new()
     }
 }
+
+/// For tests: all steps, what was skipped, and the error behind them.
+#[cfg(test)]
+pub fn drain(
+    source: Result<impl Source, TraceError>,
+) -> (Vec<Step>, Vec<(&'static str, u64)>, Option<String>) {
+    let mut steps = Vec::new();
+    let mut source = match source {
+        Ok(source) => source,
+        Err(error) => return (steps, Vec::new(), Some(error.to_string())),
+    };
+    loop {
+        match source.next() {
+            Ok(Some(step)) => steps.push(step),
+            Ok(None) => return (steps, source.skipped(), None),
+            Err(error) => return (steps, source.skipped(), Some(error.to_string())),
+        }
+    }
+}

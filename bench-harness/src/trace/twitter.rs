@@ -181,18 +181,12 @@ fn number(column: &[u8], max: u64, expected: &'static str) -> Result<u64, Wrong>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::step::drain;
 
     /// The steps of a text, and the error behind them.
     fn read(text: &str) -> (Vec<Step>, Option<String>) {
-        let mut source = Twitter::new(Path::new("cluster.csv"), text.as_bytes());
-        let mut steps = Vec::new();
-        loop {
-            match source.next() {
-                Ok(Some(step)) => steps.push(step),
-                Ok(None) => return (steps, None),
-                Err(error) => return (steps, Some(error.to_string())),
-            }
-        }
+        let (steps, _, error) = drain(Ok(Twitter::new(Path::new("cluster.csv"), text.as_bytes())));
+        (steps, error)
     }
 
     fn actions(text: &str) -> Vec<Action> {
