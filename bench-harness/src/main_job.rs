@@ -289,7 +289,7 @@ fn run_one(
     let result = run_phase(engine, job, &pool, ledger.as_ref(), &mut watch);
     watch.live.finish();
     let result = measured(job, result?)?;
-    let usage = watch.meter.stop(engine, job, &result);
+    let usage = watch.meter.stop(engine, &result.work(job));
     let report = phase_command::report(&arguments.engine, engine, job, result, usage, ledger.as_ref())?;
     if report.settle_s.is_some() {
         levels.sample(&engine.stats());

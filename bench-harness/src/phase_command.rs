@@ -114,7 +114,7 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
         live.finish();
     }
     let result = measured(job, result?)?;
-    let usage = watch.meter.stop(&*engine, job, &result);
+    let usage = watch.meter.stop(&*engine, &result.work(job));
     let mut report = report(&arguments.engine, &*engine, job, result, usage, ledger.as_ref())?;
     report.cooled_bytes = cooled_bytes;
     if let Some(warning) = report.steady_state.and_then(|state| state.warning()) {

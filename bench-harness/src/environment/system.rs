@@ -2,8 +2,9 @@
 //!
 //! Each function reads one or two files and returns a short text; "unknown" if it cannot.
 
-use std::fs;
 use std::path::Path;
+
+use rustix::process::{Resource, getrlimit};
 
 use crate::resources::Device;
 
@@ -41,21 +42,20 @@ pub fn device(dir: &Path) -> String {
     )
 }
 
-/// Open files and locked memory, soft and hard.
+/// Resource limits of this process, soft and hard.
 pub fn limits() -> String {
-    let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let parts: Vec<String> = ["Max open files", "Max locked memory", "Max address space", "Max processes"]
-        .into_iter()
-        .filter_map(|name| Some(format!("{} {}", &name[4..], limit(&text, name)?)))
-        .collect();
-    if parts.is_empty() { unknown() } else { parts.join(", ") }
-}
-
-/// `soft/hard` of one line of `/proc/self/limits`.
-fn limit(text: &str, name: &str) -> Option<String> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let mut words = line.split_whitespace();
-    Some(format!("{}/{}", words.next()?, words.next()?))
+    let limits = [
+        ("open files", Resource::Nofile),
+        ("locked memory", Resource::Memlock),
+        ("address space", Resource::As),
+        ("processes", Resource::Nproc),
+    ];
+    let shown = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    let parts = limits.map(|(name, resource)| {
+        let limit = getrlimit(resource);
+        format!("{name} {}/{}", shown(limit.current), shown(limit.maximum))
+    });
+    parts.join(", ")
 }
 
 /// Transparent huge pages, threads per core, clock and microcode.
@@ -95,15 +95,5 @@ mod tests {
     fn the_scheduler_in_use_is_the_one_in_brackets() {
         assert_eq!(chosen("none [mq-deadline] kyber bfq"), "mq-deadline");
         assert_eq!(chosen("none\n"), "none");
-    }
-
-    #[test]
-    fn limits_are_soft_and_hard() {
-        let text = "Limit                     Soft Limit           Hard Limit           Units\n\
-                    Max open files            1024                 524288               files\n\
-                    Max locked memory         unlimited            unlimited            bytes\n";
-        assert_eq!(limit(text, "Max open files").as_deref(), Some("1024/524288"));
-        assert_eq!(limit(text, "Max locked memory").as_deref(), Some("unlimited/unlimited"));
-        assert_eq!(limit(text, "Max stack size"), None);
     }
 }

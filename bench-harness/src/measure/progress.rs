@@ -26,16 +26,22 @@ pub struct Done {
     pub read_bytes: u64,
 }
 
+impl Done {
+    fn with(self, other: Done, of: impl Fn(u64, u64) -> u64) -> Done {
+        Done {
+            operations: of(self.operations, other.operations),
+            failures: of(self.failures, other.failures),
+            written_bytes: of(self.written_bytes, other.written_bytes),
+            read_bytes: of(self.read_bytes, other.read_bytes),
+        }
+    }
+}
+
 impl Sub for Done {
     type Output = Done;
 
     fn sub(self, earlier: Done) -> Done {
-        Done {
-            operations: self.operations - earlier.operations,
-            failures: self.failures - earlier.failures,
-            written_bytes: self.written_bytes - earlier.written_bytes,
-            read_bytes: self.read_bytes - earlier.read_bytes,
-        }
+        self.with(earlier, u64::sub)
     }
 }
 
@@ -43,12 +49,7 @@ impl Add for Done {
     type Output = Done;
 
     fn add(self, later: Done) -> Done {
-        Done {
-            operations: self.operations + later.operations,
-            failures: self.failures + later.failures,
-            written_bytes: self.written_bytes + later.written_bytes,
-            read_bytes: self.read_bytes + later.read_bytes,
-        }
+        self.with(later, u64::add)
     }
 }
 

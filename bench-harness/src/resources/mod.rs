@@ -13,10 +13,10 @@ mod process;
 mod usage;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, EngineStats};
-use crate::runner::{Job, PhaseResult};
+use crate::measure::Done;
 
 pub use cool::cool;
 pub use device::{Device, DeviceUsage};
@@ -58,6 +58,19 @@ struct Difference {
     engine: Vec<(&'static str, u64)>,
 }
 
+/// What a phase did, which its cost is related to.
+#[derive(Debug)]
+pub struct Work {
+    /// Operations, and keys and values written and read.
+    pub done: Done,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Keys and values of all records at its end, if none was deleted.
+    pub data_set_bytes: u64,
+    /// The fewest operations in a whole second, if it had one.
+    pub worst_second_ops: Option<u64>,
+}
+
 /// The counters at the start of a phase.
 #[derive(Debug)]
 pub struct Meter {
@@ -87,7 +100,7 @@ impl Meter {
     }
 
     /// Reads all counters again, right after the phase.
-    pub fn stop(self, engine: &dyn Engine, job: &Job, result: &PhaseResult) -> Usage {
+    pub fn stop(self, engine: &dyn Engine, work: &Work) -> Usage {
         let after = Reading::now(self.device.as_ref(), engine);
         let before = &self.before;
         let process = after.process.since(&before.process);
@@ -105,7 +118,7 @@ impl Meter {
             process,
         };
         let space_bytes = directory::allocated_bytes(&self.dir);
-        Usage::new(difference, space_bytes, self.peak_is_of_phase, job, result)
+        Usage::new(difference, space_bytes, self.peak_is_of_phase, work)
     }
 }
 

@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 
-use crate::runner::{Job, PhaseResult};
-
-use super::{DeviceUsage, Difference};
+use super::{DeviceUsage, Difference, Work};
 
 /// What a phase used. Ratios are left out where their denominator is too small to mean anything.
 #[derive(Debug, Clone, Serialize)]
@@ -71,17 +69,16 @@ impl Usage {
         difference: Difference,
         space_bytes: u64,
         rss_peak_is_of_phase: bool,
-        job: &Job,
-        result: &PhaseResult,
+        work: &Work,
     ) -> Usage {
         let Difference { process, others, device, engine } = difference;
         let cpu_us = process.cpu_us() as f64;
         let counter = |name: &str| engine.iter().find(|(known, _)| *known == name).map(|(_, n)| *n);
         let stalls = [counter("stall_us_total"), counter("slowdown_us_total")];
-        let (io, elapsed_us) = (process.io, result.elapsed.as_micros() as f64);
-        let data_set_bytes = result.records * job.record_bytes_mean();
+        let (io, elapsed_us) = (process.io, work.elapsed.as_micros() as f64);
+        let Work { done, data_set_bytes, worst_second_ops, .. } = *work;
         Usage {
-            cpu_us_per_operation: cpu_us / result.operations.max(1) as f64,
+            cpu_us_per_operation: cpu_us / done.operations.max(1) as f64,
             cpu_cores: cpu_us / elapsed_us.max(1.0),
             cpu_system_share: process.system_us as f64 / cpu_us.max(1.0),
             cpu_others_cores: others.map(|(others, _)| others),
@@ -94,10 +91,10 @@ impl Usage {
             read_bytes: io.map(|io| io.read_bytes),
             write_bytes: io.map(|io| io.write_bytes),
             device,
-            user_written_bytes: result.written_bytes,
-            user_read_bytes: result.read_bytes,
-            write_amplification: io.and_then(|io| ratio(io.write_bytes, result.written_bytes)),
-            read_amplification: io.and_then(|io| ratio(io.read_bytes, result.read_bytes)),
+            user_written_bytes: done.written_bytes,
+            user_read_bytes: done.read_bytes,
+            write_amplification: io.and_then(|io| ratio(io.write_bytes, done.written_bytes)),
+            read_amplification: io.and_then(|io| ratio(io.read_bytes, done.read_bytes)),
             space_bytes,
             data_set_bytes,
             space_amplification: ratio(space_bytes, data_set_bytes),
@@ -107,7 +104,7 @@ impl Usage {
             rss_peak_bytes: process.rss_peak_bytes,
             rss_peak_is_of_phase,
             rss_anonymous_bytes: process.rss_anonymous_bytes,
-            worst_second_ops: result.seconds.iter().min().copied(),
+            worst_second_ops,
         }
     }
 }

@@ -20,28 +20,11 @@ use crate::notice;
 /// Divides a page, so that no slot lies on two.
 const SLOT_BYTES: u64 = 32;
 const NOTE_BYTES: usize = 28;
-const NEVER: u32 = u32::MAX;
 /// Slots read at once.
 const PIECE: usize = 32_768;
 
-/// What is kept of one record; see `ledger` for what the fields mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Note {
-    /// The oldest version that may be read.
-    pub floor: u32,
-    /// The version of the next write, at least 1.
-    pub next: u32,
-    /// The newest version that means absence.
-    pub absent: Option<u32>,
-    /// Where versions that a crash has swallowed end.
-    pub swallowed: u32,
-    /// Writes acknowledged.
-    pub acknowledged: u32,
-    /// The first version of the last burst.
-    pub burst: u32,
-    /// The batch that the newest version belongs to; 0 for none.
-    pub batch: u32,
-}
+/// What is kept of one record, in the order of the file; the first is not 0.
+pub type Note = [u32; 7];
 
 /// The file.
 #[derive(Debug)]
@@ -93,30 +76,20 @@ impl Kept {
 }
 
 fn encode(note: Note) -> [u8; NOTE_BYTES] {
-    let absent = note.absent.unwrap_or(NEVER);
-    let words = [note.next, note.floor, absent, note.swallowed, note.acknowledged, note.burst, note.batch];
     let mut bytes = [0; NOTE_BYTES];
-    for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+    for (place, word) in bytes.chunks_exact_mut(4).zip(note) {
         place.copy_from_slice(&word.to_le_bytes());
     }
     bytes
 }
 
 fn decode(slot: &[u8]) -> Option<Note> {
-    let word = |index: usize| {
-        let bytes = slot.get(4 * index..4 * index + 4)?;
-        Some(u32::from_le_bytes(bytes.try_into().expect("a range of four is four bytes")))
-    };
-    let note = Note {
-        next: word(0)?,
-        floor: word(1)?,
-        absent: word(2).filter(|version| *version != NEVER),
-        swallowed: word(3)?,
-        acknowledged: word(4)?,
-        burst: word(5)?,
-        batch: word(6)?,
-    };
-    (note.next > 0).then_some(note)
+    let bytes: &[u8; NOTE_BYTES] = slot.first_chunk()?;
+    let mut note = [0; 7];
+    for (word, place) in note.iter_mut().zip(bytes.chunks_exact(4)) {
+        *word = u32::from_le_bytes(place.try_into().expect("the chunks are of four bytes"));
+    }
+    (note[0] > 0).then_some(note)
 }
 
 #[cfg(test)]
@@ -126,17 +99,8 @@ mod tests {
     #[test]
     fn slots_are_found_again_also_in_a_second_piece_and_between_holes() {
         let kept = Kept::new(tempfile::tempfile().unwrap());
-        let note = |next| Note {
-            floor: 3,
-            next,
-            absent: Some(7),
-            swallowed: 9,
-            acknowledged: 11,
-            burst: 13,
-            batch: 15,
-        };
-        let written =
-            [(0, note(1)), (PIECE as u64 - 1, note(2)), (PIECE as u64 + 5, Note { absent: None, ..note(3) })];
+        let note = |next| [next, 3, 7, 9, 11, 13, 15];
+        let written = [(0, note(1)), (PIECE as u64 - 1, note(2)), (PIECE as u64 + 5, note(3))];
         written.iter().for_each(|(number, note)| kept.write(*number, *note));
         kept.write(0, note(4));
         let mut found = Vec::new();

@@ -30,6 +30,9 @@ use super::kept::{Kept, Note};
 /// Locks are shared by every 1024th record.
 const STRIPES: u64 = 1024;
 
+/// Stands for no version in a note.
+const NEVER: u32 = u32::MAX;
+
 /// What is known of one record. The default is a record that is not there.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -62,19 +65,12 @@ impl Default for Entry {
 impl Entry {
     /// What outlives the process; nobody is writing any more when it is read.
     fn note(&self) -> Note {
-        Note {
-            floor: self.floor,
-            next: self.next,
-            absent: self.absent,
-            swallowed: self.swallowed,
-            acknowledged: self.acknowledged,
-            burst: self.burst,
-            batch: self.batch,
-        }
+        let absent = self.absent.unwrap_or(NEVER);
+        [self.next, self.floor, absent, self.swallowed, self.acknowledged, self.burst, self.batch]
     }
 
-    fn from_note(note: Note) -> Entry {
-        let Note { floor, next, absent, swallowed, acknowledged, burst, batch } = note;
+    fn from_note([next, floor, absent, swallowed, acknowledged, burst, batch]: Note) -> Entry {
+        let absent = Some(absent).filter(|version| *version != NEVER);
         Entry { floor, next, burst, absent, writers: 0, swallowed, acknowledged, batch }
     }
 

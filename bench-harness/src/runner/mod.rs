@@ -37,7 +37,8 @@ use std::time::Duration;
 use crate::engine::{Engine, EngineResult, EngineStats};
 use crate::generator::{AcknowledgedCounter, Stream};
 use crate::interrupt;
-use crate::measure::{Row, RowSummary, summarize};
+use crate::measure::{Done, Row, RowSummary, summarize};
+use crate::resources::Work;
 use crate::trace::{Ending, Feed, Recording, Replay};
 use crate::workload::{Arrivals, Pool, RecordBuilder, Workload};
 
@@ -271,6 +272,19 @@ impl PhaseResult {
     pub fn errors(&self) -> u64 {
         let calls = self.rows.iter().filter(|row| row.row != Row::ReadModifyWrite.name());
         calls.map(|row| row.errors).sum()
+    }
+
+    /// What the phase's cost is related to.
+    pub fn work(&self, job: &Job) -> Work {
+        let done = Done {
+            operations: self.operations,
+            failures: self.errors(),
+            written_bytes: self.written_bytes,
+            read_bytes: self.read_bytes,
+        };
+        let worst_second_ops = self.seconds.iter().min().copied();
+        let data_set_bytes = self.records * job.record_bytes_mean();
+        Work { done, elapsed: self.elapsed, data_set_bytes, worst_second_ops }
     }
 
     /// Operations a second.
