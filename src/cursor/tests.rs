@@ -90,7 +90,7 @@ impl World {
         self.reads += 1;
         let is_it = |(table, _): &&(Arc<Table>, Vec<u8>)| Arc::ptr_eq(table, &needed.table);
         let (table, bytes) = self.tables.iter().find(is_it).expect("a table of this world");
-        let block = Arc::new(read_block(table, bytes, needed.block_no).expect("intact"));
+        let block = read_block(table, bytes, needed.block_no).expect("intact");
         table.admit(needed.block_no, Arc::clone(&block));
         block
     }

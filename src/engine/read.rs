@@ -80,14 +80,9 @@ impl BlockReader {
         let NeedsBlock { table, block_no } = needed;
         let (offset, len) = table.block_location(*block_no);
         let mut bytes = vec![0; len];
-        let path = table.file().path();
         let read = self.io.read_at(table.file(), offset, &mut bytes);
-        let read = read.map_err(|e| Error::io("read", path, Some(offset), e))?;
-        if read < len {
-            let (expected, found) = (offset + len as u64, offset + read as u64);
-            return Err(Error::corruption(path, found, "length of the file", expected, found));
-        }
-        let block = Arc::new(table.parse_block(*block_no, bytes)?);
+        bytes.truncate(read.map_err(|e| Error::io("read", table.file().path(), Some(offset), e))?);
+        let block = table.decode_block(*block_no, bytes)?;
         table.admit(*block_no, Arc::clone(&block));
         Ok(block)
     }

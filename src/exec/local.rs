@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -59,8 +60,18 @@ impl Local {
         self.0.spawned.borrow_mut().push_back(Box::pin(task));
     }
 
-    /// Submits an operation; it runs even if the returned future is dropped.
-    pub(crate) fn submit(&self, op: Op) -> Submitted {
+    /// Begins to fill `buffer` from `offset` on. The read goes on even if the returned future is dropped.
+    pub(crate) fn begin_read(&self, file: &File, offset: u64, buffer: Buffer) -> Reading {
+        Reading(self.submit(Op::Read { file: file.clone(), offset, buffer }))
+    }
+
+    /// Begins to write all of `data`; with `durable`, it ends when the device has it. The write goes on even
+    /// if the returned future is dropped.
+    pub(crate) fn begin_write(&self, file: &File, offset: u64, data: Data, durable: bool) -> Writing {
+        Writing(self.submit(Op::Write { file: file.clone(), offset, data, durable }))
+    }
+
+    fn submit(&self, op: Op) -> Submitted {
         let token = self.0.operations.borrow_mut().insert(Operation::Waiting(None));
         self.0.queue.borrow_mut().submit(token, op);
         Submitted { local: self.clone(), token }
@@ -68,20 +79,16 @@ impl Local {
 
     /// Reads up to `len` bytes; fewer only at the end of the file.
     pub(crate) async fn read(&self, file: &File, offset: u64, len: usize) -> Result<Buffer> {
-        let buffer = Buffer::with_capacity(len);
-        let done = self.submit(Op::Read { file: file.clone(), offset, buffer }).await;
-        done.result.map_err(|e| Error::io("read", file.path(), Some(offset), e))?;
-        let Op::Read { mut buffer, .. } = done.op else { unreachable!("a read completes as a read") };
+        let read = self.begin_read(file, offset, Buffer::with_capacity(len)).await;
+        let mut buffer = read.map_err(|e| Error::io("read", file.path(), Some(offset), e))?;
         buffer.truncate(len);
         Ok(buffer)
     }
 
     /// Writes all of `data`; with `durable`, the device has it when this returns.
     pub(crate) async fn write(&self, file: &File, offset: u64, data: Data, durable: bool) -> Result<()> {
-        let op = Op::Write { file: file.clone(), offset, data, durable };
-        let done = self.submit(op).await;
-        done.result.map_err(|e| Error::io("write", file.path(), Some(offset), e))?;
-        Ok(())
+        let written = self.begin_write(file, offset, data, durable).await;
+        written.map_err(|e| Error::io("write", file.path(), Some(offset), e))
     }
 
     /// Makes a file's writes, or a directory's names, durable.
@@ -126,10 +133,9 @@ impl Local {
     }
 
     /// Removes a file.
-    pub(crate) async fn remove(&self, dir: &Dir, name: String) -> Result<()> {
-        let done = self.submit(Op::Remove { dir: dir.clone(), name }).await;
-        let Op::Remove { dir, name } = done.op else { unreachable!("a removal completes as one") };
-        done.result.map_err(|e| Error::io("remove", &dir.path_of(&name), None, e))?;
+    pub(crate) async fn remove(&self, dir: &Dir, name: &str) -> Result<()> {
+        let done = self.submit(Op::Remove { dir: dir.clone(), name: name.to_owned() }).await;
+        done.result.map_err(|e| Error::io("remove", &dir.path_of(name), None, e))?;
         Ok(())
     }
 
@@ -172,8 +178,30 @@ impl Local {
     }
 }
 
+/// A read in flight; ends with its buffer, filled up to its capacity or to the end of the file.
+pub(crate) struct Reading(Submitted);
+
+impl Future for Reading {
+    type Output = io::Result<Buffer>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<Buffer>> {
+        Pin::new(&mut self.0).poll(context).map(|done| done.result.map(|_| done.op.into_buffer()))
+    }
+}
+
+/// A write in flight.
+pub(crate) struct Writing(Submitted);
+
+impl Future for Writing {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll(context).map(|done| done.result.map(drop))
+    }
+}
+
 /// An operation in flight; ends with its completion.
-pub(crate) struct Submitted {
+struct Submitted {
     local: Local,
     token: u64,
 }
@@ -188,11 +216,10 @@ impl Future for Submitted {
                 *waker = Some(context.waker().clone());
                 Poll::Pending
             }
-            Some(Operation::Done(_)) => match operations.remove(self.token) {
+            _ => match operations.remove(self.token) {
                 Some(Operation::Done(done)) => Poll::Ready(done),
-                _ => unreachable!("the slot was just seen done"),
+                _ => unreachable!("polled after completion"),
             },
-            Some(Operation::Abandoned) | None => unreachable!("polled after completion"),
         }
     }
 }

@@ -21,7 +21,7 @@ mod timers;
 pub(crate) use block_on::block_on;
 pub(crate) use cores::Cores;
 pub(crate) use event::Event;
-pub(crate) use local::{Local, Submitted};
+pub(crate) use local::{Local, Reading, Writing};
 pub(crate) use reply::{Promise, Reply, reply};
 #[cfg(feature = "sim")]
 pub(crate) use stepped::Stepped;

@@ -62,7 +62,7 @@ impl Directory {
 
     /// Removes a file. A missing one is not an error.
     pub(crate) async fn remove(&self, local: &Local, kind: FileKind) -> Result<()> {
-        local.remove(&self.dir, kind.name()).await
+        local.remove(&self.dir, &kind.name()).await
     }
 
     /// Removes a file that nothing needs any more, now or later. Its name is never used again.

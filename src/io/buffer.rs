@@ -32,6 +32,11 @@ impl Buffer {
         Self { pointer, len: 0, capacity }
     }
 
+    /// A buffer that holds nothing and takes no memory.
+    pub(crate) fn empty() -> Self {
+        Self { pointer: NonNull::dangling(), len: 0, capacity: 0 }
+    }
+
     fn layout(capacity: usize) -> Layout {
         Layout::from_size_align(capacity, SECTOR).expect("capacity is far below isize::MAX")
     }
@@ -110,8 +115,10 @@ impl DerefMut for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: allocated in `with_capacity` with this very layout, freed once.
-        unsafe { alloc::dealloc(self.pointer.as_ptr(), Self::layout(self.capacity)) };
+        if self.capacity > 0 {
+            // SAFETY: allocated in `with_capacity` with this very layout, freed once.
+            unsafe { alloc::dealloc(self.pointer.as_ptr(), Self::layout(self.capacity)) };
+        }
     }
 }
 
@@ -138,6 +145,12 @@ mod tests {
         assert_eq!(buffer.room(), 2 * SECTOR - 2);
         buffer.clear();
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn an_empty_buffer_has_no_room_and_can_be_read() {
+        let buffer = Buffer::empty();
+        assert_eq!((buffer.capacity(), buffer.room(), &buffer[..]), (0, 0, &b""[..]));
     }
 
     #[test]

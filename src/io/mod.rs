@@ -134,6 +134,18 @@ pub(crate) enum Op {
     },
 }
 
+impl Op {
+    /// The buffer that a read has filled; an empty one for all others.
+    pub(crate) fn into_buffer(self) -> Buffer {
+        match self {
+            Self::Read { buffer, .. } => buffer,
+            Self::Write { .. } | Self::Sync { .. } | Self::Allocate { .. } | Self::Remove { .. } => {
+                Buffer::empty()
+            }
+        }
+    }
+}
+
 /// An operation that has ended. Its buffers come back inside `op`.
 #[derive(Debug)]
 pub(crate) struct Completion {

@@ -1,7 +1,7 @@
 //! An open table: footer, index and filter in memory, and slots for its cached blocks.
 //!
 //! It does no I/O. To read a block the caller looks into the cache, else reads the bytes at
-//! [`Table::block_location`], has them checked by [`Table::parse_block`] and offers the block to the
+//! [`Table::block_location`], has them decoded by [`Table::decode_block`] and offers the block to the
 //! cache with [`Table::admit`]. Shared as `Arc`; dropping the last one gives the cached bytes back.
 
 use crate::base::sync::epoch::Guard;
@@ -173,16 +173,18 @@ impl Table {
         (range.start, (range.end - range.start) as usize)
     }
 
-    /// Checks the bytes read at a block's location; fewer than its length means the file is too short.
+    /// The block whose bytes were read at its location. Whoever reads blocks, and in whatever way, comes here.
     ///
     /// # Errors
-    /// `Corruption` if they are not the bytes that were written there.
-    pub(crate) fn parse_block(&self, block_no: usize, bytes: Vec<u8>) -> Result<Block> {
+    /// `Corruption` if they are not the bytes that were written there, or fewer: then the file is too short.
+    pub(crate) fn decode_block(&self, block_no: usize, bytes: Vec<u8>) -> Result<Arc<Block>> {
         let (offset, len) = self.block_location(block_no);
-        if bytes.len() != len {
-            return Err(Error::corruption(self.file.path(), offset, "table block length", len, bytes.len()));
+        assert!(bytes.len() <= len, "no more is read than the block's bytes");
+        if bytes.len() < len {
+            let (expected, found) = (offset + len as u64, offset + bytes.len() as u64);
+            return Err(Error::corruption(self.file.path(), found, "length of the file", expected, found));
         }
-        Block::parse(self.file.path(), offset, self.id, bytes)
+        Block::parse(self.file.path(), offset, self.id, bytes).map(Arc::new)
     }
 
     /// The block, if it is cached, for as long as the guard (one of `epoch::pin`).

@@ -93,9 +93,9 @@ pub(crate) fn open(bytes: &[u8], cache: &Arc<BlockCache>) -> Result<Table> {
     Table::new(file, FILE_ID, footer, &index, filter, cache)
 }
 
-pub(crate) fn read_block(table: &Table, bytes: &[u8], block_no: usize) -> Result<Block> {
+pub(crate) fn read_block(table: &Table, bytes: &[u8], block_no: usize) -> Result<Arc<Block>> {
     let (offset, len) = table.block_location(block_no);
-    table.parse_block(block_no, bytes[offset as usize..][..len].to_vec())
+    table.decode_block(block_no, bytes[offset as usize..][..len].to_vec())
 }
 
 /// Opens the table and walks all of it.
@@ -103,7 +103,7 @@ fn read_all(bytes: &[u8]) -> Result<Entries> {
     let table = open(bytes, &Arc::new(Cache::new(0)))?;
     let mut entries = Vec::new();
     for block_no in 0..table.block_count() {
-        let mut cursor = BlockCursor::new(Arc::new(read_block(&table, bytes, block_no)?));
+        let mut cursor = BlockCursor::new(read_block(&table, bytes, block_no)?);
         cursor.seek_to_start(Direction::Forward);
         while cursor.is_valid() {
             entries.push((cursor.key().to_vec(), cursor.tag(), cursor.value().to_vec()));
@@ -126,7 +126,7 @@ fn lookup(table: &Table, bytes: &[u8], key: &[u8], seqno: SeqNo) -> Option<(Tag,
     if let Some(block) = table.cached_block(block_no, &guard) {
         return found(block);
     }
-    let block = Arc::new(read_block(table, bytes, block_no).expect("intact"));
+    let block = read_block(table, bytes, block_no).expect("intact");
     table.admit(block_no, Arc::clone(&block));
     found(&block)
 }
@@ -225,7 +225,7 @@ fn cursors_go_both_ways_from_everywhere() {
     let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 1 << 20, filter_bits_per_key: 10 });
     let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
     assert_eq!(table.block_count(), 1);
-    let block = Arc::new(read_block(&table, &bytes, 0).expect("intact"));
+    let block = read_block(&table, &bytes, 0).expect("intact");
     let mut cursor = BlockCursor::new(Arc::clone(&block));
     assert!(!cursor.is_valid());
     let at = |cursor: &BlockCursor| {
@@ -284,9 +284,9 @@ fn blocks_in_each_others_place_are_found_out() {
     let ((a, len), (b, _)) = (table.block_location(0), table.block_location(1));
     let first = bytes[a as usize..][..len].to_vec();
     let second = bytes[b as usize..][..len].to_vec();
-    assert!(table.parse_block(0, first.clone()).is_ok());
-    assert!(table.parse_block(0, second).is_err());
-    assert!(table.parse_block(0, first[..len - 1].to_vec()).is_err());
+    assert!(table.decode_block(0, first.clone()).is_ok());
+    assert!(table.decode_block(0, second).is_err());
+    assert!(table.decode_block(0, first[..len - 1].to_vec()).is_err());
     assert!(Block::parse(table.file().path(), a, FILE_ID.next(), first).is_err());
 }
 

@@ -71,7 +71,7 @@ async fn seek(local: &Local, mut cursor: TableCursor, bound: &[u8]) -> Result<Op
     while let Err(NeedsBlock { table, block_no }) = moved {
         let (offset, len) = table.block_location(block_no);
         let bytes = local.read(table.file(), offset, len).await?;
-        moved = cursor.supply(Arc::new(table.parse_block(block_no, bytes.to_vec())?));
+        moved = cursor.supply(table.decode_block(block_no, bytes.to_vec())?);
     }
     Ok(cursor.entry().map(|entry| entry.key.to_vec()))
 }

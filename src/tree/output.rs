@@ -14,9 +14,9 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
-use crate::exec::Local;
+use crate::exec::{Local, Writing};
 use crate::files::{Directory, FileKind};
-use crate::io::{Buffer, Data, File, Op, OpenMode};
+use crate::io::{Buffer, Data, File, OpenMode};
 use crate::table::{Builder, Table};
 
 /// Pieces in flight: enough to keep the device busy while the next is built.
@@ -49,7 +49,7 @@ pub(crate) struct TableWriter {
     id: FileId,
     builder: Builder,
     offset: u64,
-    in_flight: VecDeque<crate::exec::Submitted>,
+    in_flight: VecDeque<Writing>,
     /// Seqnos of the first and last snapshots that need entries which nobody else sees, with the bytes
     /// of those.
     pins: BTreeMap<(SeqNo, SeqNo), u64>,
@@ -95,16 +95,13 @@ impl TableWriter {
         }
         let offset = self.offset;
         self.offset += piece.len() as u64;
-        let op = Op::Write { file: self.file.clone(), offset, data: Data::Owned(piece), durable: false };
-        self.in_flight.push_back(local.submit(op));
+        self.in_flight.push_back(local.begin_write(&self.file, offset, Data::Owned(piece), false));
         Ok(())
     }
 
     async fn wait_oldest(&mut self) -> Result<()> {
         let Some(oldest) = self.in_flight.pop_front() else { return Ok(()) };
-        let done = oldest.await;
-        done.result.map_err(|e| Error::io("write", self.file.path(), None, e))?;
-        Ok(())
+        oldest.await.map_err(|e| Error::io("write", self.file.path(), None, e))
     }
 
     /// Completes, syncs and opens the file.

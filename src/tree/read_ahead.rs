@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use crate::base::error::{Error, Result};
 use crate::base::limits::SECTOR;
 use crate::base::sync::Arc;
-use crate::exec::{Local, Submitted};
-use crate::io::{Buffer, Op};
+use crate::exec::{Local, Reading};
+use crate::io::Buffer;
 use crate::table::{Block, Table};
 
 /// Adjacent blocks read at once, in bytes; a larger block is read alone.
@@ -18,7 +18,7 @@ const CHUNK_LEN: usize = 256 << 10;
 struct Chunk {
     first_block: usize,
     behind: usize,
-    read: Submitted,
+    read: Reading,
 }
 
 /// Blocks of a table from one on.
@@ -65,26 +65,22 @@ impl ReadAhead {
         }
         // A buffer holds whole sectors; what is read beyond the chunk is cut off.
         let buffer = Buffer::with_capacity(len.next_multiple_of(SECTOR));
-        let op = Op::Read { file: self.table.file().clone(), offset: start, buffer };
-        self.ahead = Some(Chunk { first_block, behind, read: local.submit(op) });
+        let read = local.begin_read(self.table.file(), start, buffer);
+        self.ahead = Some(Chunk { first_block, behind, read });
         self.next_block = behind;
     }
 
     async fn take_chunk(&mut self, local: &Local) -> Result<()> {
         let Some(chunk) = self.ahead.take() else { return Ok(()) };
-        let done = chunk.read.await;
+        let read = chunk.read.await;
         let (start, _) = self.table.block_location(chunk.first_block);
-        let path = self.table.file().path();
-        done.result.map_err(|e| Error::io("read", path, Some(start), e))?;
-        let Op::Read { buffer, .. } = done.op else { unreachable!("a read completes as a read") };
-        for number in chunk.first_block..chunk.behind {
-            let (offset, len) = self.table.block_location(number);
+        let buffer = read.map_err(|e| Error::io("read", self.table.file().path(), Some(start), e))?;
+        for block_no in chunk.first_block..chunk.behind {
+            let (offset, len) = self.table.block_location(block_no);
             let from = (offset - start) as usize;
-            let Some(bytes) = buffer.get(from..from + len) else {
-                let (expected, found) = (offset + len as u64, start + buffer.len() as u64);
-                return Err(Error::corruption(path, found, "length of the file", expected, found));
-            };
-            self.ready.push_back((number, Arc::new(self.table.parse_block(number, bytes.to_vec())?)));
+            // Where the file is too short, as much as there is.
+            let bytes = &buffer[from.min(buffer.len())..(from + len).min(buffer.len())];
+            self.ready.push_back((block_no, self.table.decode_block(block_no, bytes.to_vec())?));
         }
         self.ask(local);
         Ok(())
