@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use rabi::{FileStats, Stats};
 
 use crate::pending::What;
-use crate::scene::Scene;
 use crate::settle::SETTLING;
+use crate::simulation::Simulation;
 
 /// Bytes that an entry costs beside key and value: lengths, tag, restart, filter, shares of trailers.
 const ENTRY_COST: usize = 64;
@@ -23,10 +23,10 @@ fn files(stats: &Stats) -> impl Iterator<Item = &FileStats> {
     stats.partitions.iter().filter_map(|(_, file)| file.as_ref())
 }
 
-impl Scene {
-    /// With nobody reading and no trouble since the opening.
+impl Simulation {
+    /// With nobody reading and no faults since the opening.
     pub(crate) fn check_amounts(&self) {
-        if self.judge.borrow().damaged || self.judge.borrow().poisoned {
+        if self.run.judge.borrow().damaged || self.run.judge.borrow().poisoned {
             return;
         }
         self.let_callers_go();
@@ -45,8 +45,8 @@ impl Scene {
     }
 
     fn compact(&self) {
-        let upto = self.model.borrow().visible();
-        self.callers[0].borrow_mut().begin(self, What::Compact { upto }, self.db().compact_async());
+        let upto = self.run.model.borrow().visible();
+        self.callers[0].borrow_mut().begin(&self.run, What::Compact { upto }, self.db().compact_async());
         self.wait();
     }
 
@@ -61,7 +61,7 @@ impl Scene {
 
     /// After compacting, files hold each key that has a value once and nothing else.
     fn check_space(&self) {
-        let model = self.model.borrow();
+        let model = self.run.model.borrow();
         let live = model.prefix(b"", model.visible());
         let stats = self.db().stats();
         let entries = files(&stats).map(|file| file.entries).sum::<u64>();
@@ -81,11 +81,11 @@ impl Scene {
         let mut homes = BTreeSet::new();
         for caller in self.callers.iter().take(2) {
             let mut caller = caller.borrow_mut();
-            let entries = caller.draw_entry(self);
+            let entries = caller.draw_entry(&self.run);
             for (key, _) in &entries {
                 homes.insert(before.partitions.partition_point(|(lower, _)| lower <= key));
             }
-            caller.write(self, &self.db(), entries);
+            caller.write(&self.run, &self.db(), entries);
         }
         self.wait();
         self.compact();

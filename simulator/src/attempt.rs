@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::bugs::Planted;
 use crate::figures::Figures;
 use crate::parameters::Parameters;
-use crate::run::{run, world_of};
-use crate::scene::Scene;
+use crate::rounds::{play, world_of};
+use crate::simulation::Simulation;
 
 /// Longest time a run may take, far above what the slowest does: one that takes longer computes
 /// for ever, or waits for something that only it could do.
@@ -62,7 +62,7 @@ pub(crate) fn catch_panics() {
 pub(crate) fn attempt(parameters: &Parameters, events: usize) -> Verdict {
     let (sender, verdicts) = mpsc::channel();
     let theirs = parameters.clone();
-    let body = move || drop(sender.send(play(&theirs, events)));
+    let body = move || drop(sender.send(attempt_here(&theirs, events)));
     let name = format!("{THREAD} {}", parameters.seed);
     let thread = std::thread::Builder::new().name(name).stack_size(4 << 20).spawn(body);
     let thread = thread.expect("the system gives a thread");
@@ -83,19 +83,19 @@ pub(crate) fn attempt(parameters: &Parameters, events: usize) -> Verdict {
     }
 }
 
-fn play(parameters: &Parameters, events: usize) -> Verdict {
+fn attempt_here(parameters: &Parameters, events: usize) -> Verdict {
     let world = world_of(parameters);
     Planted::plant(parameters.plant, &world);
     world.keep_trace(events);
-    let scene = Scene::new(parameters, world.clone());
-    let ended = catch_unwind(AssertUnwindSafe(|| run(&scene)));
+    let simulation = Simulation::new(parameters, world.clone());
+    let ended = catch_unwind(AssertUnwindSafe(|| play(&simulation)));
     let (figures, failure) = match ended {
         Ok(figures) => (figures, None),
         Err(_) => {
             let text = PANIC.take().unwrap_or_else(|| "a panic that left no text".into());
-            world.set_interlude(None);
+            world.set_read_hook(None);
             // What a panic left half done is not taken apart: that might panic again.
-            std::mem::forget(scene);
+            std::mem::forget(simulation);
             (Figures { runs: 1, ..Figures::default() }, Some(text))
         }
     };

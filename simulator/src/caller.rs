@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use rabi::{Db, Durability, Error, KEY_LEN_MAX, WriteBatch, WriteOptions};
 
+use crate::checks::check_stats;
+use crate::cursors::HeldCursor;
 use crate::model::Entry;
-use crate::moving::HeldCursor;
 use crate::pending::{Pending, What};
 use crate::random::Random;
 use crate::reading::{
     HeldRange, HeldSnapshot, Reading, Walk, Way, check_get, check_presence, check_snapshot_get, read_range,
 };
-use crate::scene::Scene;
+use crate::run::Run;
 use crate::workload::{Mix, batch_of, show_key};
 
 const RANGES_MAX: usize = 2;
@@ -51,118 +52,118 @@ impl Caller {
     }
 
     /// Begins the next operation; those that need no core end at once.
-    pub(crate) fn act(&mut self, scene: &Scene, db: &Db) {
+    pub(crate) fn act(&mut self, run: &Run, db: &Db) {
         match self.random.weighted(&self.mix.weights) {
             0 => {
-                let entries = scene.workload.single(&mut self.random, &self.mix);
-                self.write(scene, db, entries);
+                let entries = run.workload.single(&mut self.random, &self.mix);
+                self.write(run, db, entries);
             }
             1 => {
-                let entries = scene.workload.batch(&mut self.random, &self.mix);
-                self.write(scene, db, entries);
+                let entries = run.workload.batch(&mut self.random, &self.mix);
+                self.write(run, db, entries);
             }
             2 => {
-                let entries = scene.workload.large(&mut self.random);
-                self.write(scene, db, entries);
+                let entries = run.workload.large(&mut self.random);
+                self.write(run, db, entries);
             }
-            3 => self.get(scene, db),
-            4 => self.range(scene, db),
-            5 => self.snapshot(scene, db),
+            3 => self.get(run, db),
+            4 => self.range(run, db),
+            5 => self.snapshot(run, db),
             6 => {
-                let upto = scene.model.borrow().visible();
+                let upto = run.model.borrow().visible();
                 match self.random.below(3) {
-                    0 => self.begin(scene, What::Flush { upto }, db.flush_async()),
-                    1 => self.begin(scene, What::Sync { upto }, db.sync_async()),
+                    0 => self.begin(run, What::Flush { upto }, db.flush_async()),
+                    1 => self.begin(run, What::Sync { upto }, db.sync_async()),
                     _ => {
                         let empty = WriteBatch::new();
                         let power = WriteOptions::new().durability(Durability::Power);
-                        self.begin(scene, What::Sync { upto }, db.write_async(empty, power));
+                        self.begin(run, What::Sync { upto }, db.write_async(empty, power));
                     }
                 }
             }
             7 => {
-                let upto = scene.model.borrow().visible();
-                self.begin(scene, What::Compact { upto }, db.compact_async());
+                let upto = run.model.borrow().visible();
+                self.begin(run, What::Compact { upto }, db.compact_async());
             }
-            8 => scene.check_stats(db),
-            9 => scene.open_twice(),
-            _ => self.refused_write(scene, db),
+            8 => check_stats(run, db),
+            9 => Self::open_twice(run),
+            _ => self.refused_write(run, db),
         }
         if self.random.chance(self.mix.pauses) {
             let pause_us = self.random.magnitude(4_000_000) as u64;
-            self.wakes_at = scene.world.now() + Duration::from_micros(pause_us);
+            self.wakes_at = run.world.now() + Duration::from_micros(pause_us);
         }
     }
 
     pub(crate) fn begin(
         &mut self,
-        scene: &Scene,
+        run: &Run,
         what: What,
         future: impl Future<Output = rabi::Result<()>> + 'static,
     ) {
-        let was_refused = scene.judge.borrow().poisoned;
-        let pending = Pending::new(what, scene.world.now(), was_refused, future);
-        scene.note(format_args!("caller {} begins {}", self.number, pending.name()));
+        let was_refused = run.judge.borrow().poisoned;
+        let pending = Pending::new(what, run.world.now(), was_refused, future);
+        run.note(format_args!("caller {} begins {}", self.number, pending.name()));
         self.pending = Some(pending);
     }
 
     /// Begins a write of the kind that the mix favours, or of the kind that the options of the opening say.
-    pub(crate) fn write(&mut self, scene: &Scene, db: &Db, entries: Vec<Entry>) {
+    pub(crate) fn write(&mut self, run: &Run, db: &Db, entries: Vec<Entry>) {
         let power = self.random.chance(self.mix.power);
         let (durability, options) = if self.random.chance(25) {
-            (scene.durability.get(), WriteOptions::new())
+            (run.durability.get(), WriteOptions::new())
         } else {
             let durability = if power { Durability::Power } else { Durability::Process };
             (durability, WriteOptions::new().durability(durability))
         };
         let future = db.write_async(batch_of(&entries), options);
-        self.begin(scene, What::Write { entries, durability, last: None }, future);
+        self.begin(run, What::Write { entries, durability, last: None }, future);
     }
 
     /// A batch of this caller's with one entry, not begun.
-    pub(crate) fn draw_entry(&mut self, scene: &Scene) -> Vec<Entry> {
-        scene.workload.single(&mut self.random, &self.mix)
+    pub(crate) fn draw_entry(&mut self, run: &Run) -> Vec<Entry> {
+        run.workload.single(&mut self.random, &self.mix)
     }
 
-    fn get(&mut self, scene: &Scene, db: &Db) {
-        let key = scene.workload.key(&mut self.random);
+    fn get(&mut self, run: &Run, db: &Db) {
+        let key = run.workload.key(&mut self.random);
         if !self.snapshots.is_empty() && self.random.chance(40) {
             let held = &self.snapshots[self.random.below(self.snapshots.len())];
-            check_snapshot_get(scene, held, &key);
+            check_snapshot_get(run, held, &key);
         } else if self.random.chance(30) {
-            check_presence(scene, db, &key);
+            check_presence(run, db, &key);
         } else {
-            check_get(scene, db, &key);
+            check_get(run, db, &key);
         }
     }
 
-    fn range(&mut self, scene: &Scene, db: &Db) {
+    fn range(&mut self, run: &Run, db: &Db) {
         if self.random.chance(40) {
-            return self.move_cursor(scene, db);
+            return self.move_cursor(run, db);
         }
         if self.ranges.is_empty() || (self.ranges.len() < RANGES_MAX && self.random.chance(50)) {
-            let held = self.make_range(scene, db);
+            let held = self.make_range(run, db);
             self.ranges.push(held);
         }
         let way = self.random.pick(&[Way::Forward, Way::Backward, Way::BothEnds]);
         let count = self.random.magnitude(300);
         let at = self.random.below(self.ranges.len());
-        if read_range(scene, &mut self.ranges[at], way, count) != Reading::Going || self.random.chance(5) {
+        if read_range(run, &mut self.ranges[at], way, count) != Reading::Going || self.random.chance(5) {
             self.ranges.swap_remove(at);
         }
     }
 
-    fn move_cursor(&mut self, scene: &Scene, db: &Db) {
+    fn move_cursor(&mut self, run: &Run, db: &Db) {
         if self.cursors.is_empty() || (self.cursors.len() < CURSORS_MAX && self.random.chance(50)) {
             let snapshot = self.draw_snapshot().map(|index| &self.snapshots[index]);
-            let model = scene.model.borrow();
+            let model = run.model.borrow();
             let at = snapshot.map_or(model.visible(), |held| held.at);
             let cursor = snapshot.map_or_else(|| db.cursor(), |held| held.snapshot.cursor());
             self.cursors.push(HeldCursor { cursor, expected: model.prefix(b"", at), place: None, at });
         }
         let at = self.random.below(self.cursors.len());
         let count = self.random.magnitude(100);
-        self.cursors[at].go(scene, &mut self.random, count);
+        self.cursors[at].go(run, &mut self.random, count);
         if self.random.chance(20) {
             self.cursors.swap_remove(at);
         }
@@ -174,17 +175,17 @@ impl Caller {
         (len > 0 && self.random.chance(40)).then(|| self.random.below(len))
     }
 
-    fn make_range(&mut self, scene: &Scene, db: &Db) -> HeldRange {
+    fn make_range(&mut self, run: &Run, db: &Db) -> HeldRange {
         let snapshot = self.draw_snapshot().map(|index| &self.snapshots[index]);
-        let model = scene.model.borrow();
+        let model = run.model.borrow();
         let at = snapshot.map_or(model.visible(), |held| held.at);
         if self.random.chance(30) {
-            let prefix = scene.workload.prefix(&mut self.random);
+            let prefix = run.workload.prefix(&mut self.random);
             let range = snapshot.map_or_else(|| db.prefix(&prefix), |held| held.snapshot.prefix(&prefix));
             let walk = Walk::draw(range, &mut self.random);
             return HeldRange { walk, expected: model.prefix(&prefix, at), at };
         }
-        let bounds = scene.workload.bounds(&mut self.random);
+        let bounds = run.workload.bounds(&mut self.random);
         let expected = model.range(&bounds, at);
         let range = match snapshot {
             Some(held) => held.snapshot.range(bounds),
@@ -193,26 +194,35 @@ impl Caller {
         HeldRange { walk: Walk::draw(range, &mut self.random), expected, at }
     }
 
-    fn snapshot(&mut self, scene: &Scene, db: &Db) {
+    fn snapshot(&mut self, run: &Run, db: &Db) {
         if self.snapshots.len() < SNAPSHOTS_MAX && self.random.chance(60) {
-            let at = scene.model.borrow().visible();
+            let at = run.model.borrow().visible();
             self.snapshots.push(HeldSnapshot { snapshot: db.snapshot(), at });
-            scene.note(format_args!("caller {} takes a snapshot at seqno {at}", self.number));
+            run.note(format_args!("caller {} takes a snapshot at seqno {at}", self.number));
         } else if !self.snapshots.is_empty() {
             let held = self.snapshots.swap_remove(self.random.below(self.snapshots.len()));
-            scene.note(format_args!("caller {} drops the snapshot at seqno {}", self.number, held.at));
+            run.note(format_args!("caller {} drops the snapshot at seqno {}", self.number, held.at));
         }
     }
 
     /// A write that breaks a limit: refused by name, and nothing of it happens.
-    fn refused_write(&mut self, scene: &Scene, db: &Db) {
+    fn refused_write(&mut self, run: &Run, db: &Db) {
         let mut batch = WriteBatch::new();
-        batch.put(scene.workload.key(&mut self.random), "must not be written");
+        batch.put(run.workload.key(&mut self.random), "must not be written");
         let key = vec![b'k'; KEY_LEN_MAX + 1];
         batch.put(&key, "too long a key");
         match db.write(batch, WriteOptions::default()) {
             Err(Error::KeyTooLarge { .. }) => {}
             other => panic!("put {}: {other:?}, expected a refusal of its length", show_key(&key)),
+        }
+    }
+
+    /// The directory is in use: a second opening is refused at once.
+    fn open_twice(run: &Run) {
+        match Db::open_simulated(&run.world, run.dir(), rabi::Options::new()) {
+            Err(Error::Locked { .. }) => {}
+            Err(error) => run.permit("second opening", &error),
+            Ok(_) => panic!("a second opening of the same directory was permitted"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which errors the engine may report, given what the world has done to it.
 //!
-//! On a calm disk: none at all. Each kind of trouble permits its own error and no other, and only
+//! On a healthy disk: none at all. Each kind of fault permits its own error and no other, and only
 //! from its beginning until it has been made good; damage permits [`Error::Corruption`] for ever,
 //! since nothing makes it good, but never wrong data.
 
@@ -25,8 +25,8 @@ pub(crate) struct Judge {
     /// Some of that in files where damage at the very end cannot be told from a torn end, so that
     /// acknowledged writes may be gone without an error.
     pub(crate) may_lose: bool,
-    /// Files that were harmed since the last opening that succeeded.
-    pub(crate) harmed: Vec<String>,
+    /// Files that were damaged since the last opening that succeeded.
+    pub(crate) damaged_files: Vec<String>,
     /// This handle has said that it refuses writes for good.
     pub(crate) poisoned: bool,
     /// This handle is being closed.
@@ -36,9 +36,10 @@ pub(crate) struct Judge {
 impl Judge {
     /// A new opening, on a disk that may still be `failing` or `full`.
     pub(crate) fn open(&mut self, failing: bool, full: bool) {
-        let (damaged, may_lose, harmed) = (self.damaged, self.may_lose, std::mem::take(&mut self.harmed));
+        let (damaged, may_lose, damaged_files) =
+            (self.damaged, self.may_lose, std::mem::take(&mut self.damaged_files));
         let may_end = full && self.may_end;
-        *self = Self { errors: failing, full, may_end, damaged, may_lose, harmed, ..Self::default() };
+        *self = Self { errors: failing, full, may_end, damaged, may_lose, damaged_files, ..Self::default() };
     }
 
     /// There is too little space, and of whatever else the faults say.
@@ -47,7 +48,7 @@ impl Judge {
         self.may_end |= faults.copy_on_write || faults.directory_sync_shortage > 0.0;
     }
 
-    /// A background task may have met trouble before it ended and not have made it good yet; after
+    /// A background task may have met a fault before it ended and not have made it good yet; after
     /// this it must have, unless the handle refuses writes.
     pub(crate) fn made_good(&mut self) {
         self.failed_before |= self.errors || self.may_end;
@@ -100,12 +101,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_trouble_permits_its_own_error_only() {
+    fn each_kind_of_fault_permits_its_own_error_only() {
         let poisoned = Error::Poisoned { cause: "sync".into() };
         let full = Error::DiskFull { operation: "write", path: "f".into() };
-        let mut calm = Judge::default();
-        assert!(calm.permit("put", &poisoned).is_err() && !calm.poisoned);
-        assert!(calm.permit("put", &full).unwrap_err().ends_with("that would take a full device"));
+        let mut healthy = Judge::default();
+        assert!(healthy.permit("put", &poisoned).is_err() && !healthy.poisoned);
+        assert!(healthy.permit("put", &full).unwrap_err().ends_with("that would take a full device"));
         let mut failing = Judge::default();
         failing.open(true, false);
         assert!(failing.permit("put", &poisoned).is_ok() && failing.poisoned);

@@ -1,13 +1,20 @@
 //! `rabi-sim`: the unchanged engine on a simulated disk, under a seed, against a model.
 //!
-//! Everything of a run happens on one thread, in an order that its seed draws. Layers, from the top:
+//! Everything of a run happens on one thread, in an order that its seed draws. Layers, from
+//! the top:
 //!
-//! - `cli`, `report`, `pool`, `planted`, `shrink`, `attempt`: many runs, what came of them, bugs that
+//! - `cli`, `report`, `planted`, `shrink`, `pool`, `attempt`: many runs, what came of them, bugs that
 //!   must be found, one run made smaller
-//! - `run`, `interruption`, `ground`, `weather`, `settle`: one run: openings, crashes, trouble on the disk, the healthy end
-//! - `scene`, `caller`, `pending`, `reading`: whose turn it is, and what callers do and check
-//! - `model`, `judge`: what must be there, and which errors may be
-//! - `parameters`, `options`, `workload`, `random`, `figures`: what is drawn, what is counted
+//! - `rounds`: one run, from its first opening to its healthy end
+//! - `file_damage`, `amount`, `opening`, `settle`, `faults`: what happens in a run, each by itself
+//! - `simulation`: whose turn it is
+//! - `caller`, `pending`, `checks`, `cursors`, `reading`: what callers do, and what is checked
+//! - `run`: what everybody in a run has in common
+//! - `model`, `judge`, `directory`: what must be there, which errors may be, where the database is
+//! - `parameters`, `options`, `workload`, `fault_profile`, `bugs`, `random`, `figures`: what is drawn, what is
+//!   counted
+//!
+//! A module imports from those that stand below it; `tests/it/tidy/circles.rs` fails if two import each other.
 //!
 //! `docs/testing.md` says what a run checks.
 
@@ -15,14 +22,17 @@ mod amount;
 mod attempt;
 mod bugs;
 mod caller;
+mod checks;
 mod cli;
+mod cursors;
+mod directory;
+mod fault_profile;
+mod faults;
 mod figures;
-mod ground;
-mod harm;
-mod interruption;
+mod file_damage;
 mod judge;
 mod model;
-mod moving;
+mod opening;
 mod options;
 mod parameters;
 mod pending;
@@ -31,11 +41,11 @@ mod pool;
 mod random;
 mod reading;
 mod report;
+mod rounds;
 mod run;
-mod scene;
 mod settle;
 mod shrink;
-mod weather;
+mod simulation;
 mod workload;
 
 use std::io::{self, Write};

@@ -5,24 +5,8 @@ use std::fmt;
 use clap::{Args, ValueEnum};
 
 use crate::bugs::Planted;
+use crate::fault_profile::FaultProfile;
 use crate::random::Random;
-
-/// What goes wrong besides crashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Weather {
-    /// Nothing: every error is a bug.
-    Calm,
-    /// Operations fail, and syncs; all of that passes.
-    Errors,
-    /// The device is full at times.
-    Full,
-    /// Bits rot and writes go astray: nothing damaged may pass for data.
-    Damage,
-    /// Errors and a full device.
-    Storm,
-    /// Files are removed, cut off and overwritten while nothing is open.
-    Harm,
-}
 
 /// Everything that defines a run. The same parameters are the same run, to the byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +20,7 @@ pub(crate) struct Parameters {
     pub(crate) cores: usize,
     /// Size of the key space.
     pub(crate) keys: usize,
-    pub(crate) weather: Weather,
+    pub(crate) profile: FaultProfile,
     /// Whether rounds end in crashes, and openings are interrupted by them.
     pub(crate) crashes: bool,
     /// The bug that this run has.
@@ -63,7 +47,7 @@ pub(crate) struct Overrides {
     pub(crate) keys: Option<usize>,
     /// What goes wrong besides crashes [default: as the seed says]
     #[arg(long)]
-    pub(crate) weather: Option<Weather>,
+    pub(crate) profile: Option<FaultProfile>,
     /// No crashes: rounds end in an orderly way
     #[arg(long)]
     pub(crate) no_crashes: bool,
@@ -75,9 +59,9 @@ pub(crate) struct Overrides {
 impl Parameters {
     /// What the seed says.
     pub(crate) fn draw(seed: u64) -> Self {
-        use Weather::{Calm, Damage, Errors, Full, Harm, Storm};
+        use FaultProfile::{Corruption, Errors, FileDamage, Full, Healthy, Mixed};
         let mut random = Random::new(seed, "parameters");
-        let weathers = [Calm, Errors, Full, Damage, Storm, Harm];
+        let profiles = [Healthy, Errors, Full, Corruption, Mixed, FileDamage];
         Self {
             seed,
             operations: random.between(200, 2000),
@@ -85,7 +69,7 @@ impl Parameters {
             callers: random.between(3, 6),
             cores: random.pick(&[1, 2, 2, 3, 4]),
             keys: random.pick(&[2, 30, 300, 300, 2000]),
-            weather: weathers[random.weighted(&[45, 25, 10, 10, 5, 5])],
+            profile: profiles[random.weighted(&[45, 25, 10, 10, 5, 5])],
             crashes: random.chance(90),
             plant: None,
         }
@@ -101,7 +85,7 @@ impl Parameters {
             callers: overrides.callers.unwrap_or(drawn.callers).max(1),
             cores: overrides.cores.unwrap_or(drawn.cores).clamp(1, 64),
             keys: overrides.keys.unwrap_or(drawn.keys).max(1),
-            weather: overrides.weather.unwrap_or(drawn.weather),
+            profile: overrides.profile.unwrap_or(drawn.profile),
             crashes: drawn.crashes && !overrides.no_crashes,
             plant: overrides.plant,
         }
@@ -125,9 +109,9 @@ impl fmt::Display for Parameters {
                 write!(f, " --{name} {value}")?;
             }
         }
-        if self.weather != drawn.weather {
-            let name = self.weather.to_possible_value().expect("no weather is hidden");
-            write!(f, " --weather {}", name.get_name())?;
+        if self.profile != drawn.profile {
+            let name = self.profile.to_possible_value().expect("no profile is hidden");
+            write!(f, " --profile {}", name.get_name())?;
         }
         if self.crashes != drawn.crashes {
             write!(f, " --no-crashes")?;
@@ -149,7 +133,7 @@ mod tests {
         assert_eq!(drawn.to_string(), "--seed 5");
         let overrides = Overrides {
             operations: Some(7),
-            weather: Some(Weather::Full),
+            profile: Some(FaultProfile::Full),
             cores: Some(drawn.cores),
             ..Overrides::default()
         };

@@ -3,6 +3,8 @@
 //! Each purpose has a stream of its own, so that changing how much one of them draws (shrinking a
 //! run does) leaves the others as they were.
 
+/// The names of purposes belong to what a seed means: another name is another run, also of those in `seeds.txt`.
+///
 /// SplitMix64 (Steele, Lea, Flood 2014): one addition and a mix for each draw, any seed is good.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);

@@ -4,7 +4,7 @@ use rabi::{Db, Keys, Range, Result, Snapshot, Value};
 
 use crate::model::{Bytes, Expected};
 use crate::random::Random;
-use crate::scene::Scene;
+use crate::run::Run;
 use crate::workload::{show_key, show_value};
 
 /// A range with values or without.
@@ -56,37 +56,37 @@ pub(crate) enum Way {
 }
 
 /// Looks a key up as of now.
-pub(crate) fn check_get(scene: &Scene, db: &Db, key: &[u8]) {
-    let from = scene.model.borrow().visible();
+pub(crate) fn check_get(run: &Run, db: &Db, key: &[u8]) {
+    let from = run.model.borrow().visible();
     let found = db.get(key);
     // What was written during the lookup may be seen or not.
-    let to = scene.model.borrow().visible();
+    let to = run.model.borrow().visible();
     match found {
-        Ok(found) => compare_get(scene, key, found.as_deref(), from, to),
-        Err(error) => scene.permit_read("get", &error),
+        Ok(found) => compare_get(run, key, found.as_deref(), from, to),
+        Err(error) => run.permit_read("get", &error),
     }
 }
 
 /// Asks whether a key has a value, as of now.
-pub(crate) fn check_presence(scene: &Scene, db: &Db, key: &[u8]) {
-    let from = scene.model.borrow().visible();
+pub(crate) fn check_presence(run: &Run, db: &Db, key: &[u8]) {
+    let from = run.model.borrow().visible();
     let found = db.contains_key(key);
-    let to = scene.model.borrow().visible();
+    let to = run.model.borrow().visible();
     match found {
         Ok(found) => {
-            scene.figures.borrow_mut().reads += 1;
-            let is_right = scene.model.borrow().allows_presence(key, found, from, to);
+            run.figures.borrow_mut().reads += 1;
+            let is_right = run.model.borrow().allows_presence(key, found, from, to);
             assert!(is_right, "contains_key {} at seqno {from} to {to}: found {found}", show_key(key));
         }
-        Err(error) => scene.permit_read("contains_key", &error),
+        Err(error) => run.permit_read("contains_key", &error),
     }
 }
 
 /// Looks a key up as of a snapshot.
-pub(crate) fn check_snapshot_get(scene: &Scene, held: &HeldSnapshot, key: &[u8]) {
+pub(crate) fn check_snapshot_get(run: &Run, held: &HeldSnapshot, key: &[u8]) {
     match held.snapshot.contains_key(key) {
         Ok(found) => {
-            let expected = scene.model.borrow().at(key, held.at).is_some();
+            let expected = run.model.borrow().at(key, held.at).is_some();
             assert!(
                 found == expected,
                 "contains_key {} at snapshot {}: found {found}",
@@ -94,17 +94,17 @@ pub(crate) fn check_snapshot_get(scene: &Scene, held: &HeldSnapshot, key: &[u8])
                 held.at
             );
         }
-        Err(error) => scene.permit_read("contains_key of a snapshot", &error),
+        Err(error) => run.permit_read("contains_key of a snapshot", &error),
     }
     match held.snapshot.get(key) {
-        Ok(found) => compare_get(scene, key, found.as_deref(), held.at, held.at),
-        Err(error) => scene.permit_read("get of a snapshot", &error),
+        Ok(found) => compare_get(run, key, found.as_deref(), held.at, held.at),
+        Err(error) => run.permit_read("get of a snapshot", &error),
     }
 }
 
-fn compare_get(scene: &Scene, key: &[u8], found: Option<&[u8]>, from: u64, to: u64) {
-    scene.figures.borrow_mut().reads += 1;
-    let model = scene.model.borrow();
+fn compare_get(run: &Run, key: &[u8], found: Option<&[u8]>, from: u64, to: u64) {
+    run.figures.borrow_mut().reads += 1;
+    let model = run.model.borrow();
     if !model.allows(key, found, from, to) {
         let expected = show_value(model.at(key, to).map(AsRef::as_ref));
         let found = show_value(found);
@@ -122,7 +122,7 @@ pub(crate) enum Reading {
 
 /// Takes up to `count` entries and compares each with what is expected at that end; at the end of
 /// the range nothing may be left.
-pub(crate) fn read_range(scene: &Scene, held: &mut HeldRange, way: Way, count: usize) -> Reading {
+pub(crate) fn read_range(run: &Run, held: &mut HeldRange, way: Way, count: usize) -> Reading {
     for step in 0..count {
         let backward = match way {
             Way::Forward => false,
@@ -133,13 +133,13 @@ pub(crate) fn read_range(scene: &Scene, held: &mut HeldRange, way: Way, count: u
         let expected = if backward { held.expected.pop_back() } else { held.expected.pop_front() };
         let found = match found {
             Some(Err(error)) => {
-                scene.permit_read("range", &error);
+                run.permit_read("range", &error);
                 return Reading::Failed;
             }
             Some(Ok(found)) => Some(found),
             None => None,
         };
-        scene.figures.borrow_mut().reads += 1;
+        run.figures.borrow_mut().reads += 1;
         match (found, expected) {
             (None, None) => return Reading::Ended,
             (Some((key, value)), Some((expected_key, expected_value)))

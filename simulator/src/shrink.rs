@@ -4,7 +4,8 @@
 //! the seeds that follow.
 
 use crate::attempt::{EVENTS, Verdict, attempt};
-use crate::parameters::{Parameters, Weather};
+use crate::fault_profile::FaultProfile;
+use crate::parameters::Parameters;
 
 /// Runs tried at most.
 const ATTEMPTS_MAX: usize = 800;
@@ -63,7 +64,7 @@ fn smaller(of: &Parameters) -> Vec<Parameters> {
             candidates.push(candidate);
         }
     };
-    add(&|less| less.weather = Weather::Calm);
+    add(&|less| less.profile = FaultProfile::Healthy);
     add(&|less| less.crashes = false);
     add(&|less| less.rounds = 1);
     add(&|less| less.rounds = less.rounds.div_ceil(2));

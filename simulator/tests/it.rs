@@ -41,9 +41,9 @@ fn some_seeds_pass_and_meet_crashes_faults_and_all_levels() {
 }
 
 #[test]
-fn openings_after_harm_are_refused_or_invent_nothing() {
-    let text = passes(&["--seeds", "60", "--weather", "harm", "--coverage"]);
-    assert!(number_before(&text, " runs unreadable") > 5, "harm is too seldom noticed:\n{text}");
+fn openings_of_damaged_files_are_refused_or_invent_nothing() {
+    let text = passes(&["--seeds", "60", "--profile", "file-damage", "--coverage"]);
+    assert!(number_before(&text, " runs unreadable") > 5, "damage is too seldom noticed:\n{text}");
     for mark in ["open: the stage is gone", "replay: a damaged stage"] {
         let reached = text.lines().any(|line| line.ends_with(mark) && !line.contains("never"));
         assert!(reached, "{mark} is not reached:\n{text}");

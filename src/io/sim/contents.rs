@@ -1,13 +1,13 @@
-//! The bytes of one file: as processes see them, as the device is sure to have them, and the
+//! The bytes of one file: as processes see them, as the device has them durably, and the
 //! changes between the two.
 //!
 //! The model, weaker than ext4 where the two differ:
 //! - A change is seen at once by all readers, and by the next process should this one die.
-//! - A change is sure once a sync that was submitted after it has completed. Until then any of its
+//! - A change is durable once a sync that was submitted after it has completed. Until then any of its
 //!   sectors may reach the device, in any order, whatever becomes of the others.
-//! - A durable write is sure for its own range when it completes; earlier writes elsewhere in the
-//!   file are as unsure as before. If it ends beyond the length that is sure, earlier changes of
-//!   length and so much length as it needs become sure with it (a journal commit), the bytes between
+//! - A write that asks for it is durable for its own range when it completes; earlier writes elsewhere in the
+//!   file are no more durable than before. If it ends beyond the length that is durable, earlier changes of
+//!   length and so much length as it needs become durable with it (a journal commit), the bytes between
 //!   being zeros.
 //! - A change of length (truncation, allocation) is one change of its own. Bytes of a length that
 //!   survived, but were never written or whose write did not survive, are zeros.
@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use super::crash::Fate;
+use super::crash::Survivors;
 use crate::io::SharedMap;
 
 /// What the kernel writes back at once from a mapping.
@@ -31,7 +31,7 @@ const WRITTEN_MAX: usize = 200;
 /// The unit of space.
 const BLOCK: u64 = 4096;
 
-/// A change that is not sure yet.
+/// A change that is not durable yet.
 #[derive(Debug)]
 struct Change {
     /// Its place among all changes of the world.
@@ -52,7 +52,7 @@ enum What {
 pub(super) struct Contents {
     /// As processes see it.
     cache: Vec<u8>,
-    /// What the device has for sure.
+    /// What the device has durably.
     durable: Vec<u8>,
     /// In order.
     pending: Vec<Change>,
@@ -94,7 +94,7 @@ impl Contents {
         self.cache[start..end].to_vec()
     }
 
-    /// Changes bytes; `durable` makes them sure.
+    /// Changes bytes; `durable` makes them durable.
     pub(super) fn write(&mut self, order: u64, offset: u64, bytes: &[u8], durable: bool) {
         put(&mut self.cache, offset, bytes);
         if durable {
@@ -118,7 +118,7 @@ impl Contents {
         }
     }
 
-    /// Makes changes of length sure if a durable write up to `end` needs a journal commit.
+    /// Makes changes of length durable if a durable write up to `end` needs a journal commit.
     fn commit_lengths(&mut self, end: u64) {
         let shortens = |change: &Change| matches!(change.what, What::Length(len) if len < end);
         if end <= self.durable.len() as u64 && !self.pending.iter().any(shortens) {
@@ -130,7 +130,7 @@ impl Contents {
         }
     }
 
-    /// Takes the range out of all pending writes: something newer there is sure.
+    /// Takes the range out of all pending writes: something newer there is durable.
     fn forget(&mut self, start: u64, end: u64) {
         let mut kept = Vec::with_capacity(self.pending.len());
         for Change { order, what } in self.pending.drain(..) {
@@ -164,14 +164,14 @@ impl Contents {
         self.pending.push(Change { order, what: What::Length(len) });
     }
 
-    /// The file gets this smaller length for sure, with all that was not sure before; it is mapped no more.
+    /// The file gets this smaller length durably, with all that was not durable before; it is mapped no more.
     pub(super) fn cut_off(&mut self, order: u64, len: u64) {
         self.lose_process(order);
         self.set_len(order, len);
         self.sync(order);
     }
 
-    /// Makes all changes up to `order` sure.
+    /// Makes all changes up to `order` durable.
     pub(super) fn sync(&mut self, order: u64) {
         let later = self.pending.partition_point(|change| change.order <= order);
         for change in self.pending.drain(..later) {
@@ -180,13 +180,13 @@ impl Contents {
     }
 
     /// A failed sync: the changes up to `order` count as clean from now on, so that no later sync
-    /// brings them to the device; each of their sectors is there or not, as `fate` says. With
+    /// brings them to the device; each of their sectors is there or not, as `survivors` says. With
     /// `evicted` the page cache has let go of them as well, and readers see what the device has.
-    pub(super) fn lose(&mut self, order: u64, fate: &mut Fate<'_>, evicted: bool) {
+    pub(super) fn lose(&mut self, order: u64, survivors: &mut Survivors<'_>, evicted: bool) {
         let later = self.pending.partition_point(|change| change.order <= order);
         let lost: Vec<Change> = self.pending.drain(..later).collect();
         for change in lost {
-            survive(&mut self.durable, &change, fate);
+            survive(&mut self.durable, &change, survivors);
         }
         if evicted {
             self.cache = self.durable.clone();
@@ -264,11 +264,11 @@ impl Contents {
         self.cache[..bytes.len()].copy_from_slice(&bytes);
     }
 
-    /// The power goes: what is sure stays, of the rest what `fate` leaves.
-    pub(super) fn lose_power(&mut self, order: u64, fate: &mut Fate<'_>) {
+    /// The power goes: what is durable stays, of the rest what `survivors` leaves.
+    pub(super) fn lose_power(&mut self, order: u64, survivors: &mut Survivors<'_>) {
         self.lose_process(order);
         for change in std::mem::take(&mut self.pending) {
-            survive(&mut self.durable, &change, fate);
+            survive(&mut self.durable, &change, survivors);
         }
         self.cache = self.durable.clone();
     }
@@ -281,16 +281,16 @@ fn apply(target: &mut Vec<u8>, what: &What) {
     }
 }
 
-/// Lets happen of a change what fate allows.
-fn survive(durable: &mut Vec<u8>, change: &Change, fate: &mut Fate<'_>) {
+/// Applies what survives of a change.
+fn survive(durable: &mut Vec<u8>, change: &Change, survivors: &mut Survivors<'_>) {
     match &change.what {
         What::Length(len) => {
-            if fate.whole(change.order) {
+            if survivors.whole(change.order) {
                 durable.resize(*len as usize, 0);
             }
         }
         What::Write(offset, bytes) => {
-            for (start, len) in fate.pieces(change.order, *offset, bytes.len()) {
+            for (start, len) in survivors.pieces(change.order, *offset, bytes.len()) {
                 put(durable, offset + start as u64, &bytes[start..start + len]);
             }
         }

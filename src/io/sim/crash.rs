@@ -1,14 +1,14 @@
-//! What is left of unsure changes after the power has gone.
+//! What is left of changes that are not durable after the power has gone.
 //!
 //! Devices and kernels write back in any order, whole sectors at a time. [`Survival`] says which
-//! of the many outcomes a crash takes; [`Fate`] applies it to one change after the other.
+//! of the many outcomes a crash takes; [`Survivors`] applies it to one change after the other.
 
 use super::random::Random;
 
 /// The unit that a device writes whole or not at all.
 const SECTOR: usize = 512;
 
-/// Which of the changes that are not sure survive a loss of power.
+/// Which of the changes that are not durable survive a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Survival {
@@ -27,17 +27,17 @@ pub enum Survival {
 }
 
 /// Decides over changes.
-pub(super) struct Fate<'a> {
+pub(super) struct Survivors<'a> {
     survival: Survival,
     /// Changes before it survive a [`Survival::Prefix`].
     cut: u64,
-    /// How likely a piece is to survive where each has its own fate.
+    /// How likely a piece is to survive where each is drawn by itself.
     likelihood: f64,
     random: &'a mut Random,
 }
 
-impl<'a> Fate<'a> {
-    /// The fate of changes that were given the numbers below `end`.
+impl<'a> Survivors<'a> {
+    /// What survives of changes that were given the numbers below `end`.
     pub(super) fn new(survival: Survival, end: u64, random: &'a mut Random) -> Self {
         let kinds = [
             Survival::Nothing,
@@ -51,7 +51,7 @@ impl<'a> Fate<'a> {
             Survival::Any => kinds[random.below(kinds.len() as u64) as usize],
             other => other,
         };
-        // The newest changes are those that are still unsure: the cut is close to the end as often
+        // The newest changes are those that are not durable yet: the cut is close to the end as often
         // as it is far from it.
         let back = 1 << random.below(u64::from(64 - end.leading_zeros()) + 1);
         let cut = end.saturating_sub(random.below(back));

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use rustix::io::Errno;
 
 use super::contents::Contents;
-use super::crash::Fate;
+use super::crash::Survivors;
 use super::names::{Inode, Names};
 
 /// The root directory.
@@ -168,7 +168,7 @@ impl Disk {
         }
     }
 
-    /// Makes the names sure that lead to a directory.
+    /// Makes the names durable that lead to a directory.
     pub(super) fn sync_parents(&mut self, directory: Inode) {
         let order = self.order;
         let mut below = directory;
@@ -266,7 +266,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes changes up to `order` to a file or directory sure.
+    /// Makes changes up to `order` to a file or directory durable.
     pub(super) fn sync(&mut self, inode: Inode, order: u64) {
         match self.nodes.get_mut(&inode) {
             Some(Node::File(contents)) => contents.sync(order),
@@ -307,13 +307,13 @@ impl Disk {
     }
 
     /// The power goes.
-    pub(super) fn lose_power(&mut self, fate: &mut Fate<'_>) {
+    pub(super) fn lose_power(&mut self, survivors: &mut Survivors<'_>) {
         let order = self.next_order();
         self.open.clear();
         for node in self.nodes.values_mut() {
             match node {
-                Node::File(contents) => contents.lose_power(order, fate),
-                Node::Directory(names) => names.lose_power(fate),
+                Node::File(contents) => contents.lose_power(order, survivors),
+                Node::Directory(names) => names.lose_power(survivors),
             }
         }
         self.collect();

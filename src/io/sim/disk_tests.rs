@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::crash::{Fate, Survival};
+use super::crash::{Survival, Survivors};
 use super::disk::{Disk, ROOT};
 use super::faults::Faults;
 use super::flight::{Effect, Flight};
@@ -40,7 +40,7 @@ fn sync(disk: &mut Disk, path: &str) {
 
 fn lose_power(disk: &mut Disk, survival: Survival, seed: u64) {
     let end = disk.order() + 2;
-    disk.lose_power(&mut Fate::new(survival, end, &mut Random::new(seed)));
+    disk.lose_power(&mut Survivors::new(survival, end, &mut Random::new(seed)));
 }
 
 fn contents(disk: &mut Disk) -> Option<Vec<u8>> {
@@ -75,7 +75,7 @@ fn what_was_synced_stays_and_what_was_not_may_go() {
 }
 
 #[test]
-fn each_sector_has_its_own_fate_and_what_is_missing_inside_the_length_is_zeros() {
+fn each_sector_survives_by_itself_and_what_is_missing_inside_the_length_is_zeros() {
     let prepare = |disk: &mut Disk, inode| disk.write(inode, 0, &[7; 1024], false).unwrap();
     let found = outcomes(Survival::Sectors, prepare);
     let second_only = [vec![0; 512], vec![7; 512]].concat();

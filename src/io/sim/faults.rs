@@ -50,7 +50,7 @@ pub struct Faults {
     /// with `ENOSPC` while there is none, having written nothing.
     pub copy_on_write: bool,
     /// A bit flips, for good, in what a read is about to return.
-    pub rot: f64,
+    pub bit_flip: f64,
     /// A write ends up at another offset of the same or of another file, and is reported as done.
     pub misdirected_write: f64,
     /// An operation takes a thousand times as long.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::crash::{Fate, Survival};
+use super::crash::{Survival, Survivors};
 use super::disk::Disk;
 use super::faults::{Faults, pick};
 use super::names::Inode;
@@ -18,7 +18,7 @@ pub(super) enum Effect {
     Read { offset: u64, len: usize },
     /// Writes these bytes.
     Write { offset: u64, bytes: Vec<u8>, durable: bool },
-    /// Makes changes up to a number sure.
+    /// Makes changes up to a number durable.
     Sync { order: u64 },
     /// Reserves space.
     Allocate { len: u64 },
@@ -71,7 +71,7 @@ impl Flight {
             }
             Effect::Write { offset, bytes, durable } => {
                 let (inode, offset) = match faults.strike(faults.misdirected_write, &self.path, random) {
-                    true => astray(disk, random, self.inode, *offset, bytes.len()),
+                    true => misdirect(disk, random, self.inode, *offset, bytes.len()),
                     false => (self.inode, *offset),
                 };
                 done(disk.write(inode, offset, bytes, *durable).map(|()| bytes.len()))
@@ -135,7 +135,7 @@ impl Flight {
             Effect::Read { .. } => {}
             Effect::Write { offset, bytes, .. } => {
                 let order = disk.order() + 1;
-                let pieces = Fate::new(Survival::Any, order, random).pieces(order, *offset, bytes.len());
+                let pieces = Survivors::new(Survival::Any, order, random).pieces(order, *offset, bytes.len());
                 for (start, len) in pieces {
                     let piece = &bytes[start..start + len];
                     let _written = disk.write(self.inode, offset + start as u64, piece, false);
@@ -163,7 +163,7 @@ pub(super) fn read(
         return Landed { result: Err(Errno::ISDIR), bytes: Vec::new() };
     };
     let there = contents.len().saturating_sub(offset).min(len as u64);
-    if there > 0 && faults.strike(faults.rot, path, random) {
+    if there > 0 && faults.strike(faults.bit_flip, path, random) {
         contents.flip(order, offset + random.below(there), random.below(8) as u8);
     }
     let bytes = contents.read(offset, len);
@@ -171,7 +171,7 @@ pub(super) fn read(
 }
 
 /// Where a misdirected write ends up: aligned as it was, within a file that is long enough.
-fn astray(disk: &mut Disk, random: &mut Random, inode: Inode, offset: u64, len: usize) -> (Inode, u64) {
+fn misdirect(disk: &mut Disk, random: &mut Random, inode: Inode, offset: u64, len: usize) -> (Inode, u64) {
     let files = disk.files();
     let target = if random.coin() { inode } else { files[random.below(files.len() as u64) as usize] };
     let target_len = disk.file(target).map_or(0, |contents| contents.len());
@@ -187,7 +187,7 @@ fn fail_sync(disk: &mut Disk, random: &mut Random, inode: Inode, order: u64) {
     }
     let evicted = random.coin();
     if let Some(contents) = disk.file(inode) {
-        contents.lose(order, &mut Fate::new(Survival::Any, order, random), evicted);
+        contents.lose(order, &mut Survivors::new(Survival::Any, order, random), evicted);
     }
 }
 

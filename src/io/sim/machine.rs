@@ -139,13 +139,13 @@ impl Io for Machine {
     }
 
     fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.world.interlude();
+        self.world.run_read_hook();
         let mut read = |world: &World| {
             let place = (file.simulated().inode, file.path());
             world.state().read_at(self.process, place, offset, buffer)
         };
         let len = read(&self.world)?;
-        self.world.interlude();
+        self.world.run_read_hook();
         self.counters.reads.add(1);
         self.counters.read_bytes.add(len as u64);
         Ok(len)

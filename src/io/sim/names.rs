@@ -1,13 +1,13 @@
-//! The names in one directory, as processes see them and as the device is sure to have them.
+//! The names in one directory, as processes see them and as the device has them durably.
 //!
-//! A name made, removed or replaced is seen at once. It is sure once a sync of the directory that
+//! A name made, removed or replaced is seen at once. It is durable once a sync of the directory that
 //! was submitted after the change has completed; until then a loss of power may undo each change by
-//! itself. A sync of the file alone makes no name sure. (ext4 commits names in order and a sync of
+//! itself. A sync of the file alone makes no name durable. (ext4 commits names in order and a sync of
 //! any file commits them all; the rules of POSIX, which other file systems use up, are weaker.)
 
 use std::collections::BTreeMap;
 
-use super::crash::Fate;
+use super::crash::Survivors;
 
 /// A file or directory.
 pub(super) type Inode = u64;
@@ -62,7 +62,7 @@ impl Names {
         self.pending.push(change);
     }
 
-    /// Makes all changes up to `order` sure.
+    /// Makes all changes up to `order` durable.
     pub(super) fn sync(&mut self, order: u64) {
         let later = self.pending.partition_point(|change| change.order <= order);
         for change in self.pending.drain(..later) {
@@ -70,10 +70,10 @@ impl Names {
         }
     }
 
-    /// The power goes: what is sure stays, of the rest what `fate` leaves.
-    pub(super) fn lose_power(&mut self, fate: &mut Fate<'_>) {
+    /// The power goes: what is durable stays, of the rest what `survivors` leaves.
+    pub(super) fn lose_power(&mut self, survivors: &mut Survivors<'_>) {
         for change in std::mem::take(&mut self.pending) {
-            if fate.whole(change.order) {
+            if survivors.whole(change.order) {
                 apply(&mut self.durable, &change);
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::counts::Counts;
-use super::crash::{Fate, Survival};
+use super::crash::{Survival, Survivors};
 use super::disk::{Disk, Node, ROOT};
 use super::faults::{Faults, pick};
 use super::flight::{Flight, read};
@@ -158,7 +158,7 @@ impl State {
         self.note("create directory", path, made)
     }
 
-    /// Makes the names sure that lead to a directory.
+    /// Makes the names durable that lead to a directory.
     pub(super) fn sync_parents(&mut self, process: u64, (dir, path): (Inode, &Path)) -> Result<(), Errno> {
         self.check_alive(process)?;
         let fault = self.fault(self.faults.sync_error, path, &[Errno::IO, Errno::NOSPC]);
@@ -392,8 +392,8 @@ impl State {
             Some(survival) => {
                 self.counts.power_losses += 1;
                 let end = self.disk.order() + 2;
-                let mut fate = Fate::new(survival, end, &mut self.random);
-                self.disk.lose_power(&mut fate);
+                let mut survivors = Survivors::new(survival, end, &mut self.random);
+                self.disk.lose_power(&mut survivors);
             }
         }
         self.process += 1;

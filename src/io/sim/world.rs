@@ -27,11 +27,11 @@ struct Shared {
 
 thread_local! {
     /// What runs in the middle of reads of this thread, by the number of the world.
-    static INTERLUDES: RefCell<BTreeMap<u64, Interlude>> = const { RefCell::new(BTreeMap::new()) };
+    static READ_HOOKS: RefCell<BTreeMap<u64, ReadHook>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// What runs in the middle of reads.
-type Interlude = Box<dyn FnMut()>;
+type ReadHook = Box<dyn FnMut()>;
 
 impl World {
     /// A machine with an empty disk without bounds.
@@ -45,20 +45,20 @@ impl World {
 
     /// What runs in the middle of each read that a caller makes on this thread: usually a few steps
     /// of the cores, which is how they run beside a reader. Not called while it runs. `None` ends it.
-    pub fn set_interlude(&self, interlude: Option<Box<dyn FnMut()>>) {
+    pub fn set_read_hook(&self, hook: Option<Box<dyn FnMut()>>) {
         // The old one is dropped outside of the borrow: it may hold a database that reads in its drop.
-        let _old = match interlude {
-            Some(interlude) => INTERLUDES.with_borrow_mut(|all| all.insert(self.0.id, interlude)),
-            None => INTERLUDES.with_borrow_mut(|all| all.remove(&self.0.id)),
+        let _old = match hook {
+            Some(hook) => READ_HOOKS.with_borrow_mut(|all| all.insert(self.0.id, hook)),
+            None => READ_HOOKS.with_borrow_mut(|all| all.remove(&self.0.id)),
         };
     }
 
-    /// Runs the interlude of this thread, unless it runs already.
-    pub(super) fn interlude(&self) {
-        let Some(mut interlude) = INTERLUDES.with_borrow_mut(|all| all.remove(&self.0.id)) else { return };
-        interlude();
-        INTERLUDES.with_borrow_mut(|all| {
-            all.entry(self.0.id).or_insert(interlude);
+    /// Runs the read hook of this thread, unless it runs already.
+    pub(super) fn run_read_hook(&self) {
+        let Some(mut hook) = READ_HOOKS.with_borrow_mut(|all| all.remove(&self.0.id)) else { return };
+        hook();
+        READ_HOOKS.with_borrow_mut(|all| {
+            all.entry(self.0.id).or_insert(hook);
         });
     }
 
@@ -125,7 +125,7 @@ impl World {
     }
 
     /// Flips a bit of a file for good; returns whether there is such a file and offset.
-    pub fn rot(&self, path: impl AsRef<Path>, offset: u64, bit: u8) -> bool {
+    pub fn flip_bit(&self, path: impl AsRef<Path>, offset: u64, bit: u8) -> bool {
         let mut state = self.state();
         let Ok(inode) = state.disk.find(path.as_ref()) else { return false };
         let order = state.disk.next_order();
@@ -234,7 +234,7 @@ impl World {
         self.state().trace.digest()
     }
 
-    /// The state. Never held while a file is dropped or an interlude runs: both come back here.
+    /// The state. Never held while a file is dropped or a read hook runs: both come back here.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.0.state)
     }

@@ -1,27 +1,22 @@
-//! One run on the stage: the world, the database in it, the callers, and the one thread that lets
-//! each of them take turns.
+//! Callers, cores and an open database in one world, and the one thread that lets each of them take turns.
 //!
 //! A turn is a step of a core, a poll of an operation that was woken, or the next operation of an
 //! idle caller; which, the seed says. When nobody has anything to do, time jumps to the next event.
-//! In the middle of a caller's read the world calls back ([`Scene::interlude`]), and others take a
+//! In the middle of a caller's read the world calls back ([`Simulation::read_hook`]), and others take a
 //! few turns: there real threads interleave.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rabi::sim::{Stepper, World};
-use rabi::{Db, Durability, Error, Stats};
+use rabi::sim::{Stepper, Survival, World};
+use rabi::{Db, Durability};
 
 use crate::caller::Caller;
-use crate::figures::Figures;
-use crate::ground::Ground;
-use crate::judge::Judge;
-use crate::model::Model;
 use crate::parameters::Parameters;
-use crate::pending::What;
+use crate::pending::{Pending, What};
 use crate::random::Random;
+use crate::run::Run;
 use crate::workload::Workload;
 
 /// An operation on a healthy disk that takes longer than this never ends. The engine's own pauses
@@ -53,29 +48,20 @@ impl Cores {
     }
 }
 
-/// Everything of one run.
-pub(crate) struct Scene {
-    pub(crate) world: World,
-    pub(crate) parameters: Parameters,
-    pub(crate) workload: Workload,
-    pub(crate) model: RefCell<Model>,
-    pub(crate) judge: RefCell<Judge>,
-    pub(crate) figures: RefCell<Figures>,
+/// A run, and who takes part in it.
+pub(crate) struct Simulation {
+    pub(crate) run: Run,
     pub(crate) cores: RefCell<Cores>,
     pub(crate) db: RefCell<Option<Db>>,
-    /// What writes promise that name no durability.
-    pub(crate) durability: Cell<Durability>,
     pub(crate) callers: Vec<RefCell<Caller>>,
     /// Decides whose turn it is.
-    pub(crate) order: RefCell<Random>,
-    /// Where the database lies, and what else there is.
-    pub(crate) ground: RefCell<Ground>,
-    /// Draws options, crashes and the weather.
-    pub(crate) fate: RefCell<Random>,
+    order: RefCell<Random>,
+    /// Draws options, crashes and faults.
+    pub(crate) rng: RefCell<Random>,
     /// Operations that callers may still begin in this round.
     pub(crate) quota: Cell<usize>,
-    /// Since when the disk has had no trouble.
-    pub(crate) calm_since: Cell<Option<Duration>>,
+    /// Since when the disk has had no faults.
+    pub(crate) healthy_since: Cell<Option<Duration>>,
     /// Since when no operation fails and the capacity is the same: who has too little of something must
     /// be told.
     pub(crate) steady_since: Cell<Option<Duration>>,
@@ -90,27 +76,21 @@ pub(crate) struct Scene {
     turns: Cell<u64>,
 }
 
-impl Scene {
+impl Simulation {
     pub(crate) fn new(parameters: &Parameters, world: World) -> Rc<Self> {
         let seed = parameters.seed;
-        let mut fate = Random::new(seed, "fate");
+        let mut rng = Random::new(seed, "fate");
         let callers = (0..parameters.callers).map(|number| RefCell::new(Caller::new(seed, number)));
-        let scene = Rc::new(Self {
-            workload: Workload::draw(&mut fate, parameters.keys),
-            world: world.clone(),
-            parameters: parameters.clone(),
-            model: RefCell::new(Model::new()),
-            judge: RefCell::default(),
-            figures: RefCell::default(),
+        let workload = Workload::draw(&mut rng, parameters.keys);
+        let simulation = Rc::new(Self {
+            run: Run::new(parameters, world.clone(), workload),
             cores: RefCell::default(),
             db: RefCell::default(),
-            durability: Cell::default(),
             callers: callers.collect(),
             order: RefCell::new(Random::new(seed, "order")),
-            ground: RefCell::new(Ground::new(seed)),
-            fate: RefCell::new(fate),
+            rng: RefCell::new(rng),
             quota: Cell::new(0),
-            calm_since: Cell::new(Some(Duration::ZERO)),
+            healthy_since: Cell::new(Some(Duration::ZERO)),
             steady_since: Cell::new(None),
             is_made: Cell::new(false),
             was_interrupted: Cell::new(false),
@@ -118,38 +98,13 @@ impl Scene {
             garbage_percent: Cell::new(0),
             turns: Cell::new(0),
         });
-        let weak = Rc::downgrade(&scene);
-        world.set_interlude(Some(Box::new(move || {
-            if let Some(scene) = weak.upgrade() {
-                scene.interlude();
+        let weak = Rc::downgrade(&simulation);
+        world.set_read_hook(Some(Box::new(move || {
+            if let Some(simulation) = weak.upgrade() {
+                simulation.read_hook();
             }
         })));
-        scene
-    }
-
-    /// Adds a line to the record of the run.
-    pub(crate) fn note(&self, what: fmt::Arguments<'_>) {
-        self.world.note(&what.to_string());
-    }
-
-    /// Fails the run unless the trouble there is explains the error.
-    pub(crate) fn permit(&self, what: &str, error: &Error) {
-        let verdict = self.judge.borrow_mut().permit(what, error);
-        self.judged(what, error, verdict);
-    }
-
-    /// Fails the run unless the trouble there is explains that a read fails.
-    pub(crate) fn permit_read(&self, what: &str, error: &Error) {
-        let verdict = self.judge.borrow_mut().permit_read(what, error);
-        self.judged(what, error, verdict);
-    }
-
-    fn judged(&self, what: &str, error: &Error, verdict: Result<(), String>) {
-        self.note(format_args!("{what}: {error}"));
-        self.figures.borrow_mut().errors += 1;
-        if let Err(reason) = verdict {
-            panic!("{reason}");
-        }
+        simulation
     }
 
     /// The open database.
@@ -166,7 +121,7 @@ impl Scene {
             self.redraw_weights();
         }
         let begins = begins && self.quota.get() > 0 && self.db.borrow().is_some();
-        let now = self.world.now();
+        let now = self.run.world.now();
         let ready = |index: &usize| {
             self.callers[*index].try_borrow().is_ok_and(|caller| match &caller.pending {
                 Some(pending) => pending.is_woken(),
@@ -209,7 +164,7 @@ impl Scene {
         let mut cores = self.cores.borrow_mut();
         let Some(stepper) = &mut cores.stepper else { return };
         let worked = stepper.turn(core);
-        self.figures.borrow_mut().steps += 1;
+        self.run.figures.borrow_mut().steps += 1;
         if worked {
             cores.wake_all();
         } else {
@@ -219,16 +174,16 @@ impl Scene {
 
     /// Time passes until something happens by itself.
     fn jump(&self, begins: bool) {
-        let now = self.world.now();
+        let now = self.run.world.now();
         let idle = self.callers.iter().filter_map(|caller| {
             let caller = caller.try_borrow().ok()?;
             (begins && caller.pending.is_none()).then_some(caller.wakes_at)
         });
-        let Some(next) = idle.chain(self.world.next_event()).min() else {
+        let Some(next) = idle.chain(self.run.world.next_event()).min() else {
             panic!("nothing will ever happen, and these wait: {}", self.waiting());
         };
         self.check_patience(now);
-        self.world.advance(next.max(now));
+        self.run.world.advance(next.max(now));
         self.cores.borrow_mut().wake_all();
     }
 
@@ -239,17 +194,17 @@ impl Scene {
         pending.collect::<Vec<_>>().join("; ")
     }
 
-    /// On a healthy disk every operation ends in bounded time, and on one that is full as well. A compaction may have to follow
-    /// writers for as long as there are some.
+    /// On a healthy disk every operation ends in bounded time, and on one that is full as well. A
+    /// compaction may have to follow writers for as long as there are some.
     fn check_patience(&self, now: Duration) {
-        let Some(calm_since) = self.calm_since.get().or(self.steady_since.get()) else { return };
+        let Some(healthy_since) = self.healthy_since.get().or(self.steady_since.get()) else { return };
         for caller in &self.callers {
             let Ok(caller) = caller.try_borrow() else { continue };
             let Some(pending) = &caller.pending else { continue };
             let is_patient = matches!(pending.what, What::Compact { .. }) && self.quota.get() > 0;
-            let waited = now.saturating_sub(pending.since.max(calm_since));
+            let waited = now.saturating_sub(pending.since.max(healthy_since));
             assert!(
-                is_patient || waited < PATIENCE || self.judge.borrow().damaged,
+                is_patient || waited < PATIENCE || self.run.judge.borrow().damaged,
                 "stalled for {} s on a disk that does not fail: {}",
                 waited.as_secs(),
                 pending.name()
@@ -264,9 +219,9 @@ impl Scene {
             self.poll(&mut caller);
         } else {
             self.quota.set(self.quota.get() - 1);
-            self.figures.borrow_mut().operations += 1;
+            self.run.figures.borrow_mut().operations += 1;
             let db = self.db();
-            caller.act(self, &db);
+            caller.act(&self.run, &db);
         }
         self.cores.borrow_mut().wake_all();
     }
@@ -275,7 +230,7 @@ impl Scene {
     pub(crate) fn poll(&self, caller: &mut Caller) {
         let Some(pending) = &mut caller.pending else { return };
         let db = self.db();
-        let before = self.model.borrow().visible();
+        let before = self.run.model.borrow().visible();
         let ended = pending.poll();
         let after = db.last_seqno();
         if after != before {
@@ -283,8 +238,8 @@ impl Scene {
                 What::Write { entries, last, .. }
                     if last.is_none() && after == before + entries.len() as u64 =>
                 {
-                    *last = Some(self.model.borrow_mut().apply(entries));
-                    self.figures.borrow_mut().writes += 1;
+                    *last = Some(self.run.model.borrow_mut().apply(entries));
+                    self.run.figures.borrow_mut().writes += 1;
                 }
                 _ => panic!("the seqno went from {before} to {after} during a {}", pending.name()),
             }
@@ -293,13 +248,13 @@ impl Scene {
         let pending = caller.pending.take().expect("it was just polled");
         match result {
             Ok(()) => self.acknowledged(&pending),
-            Err(error) => self.permit(&pending.name(), &error),
+            Err(error) => self.run.permit(&pending.name(), &error),
         }
     }
 
-    fn acknowledged(&self, pending: &crate::pending::Pending) {
-        self.note(format_args!("acknowledged: {}", pending.name()));
-        let mut model = self.model.borrow_mut();
+    fn acknowledged(&self, pending: &Pending) {
+        self.run.note(format_args!("acknowledged: {}", pending.name()));
+        let mut model = self.run.model.borrow_mut();
         match &pending.what {
             What::Write { entries, .. } if entries.is_empty() => {}
             What::Write { last, durability, .. } => {
@@ -310,8 +265,8 @@ impl Scene {
                     pending.name()
                 );
                 match durability {
-                    rabi::Durability::Process => model.survives_process_death(last),
-                    rabi::Durability::Power => model.survives_power_loss(last),
+                    Durability::Process => model.survives_process_death(last),
+                    Durability::Power => model.survives_power_loss(last),
                 }
             }
             What::Sync { upto } | What::Flush { upto } | What::Compact { upto } | What::Close { upto } => {
@@ -321,7 +276,7 @@ impl Scene {
     }
 
     /// Others take a few turns in the middle of a read.
-    fn interlude(&self) {
+    fn read_hook(&self) {
         let turns = {
             let mut order = self.order.borrow_mut();
             if order.chance(60) { 0 } else { order.magnitude(20) }
@@ -340,9 +295,9 @@ impl Scene {
                     let index = self.order.borrow_mut().pick(&pollable);
                     self.go_on(index);
                 }
-                _ => match self.world.next_event() {
+                _ => match self.run.world.next_event() {
                     Some(next) => {
-                        self.world.advance(next.max(self.world.now()));
+                        self.run.world.advance(next.max(self.run.world.now()));
                         self.cores.borrow_mut().wake_all();
                     }
                     None => return,
@@ -351,33 +306,56 @@ impl Scene {
         }
     }
 
-    /// What the engine tells about itself must hold together.
-    pub(crate) fn check_stats(&self, db: &Db) {
-        let stats = db.stats();
-        let visible = self.model.borrow().visible();
-        assert_eq!(stats.get("last_seqno"), Some(visible), "last_seqno of the statistics");
-        check_partitions(&stats);
-    }
-
-    /// The directory is in use: a second opening is refused at once.
-    pub(crate) fn open_twice(&self) {
-        match Db::open_simulated(&self.world, self.dir(), rabi::Options::new()) {
-            Err(Error::Locked { .. }) => {}
-            Err(error) => self.permit("second opening", &error),
-            Ok(_) => panic!("a second opening of the same directory was permitted"),
+    /// Takes turns until nothing is pending.
+    pub(crate) fn wait(&self) {
+        while !self.is_idle() {
+            self.turn(false);
         }
     }
-}
 
-/// Partitions cover all keys, ascending, and their files keep to them.
-fn check_partitions(stats: &Stats) {
-    let partitions = &stats.partitions;
-    assert!(partitions.first().is_some_and(|(lower, _)| lower.is_empty()), "the first partition has a bound");
-    for (index, (lower, file)) in partitions.iter().enumerate() {
-        let upper = partitions.get(index + 1).map(|(next, _)| next);
-        assert!(upper.is_none_or(|upper| lower < upper), "partitions are out of order");
-        let Some(file) = file else { continue };
-        let within = *lower <= file.min_key && upper.is_none_or(|upper| file.max_key < *upper);
-        assert!(within, "file {} leaves its partition", file.id);
+    /// Takes turns for some time.
+    pub(crate) fn pass(&self, duration: Duration) {
+        let end = self.run.world.now() + duration;
+        while self.run.world.now() < end {
+            self.turn(false);
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.callers.iter().all(|caller| caller.borrow().pending.is_none())
+    }
+
+    /// The process dies, or in so many of 100 cases the power goes with it.
+    pub(crate) fn crash(&self, power_percent: usize) {
+        let survival = {
+            let mut rng = self.rng.borrow_mut();
+            rng.chance(power_percent).then_some(Survival::Any)
+        };
+        self.run.note(format_args!("crash: {}", if survival.is_some() { "power" } else { "process" }));
+        match survival {
+            None => self.run.world.crash_process(),
+            Some(survival) => {
+                self.run.world.crash_power(survival);
+                self.run.model.borrow_mut().lose_power();
+            }
+        }
+    }
+
+    /// Drops everything that belongs to the open database: after a crash, what is dead; otherwise
+    /// as a program does that ends without closing it.
+    pub(crate) fn drop_all(&self) {
+        for caller in &self.callers {
+            caller.borrow_mut().let_go();
+        }
+        drop(self.db.borrow_mut().take());
+        let cores = std::mem::take(&mut *self.cores.borrow_mut());
+        drop(cores);
+    }
+
+    /// Now and then others rename the directory of the database. Not after damage to files: an opening is then
+    /// repeated and must say the same.
+    pub(crate) fn change_directory(&self) {
+        let is_permitted = self.run.judge.borrow().damaged_files.is_empty();
+        self.run.directory.borrow_mut().change(&self.run.world, is_permitted);
     }
 }

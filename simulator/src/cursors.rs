@@ -4,7 +4,7 @@ use rabi::Cursor;
 
 use crate::model::Expected;
 use crate::random::Random;
-use crate::scene::Scene;
+use crate::run::Run;
 use crate::workload::{show_key, show_value};
 
 /// A cursor with all that it may show, and where in that it must stand.
@@ -29,18 +29,18 @@ enum Move {
 
 impl HeldCursor {
     /// Makes up to `count` moves, mostly steps, some of which turn round.
-    pub(crate) fn go(&mut self, scene: &Scene, random: &mut Random, count: usize) {
+    pub(crate) fn go(&mut self, run: &Run, random: &mut Random, count: usize) {
         let (mut forward, turns) = (random.chance(50), random.pick(&[0, 5, 40]));
         for _ in 0..count {
             forward ^= random.chance(turns);
             let step = if forward { Move::Next } else { Move::Prev };
             let seeks = self.place.is_none() || random.chance(5);
-            let wanted = if seeks { draw_seek(scene, random) } else { step };
-            self.make(scene, wanted);
+            let wanted = if seeks { draw_seek(run, random) } else { step };
+            self.make(run, wanted);
         }
     }
 
-    fn make(&mut self, scene: &Scene, wanted: Move) {
+    fn make(&mut self, run: &Run, wanted: Move) {
         let moved = match &wanted {
             Move::ToFirst => self.cursor.seek_to_first(),
             Move::ToLast => self.cursor.seek_to_last(),
@@ -52,9 +52,9 @@ impl HeldCursor {
         let from = self.place;
         self.place = moved.as_ref().ok().and_then(|_| self.leads_to(&wanted));
         if let Err(error) = &moved {
-            scene.permit_read("cursor", error);
+            run.permit_read("cursor", error);
         }
-        scene.figures.borrow_mut().reads += 1;
+        run.figures.borrow_mut().reads += 1;
         let expected = self.place.map(|place| &self.expected[place]);
         let expected = expected.map(|(key, value)| (key.as_slice(), &value[..]));
         let found = self.cursor.entry();
@@ -83,11 +83,11 @@ impl HeldCursor {
     }
 }
 
-fn draw_seek(scene: &Scene, random: &mut Random) -> Move {
+fn draw_seek(run: &Run, random: &mut Random) -> Move {
     match random.below(6) {
         0 => Move::ToFirst,
         1 => Move::ToLast,
-        2 | 3 => Move::Seek(scene.workload.key(random)),
-        _ => Move::SeekForPrev(scene.workload.key(random)),
+        2 | 3 => Move::Seek(run.workload.key(random)),
+        _ => Move::SeekForPrev(run.workload.key(random)),
     }
 }
