@@ -12,7 +12,6 @@ pub const MEMTABLES_MAX: u64 = 4;
 /// The memory of one engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// For what was read.
     pub cache_size_bytes: u64,
     /// Of one memtable.
     pub memtable_size_bytes: u64,

@@ -41,7 +41,6 @@ pub use occupant::keeps_files;
 /// How an engine is to be opened.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Of every write.
     pub durability: Durability,
     /// Engine options by name, in the order given.
     pub options: Vec<(String, String)>,
@@ -50,48 +49,19 @@ pub struct Settings {
 /// What can go wrong with an engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// There is no such engine.
     #[error("unknown engine {name}{hint}; available: {available}")]
     Unknown {
-        /// The name asked for.
         name: String,
         /// A guess, as a piece of the sentence.
         hint: String,
-        /// All names.
         available: String,
     },
-    /// The engine has no such option, or not with this value.
     #[error("engine {engine}: option {name}={value}: {allowed}")]
-    Option {
-        /// The engine.
-        engine: &'static str,
-        /// The option.
-        name: String,
-        /// Its value.
-        value: String,
-        /// What would be accepted.
-        allowed: String,
-    },
-    /// The engine cannot promise the durability asked for.
+    Option { engine: &'static str, name: String, value: String, allowed: String },
     #[error("engine {engine} cannot offer durability {durability}: {why}")]
-    Durability {
-        /// The engine.
-        engine: &'static str,
-        /// What was asked for.
-        durability: &'static str,
-        /// What it lacks.
-        why: &'static str,
-    },
-    /// A call failed.
+    Durability { engine: &'static str, durability: &'static str, why: &'static str },
     #[error("engine {engine}: {operation} failed: {cause}")]
-    Call {
-        /// The engine.
-        engine: &'static str,
-        /// What was attempted.
-        operation: &'static str,
-        /// What the engine said.
-        cause: String,
-    },
+    Call { engine: &'static str, operation: &'static str, cause: String },
 }
 
 impl EngineError {
@@ -156,9 +126,7 @@ pub trait Engine: Send + Sync {
 /// Towards which end of the key space a scan goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Larger keys.
     Forward,
-    /// Smaller keys.
     Back,
 }
 
@@ -167,9 +135,7 @@ pub enum Direction {
 pub struct Scan<'a> {
     /// The key it begins at, which is included.
     pub start: &'a [u8],
-    /// The most records.
     pub limit: usize,
-    /// In which order.
     pub direction: Direction,
 }
 

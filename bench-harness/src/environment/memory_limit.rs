@@ -13,7 +13,6 @@ const NO_LIMIT_BYTES: u64 = 1 << 60;
 /// A hierarchy of groups that limits memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hierarchy {
-    /// Where it is mounted.
     pub root: PathBuf,
     /// This process's group, from the root on.
     pub group: PathBuf,

@@ -30,33 +30,23 @@ pub struct Environment {
     pub fingerprint: String,
     /// UTC, ISO 8601.
     pub started_utc: String,
-    /// The name of the machine.
     pub hostname: String,
-    /// The release of the kernel.
     pub kernel: String,
-    /// The processor as the kernel names it.
     pub cpu_model: String,
     /// Processors this process may use.
     pub cores: usize,
-    /// Main memory.
     pub memory_bytes: u64,
-    /// The type of the file system the database is on.
     pub file_system: String,
-    /// Its mount point, source and options.
     pub mount: String,
     /// The options of the file system itself, such as its journal mode.
     pub file_system_options: String,
     /// The block device below it: name, scheduler, write cache.
     pub device: String,
-    /// The directory of the database.
     pub directory: String,
-    /// The memory limit of the control group, if there is one.
     pub memory_limit_bytes: Option<u64>,
-    /// Cores the control group grants, if it limits them.
     pub cpu_limit_cores: Option<f64>,
     /// The kind of container or virtual machine, as far as it shows.
     pub container: String,
-    /// Resource limits, soft and hard.
     pub limits: String,
     /// Whether io_uring is allowed, and what came of making a ring.
     pub io_uring: String,
@@ -66,17 +56,12 @@ pub struct Environment {
     pub governor: String,
     /// When the kernel writes dirty pages back.
     pub writeback: String,
-    /// The commit the harness was built from.
     pub git_commit: String,
-    /// The version of the harness.
     pub crate_version: &'static str,
-    /// Debug or release.
     pub build_profile: &'static str,
     /// Optimisation, target, flags and cargo features of the build.
     pub build_flags: &'static str,
-    /// The compiler.
     pub rustc: &'static str,
-    /// The command line.
     pub command: String,
 }
 

@@ -7,11 +7,9 @@ use super::unknown;
 
 /// What is mounted at a directory.
 pub struct Mounted {
-    /// Its type.
     pub file_system: String,
     /// Source, mount point, options of the mount.
     pub mount: String,
-    /// Options of the file system itself.
     pub options: String,
 }
 

@@ -12,7 +12,6 @@ use super::{OpRandom, fnv_hash_64};
 /// The parameters of the distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KeyRangeShape {
-    /// The number of ranges.
     pub ranges: u64,
     /// Weight and exponent of the first term, then of the second.
     pub terms: [(f64, f64); 2],

@@ -18,11 +18,9 @@ struct Cell {
 pub struct Done {
     /// Operations finished, also those that failed; a read-modify-write counts once.
     pub operations: u64,
-    /// Operations failed.
     pub failures: u64,
     /// Keys and values of acknowledged writes.
     pub written_bytes: u64,
-    /// Keys and values read.
     pub read_bytes: u64,
 }
 

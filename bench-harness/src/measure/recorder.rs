@@ -8,31 +8,23 @@ use super::latencies::{Latencies, increment};
 /// The rows of a report, named as YCSB names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
-    /// A point read.
     Read,
-    /// An overwrite.
     Update,
-    /// A new record.
     Insert,
-    /// A range read.
     Scan,
     /// A read and an update of the same record, from the start of one to the end of the other.
     /// Both are also counted in their own rows.
     ReadModifyWrite,
-    /// A removal.
     Delete,
-    /// Point reads of several records in one call.
     MultiRead,
     /// A range read towards smaller keys.
     ReverseScan,
-    /// Overwrites of several records, all or none.
     Batch,
     /// The check of a record that was read. It calls no engine.
     Verify,
 }
 
 impl Row {
-    /// All rows in the order of reports.
     pub const ALL: [Row; 10] = [
         Row::Read,
         Row::Update,
@@ -66,18 +58,14 @@ impl Row {
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should.
     Ok,
-    /// The record is not there.
     NotFound,
-    /// The engine returned an error.
     Error,
     /// The record is there with bytes that were never written under its key.
     Corrupt,
 }
 
 impl Outcome {
-    /// All outcomes.
     pub const ALL: [Outcome; 4] = [Outcome::Ok, Outcome::NotFound, Outcome::Error, Outcome::Corrupt];
 
     /// The name in reports, where there is one the name YCSB uses.

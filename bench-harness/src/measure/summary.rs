@@ -11,7 +11,6 @@ use super::totals::RowSlice;
 /// One point of a latency distribution.
 #[derive(Debug, Clone, Serialize)]
 pub struct CurvePoint {
-    /// The percentile, from 0 to 100.
     pub percentile: f64,
     /// The latency that this share of the operations did not exceed.
     pub us: f64,
@@ -20,25 +19,18 @@ pub struct CurvePoint {
 /// One kind of latency in numbers, in microseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct LatencySummary {
-    /// Arithmetic mean.
     #[serde(rename = "mean")]
     pub mean_us: f64,
-    /// Shortest.
     #[serde(rename = "min")]
     pub min_us: f64,
-    /// Median.
     #[serde(rename = "p50")]
     pub p50_us: f64,
-    /// 95th percentile.
     #[serde(rename = "p95")]
     pub p95_us: f64,
-    /// 99th percentile.
     #[serde(rename = "p99")]
     pub p99_us: f64,
-    /// 99.9th percentile.
     #[serde(rename = "p999")]
     pub p999_us: f64,
-    /// Longest.
     #[serde(rename = "max")]
     pub max_us: f64,
     /// The percentiles the text summary was asked for.
@@ -51,14 +43,12 @@ pub struct LatencySummary {
 /// One row of a report. Latencies are of operations that ended as they should.
 #[derive(Debug, Clone, Serialize)]
 pub struct RowSummary {
-    /// The kind of operation.
     #[serde(skip)]
     pub row: &'static str,
     /// Operations that ended as they should.
     pub count: u64,
     /// Operations that did not.
     pub errors: u64,
-    /// How often each outcome occurred.
     pub returns: BTreeMap<&'static str, u64>,
     /// From the actual start of an operation.
     #[serde(rename = "service_us")]

@@ -88,13 +88,10 @@ impl RowTotals {
 /// What one row got in a stretch of time.
 #[derive(Debug, Clone)]
 pub struct RowSlice {
-    /// The row.
     pub row: Row,
     /// How often each outcome occurred, in the order of `Outcome::ALL`.
     pub outcomes: Outcomes,
-    /// Latencies from the actual start.
     pub service: Counts,
-    /// Latencies from the intended start, where there is a schedule.
     pub response: Option<Counts>,
     /// From the actual start, of what did not end as it should, if there ever was any.
     pub failed: Option<Counts>,

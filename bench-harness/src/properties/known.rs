@@ -9,23 +9,16 @@
 pub enum Kind {
     /// A whole number between two bounds, both included.
     Count {
-        /// The smallest value.
         min: u64,
-        /// The largest value.
         max: u64,
     },
     /// A decimal number between two bounds, both included.
     Number {
-        /// The smallest value.
         min: f64,
-        /// The largest value.
         max: f64,
     },
-    /// `true` or `false`.
     Flag,
-    /// One of these words.
     Choice(&'static [&'static str]),
-    /// Free text.
     Text,
 }
 
@@ -43,15 +36,11 @@ pub enum Effect {
 /// One known property.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
-    /// The name in a property file.
     pub name: &'static str,
     /// The value when nobody sets it; empty when it follows from other properties.
     pub default: &'static str,
-    /// The type of its values.
     pub kind: Kind,
-    /// Whether setting it does anything.
     pub effect: Effect,
-    /// What it is, in a few words.
     pub about: &'static str,
 }
 

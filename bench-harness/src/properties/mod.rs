@@ -32,9 +32,7 @@ pub fn used_names() -> impl Iterator<Item = &'static str> {
 /// Where a property value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A line of a property file.
     File {
-        /// The file as it was named by the user.
         path: Arc<PathBuf>,
         /// The line on which the property begins, counted from one.
         line: usize,
@@ -61,50 +59,22 @@ impl fmt::Display for Origin {
 /// What can be wrong with properties.
 #[derive(Debug, thiserror::Error)]
 pub enum PropertyError {
-    /// The file could not be read.
     #[error("cannot read the property file {}: {cause}; -P takes the path of a file, for example \
              workloads/workloada", path.display())]
     Read {
-        /// The file as it was named by the user.
         path: PathBuf,
         /// What the system said. As a source it would be printed a second time.
         cause: std::io::Error,
     },
-    /// The file of a length histogram could not be read.
     #[error("cannot read {}: {cause}; property fieldlengthhistogram names the file of \
              fieldlengthdistribution=histogram", path.display())]
-    Histogram {
-        /// The file as it was named by the user.
-        path: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
-    },
-    /// A line of a file does not follow its syntax.
+    Histogram { path: PathBuf, cause: std::io::Error },
     #[error("{origin}: {what}")]
-    Syntax {
-        /// File and line.
-        origin: Origin,
-        /// What is wrong with the line, and what would be right.
-        what: String,
-    },
-    /// A `-p` argument is not `name=value`.
+    Syntax { origin: Origin, what: String },
     #[error("-p {argument}: expected name=value, for example -p recordcount=1000")]
-    Argument {
-        /// The argument as given.
-        argument: String,
-    },
-    /// A known property has a value it cannot have.
+    Argument { argument: String },
     #[error("{}; allowed: {allowed}{}", subject(origin, name, value), advice(origin, name))]
-    Value {
-        /// Where the value was written.
-        origin: Origin,
-        /// The property.
-        name: &'static str,
-        /// The value as written.
-        value: String,
-        /// What would be accepted.
-        allowed: String,
-    },
+    Value { origin: Origin, name: &'static str, value: String, allowed: String },
 }
 
 /// What is wrong with a value, also if it is one that nobody chose.

@@ -31,13 +31,9 @@ pub struct DeviceCounters {
 pub struct DeviceUsage {
     /// Its name, such as `vda`.
     pub name: String,
-    /// Read requests.
     pub reads: u64,
-    /// Bytes read.
     pub read_bytes: u64,
-    /// Write requests.
     pub writes: u64,
-    /// Bytes written.
     pub write_bytes: u64,
     /// Flushes of its write cache; nothing where the kernel does not count them.
     pub flushes: Option<u64>,

@@ -63,7 +63,6 @@ struct Difference {
 pub struct Work {
     /// Operations, and keys and values written and read.
     pub done: Done,
-    /// How long it took.
     pub elapsed: Duration,
     /// Keys and values of all records at its end, if none was deleted.
     pub data_set_bytes: u64,

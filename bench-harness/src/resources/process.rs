@@ -10,9 +10,7 @@ use nix::sys::time::TimeVal;
 /// workers of its rings among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProcessCounters {
-    /// Processor time in user space.
     pub user_us: u64,
-    /// Processor time in the kernel.
     pub system_us: u64,
     /// Times a thread gave the processor away, because it had to wait.
     pub voluntary_switches: u64,
@@ -31,9 +29,7 @@ pub struct ProcessCounters {
 /// `/proc/self/io`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProcessIo {
-    /// Read system calls.
     pub read_calls: u64,
-    /// Write system calls.
     pub write_calls: u64,
     /// Bytes this process caused to be fetched from storage.
     pub read_bytes: u64,

@@ -17,25 +17,17 @@ pub struct Usage {
     pub cpu_others_cores: Option<f64>,
     /// Cores that the host of a virtual machine withheld meanwhile.
     pub cpu_stolen_cores: Option<f64>,
-    /// Times a thread waited.
     pub context_switches_voluntary: u64,
-    /// Times a thread was made to give way.
     pub context_switches_involuntary: u64,
-    /// Page faults that needed a read from storage.
     pub major_faults: u64,
-    /// Read system calls.
     pub read_calls: Option<u64>,
-    /// Write system calls.
     pub write_calls: Option<u64>,
-    /// Bytes this process caused to be fetched from storage.
     pub read_bytes: Option<u64>,
     /// Bytes this process wrote, or made dirty for the kernel to write.
     pub write_bytes: Option<u64>,
-    /// What went on at the device, whoever caused it.
     pub device: Option<DeviceUsage>,
     /// Keys and values handed to the engine in acknowledged writes.
     pub user_written_bytes: u64,
-    /// Keys and values handed out by the engine.
     pub user_read_bytes: u64,
     /// Bytes written for each byte the user wrote; what is still to be compacted is not in it.
     pub write_amplification: Option<f64>,
@@ -45,19 +37,14 @@ pub struct Usage {
     pub space_bytes: u64,
     /// Keys and values of all records at the end of the phase, if none was deleted.
     pub data_set_bytes: u64,
-    /// The one over the other.
     pub space_amplification: Option<f64>,
-    /// Syncs the engine counted.
     pub syncs: Option<u64>,
-    /// Entries into the kernel for its rings.
     pub ring_enters: Option<u64>,
     /// Time writes were stopped or slowed, over all threads.
     pub stall_us: Option<u64>,
-    /// The largest resident set, file pages of memory maps included.
     pub rss_peak_bytes: Option<u64>,
     /// Whether that is the peak of this phase; else of the process so far.
     pub rss_peak_is_of_phase: bool,
-    /// The resident set at the end that is not backed by files.
     pub rss_anonymous_bytes: Option<u64>,
     /// The fewest operations in a whole second of the phase, if it had one.
     pub worst_second_ops: Option<u64>,

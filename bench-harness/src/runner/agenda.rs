@@ -30,7 +30,6 @@ struct Place {
 /// An operation and its time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Appointment {
-    /// The index of the operation.
     pub index: u64,
     /// When it is due, in nanoseconds since the start of the phase.
     pub due_ns: u64,
@@ -39,7 +38,6 @@ pub struct Appointment {
 /// Operations that were due and never begun.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many.
     pub operations: u64,
     /// For how long the first of them had been waiting.
     pub oldest_wait_ns: u64,

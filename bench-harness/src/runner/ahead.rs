@@ -23,11 +23,9 @@ pub const COUNT: usize = 16;
 /// One operation.
 #[derive(Debug, Clone)]
 pub struct Ready {
-    /// What is to be done.
     pub operation: Operation,
     /// The record, where the operation is on one that is there.
     pub number: u64,
-    /// Its key.
     pub key: Vec<u8>,
     /// For what is still to be drawn.
     random: OpRandom,
@@ -38,7 +36,6 @@ pub struct Ready {
 pub struct Ahead {
     count: usize,
     first: u64,
-    /// In order.
     pub ready: Vec<Ready>,
 }
 

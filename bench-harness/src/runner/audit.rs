@@ -20,9 +20,7 @@ const PIECE: usize = 1000;
 /// What an audit found.
 #[derive(Debug, Default, Serialize)]
 pub struct Audit {
-    /// Records that are as they should be.
     pub good: u64,
-    /// Records that are not.
     pub bad: u64,
     /// Of those, the ones where an acknowledged write is missing; the others are what nobody wrote.
     #[serde(skip)]

@@ -38,18 +38,15 @@ const NEVER: u32 = u32::MAX;
 struct Entry {
     /// The oldest version that may be read.
     floor: u32,
-    /// The version of the next write.
     next: u32,
     /// The first version of the burst that is under way or was the last.
     burst: u32,
     /// The newest version that means absence, if there is one.
     absent: Option<u32>,
-    /// Writes under way.
     writers: u32,
     /// Versions between the floor and this one were under way when a process died, and were not there
     /// afterwards.
     swallowed: u32,
-    /// Writes acknowledged.
     acknowledged: u32,
     /// The batch that the newest version belongs to; 0 for none.
     batch: u32,
@@ -87,7 +84,6 @@ impl Entry {
 #[derive(Debug)]
 pub struct Ledger {
     stripes: Box<[Mutex<Vec<Entry>>]>,
-    /// The number of the next batch.
     next_batch: AtomicU32,
     /// Where it outlives the process.
     kept: Option<Kept>,
@@ -100,9 +96,7 @@ pub struct Batch(u32);
 /// What a write does to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// A value takes its place.
     Put,
-    /// It is removed.
     Delete,
 }
 

@@ -57,9 +57,7 @@ const RECORD_STREAM: &str = "records";
 /// Which half of YCSB a phase is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhaseKind {
-    /// Inserts the data set.
     Load,
-    /// Performs the mix of operations.
     Run,
 }
 
@@ -76,13 +74,10 @@ impl PhaseKind {
 /// One phase to be run.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Load or run.
     pub kind: PhaseKind,
     /// The name of the workload in reports; with the kind it also selects the random stream.
     pub workload_name: String,
-    /// What to do.
     pub workload: Workload,
-    /// The seed of everything random.
     pub seed: u64,
     /// Operations of a trace instead of those of the workload.
     pub replay: Option<Replay>,
@@ -211,11 +206,8 @@ pub struct Tick<'a> {
     pub warming_up: bool,
     /// Operations finished since then, also those that failed.
     pub operations: u64,
-    /// Operations failed.
     pub failures: u64,
-    /// The engine's numbers now.
     pub stats: &'a EngineStats,
-    /// The last whole interval.
     pub interval: Option<&'a Interval>,
 }
 
@@ -254,15 +246,12 @@ pub struct PhaseResult {
     pub read_bytes: u64,
     /// Operations in each whole second.
     pub seconds: Vec<u64>,
-    /// The phase along the time.
     pub series: Series,
     /// What an open loop had due and never began.
     pub backlog: Option<Backlog>,
     /// How the trace that was replayed ended.
     pub trace: Option<Ending>,
-    /// What operations were timed with.
     pub clock: &'static str,
-    /// The first few errors in words.
     pub first_errors: Vec<String>,
 }
 

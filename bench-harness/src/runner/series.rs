@@ -27,11 +27,9 @@ const STALLS: [&str; 2] = ["stall_us_total", "slowdown_us_total"];
 pub struct Interval {
     /// When it began, since the measured part of the phase did.
     pub start: Duration,
-    /// How long it lasted.
     pub length: Duration,
     /// Operations finished and failed, and bytes.
     pub done: Done,
-    /// Latencies and outcomes of each kind of operation.
     pub rows: Vec<RowSlice>,
     /// Time writes were stopped or slowed meanwhile, over all threads, if the engine counts it.
     pub stall_us: Option<u64>,

@@ -20,7 +20,6 @@ const ERRORS_KEPT: usize = 5;
 
 /// The state of a phase.
 pub struct Shared<'a> {
-    /// What is to be done.
     pub job: &'a Job,
     /// Random numbers of operations; depends on the phase.
     pub stream: Stream,
@@ -36,11 +35,9 @@ pub struct Shared<'a> {
     pub ledger: Option<&'a Ledger>,
     /// The operations of a trace, if they are to be replayed.
     pub feed: Option<Feed>,
-    /// What operations are timed with.
     pub clock: Clock,
     /// For whoever watches; one thread, one place.
     pub progress: Progress,
-    /// What each thread records.
     pub recorders: Box<[Recorder]>,
     pace: Pace,
     origin: OnceLock<Moment>,

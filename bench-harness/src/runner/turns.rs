@@ -25,18 +25,14 @@ pub enum Pace {
     Free(Claims),
     /// Closed loop at a target rate: each thread has an operation every so many nanoseconds.
     Target {
-        /// The operations.
         claims: Claims,
         /// From one operation of a thread to its next.
         interval_ns: f64,
     },
-    /// Open loop.
     Open(Agenda),
     /// Open loop at the times of a trace, which says when; here operations are only counted.
     Recorded {
-        /// The operations.
         claims: Claims,
-        /// How many times as fast as recorded.
         speed: f64,
     },
 }
@@ -51,7 +47,6 @@ impl Pace {
 /// The next operation of a thread.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
-    /// Its index.
     pub index: u64,
     /// Its intended start; the phase's own where there is no schedule.
     pub due: Moment,

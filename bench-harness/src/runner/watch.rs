@@ -22,13 +22,9 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct Watched {
     /// From its start to the last operation's end; none if the phase ended within its warm-up.
     pub elapsed: Option<Duration>,
-    /// When the last operation ended.
     pub end: Moment,
-    /// Operations and bytes.
     pub done: Done,
-    /// Latencies and outcomes.
     pub rows: Vec<RowSlice>,
-    /// The intervals.
     pub series: Series,
     /// Operations in each whole second.
     pub seconds: Vec<u64>,

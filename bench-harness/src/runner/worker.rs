@@ -62,31 +62,23 @@ pub fn run(
 
 /// What a client thread has for itself.
 pub struct Worker<'a> {
-    /// What it shares with the others.
     pub shared: &'a Shared<'a>,
-    /// What operations are timed with.
     pub clock: Clock,
     /// Whether what is read is checked.
     pub checks: bool,
     /// Whether reads that follow each other are made as a row.
     in_rows: bool,
-    /// Its way into the engine.
     pub session: Box<dyn Session + 'a>,
-    /// Chooses operations.
     pub lots: Lots,
-    /// The next operations.
     pub ahead: Ahead,
-    /// Chooses records.
     pub chooser: KeyChooser<'a>,
     /// Makes the records to be written.
     pub records: RecordBuilder<'a>,
     /// What a record should be, under `dataintegrity`.
     pub expected: RecordBuilder<'a>,
-    /// Where it records.
     pub recorder: &'a Recorder,
     /// The record of the current operation.
     pub number: u64,
-    /// Its key.
     pub key: Vec<u8>,
     /// What was read.
     pub value: Vec<u8>,
@@ -102,7 +94,6 @@ pub struct Worker<'a> {
     pub due: Moment,
     /// The end of the last call.
     pub end: Moment,
-    /// What it has done.
     pub done: Done,
     /// The most records of the last scan.
     pub scan_limit: usize,

@@ -23,9 +23,7 @@ pub struct Resampling {
 /// Two ends that hold the true value with the confidence asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
-    /// The lower end.
     pub low: f64,
-    /// The upper end.
     pub high: f64,
 }
 

@@ -6,9 +6,7 @@
 pub struct Missing {
     /// The place, from the beginning of the bytes.
     pub at: u64,
-    /// What would be right there.
     pub expected: String,
-    /// What is there.
     pub found: String,
 }
 

@@ -46,7 +46,6 @@ struct Batch {
 /// How the reading of a trace ended.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
-    /// What was wrong, where something was.
     pub problem: Option<String>,
     /// What was met and cannot be replayed.
     pub skipped: Vec<(&'static str, u64)>,

@@ -32,13 +32,10 @@ pub enum Format {
 /// What is to be replayed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Replay {
-    /// The trace.
     pub file: PathBuf,
     /// Its length: traces of one name may differ.
     pub file_bytes: u64,
-    /// What it is written in.
     pub format: Format,
-    /// The share of its keys that is replayed.
     pub sample: f64,
     /// How many times as fast as recorded; without, as fast as the clients go.
     pub speed: Option<f64>,

@@ -16,7 +16,6 @@ use super::step::{Action, KEY_BYTES_MAX, Record, VALUE_BYTES_MAX};
 /// What a batch does.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
-    /// In their order.
     pub actions: Vec<Action>,
     /// What of it cannot be replayed.
     pub skipped: Vec<&'static str>,

@@ -14,53 +14,40 @@ pub const PARTS_MAX: u64 = 65_536;
 pub struct Step {
     /// When it began, in nanoseconds since the trace did.
     pub time_ns: u64,
-    /// What it is.
     pub action: Action,
 }
 
 /// What an operation does. Lengths of values are in bytes; the values themselves are in no trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// A point read.
     Read {
-        /// What is read.
         key: Vec<u8>,
         /// The length of what was read, where the trace says it.
         value_bytes: Option<u64>,
     },
-    /// A new record.
     Insert(Record),
     /// A record that may have been there.
     Update(Record),
     /// A read of a record, and its overwriting if it is there.
     ReadModifyWrite(Record),
-    /// A removal.
     Delete {
-        /// What is removed.
         key: Vec<u8>,
     },
     /// A range read towards larger keys.
     Scan {
-        /// Where it begins.
         start: Vec<u8>,
-        /// The most records it visits.
         limit: u64,
     },
     /// A range read towards smaller keys.
     ReverseScan {
-        /// Where it begins.
         start: Vec<u8>,
-        /// The most records it visits.
         limit: u64,
     },
-    /// Point reads in one call.
     MultiRead {
-        /// What is read.
         keys: Vec<Vec<u8>>,
     },
     /// Writes of several records, all or none.
     Batch {
-        /// What is written.
         records: Vec<Record>,
     },
 }
@@ -68,9 +55,7 @@ pub enum Action {
 /// A record as far as a trace knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its key.
     pub key: Vec<u8>,
-    /// The length of its value.
     pub value_bytes: u64,
 }
 

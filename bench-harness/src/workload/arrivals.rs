@@ -26,37 +26,22 @@ pub enum Spacing {
 #[serde(rename_all = "lowercase", tag = "shape")]
 pub enum Rate {
     /// Always the same.
-    Constant {
-        /// The rate.
-        rate_ops_s: f64,
-    },
+    Constant { rate_ops_s: f64 },
     /// From one rate to another in a straight line, and then that.
-    Ramp {
-        /// At the start.
-        rate_ops_s: f64,
-        /// At the end of the period and after it.
-        rate_to_ops_s: f64,
-        /// The length of the line.
-        period_s: f64,
-    },
+    Ramp { rate_ops_s: f64, rate_to_ops_s: f64, period_s: f64 },
     /// From one rate to another in equal steps, and then that.
     Step {
-        /// The rate of the first step.
         rate_ops_s: f64,
-        /// The rate of the last one, and after it.
         rate_to_ops_s: f64,
         /// The length of each step.
         period_s: f64,
-        /// The number of steps.
         steps: u64,
     },
     /// Up and down around a mean.
     Sine {
-        /// The mean.
         rate_ops_s: f64,
         /// The peak; the trough lies as far below the mean.
         rate_to_ops_s: f64,
-        /// From one peak to the next.
         period_s: f64,
     },
 }
@@ -144,9 +129,7 @@ impl Rate {
 /// The arrivals of an open loop.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Arrivals {
-    /// How they are spaced.
     pub spacing: Spacing,
-    /// How many there are, over time.
     #[serde(flatten)]
     pub rate: Rate,
 }

@@ -8,16 +8,13 @@ use crate::generator::fnv_hash_64;
 pub enum InsertOrder {
     /// Consecutive numbers are scattered: the key holds the hash of the number.
     Hashed,
-    /// The key holds the number.
     Ordered,
 }
 
 /// How a record number becomes a key.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyFormat {
-    /// Hash or number.
     pub order: InsertOrder,
-    /// The least number of digits.
     pub zero_padding: usize,
 }
 

@@ -9,31 +9,24 @@ use crate::properties::{Properties, PropertyError};
 /// distribution without bounds draws beyond them becomes the bound.
 #[derive(Debug, Clone)]
 pub enum LengthDistribution {
-    /// Always this length.
     Constant(u64),
-    /// All lengths equally often.
     Uniform(Uniform),
     /// Short lengths most often.
     Zipfian {
-        /// The shortest length.
         min: u64,
         /// What is added to it.
         above: Zipfian,
     },
     /// As often as a file says.
     Histogram(LengthHistogram),
-    /// Log-normal.
     LogNormal(LogNormal, Bounds),
-    /// Generalized Pareto.
     Pareto(Pareto, Bounds),
 }
 
 /// The shortest and the longest length.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// The shortest.
     pub min: u64,
-    /// The longest.
     pub max: u64,
 }
 

@@ -3,7 +3,6 @@
 /// One operation of the mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Read one record.
     Read,
     /// Overwrite one record.
     Update,
@@ -11,11 +10,9 @@ pub enum Operation {
     Insert,
     /// Read consecutive records from a key on.
     Scan,
-    /// Read a record and write it back changed.
     ReadModifyWrite,
     /// Remove one record. This and those below are extensions: YCSB has none of them.
     Delete,
-    /// Read several records in one call.
     MultiRead,
     /// Overwrite several records, all or none.
     Batch,

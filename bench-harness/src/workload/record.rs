@@ -37,18 +37,14 @@ const FILLER: u8 = b'.';
 /// The number, the lengths and the bytes of the fields of a record.
 #[derive(Debug, Clone)]
 pub struct RecordShape {
-    /// Fields in a record.
     pub fields: u64,
-    /// Bytes in a field.
     pub lengths: LengthDistribution,
-    /// What the bytes are.
     pub content: FieldContent,
 }
 
 /// What the bytes of a field are.
 #[derive(Debug, Clone)]
 pub enum FieldContent {
-    /// Random printable characters.
     Random {
         /// The share of each field, at its end, that is one repeated character.
         compressibility: f64,

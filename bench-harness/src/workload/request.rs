@@ -6,22 +6,16 @@ use crate::properties::{Properties, PropertyError};
 /// Which records are asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RequestDistribution {
-    /// All loaded records equally often.
     Uniform,
     /// YCSB's scrambled Zipfian over loaded and inserted records.
     Zipfian,
-    /// Zipfian by age.
     Latest,
     /// One after the other, and again from the start.
     Sequential,
-    /// A hot set and a cold one.
     Hotspot {
-        /// Share of the records that are hot.
         data_fraction: f64,
-        /// Share of the operations that go there.
         operation_fraction: f64,
     },
-    /// Exponential by age.
     Exponential {
         /// Percent of the requests...
         percentile: f64,
@@ -30,7 +24,6 @@ pub enum RequestDistribution {
     },
     /// Exactly Zipf over the loaded records. An extension.
     Zipf {
-        /// The exponent.
         theta: f64,
     },
     /// Hot ranges of keys, as in mixgraph. An extension.

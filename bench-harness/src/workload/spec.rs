@@ -12,7 +12,6 @@ use super::{Arrivals, FieldContent, InsertOrder, KeyFormat, Mix, RecordShape};
 /// What happens when an insert fails.
 #[derive(Debug, Clone, Copy)]
 pub struct InsertionRetry {
-    /// Further attempts.
     pub limit: u64,
     /// Pause between attempts; each is varied by up to a fifth.
     pub interval_s: f64,
@@ -27,44 +26,31 @@ pub enum Measured {
     Service,
     /// From the intended start.
     Response,
-    /// Both, each in rows of its own.
     Both,
 }
 
 /// A checked workload.
 #[derive(Debug, Clone)]
 pub struct Workload {
-    /// Records in the data set.
     pub record_count: u64,
     /// Operations of a run; 0 is no bound.
     pub operation_count: u64,
     /// The first record number of this client's part of the data set.
     pub insert_start: u64,
-    /// The number of records in this client's part.
     pub insert_count: u64,
-    /// The shape of records.
     pub records: RecordShape,
-    /// The form of keys.
     pub keys: KeyFormat,
-    /// The mix of operations.
     pub mix: Mix,
-    /// Keys in a multi-get.
     pub multi_read_size: u64,
-    /// Updates in a batch.
     pub batch_size: u64,
-    /// Whether a read takes all fields or one.
     pub read_all_fields: bool,
     /// Whether reads check that values follow from key and field name.
     pub integrity: bool,
     /// Whether what was acknowledged is remembered, and reads are held against it.
     pub verify: bool,
-    /// Which records are asked for.
     pub request: RequestDistribution,
-    /// The length of scans.
     pub scan_length: LengthDistribution,
-    /// What happens when an insert fails.
     pub retry: InsertionRetry,
-    /// Client threads.
     pub threads: usize,
     /// Operations a second over all threads; 0 is no limit.
     pub target_ops_s: f64,
@@ -78,13 +64,11 @@ pub struct Workload {
     pub duration_s: f64,
     /// Whether waiting for the target rate burns the processor instead of sleeping.
     pub spin: bool,
-    /// Whether a status line is shown while the phase runs.
     pub status: bool,
     /// Seconds between status lines when they go to a file.
     pub status_interval_s: f64,
     /// Text in front of status lines.
     pub label: String,
-    /// Percentiles of the text summary.
     pub percentiles: Vec<f64>,
 }
 
