@@ -4,12 +4,10 @@
 //! (the null engine has no content), closed loop; the median of three runs. The client threads of a run spend about this much of their time
 //! in the harness; where that is half of it or more, the run measured the client.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::engine::{EngineResult, null_engine};
-use crate::runner::{Job, Observer, PhaseResult, Tick, run_phase};
+use crate::runner::{Job, Observer, PhaseResult, run_phase};
 
 /// Long enough for a steady figure, short enough to go with every phase.
 const OPERATIONS_MAX: u64 = 1_000_000;
@@ -97,12 +95,6 @@ pub fn null_ns_per_operation(job: &Job) -> EngineResult<f64> {
 struct Unwatched;
 
 impl Observer for Unwatched {
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
-    fn tick(&mut self, _tick: &Tick<'_>) {}
-
     fn asks_for_end(&self) -> Option<String> {
         // It takes less than a second, and belongs to what is reported of a phase that was cut short.
         None
@@ -113,24 +105,12 @@ impl Observer for Unwatched {
 mod tests {
     use super::*;
     use crate::engine::EngineStats;
-    use crate::properties::Properties;
     use crate::runner::{PhaseKind, Series};
-    use crate::workload::Workload;
-    use std::path::Path;
+    use std::time::Duration;
 
     fn job(threads: u32) -> Job {
-        let mut properties = Properties::default();
         let text = format!("recordcount=1000\noperationcount=1000\nthreadcount={threads}\n");
-        properties.add_text(Path::new("mix"), &text).unwrap();
-        let workload = Workload::from_properties(&properties).unwrap();
-        Job {
-            kind: PhaseKind::Run,
-            workload_name: "mix".to_owned(),
-            workload,
-            seed: 1,
-            replay: None,
-            recording: None,
-        }
+        Job::of(PhaseKind::Run, &text, 1)
     }
 
     fn result(operations: u64, elapsed: Duration) -> PhaseResult {

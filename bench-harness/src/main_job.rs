@@ -149,7 +149,7 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
     check_database(&properties, &arguments.engine.engine)?;
     let workload = Workload::from_properties(&properties)?;
     let seed = arguments.engine.seed;
-    let job = Job { kind, workload_name: name, workload, seed, replay: None, recording: None };
+    let job = Job::new(kind, name, workload, seed);
     if job.operations().is_none() && job.workload.duration_s <= 0.0 {
         bail!("{} would never end: set --operations or --duration", job.workload_name);
     }

@@ -66,7 +66,7 @@ fn check_outputs(arguments: &PhaseArgs) -> Result<()> {
 fn job(kind: PhaseKind, arguments: &PhaseArgs, workload: Workload) -> Job {
     let named_by = arguments.trace.trace.as_ref().or(arguments.files.last());
     let workload_name = workload_name(named_by.map(PathBuf::as_path));
-    Job { kind, workload_name, workload, seed: arguments.engine.seed, replay: None, recording: None }
+    Job::new(kind, workload_name, workload, arguments.engine.seed)
 }
 
 /// What a run with these arguments is to do, on a data set that is there.

@@ -22,5 +22,5 @@ pub fn writes_only(files: &[PathBuf], properties: &[String], threads: Option<u64
     }
     workload.mix = Mix { read: 0.0, scan: 0.0, multi_read: 0.0, reverse_scan: 0.0, ..mix };
     (workload.warmup_s, workload.status) = (0.0, false);
-    Ok(Job { kind: PhaseKind::Run, workload_name: name, workload, seed, replay: None, recording: None })
+    Ok(Job::new(PhaseKind::Run, name, workload, seed))
 }

@@ -24,9 +24,7 @@ use super::{
     Session, Settings, failed, visit_entries,
 };
 
-/// The name on the command line.
 pub const NAME: &str = "fjall";
-/// One sentence for the help text.
 pub const ABOUT: &str = "fjall 3.1: leveled LSM tree, Rust";
 
 struct Fjall {

@@ -29,9 +29,7 @@ use super::{
     Settings, failed, visit_entries,
 };
 
-/// The name on the command line.
 pub const NAME: &str = "lmdb";
-/// One sentence for the help text.
 pub const ABOUT: &str = "LMDB (heed 0.23): copy-on-write B+tree in a memory map, C";
 
 const MAP_SIZE_BYTES: u64 = 1 << 40;

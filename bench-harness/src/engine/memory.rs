@@ -17,9 +17,7 @@ use super::{
     ScanVisitor, Session, Settings, refuse_options, visit_entries,
 };
 
-/// The name on the command line.
 pub const NAME: &str = "memory";
-/// One sentence for the help text.
 pub const ABOUT: &str = "a BTreeMap under a lock, saved at close; no durability";
 
 type Map = BTreeMap<Box<[u8]>, Box<[u8]>>;

@@ -206,7 +206,9 @@ fn visit_entries<K: AsRef<[u8]>, V: AsRef<[u8]>, E>(
 
 /// One row of the table of engines.
 struct Entry {
+    /// On the command line.
     name: &'static str,
+    /// One sentence for the help text.
     about: &'static str,
     /// Whether it takes `cache_size_bytes` and `memtable_size_bytes`; all that keep data on disk do.
     budgeted: bool,

@@ -10,9 +10,7 @@ use super::{
     Engine, EngineResult, Keeps, Kept, ReadVisitor, Scan, ScanVisitor, Session, Settings, refuse_options,
 };
 
-/// The name on the command line.
 pub const NAME: &str = "null";
-/// One sentence for the help text.
 pub const ABOUT: &str = "does nothing: the cost of the harness itself";
 
 struct Null;

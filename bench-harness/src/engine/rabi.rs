@@ -18,9 +18,7 @@ use super::{
     Session, Settings, failed, visit_entries,
 };
 
-/// The name on the command line.
 pub const NAME: &str = "rabi";
-/// One sentence for the help text.
 pub const ABOUT: &str = "the engine of this repository";
 
 const OPTION_NAMES: &str = "max_frozen_memtables, max_flushed_files, partition_size_bytes, cores, io_backend";

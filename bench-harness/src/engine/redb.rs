@@ -22,9 +22,7 @@ use super::{
     ScanVisitor, Session, Settings, failed,
 };
 
-/// The name on the command line.
 pub const NAME: &str = "redb";
-/// One sentence for the help text.
 pub const ABOUT: &str = "redb 4.6: copy-on-write B+tree, Rust; an fsync for every write";
 
 /// What redb's iterators give.

@@ -32,9 +32,7 @@ use super::{
     Settings, failed,
 };
 
-/// The name on the command line.
 pub const NAME: &str = "rocksdb";
-/// One sentence for the help text.
 pub const ABOUT: &str = "RocksDB 11.8: leveled LSM tree, C++";
 
 const BLOCK_SIZE_BYTES: usize = 4096;

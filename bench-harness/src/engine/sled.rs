@@ -25,9 +25,7 @@ use super::{
     Session, Settings, failed, visit_entries,
 };
 
-/// The name on the command line.
 pub const NAME: &str = "sled";
-/// One sentence for the help text.
 pub const ABOUT: &str = "sled 0.34: Bw-tree over a log, Rust; no durability power";
 
 /// The default of `flush_every_ms`.

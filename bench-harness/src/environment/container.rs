@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::memory_limit::own_groups;
+use super::Hierarchy;
 
 /// The kind of container and of virtual machine, as far as they show.
 pub fn kind() -> String {
@@ -37,7 +37,7 @@ pub fn cpu_limit_cores() -> Option<f64> {
             }
         }
     };
-    own_groups("cpu").iter().filter_map(|dir| quota(dir)).min_by(f64::total_cmp)
+    Hierarchy::with("cpu")?.groups().iter().filter_map(|dir| quota(dir)).min_by(f64::total_cmp)
 }
 
 /// Of `quota period`, as version 2 writes it; `max` or -1 is no quota.

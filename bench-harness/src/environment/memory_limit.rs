@@ -23,9 +23,14 @@ pub struct Hierarchy {
 impl Hierarchy {
     /// The hierarchy that has the memory controller, if any has.
     pub fn of_this_process() -> Option<Hierarchy> {
+        Hierarchy::with("memory")
+    }
+
+    /// The hierarchy that has this controller, if any has.
+    pub fn with(controller: &str) -> Option<Hierarchy> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        Hierarchy::parse("memory", &groups, &mounts, &|root| has(root, "memory"))
+        Hierarchy::parse(controller, &groups, &mounts, &|root| has(root, controller))
     }
 
     /// `groups` is `/proc/self/cgroup`, `mounts` is `/proc/self/mountinfo`.
@@ -64,27 +69,21 @@ impl Hierarchy {
         self.root.join(&self.group)
     }
 
+    /// The directories of the groups that may have settings, from its own up.
+    pub fn groups(&self) -> Vec<PathBuf> {
+        let own = self.own();
+        own.ancestors().take_while(|group| group.starts_with(&self.root)).map(Path::to_owned).collect()
+    }
+
     /// The tightest limit, if there is one.
     pub fn limit_bytes(&self) -> Option<u64> {
         let file = if self.unified { "memory.max" } else { "memory.limit_in_bytes" };
-        let own = self.own();
-        let groups = own.ancestors().take_while(|group| group.starts_with(&self.root));
-        let limits = groups.filter_map(|group| {
+        let limits = self.groups().into_iter().filter_map(|group| {
             let text = fs::read_to_string(group.join(file)).ok()?;
             text.trim().parse::<u64>().ok().filter(|bytes| *bytes < NO_LIMIT_BYTES)
         });
         limits.min()
     }
-}
-
-/// The directories of this process's groups that may have settings of a controller, from its own up.
-pub fn own_groups(controller: &str) -> Vec<PathBuf> {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let (groups, mounts) = (read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
-    let found = Hierarchy::parse(controller, &groups, &mounts, &|root| has(root, controller));
-    let Some(hierarchy) = found else { return Vec::new() };
-    let own = hierarchy.own();
-    own.ancestors().take_while(|group| group.starts_with(&hierarchy.root)).map(Path::to_owned).collect()
 }
 
 fn has(root: &Path, controller: &str) -> bool {

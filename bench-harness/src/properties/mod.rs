@@ -106,6 +106,14 @@ pub struct Properties {
 }
 
 impl Properties {
+    /// For tests: those of a file named `mix` with this text.
+    #[cfg(test)]
+    pub fn of(text: &str) -> Properties {
+        let mut properties = Properties::default();
+        properties.add_text(Path::new("mix"), text).unwrap();
+        properties
+    }
+
     /// Layers a property file over what is there.
     pub fn add_file(&mut self, path: &Path) -> Result<(), PropertyError> {
         let bytes =
@@ -259,15 +267,9 @@ impl Properties {
 mod tests {
     use super::*;
 
-    fn properties(text: &str) -> Properties {
-        let mut properties = Properties::default();
-        properties.add_text(Path::new("mix"), text).unwrap();
-        properties
-    }
-
     #[test]
     fn the_command_line_wins_over_files_and_a_later_file_over_an_earlier_one() {
-        let mut layers = properties("recordcount=1\noperationcount=1\n");
+        let mut layers = Properties::of("recordcount=1\noperationcount=1\n");
         layers.add_text(Path::new("second"), "recordcount=2\noperationcount=2\n").unwrap();
         layers.add_argument("recordcount=3").unwrap();
         assert_eq!(layers.count("recordcount").unwrap(), 3);
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_bad_value_names_file_line_property_and_what_is_allowed() {
-        let layers = properties("# first\n\nrequestdistribution = zipfy\nrecordcount=-1\n");
+        let layers = Properties::of("# first\n\nrequestdistribution = zipfy\nrecordcount=-1\n");
         assert_eq!(
             layers.choice("requestdistribution").unwrap_err().to_string(),
             "mix:3: property requestdistribution is 'zipfy'; allowed: uniform, zipfian, latest, \
@@ -290,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_unknown_property_is_a_warning_with_the_nearest_name() {
-        let layers = properties("recordcuont=5\nfrobnicate.the.widgets=1\n");
+        let layers = Properties::of("recordcuont=5\nfrobnicate.the.widgets=1\n");
         assert_eq!(
             layers.warnings(),
             [
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn asking_for_what_is_not_offered_is_a_warning_and_its_default_is_not() {
-        let layers = properties("histogram.buckets=1000\nmeasurement.trackjvm=true\n");
+        let layers = Properties::of("histogram.buckets=1000\nmeasurement.trackjvm=true\n");
         assert_eq!(
             layers.warnings(),
             ["mix:2: property measurement.trackjvm has no effect here: there is no JVM to track"]

@@ -36,7 +36,7 @@ pub fn resources(phases: &[PhaseReport]) -> Grid {
 }
 
 fn usage_cells(usage: &Usage, operations: u64) -> Vec<String> {
-    let device = usage.device.as_ref().map(|device| device.write_bytes);
+    let device = usage.device.as_ref().map(|device| device.counters.write_bytes);
     let switches = usage.context_switches_voluntary + usage.context_switches_involuntary;
     vec![
         format!("{:.2}", usage.cpu_us_per_operation),

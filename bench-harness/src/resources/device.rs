@@ -16,14 +16,17 @@ pub struct Device {
     sys: PathBuf,
 }
 
-/// Its counters since it was attached.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Its counters since it was attached, or their difference.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct DeviceCounters {
-    reads: u64,
-    read_bytes: u64,
-    writes: u64,
-    write_bytes: u64,
-    flushes: Option<u64>,
+    /// Read requests.
+    pub reads: u64,
+    pub read_bytes: u64,
+    /// Write requests.
+    pub writes: u64,
+    pub write_bytes: u64,
+    /// Flushes of its write cache; nothing where the kernel does not count them.
+    pub flushes: Option<u64>,
 }
 
 /// What went on at the device during a phase, whoever caused it.
@@ -31,12 +34,8 @@ pub struct DeviceCounters {
 pub struct DeviceUsage {
     /// Its name, such as `vda`.
     pub name: String,
-    pub reads: u64,
-    pub read_bytes: u64,
-    pub writes: u64,
-    pub write_bytes: u64,
-    /// Flushes of its write cache; nothing where the kernel does not count them.
-    pub flushes: Option<u64>,
+    #[serde(flatten)]
+    pub counters: DeviceCounters,
 }
 
 impl Device {
@@ -66,16 +65,15 @@ impl Device {
     }
 }
 
-impl DeviceUsage {
-    /// The difference of two readings.
-    pub fn between(device: &Device, before: &DeviceCounters, after: &DeviceCounters) -> DeviceUsage {
-        DeviceUsage {
-            name: device.name(),
-            reads: after.reads.saturating_sub(before.reads),
-            read_bytes: after.read_bytes.saturating_sub(before.read_bytes),
-            writes: after.writes.saturating_sub(before.writes),
-            write_bytes: after.write_bytes.saturating_sub(before.write_bytes),
-            flushes: after.flushes.zip(before.flushes).map(|(a, b)| a.saturating_sub(b)),
+impl DeviceCounters {
+    /// The difference to an earlier reading.
+    pub fn since(&self, before: &DeviceCounters) -> DeviceCounters {
+        DeviceCounters {
+            reads: self.reads.saturating_sub(before.reads),
+            read_bytes: self.read_bytes.saturating_sub(before.read_bytes),
+            writes: self.writes.saturating_sub(before.writes),
+            write_bytes: self.write_bytes.saturating_sub(before.write_bytes),
+            flushes: self.flushes.zip(before.flushes).map(|(a, b)| a.saturating_sub(b)),
         }
     }
 }

@@ -109,10 +109,9 @@ impl Meter {
                 .machine
                 .zip(before.machine)
                 .map(|(after, before)| after.others_since(&before, process.cpu_us(), elapsed_s)),
-            device: self
-                .device
-                .as_ref()
-                .and_then(|device| Some(DeviceUsage::between(device, &before.device?, &after.device?))),
+            device: self.device.as_ref().and_then(|device| {
+                Some(DeviceUsage { name: device.name(), counters: after.device?.since(&before.device?) })
+            }),
             engine: counted(&before.engine, &after.engine),
             process,
         };

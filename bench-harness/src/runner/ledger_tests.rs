@@ -7,6 +7,12 @@ fn judge(ledger: &Ledger, found: Option<u32>) -> Result<(), String> {
     ledger.judge(5, ledger.floor(5), found)
 }
 
+/// A whole write, acknowledged.
+fn put(ledger: &Ledger) {
+    ledger.begin(5, Change::Put);
+    ledger.end(5, true);
+}
+
 #[test]
 fn after_an_acknowledgement_older_versions_and_absence_are_lost_writes() {
     let ledger = Ledger::new();
@@ -28,8 +34,7 @@ fn a_read_that_began_before_an_acknowledgement_may_return_what_was_there() {
     let ledger = Ledger::new();
     ledger.found_at_start(5, 7);
     let floor = ledger.floor(5);
-    ledger.begin(5, Change::Put);
-    ledger.end(5, true);
+    put(&ledger);
     assert_eq!(ledger.judge(5, floor, Some(7)), Ok(()));
     assert_eq!(ledger.judge(5, floor, Some(8)), Ok(()));
     assert!(ledger.judge(5, floor, Some(6)).is_err());
@@ -46,8 +51,7 @@ fn overlapping_writes_may_take_effect_in_either_order_and_end_what_was_before() 
     assert_eq!((judge(&ledger, Some(4)), judge(&ledger, Some(5))), (Ok(()), Ok(())));
     assert_eq!(judge(&ledger, Some(3)), Err("a version from 4 to 5".to_owned()));
     // The next write alone ends the doubt.
-    ledger.begin(5, Change::Put);
-    ledger.end(5, true);
+    put(&ledger);
     assert_eq!(judge(&ledger, Some(5)), Err("version 6".to_owned()));
 }
 
@@ -60,8 +64,7 @@ fn a_delete_makes_absence_right_and_every_value_before_it_wrong() {
     assert_eq!((judge(&ledger, None), judge(&ledger, Some(1))), (Ok(()), Ok(())));
     ledger.end(5, true);
     assert_eq!(judge(&ledger, Some(1)), Err("nothing: it was deleted".to_owned()));
-    ledger.begin(5, Change::Put);
-    ledger.end(5, true);
+    put(&ledger);
     assert_eq!(judge(&ledger, None), Err("version 3".to_owned()));
 }
 
@@ -72,8 +75,7 @@ fn a_failed_write_may_have_happened_or_not() {
     ledger.begin(5, Change::Put);
     ledger.end(5, false);
     assert_eq!((judge(&ledger, Some(1)), judge(&ledger, Some(2))), (Ok(()), Ok(())));
-    ledger.begin(5, Change::Put);
-    ledger.end(5, true);
+    put(&ledger);
     assert_eq!(judge(&ledger, Some(2)), Err("version 3".to_owned()));
 }
 
@@ -81,8 +83,7 @@ fn a_failed_write_may_have_happened_or_not() {
 fn a_ledger_that_is_kept_says_the_same_in_the_next_process() {
     let file = tempfile::tempfile().unwrap();
     let ledger = Ledger::kept_in(file.try_clone().unwrap()).unwrap();
-    ledger.begin(5, Change::Put);
-    ledger.end(5, true);
+    put(&ledger);
     ledger.begin(5, Change::Put);
     ledger.begin(2000, Change::Delete);
     drop(ledger);

@@ -86,6 +86,18 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job of a workload: no trace, and nothing is written down.
+    pub fn new(kind: PhaseKind, workload_name: String, workload: Workload, seed: u64) -> Job {
+        Job { kind, workload_name, workload, seed, replay: None, recording: None }
+    }
+
+    /// For tests: a job of the properties in a text.
+    #[cfg(test)]
+    pub fn of(kind: PhaseKind, text: &str, seed: u64) -> Job {
+        let workload = Workload::from_properties(&crate::properties::Properties::of(text)).unwrap();
+        Job::new(kind, "mix".to_owned(), workload, seed)
+    }
+
     /// How many operations the phase has; without a bound it ends by time.
     pub fn operations(&self) -> Option<u64> {
         match self.kind {
@@ -214,9 +226,11 @@ pub struct Tick<'a> {
 /// Watches a phase from the thread that started it.
 pub trait Observer {
     /// The time between two ticks.
-    fn interval(&self) -> Duration;
+    fn interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
     /// Called at that interval and once at the end.
-    fn tick(&mut self, tick: &Tick<'_>);
+    fn tick(&mut self, _tick: &Tick<'_>) {}
     /// Called when a warm-up is over and the measured part begins.
     fn begin(&mut self) {}
     /// Why the phase has to end now, if it has to: because of a signal.
@@ -224,6 +238,11 @@ pub trait Observer {
         interrupt::asked().map(|interrupt| interrupt.name().to_owned())
     }
 }
+
+/// Looks at nothing, and ends a phase at a signal.
+pub struct Unwatched;
+
+impl Observer for Unwatched {}
 
 /// What a phase gave.
 #[derive(Debug)]

@@ -5,21 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Job, Observer, PhaseKind, PhaseResult, Tick, run_phase};
+use super::{Job, PhaseKind, PhaseResult, Unwatched, run_phase};
 use crate::engine::{self, Durability, Engine, Scan, Settings};
-use crate::properties::Properties;
 use crate::trace::{Format, Recording, Replay};
-use crate::workload::{Pool, Workload, version};
-
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
-    fn tick(&mut self, _tick: &Tick<'_>) {}
-}
+use crate::workload::{Pool, version};
 
 /// Every operation but deletes, whose outcome depends on who comes first.
 const MIX: &str = "recordcount=500\noperationcount=4000\nfieldcount=2\nfieldlength=30\nmaxscanlength=20\n\
@@ -28,10 +17,7 @@ const MIX: &str = "recordcount=500\noperationcount=4000\nfieldcount=2\nfieldleng
                    rabi.multireadproportion=1\nrabi.batchproportion=1\nrabi.reversescanproportion=1\n";
 
 fn job(kind: PhaseKind, text: &str) -> Job {
-    let mut properties = Properties::default();
-    properties.add_text(Path::new("mix"), text).unwrap();
-    let workload = Workload::from_properties(&properties).unwrap();
-    Job { kind, workload_name: "mix".to_owned(), workload, seed: 7, replay: None, recording: None }
+    Job::of(kind, text, 7)
 }
 
 fn replay(file: &Path, text: &str) -> Job {

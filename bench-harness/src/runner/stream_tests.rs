@@ -1,17 +1,14 @@
 //! The operations of a seed are the same for any number of threads: they are collected where they
 //! arrive, in an engine that remembers every call.
 
-use std::path::Path;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Job, Observer, PhaseKind, PhaseResult, Tick, run_phase};
+use super::{Job, PhaseKind, PhaseResult, Unwatched, run_phase};
 use crate::engine::{Direction, Engine, EngineResult, Keeps, Kept, ReadVisitor, Scan, ScanVisitor, Session};
 use crate::measure::Row;
-use crate::properties::Properties;
-use crate::workload::{Pool, Workload};
+use crate::workload::Pool;
 
 /// Kind, key, and what else the call had: a length, or the hash of a value.
 type Call = (&'static str, Vec<u8>, u64);
@@ -89,16 +86,6 @@ fn is_lacking(key: &[u8]) -> bool {
     xxh3_64(key).is_multiple_of(7)
 }
 
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
-    fn tick(&mut self, _tick: &Tick<'_>) {}
-}
-
 /// All calls of a run, sorted.
 fn calls(mix: &str, seed: u64, threads: usize) -> Vec<Call> {
     run(Remembering::default(), mix, seed, threads).1
@@ -106,13 +93,8 @@ fn calls(mix: &str, seed: u64, threads: usize) -> Vec<Call> {
 
 /// The result of a run and its calls, sorted.
 fn run(engine: Remembering, mix: &str, seed: u64, threads: usize) -> (PhaseResult, Vec<Call>) {
-    let mut properties = Properties::default();
     let common = "recordcount=20000\noperationcount=20000\nfieldcount=2\nfieldlength=30\nmaxscanlength=50";
-    properties.add_text(Path::new("mix"), &format!("{common}\nthreadcount={threads}\n{mix}")).unwrap();
-    let workload = Workload::from_properties(&properties).unwrap();
-    let name = "mix".to_owned();
-    let job =
-        Job { kind: PhaseKind::Run, workload_name: name, workload, seed, replay: None, recording: None };
+    let job = Job::of(PhaseKind::Run, &format!("{common}\nthreadcount={threads}\n{mix}"), seed);
     // Making it takes longer than the run; that it is of another seed changes no choice.
     static POOL: OnceLock<Pool> = OnceLock::new();
     let pool = POOL.get_or_init(|| job.pool());

@@ -1,14 +1,12 @@
 //! One probe: an open loop of Poisson arrivals at one rate, and whether it met the objective.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::objective::Objective;
 use crate::engine::{Engine, EngineResult};
 use crate::harness_cost::HarnessCost;
 use crate::measure::Counts;
-use crate::runner::{Job, Observer, PhaseResult, Tick, run_phase};
+use crate::runner::{Job, PhaseResult, Unwatched, run_phase};
 use crate::workload::{Arrivals, Pool};
 
 /// More of the schedule than this left undone is a rate that was not reached. One operation for each
@@ -125,14 +123,4 @@ impl Prober<'_> {
             confirms,
         }
     }
-}
-
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
-    fn tick(&mut self, _tick: &Tick<'_>) {}
 }

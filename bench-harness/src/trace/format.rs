@@ -70,48 +70,35 @@ const SIZED_READ: u8 = 10;
 
 /// Appends an operation that began so many nanoseconds after the one before.
 pub fn push(payload: &mut Vec<u8>, gap_ns: u64, action: &Action) {
-    let mut begin = |kind| {
-        payload.push(kind);
-        push_varint(payload, gap_ns);
-    };
+    payload.push(match action {
+        Action::Read { value_bytes: None, .. } => READ,
+        Action::Read { value_bytes: Some(_), .. } => SIZED_READ,
+        Action::Insert(_) => INSERT,
+        Action::Update(_) => UPDATE,
+        Action::ReadModifyWrite(_) => READ_MODIFY_WRITE,
+        Action::Delete { .. } => DELETE,
+        Action::Scan { .. } => SCAN,
+        Action::ReverseScan { .. } => REVERSE_SCAN,
+        Action::MultiRead { .. } => MULTI_READ,
+        Action::Batch { .. } => BATCH,
+    });
+    push_varint(payload, gap_ns);
     match action {
-        Action::Read { key, value_bytes: None } => {
-            begin(READ);
+        Action::Read { key, value_bytes: None } | Action::Delete { key } => push_key(payload, key),
+        Action::Read { key, value_bytes: Some(number) }
+        | Action::Scan { start: key, limit: number }
+        | Action::ReverseScan { start: key, limit: number } => {
             push_key(payload, key);
+            push_varint(payload, *number);
         }
-        Action::Read { key, value_bytes: Some(value_bytes) } => {
-            begin(SIZED_READ);
-            push_key(payload, key);
-            push_varint(payload, *value_bytes);
-        }
-        Action::Insert(record) => {
-            begin(INSERT);
+        Action::Insert(record) | Action::Update(record) | Action::ReadModifyWrite(record) => {
             push_record(payload, record);
-        }
-        Action::Update(record) => {
-            begin(UPDATE);
-            push_record(payload, record);
-        }
-        Action::ReadModifyWrite(record) => {
-            begin(READ_MODIFY_WRITE);
-            push_record(payload, record);
-        }
-        Action::Delete { key } => {
-            begin(DELETE);
-            push_key(payload, key);
-        }
-        Action::Scan { start, limit } | Action::ReverseScan { start, limit } => {
-            begin(if matches!(action, Action::Scan { .. }) { SCAN } else { REVERSE_SCAN });
-            push_key(payload, start);
-            push_varint(payload, *limit);
         }
         Action::MultiRead { keys } => {
-            begin(MULTI_READ);
             push_varint(payload, keys.len() as u64);
             keys.iter().for_each(|key| push_key(payload, key));
         }
         Action::Batch { records } => {
-            begin(BATCH);
             push_varint(payload, records.len() as u64);
             records.iter().for_each(|record| push_record(payload, record));
         }

@@ -205,7 +205,6 @@ fn period_s(properties: &Properties, kind: &str, steps: u64) -> Result<f64, Prop
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     const RATES: [Rate; 5] = [
         Rate::Constant { rate_ops_s: 250.0 },
@@ -258,9 +257,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Option<Arrivals>, String> {
-        let mut properties = Properties::default();
-        properties.add_text(Path::new("mix"), text).unwrap();
-        Arrivals::from_properties(&properties).map_err(|error| error.to_string())
+        Arrivals::from_properties(&Properties::of(text)).map_err(|error| error.to_string())
     }
 
     #[test]

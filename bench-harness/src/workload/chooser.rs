@@ -126,16 +126,13 @@ mod tests {
     use super::*;
     use crate::generator::Stream;
     use crate::properties::Properties;
-    use std::path::Path;
 
     fn workload(request: &str) -> Workload {
-        let mut properties = Properties::default();
         let text = format!(
             "recordcount=100\noperationcount=1000\ninsertproportion=0.5\n\
              requestdistribution={request}"
         );
-        properties.add_text(Path::new("mix"), &text).unwrap();
-        Workload::from_properties(&properties).unwrap()
+        Workload::from_properties(&Properties::of(&text)).unwrap()
     }
 
     #[test]

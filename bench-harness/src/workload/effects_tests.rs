@@ -80,8 +80,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
 ];
 
 fn shown(dir: &Path, text: &str) -> String {
-    let mut properties = Properties::default();
-    properties.add_text(Path::new("mix"), "recordcount=1000").unwrap();
+    let mut properties = Properties::of("recordcount=1000");
     // Files are named in the directory of the test.
     let text = text.replace("fieldlengthhistogram=", &format!("fieldlengthhistogram={}/", dir.display()));
     properties.add_text(Path::new("mix"), &text).unwrap();

@@ -133,12 +133,6 @@ mod tests {
     use super::*;
     use crate::generator::Stream;
 
-    fn properties(text: &str) -> Properties {
-        let mut properties = Properties::default();
-        properties.add_text(Path::new("mix"), text).unwrap();
-        properties
-    }
-
     #[test]
     fn every_field_length_lies_within_its_bounds_and_reaches_both() {
         let stream = Stream::new(1, "lengths");
@@ -147,7 +141,7 @@ mod tests {
                 "fieldlengthdistribution={kind}\nminfieldlength=5\nfieldlength=40\n\
                  rabi.fieldlength.median=15"
             );
-            let lengths = field_lengths(&properties(&text)).unwrap();
+            let lengths = field_lengths(&Properties::of(&text)).unwrap();
             let drawn: Vec<usize> =
                 (0..20_000).map(|index| lengths.draw(&mut stream.operation(index))).collect();
             assert_eq!((drawn.iter().min(), drawn.iter().max()), (Some(&5), Some(&40)), "{kind}");
@@ -158,7 +152,7 @@ mod tests {
     #[test]
     fn scans_of_mixgraph_have_the_published_shape() {
         let text = "scanlengthdistribution=rabi.pareto\nmaxscanlength=10000";
-        let lengths = scan_lengths(&properties(text)).unwrap();
+        let lengths = scan_lengths(&Properties::of(text)).unwrap();
         let stream = Stream::new(2, "lengths");
         let short = (0..20_000).filter(|index| lengths.draw(&mut stream.operation(*index)) <= 10).count();
         // 1 - (1 + 2.517 x 10 / 14.236)^(-1 / 2.517) = 0.3330; 3.29 standard errors are 0.011.
@@ -171,7 +165,7 @@ mod tests {
         let path = dir.path().join("hist.txt");
         let read = |name: &str| {
             let text = format!("fieldlengthdistribution=histogram\nfieldlengthhistogram={name}");
-            field_lengths(&properties(&text)).map_err(|error| error.to_string())
+            field_lengths(&Properties::of(&text)).map_err(|error| error.to_string())
         };
         std::fs::write(&path, "BlockSize\t8\n0\t1\n1\t1\n2\t1\n").unwrap();
         assert_eq!(read(path.to_str().unwrap()).unwrap().max(), 16);

@@ -210,9 +210,7 @@ mod tests {
     use std::path::Path;
 
     fn read(text: &str) -> Result<Workload, String> {
-        let mut properties = Properties::default();
-        properties.add_text(Path::new("mix"), text).unwrap();
-        Workload::from_properties(&properties).map_err(|error| error.to_string())
+        Workload::from_properties(&Properties::of(text)).map_err(|error| error.to_string())
     }
 
     #[test]
