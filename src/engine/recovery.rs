@@ -47,28 +47,25 @@ pub(crate) struct Recovered {
 pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Result<Recovered> {
     let entries = local.io().list(dir)?;
     check_numbers(dir, &entries)?;
-    // Nothing is built upon what the power can still take away.
-    Directory::new(dir.clone(), FileId::default()).sync_found(local).await?;
-    let (manifest_id, mut levels) = find_state(local, dir, &entries, options).await?;
-    let mut kinds: Vec<FileKind> = entries.iter().filter_map(FileKind::of).collect();
     // A directory takes a name as well, and is left alone.
     let names: Vec<FileKind> = entries.iter().filter_map(|entry| FileKind::named(&entry.name)).collect();
+    let directory = Directory::new(dir.clone(), first_free(&names));
+    // Nothing is built upon what the power can still take away.
+    directory.sync_found(local).await?;
+    let (manifest_id, mut levels) = find_state(local, &directory, &entries, options).await?;
+    // Files with these numbers are gone, and their names are not used again.
+    directory.skip_to(levels.next_file);
+    let mut kinds: Vec<FileKind> = entries.iter().filter_map(FileKind::of).collect();
     if !names.contains(&FileKind::Manifest(manifest_id)) {
         // Just made, to mark the directory: it goes with the others, or it would pass for the state
         // should the one to come be damaged.
         kinds.push(FileKind::Manifest(manifest_id));
-    }
-    let ids = names.iter().chain(&kinds).filter_map(|kind| kind.id());
-    let used = ids.filter(|id| *id <= FileId::MAX).max().unwrap_or_default();
-    if !planted!(FileNumberReused) {
-        levels.next_file = levels.next_file.max(used.next());
     }
     let cache = Arc::new(BlockCache::new(usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX)));
     let table_options = TableOptions {
         block_size_bytes: options.block_size_bytes,
         filter_bits_per_key: options.filter_bits_per_key as usize,
     };
-    let directory = Directory::new(dir.clone(), levels.next_file);
     let table_files = TableFiles::new(directory.clone(), cache, table_options);
     let mut tables = BTreeMap::new();
     for record in levels.tables().collect::<Vec<_>>() {
@@ -103,6 +100,13 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
     Ok(Recovered { directory, table_files, levels, manifest, tables, wal, writer, replayed_bytes })
 }
 
+/// The first number above those of all files that are there.
+fn first_free(names: &[FileKind]) -> FileId {
+    let ids = names.iter().filter_map(|kind| kind.id()).filter(|id| *id <= FileId::MAX);
+    let used = if planted!(FileNumberReused) { None } else { ids.max() };
+    used.unwrap_or_default().next()
+}
+
 /// New files get numbers above those that are there.
 fn check_numbers(dir: &Dir, entries: &[Entry]) -> Result<()> {
     for entry in entries {
@@ -120,11 +124,10 @@ fn check_numbers(dir: &Dir, entries: &[Entry]) -> Result<()> {
 /// empty directory.
 async fn find_state(
     local: &Local,
-    dir: &Dir,
+    directory: &Directory,
     entries: &[Entry],
     options: &Options,
 ) -> Result<(FileId, Levels)> {
-    let none = Directory::new(dir.clone(), FileId::default());
     let manifest_id = |kind| if let FileKind::Manifest(id) = kind { Some(id) } else { None };
     let kinds = entries.iter().filter_map(FileKind::of);
     let mut found: Vec<FileId> = kinds.filter_map(manifest_id).collect();
@@ -132,7 +135,7 @@ async fn find_state(
     let taken = entries.iter().filter_map(|entry| FileKind::named(&entry.name)).filter_map(manifest_id);
     let highest = taken.filter(|id| *id <= FileId::MAX).max().unwrap_or_default();
     for id in &found {
-        if let Some(levels) = manifest::read(local, &none, *id).await? {
+        if let Some(levels) = manifest::read(local, directory, *id).await? {
             if *id != found[0] {
                 reached!("open: an unfinished manifest was passed over");
             }
@@ -144,24 +147,24 @@ async fn find_state(
     match found.first() {
         Some(newest) if others().any(|entry| entry.is_file) => {
             reached!("open: no manifest is whole");
-            let path = none.path_of(FileKind::Manifest(*newest));
+            let path = directory.path_of(FileKind::Manifest(*newest));
             return Err(Error::corruption(&path, 0, "manifest", "a whole first record", "none"));
         }
         Some(_) => {}
         None => {
             if let Some(Entry { name, .. }) = others().next() {
-                return Err(Error::NotADatabase { dir: dir.path().to_path_buf(), found: name.clone() });
+                return Err(Error::NotADatabase { dir: directory.path().to_path_buf(), found: name.clone() });
             }
         }
     }
     if !options.create_if_missing {
-        return Err(Error::Missing { dir: dir.path().to_path_buf() });
+        return Err(Error::Missing { dir: directory.path().to_path_buf() });
     }
     reached!("open: a new database");
     let id = highest.next();
     let levels = Levels::new(local.io().random());
     // A manifest without a log marks the directory as ours before anything else is made in it.
-    drop(Manifest::create(local, &none, id, &levels).await?);
+    drop(Manifest::create(local, directory, id, &levels).await?);
     Ok((id, levels))
 }
 

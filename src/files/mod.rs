@@ -29,9 +29,9 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// The open directory `dir`, whose free file numbers begin with `next_file`.
-    pub(crate) fn new(dir: Dir, next_file: FileId) -> Self {
-        Self { dir, ids: Arc::new(AtomicU64::new(next_file.0)), leftovers: Arc::default() }
+    /// The open directory `dir`, in which file numbers from `first_free` on are free.
+    pub(crate) fn new(dir: Dir, first_free: FileId) -> Self {
+        Self { dir, ids: Arc::new(AtomicU64::new(first_free.0)), leftovers: Arc::default() }
     }
 
     /// The path it was opened by, for messages.
@@ -48,6 +48,11 @@ impl Directory {
     pub(crate) fn take_id(&self) -> FileId {
         // Relaxed: the number only has to be unique.
         FileId(self.ids.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// File numbers below `id` are not given to new files.
+    pub(crate) fn skip_to(&self, id: FileId) {
+        self.ids.fetch_max(id.0, Ordering::Relaxed);
     }
 
     /// File numbers from here on are free.
