@@ -69,7 +69,7 @@ impl World {
         }
         let options = TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 };
         let tables = parts.iter().map(|entries| {
-            let (bytes, _) = build(entries, options);
+            let bytes = build(entries, options);
             (Arc::new(open(&bytes, cache).expect("intact")), bytes)
         });
         Self { memtables, tables: tables.collect(), is_cached, reads: 0 }
@@ -240,7 +240,7 @@ fn no_block_is_read_before_it_is_needed() {
     let number = |number: u64| number.to_be_bytes().to_vec();
     let entries: Entries =
         (0..100).map(|n| (number(n), Tag::new(SeqNo(n + 1), Kind::Put), vec![7; 40])).collect();
-    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 });
+    let bytes = build(&entries, TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 });
     let table = Arc::new(open(&bytes, &Arc::new(Cache::new(0))).expect("intact"));
     let tables = vec![(Arc::clone(&table), bytes)];
     let mut world = World { memtables: Vec::new(), tables, is_cached: true, reads: 0 };

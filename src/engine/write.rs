@@ -169,11 +169,15 @@ impl Engine {
         if view.memtable.bytes() < self.options.memtable_size_bytes {
             return true;
         }
-        view.frozen.len() < self.options.max_frozen_memtables && self.freeze(log)
+        if view.frozen.len() >= self.options.max_frozen_memtables {
+            return false;
+        }
+        self.freeze(log);
+        true
     }
 
     /// L0 goes to L1, a new one takes its place. Under the commit lock.
-    fn freeze(&self, log: &LogState) -> bool {
+    fn freeze(&self, log: &LogState) {
         reached!("write: froze L0");
         let view = self.published.update(|old| {
             old.memtable.freeze();
@@ -185,7 +189,6 @@ impl Engine {
         });
         self.set_pace(&view);
         self.work.notify();
-        true
     }
 
     /// Inserts a batch that is too large to be staged in one piece.
@@ -379,7 +382,10 @@ impl Engine {
         if view.memtable.is_empty() {
             return Some(view.memtable.id().before());
         }
-        let free = !log.large_batch_active && view.frozen.len() < self.options.max_frozen_memtables;
-        (free && self.freeze(&log)).then(|| view.memtable.id())
+        if log.large_batch_active || view.frozen.len() >= self.options.max_frozen_memtables {
+            return None;
+        }
+        self.freeze(&log);
+        Some(view.memtable.id())
     }
 }

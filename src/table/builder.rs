@@ -36,36 +36,21 @@ impl Default for TableOptions {
     }
 }
 
-/// What a finished table holds, for the manifest and the planner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TableMeta {
-    /// Length of the file in bytes.
-    pub(crate) file_len: u64,
-    /// Bytes of its data blocks.
-    pub(crate) data_bytes: u64,
-    /// Bytes of the entries among them that are garbage once no snapshot needs them: deletes, and what a
-    /// newer version of the same key hides. For deletes that only holds where nothing older lies below.
-    pub(crate) garbage_bytes: u64,
-    /// Number of entries, deletes among them.
-    pub(crate) entries: u64,
-    /// Number of deletes.
-    pub(crate) deletes: u64,
-    /// Least user key.
-    pub(crate) min_key: Vec<u8>,
-    /// Greatest user key.
-    pub(crate) max_key: Vec<u8>,
-    /// Least seqno.
-    pub(crate) seqno_min: SeqNo,
-    /// Greatest seqno.
-    pub(crate) seqno_max: SeqNo,
+/// What the builder counts for the footer.
+struct Counts {
+    entries: u64,
+    deletes: u64,
+    garbage_bytes: u64,
+    seqno_min: SeqNo,
+    seqno_max: SeqNo,
 }
 
 /// The end of a build.
 pub(crate) struct Finished {
     /// The buffers not taken before, in order. The last one is the end of the file.
     pub(crate) rest: Vec<Buffer>,
-    /// What the table holds.
-    pub(crate) meta: TableMeta,
+    /// Length of the file in bytes.
+    pub(crate) file_len: u64,
 }
 
 /// A table in the making.
@@ -82,21 +67,16 @@ pub(crate) struct Builder {
     indexed_deletes: u64,
     last_key: Vec<u8>,
     last_tag: Option<Tag>,
-    /// Counts and bounds so far; lengths and keys are set at the end, except `min_key`.
-    meta: TableMeta,
+    counts: Counts,
 }
 
 impl Builder {
     /// Begins the file `file_id`; its checksums hold for that id only.
     pub(crate) fn new(file_id: FileId, options: TableOptions) -> Self {
-        let meta = TableMeta {
-            file_len: 0,
-            data_bytes: 0,
-            garbage_bytes: 0,
+        let counts = Counts {
             entries: 0,
             deletes: 0,
-            min_key: Vec::new(),
-            max_key: Vec::new(),
+            garbage_bytes: 0,
             seqno_min: SeqNo::MAX,
             seqno_max: SeqNo::ZERO,
         };
@@ -111,7 +91,7 @@ impl Builder {
             indexed_deletes: 0,
             last_key: Vec::new(),
             last_tag: None,
-            meta,
+            counts,
         }
     }
 
@@ -134,13 +114,13 @@ impl Builder {
         self.last_key.truncate(shared);
         self.last_key.extend_from_slice(&key[shared..]);
         self.last_tag = Some(tag);
-        self.meta.entries += 1;
-        self.meta.deletes += u64::from(tag.kind() == Kind::Delete);
+        self.counts.entries += 1;
+        self.counts.deletes += u64::from(tag.kind() == Kind::Delete);
         if !is_newest || tag.kind() == Kind::Delete {
-            self.meta.garbage_bytes += len;
+            self.counts.garbage_bytes += len;
         }
-        self.meta.seqno_min = self.meta.seqno_min.min(tag.seqno());
-        self.meta.seqno_max = self.meta.seqno_max.max(tag.seqno());
+        self.counts.seqno_min = self.counts.seqno_min.min(tag.seqno());
+        self.counts.seqno_max = self.counts.seqno_max.max(tag.seqno());
         len
     }
 
@@ -165,7 +145,6 @@ impl Builder {
             self.cut_block();
         }
         if self.is_empty() {
-            self.meta.min_key = key.to_vec();
             self.separator = key.to_vec();
         } else if self.block.is_empty() {
             self.separator.clear();
@@ -178,8 +157,8 @@ impl Builder {
 
     fn cut_block(&mut self) {
         let sealed = self.block.seal(self.file_id, self.output.len);
-        self.index.add(&self.separator, sealed.len(), self.meta.deletes - self.indexed_deletes);
-        self.indexed_deletes = self.meta.deletes;
+        self.index.add(&self.separator, sealed.len(), self.counts.deletes - self.indexed_deletes);
+        self.indexed_deletes = self.counts.deletes;
         self.output.put(sealed);
         self.block.clear();
     }
@@ -209,7 +188,6 @@ impl Builder {
     pub(crate) fn finish(mut self) -> Finished {
         assert!(!self.is_empty(), "a table has at least one entry");
         self.cut_block();
-        let data_bytes = self.output.len;
         let filter = std::mem::replace(&mut self.filter, FilterBuilder::new(0)).finish();
         let (filter_offset, filter_len) = self.put_block(filter);
         let index = std::mem::take(&mut self.index).finish(&self.last_key);
@@ -220,15 +198,14 @@ impl Builder {
             filter_len,
             index_offset,
             index_len,
-            entries: self.meta.entries,
-            deletes: self.meta.deletes,
-            seqno_min: self.meta.seqno_min,
-            seqno_max: self.meta.seqno_max,
-            garbage_bytes: self.meta.garbage_bytes,
+            entries: self.counts.entries,
+            deletes: self.counts.deletes,
+            seqno_min: self.counts.seqno_min,
+            seqno_max: self.counts.seqno_max,
+            garbage_bytes: self.counts.garbage_bytes,
         };
         self.output.put(&footer.encode());
-        let meta = TableMeta { file_len: self.output.len, data_bytes, max_key: self.last_key, ..self.meta };
-        Finished { rest: self.output.finish(), meta }
+        Finished { file_len: self.output.len, rest: self.output.finish() }
     }
 }
 

@@ -121,7 +121,8 @@ pub(crate) struct Footer {
     pub(crate) seqno_min: SeqNo,
     /// Greatest seqno of an entry.
     pub(crate) seqno_max: SeqNo,
-    /// Bytes of the entries that are garbage once no snapshot needs them, see `TableMeta`.
+    /// Bytes of the entries that are garbage once no snapshot needs them: deletes, and what a newer version of
+    /// the same key hides. For deletes that only holds where nothing older lies below.
     pub(crate) garbage_bytes: u64,
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::builder::{Finished, TableMeta, WRITE_LEN};
+use super::builder::{Finished, WRITE_LEN};
 use super::format::{FOOTER_LEN, TRAILER_LEN};
 use super::*;
 use crate::base::direction::Direction;
@@ -58,7 +58,7 @@ pub(crate) fn random_entries(
     sorted.into_iter().map(|((key, _), (tag, value))| (key, tag, value)).collect()
 }
 
-pub(crate) fn build(entries: &Entries, options: TableOptions) -> (Vec<u8>, TableMeta) {
+pub(crate) fn build(entries: &Entries, options: TableOptions) -> Vec<u8> {
     let mut builder = Builder::new(FILE_ID, options);
     let mut bytes = Vec::new();
     for (key, tag, value) in entries {
@@ -70,13 +70,13 @@ pub(crate) fn build(entries: &Entries, options: TableOptions) -> (Vec<u8>, Table
         assert!(builder.len_estimate() > bytes.len() as u64);
     }
     let estimate = builder.len_estimate();
-    let Finished { rest, meta } = builder.finish();
+    let Finished { rest, file_len } = builder.finish();
     for buffer in rest {
         bytes.extend_from_slice(&buffer);
     }
-    assert_eq!(bytes.len() as u64, meta.file_len);
-    assert!(estimate.abs_diff(meta.file_len) <= 100, "{estimate} for {}", meta.file_len);
-    (bytes, meta)
+    assert_eq!(bytes.len() as u64, file_len);
+    assert!(estimate.abs_diff(file_len) <= 100, "{estimate} for {file_len}");
+    bytes
 }
 
 fn file() -> File {
@@ -132,21 +132,18 @@ fn lookup(table: &Table, bytes: &[u8], key: &[u8], seqno: SeqNo) -> Option<(Tag,
 }
 
 fn check(entries: &Entries, options: TableOptions) {
-    let (bytes, meta) = build(entries, options);
+    let bytes = build(entries, options);
     assert_eq!(read_all(&bytes).expect("intact"), *entries);
     let cache = Arc::new(Cache::new(64 << 10));
     let table = open(&bytes, &cache).expect("intact");
     let deletes = entries.iter().filter(|(_, tag, _)| tag.kind() == Kind::Delete).count() as u64;
     let seqnos = || entries.iter().map(|(_, tag, _)| tag.seqno());
     assert_eq!((table.entries(), table.deletes()), (entries.len() as u64, deletes));
-    assert_eq!((meta.entries, meta.deletes), (table.entries(), table.deletes()));
     assert_eq!((table.min_key(), table.max_key()), (&entries[0].0[..], &entries[entries.len() - 1].0[..]));
-    assert_eq!((table.min_key(), table.max_key()), (&meta.min_key[..], &meta.max_key[..]));
     assert_eq!(Some(table.seqno_range().0), seqnos().min());
     assert_eq!(Some(table.seqno_range().1), seqnos().max());
-    assert_eq!((meta.seqno_min, meta.seqno_max), table.seqno_range());
-    assert_eq!(meta.file_len, table.file_len());
-    assert_eq!(table.bytes_in_range(b"", None), meta.data_bytes);
+    assert_eq!(bytes.len() as u64, table.file_len());
+    assert_eq!(table.bytes_in_range(b"", None), table.data_bytes());
 
     let mut random = Random(entries.len() as u64);
     for _ in 0..5000 {
@@ -189,11 +186,11 @@ fn the_longest_keys_and_large_values_fit() {
     entries.push(put(b"m2".to_vec(), vec![8; WRITE_LEN]));
     entries.push(put(b"n".to_vec(), vec![9; 10]));
     entries.sort_by(|a, b| a.0.cmp(&b.0));
-    let (bytes, meta) = build(&entries, TableOptions::default());
+    let bytes = build(&entries, TableOptions::default());
     assert_eq!(read_all(&bytes).expect("intact"), entries);
-    assert_eq!((meta.min_key.len(), &meta.max_key[..]), (0, &b"n"[..]));
     let cache = Arc::new(Cache::new(8 << 20));
     let table = open(&bytes, &cache).expect("intact");
+    assert_eq!((table.min_key().len(), table.max_key()), (0, &b"n"[..]));
     for (key, tag, value) in &entries {
         assert_eq!(lookup(&table, &bytes, key, SeqNo(9)), Some((*tag, value.clone())));
         assert_eq!(lookup(&table, &bytes, key, SeqNo(8)), None);
@@ -209,7 +206,7 @@ fn blocks_keep_their_size_unless_one_key_is_larger() {
     let entries: Entries = (0..2000)
         .map(|n| (format!("user{n:08}").into_bytes(), Tag::new(SeqNo(n), Kind::Put), vec![1; 100]))
         .collect();
-    let (bytes, _) = build(&entries, TableOptions::default());
+    let bytes = build(&entries, TableOptions::default());
     let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
     for block_no in 0..table.block_count() - 1 {
         let len = table.block_location(block_no).1;
@@ -222,7 +219,7 @@ fn blocks_keep_their_size_unless_one_key_is_larger() {
 #[test]
 fn cursors_go_both_ways_from_everywhere() {
     let entries = random_entries(7, 60, 4, 5);
-    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 1 << 20, filter_bits_per_key: 10 });
+    let bytes = build(&entries, TableOptions { block_size_bytes: 1 << 20, filter_bits_per_key: 10 });
     let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
     assert_eq!(table.block_count(), 1);
     let block = read_block(&table, &bytes, 0).expect("intact");
@@ -262,7 +259,7 @@ fn cursors_go_both_ways_from_everywhere() {
 #[test]
 fn any_changed_byte_and_any_cut_is_an_error() {
     let entries = random_entries(9, 40, 6, 3);
-    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 400, filter_bits_per_key: 10 });
+    let bytes = build(&entries, TableOptions { block_size_bytes: 400, filter_bits_per_key: 10 });
     for at in 0..bytes.len() {
         for flip in [1, 0x80, 0xff] {
             let mut changed = bytes.clone();
@@ -279,7 +276,7 @@ fn any_changed_byte_and_any_cut_is_an_error() {
 fn blocks_in_each_others_place_are_found_out() {
     let entry = |key: &[u8]| (key.to_vec(), Tag::new(SeqNo(1), Kind::Put), vec![key[0]; 200]);
     let entries = vec![entry(b"a"), entry(b"b"), entry(b"c")];
-    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 100, filter_bits_per_key: 10 });
+    let bytes = build(&entries, TableOptions { block_size_bytes: 100, filter_bits_per_key: 10 });
     let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
     let ((a, len), (b, _)) = (table.block_location(0), table.block_location(1));
     let first = bytes[a as usize..][..len].to_vec();
@@ -294,7 +291,7 @@ fn blocks_in_each_others_place_are_found_out() {
 #[test]
 fn forged_blocks_never_panic() {
     let entries = random_entries(10, 30, 5, 3);
-    let (bytes, _) = build(&entries, TableOptions { block_size_bytes: 2000, filter_bits_per_key: 10 });
+    let bytes = build(&entries, TableOptions { block_size_bytes: 2000, filter_bits_per_key: 10 });
     let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
     let (offset, len) = table.block_location(0);
     let body = &bytes[offset as usize..][..len - TRAILER_LEN];

@@ -114,7 +114,7 @@ impl TableWriter {
         while !self.in_flight.is_empty() {
             self.wait_oldest().await?;
         }
-        assert_eq!(self.offset, finished.meta.file_len);
+        assert_eq!(self.offset, finished.file_len);
         local.sync(&self.file).await?;
         let record = TableRecord { id: self.id, len: self.offset };
         let table = files.open(local, record).await?.with_pins(self.pins.into_iter().collect());

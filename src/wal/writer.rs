@@ -104,12 +104,7 @@ impl Writer {
         if !stage.can_grow() || head < self.grows_from || !(waits || used) {
             return;
         }
-        let growth = async {
-            self.spares.check_room(local, stage.size())?;
-            stage.prepare_growth(local).await?;
-            self.wal.grow_stage()
-        };
-        match growth.await {
+        match self.try_grow_stage(local).await {
             Ok(()) => {
                 reached!("log: the stage grew");
                 self.grown_at = head;
@@ -120,6 +115,13 @@ impl Writer {
                 self.grows_from = head + 4 * stage.size();
             }
         }
+    }
+
+    async fn try_grow_stage(&self, local: &Local) -> Result<()> {
+        let stage = self.wal.stage();
+        self.spares.check_room(local, stage.size())?;
+        stage.prepare_growth(local).await?;
+        self.wal.grow_stage()
     }
 
     async fn drain_piece(&mut self, local: &Local, position: Lsn, target: Lsn) -> Result<Lsn> {
