@@ -79,7 +79,7 @@ mod selector {
         WakeupLost: "writers that wait for the device are not woken",
         FileNumberReused: "an opening gives new files the numbers of old ones",
         SnapshotBoundWrong: "a version written just before a snapshot is dropped",
-        WholeMarkAhead: "the log says that half a record is durable as a whole",
+        CompleteMarkAhead: "the log says that half a record is durable as a whole",
         GenerationReused: "the log goes on behind a torn tail instead of beginning anew",
         LogStartWrong: "a flush passes for one of all frozen memtables",
         LooseNames: "a name with another zero in front passes for one of ours",

@@ -23,8 +23,8 @@ impl Wake for Wakeup {
     }
 }
 
-/// A thread's place to sleep, and the waker that ends the sleep. Other threads have the waker too, and in a
-/// child of their process none of them is left to let go of its lock.
+/// A thread's place to sleep, and the waker that ends the sleep. Other threads have the waker too. In a forked
+/// child they do not exist, and a lock that one of them held stays locked.
 #[derive(Clone)]
 struct Sleeper {
     process: Process,
@@ -60,7 +60,7 @@ loom::thread_local! {
 /// Runs `future` to its end, sleeping between polls. A future that is ready at once costs one
 /// poll: no allocation and no system call.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    // Out of reach for a call from a destructor that follows this local's own.
+    // Not available to a call from a destructor of another thread-local that runs after this one's.
     let sleeper = SLEEPER.try_with(Sleeper::of).unwrap_or_else(|_| Sleeper::new());
     let mut context = Context::from_waker(&sleeper.waker);
     let mut future = pin!(future);

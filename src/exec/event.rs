@@ -2,7 +2,7 @@
 //!
 //! Use: `let listener = event.listen();`, check the condition, and if it does not hold,
 //! `listener.await`. A notification between the two is not lost, since the listener remembers
-//! where it began.
+//! how many there were when it began.
 
 use std::future::Future;
 use std::pin::Pin;

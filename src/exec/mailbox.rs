@@ -46,7 +46,7 @@ impl Mailbox {
         {
             let mut messages = lock(&self.messages);
             if messages.ended && !mutant!("mailbox_put_after_end") {
-                // Dropped unread, so that whoever waits for its effect hears of the end.
+                // The message is dropped unread, which tells whoever waits for its effect.
                 return;
             }
             message(&mut messages);
@@ -99,7 +99,7 @@ impl Mailbox {
     /// The core is gone: gives up what nobody will read, now and from now on.
     pub(super) fn end(&self) {
         let last = Messages { ended: true, ..Messages::default() };
-        // What the messages hold may wake tasks of this very core: not under the lock.
+        // Dropping what the messages hold may wake tasks of this very core, which takes the lock.
         let unread = std::mem::replace(&mut *lock(&self.messages), last);
         drop(unread);
     }

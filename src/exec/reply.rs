@@ -14,7 +14,8 @@ enum State<T> {
     Over,
 }
 
-/// The sending side. Dropped unused (its task was stopped), the waiter gets [`Error::Closed`].
+/// The sending side. If it is dropped unused, because its task was stopped, the waiter gets
+/// [`Error::Closed`].
 pub(crate) struct Promise<T>(Arc<Mutex<State<T>>>);
 
 /// The waiting side.

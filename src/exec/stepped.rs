@@ -9,8 +9,8 @@ use crate::io::{Io, Lock, Process};
 /// The cores of one database, on the thread that made them.
 pub(crate) struct Stepped {
     cores: Vec<Core>,
-    /// Whether an idle core tells its queue until when it would sleep. Only a simulated queue takes
-    /// that as news and does not sleep.
+    /// Whether an idle core tells its queue until when it would sleep. A simulated queue notes that and does
+    /// not sleep; a real one would.
     tells: bool,
     /// Its children may not touch the cores' queues.
     process: Process,

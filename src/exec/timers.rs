@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::task::Waker;
 use std::time::Duration;
 
-/// Wakers by deadline. A dropped sleeper's waker stays until its deadline and then wakes in vain.
+/// Wakers by deadline. The waker of a dropped sleeper stays until its deadline and then wakes nobody.
 #[derive(Default)]
 pub(super) struct Timers {
     deadlines: BinaryHeap<Reverse<(Duration, u64)>>,

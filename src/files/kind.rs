@@ -46,7 +46,7 @@ impl FileKind {
             STAGE => Self::Stage(id),
             _ => return None,
         };
-        // A number is written in one way only: with another zero in front it is another file.
+        // There is one way to write a number. A name with another zero in front is not ours.
         (planted!(LooseNames) || kind.name() == name).then_some(kind)
     }
 
@@ -70,8 +70,8 @@ impl FileKind {
     }
 }
 
-/// Whether an entry tells that a directory without a manifest is not for a database. `lost+found` is
-/// in every fresh file system of some kinds.
+/// Whether an entry shows that a directory without a manifest is used for something else. `lost+found` does
+/// not: some file systems have it from the start.
 pub(crate) fn is_foreign(entry: &Entry) -> bool {
     let is_lost_and_found = entry.name == "lost+found" && !entry.is_file;
     FileKind::of(entry) != Some(FileKind::Lock) && !is_lost_and_found

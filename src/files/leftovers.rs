@@ -1,7 +1,7 @@
-//! Files that nothing needs any more and that could not be removed: kept in mind and tried again.
+//! Files that nothing needs any more and that could not be removed: a list, to try again.
 //!
-//! That a file cannot be removed is no failure of the work that made it superfluous: it takes space, no
-//! more. What is still there at the next opening is removed then.
+//! The work that made a file superfluous does not fail because it cannot be removed: the file only takes space.
+//! What is still there at the next opening is removed then.
 
 use super::FileKind;
 use crate::base::sync::{Mutex, lock};
@@ -11,7 +11,7 @@ use crate::base::sync::{Mutex, lock};
 pub(super) struct Leftovers(Mutex<Vec<FileKind>>);
 
 impl Leftovers {
-    /// Keeps one in mind.
+    /// Adds a file.
     pub(super) fn add(&self, kind: FileKind) {
         lock(&self.0).push(kind);
     }

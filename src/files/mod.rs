@@ -94,9 +94,8 @@ impl Directory {
         local.sync(self.dir.file()).await
     }
 
-    /// Makes durable the names that an opening has found in it, and those that lead to it. An earlier
-    /// opening may have died between making them and this; whoever builds upon them builds upon what
-    /// the power can take away.
+    /// Makes durable the names that an opening has found in it, and those that lead to it. An earlier opening may
+    /// have died before it did so, and a loss of power could still take them away from this one.
     pub(crate) async fn sync_found(&self, local: &Local) -> Result<()> {
         local.sync(self.dir.file()).await?;
         local.io().sync_parents(&self.dir)

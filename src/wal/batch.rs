@@ -1,7 +1,7 @@
 //! A batch as it stands in the log: room for the record header, then the entries.
 //!
-//! The engine's `WriteBatch` collects its entries here, so that a batch is encoded once, when it is
-//! filled, and copied once, into the stage.
+//! The public `WriteBatch` collects its entries here. So an entry is encoded once, when it is added, and
+//! copied once, into the stage.
 
 use super::format::{Place, RECORD_HEADER_LEN, RecordKind, payload_hash, record_len, seal};
 use crate::base::codec::{Cursor, put_bytes};
@@ -63,7 +63,8 @@ impl BatchBuffer {
         Entries::new(&self.bytes[RECORD_HEADER_LEN..RECORD_HEADER_LEN + self.payload_len])
     }
 
-    /// Pads and hashes the entries: the part of sealing that needs no place in the order.
+    /// Pads and hashes the entries: the part of sealing that needs no seqno and no LSN, done before the
+    /// commit lock is taken.
     pub(crate) fn prepare(&mut self) {
         self.bytes.truncate(RECORD_HEADER_LEN + self.payload_len);
         self.payload_hash = payload_hash(&self.bytes[RECORD_HEADER_LEN..]);
@@ -96,7 +97,7 @@ impl<'a> Entries<'a> {
         Self { cursor: Cursor::new(payload), damaged: false }
     }
 
-    /// Whether the entries ended for another reason than their end.
+    /// Whether the entries stopped before the end of the payload, at one that makes no sense.
     pub(crate) fn is_damaged(&self) -> bool {
         self.damaged
     }

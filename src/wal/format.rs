@@ -10,8 +10,8 @@
 //!
 //! check     XXH3-64 of bytes 8..24, XXH3-64 of the payload, the LSN and the generation: a record
 //!           is valid at one place of one opening's log only
-//! durable   how far behind this record's LSN complete records were durable when it was written;
-//! back      proves, when a record before it is unreadable, that it was no torn tail
+//! durable   this record's LSN minus the LSN up to which complete records were durable when it was
+//! back      written: if a record before that place is unreadable, it is damaged and no torn tail
 //! kind      1: a batch, whose first entry has this seqno and the others follow
 //!           2: padding up to the next sector, payload all zeros
 //! batch     entries: kind u8 | key len varint | key | for puts: value len varint | value
@@ -97,8 +97,8 @@ pub(crate) fn seal(
     header[..8].copy_from_slice(&check.to_le_bytes());
 }
 
-/// Where the record at `lsn` ends by what its header says, which nothing has verified; `None` if
-/// the header is not all there.
+/// Where the record at `lsn` ends according to its header, whose checksum is not verified; `None` if
+/// `bytes` is shorter than a header.
 pub(crate) fn claimed_end(bytes: &[u8], lsn: Lsn) -> Option<Lsn> {
     let mut cursor = Cursor::new(bytes.get(..RECORD_HEADER_LEN)?);
     let (_check, payload_len) = (cursor.u64()?, cursor.u32()?);
@@ -130,7 +130,7 @@ pub(crate) struct Record<'a> {
 pub(crate) enum Parsed<'a> {
     /// A valid record.
     Record(Record<'a>),
-    /// Maybe a record, if this many bytes were given.
+    /// Too few bytes to tell: with so many it can be decided.
     Incomplete(usize),
     /// No record.
     Invalid,
@@ -193,7 +193,8 @@ impl SegmentHeader {
         sectors
     }
 
-    /// Reads whichever of the two copies is complete; `None` if neither is: no segment of any log.
+    /// Reads the first of the two copies that is complete; `None` if neither is. Then the file is no
+    /// segment of any log.
     pub(crate) fn decode(path: &Path, sectors: &[u8]) -> Result<Option<Self>> {
         for copy in sectors.chunks_exact(SECTOR) {
             if let Some(fields) = get_header(path, copy, SEGMENT_MAGIC)? {

@@ -1,5 +1,5 @@
-//! How far the stream of the log has come: staged, wanted on the device, durable there; and the
-//! waiting for it.
+//! Three marks of the stream: up to where it is staged, wanted on the device, and durable there; and
+//! waiting for the last.
 
 use crate::base::coverage::reached;
 use crate::base::error::Result;
@@ -17,7 +17,7 @@ pub(super) struct Marks {
     // Raised by any thread: drain up to here, padding the last sector.
     demand: AtomicU64,
     // Written by the writer task (Release) when segments hold the stream durably up to here, read
-    // by writers (Acquire): the stage may be overwritten below, and `Power` is kept below.
+    // by writers (Acquire): below it the stage may be overwritten and `Power` writes are done.
     durable: AtomicU64,
     /// Tells the writer task that there is something to do.
     pub(super) work: Event,
@@ -75,8 +75,8 @@ impl Marks {
         }
     }
 
-    /// Waits until the stream is on the device up to `lsn`, or until `check` says, at some
-    /// progress, that it never will be.
+    /// Waits until the stream is on the device up to `lsn`. At each progress `check` is asked, and its error
+    /// ends the wait.
     pub(super) async fn wait_durable(&self, lsn: Lsn, check: impl Fn() -> Result<()>) -> Result<()> {
         self.demand(lsn);
         loop {

@@ -7,8 +7,8 @@
 //! gathered while the last drain was in flight, one durable write at a time, so that what is on the
 //! device is always a prefix of the stream and concurrent writers share a device flush.
 //!
-//! A record is staged when segments with room for it are made, not before ([`room`]): on a device that
-//! is full, writes are refused instead of stuck.
+//! A record is staged only once segments have room for it ([`room`]): on a full device writes are refused
+//! and never stuck half way.
 
 mod batch;
 mod format;
@@ -80,7 +80,8 @@ struct Goal {
 pub(crate) enum Append {
     /// The record ends at this LSN.
     Done(Lsn),
-    /// The record is in the order, and this keeps it from being sure to survive the process.
+    /// The record has its place in the order, but its end could not be marked in the stage, for this reason:
+    /// it may be lost with the process.
     Unmarked(Error),
     /// The stage is full, or the segments are: wait for [`Wal::progress`] and try again.
     Full,
@@ -95,7 +96,7 @@ pub(crate) struct Wal {
     state: Mutex<LogState>,
     marks: Marks,
     // Written by the writer task, read under the commit lock: every record that begins below is
-    // durable as a whole. What records say about those before them.
+    // durable as a whole. Each new record states it in its header.
     durable_records: AtomicU64,
     // Raised by the engine: nothing below is needed for recovery.
     release: AtomicU64,
@@ -168,15 +169,15 @@ impl Wal {
                 error => Error::Poisoned { cause: error.to_string() },
             });
         }
-        // Cleared meanwhile, perhaps.
+        // No error: it was cleared between the two looks.
         self.stuck.error().map_or(Ok(()), |error| {
             reached!("write: refused while the log cannot be drained");
             Err(error)
         })
     }
 
-    /// Sees to it that a record that ends at `lsn` has its place in segments; `false` while that is
-    /// being made: wait for [`Wal::progress`] and ask again.
+    /// Whether the segments have room for a record that ends at `lsn`. If not, room is being made: wait for
+    /// [`Wal::progress`] and ask again.
     fn ask_for_room(&self, state: &mut LogState, lsn: Lsn) -> Result<bool> {
         match state.room.ask(lsn) {
             Asked::Granted => Ok(true),
@@ -194,8 +195,8 @@ impl Wal {
         }
     }
 
-    /// Keeps room for a large batch, which then never waits for the device to have space; `false` as
-    /// with [`Append::Full`]. The caller has set [`LogState::large_batch_active`].
+    /// Keeps room for all of a large batch, so that it is never stopped half way by a full device; `false` while
+    /// there is none, as with [`Append::Full`]. The caller has set [`LogState::large_batch_active`].
     pub(crate) fn reserve(&self, state: &mut LogState, batch: &BatchBuffer) -> Result<bool> {
         assert!(state.large_batch_active);
         let end = state.head + batch.record_len() as u64;
@@ -231,19 +232,21 @@ impl Wal {
         self.prepare(state, state.head, record)?;
         let bytes = self.seal(state, batch);
         let end = state.head + record;
-        // What fails here is as if it had never been: the next record goes to the same place.
+        // If this fails nothing has happened: the next record goes to the same place.
         // SAFETY: `state` proves that the commit lock is held, the room was just checked and prepared.
         unsafe { self.stage.put(state.head, bytes)? };
-        // Now it is complete, and a loss of power may leave it there whatever overwrites it: it has its place.
+        // From here on the record is complete, and a crash may leave it in the stage: it keeps its place in the
+        // order even if the mark cannot be set.
         // SAFETY: as above.
         let marked = unsafe { self.stage.set_head(end) };
         self.advance(state, end, batch.count());
         Ok(marked.map_or_else(Append::Unmarked, |()| Append::Done(end)))
     }
 
-    /// Ends a large batch, all of which was staged, at `end`. The caller then inserts its entries,
-    /// also after an error: the device has the record already, so it counts or not, and the log is to be
-    /// [failed](Self::fail). On a full device alone nothing has happened, and this is to be called again.
+    /// Ends a large batch, all of which was staged, at `end`. The caller then inserts its entries, also after
+    /// an error: the device has the record, so a recovery may find it, and the log has to be
+    /// [failed](Self::fail). Only after a [shortage](Error::is_shortage) nothing has happened, and the caller
+    /// tries again.
     pub(crate) fn end_large(&self, state: &mut LogState, end: Lsn, count: u64) -> Result<()> {
         // SAFETY: `state` proves that the commit lock is held; the first page was prepared with the pieces.
         let marked = self.check_failed().and_then(|()| unsafe { self.stage.set_head(end) });
@@ -309,7 +312,7 @@ impl Wal {
         }
     }
 
-    /// Lets the writer task look again: what it could not do beside a large batch it can do now.
+    /// Wakes the writer task: what it could not do beside a large batch it can do now.
     pub(crate) fn look_again(&self) {
         self.marks.work.notify();
     }
@@ -327,7 +330,7 @@ impl Wal {
 
     /// Waits until every record there is now is on the device.
     pub(crate) async fn sync(&self) -> Result<()> {
-        // Not the head of the marks: that is inside of a large batch while one is on its way in.
+        // Not the head of the marks: while a large batch is staged in pieces, that lies inside its record.
         let lsn = self.lock().head;
         self.wait_durable(lsn).await
     }
@@ -378,14 +381,14 @@ impl Wal {
         self.lock().room.missing()
     }
 
-    /// Tells those who want more room than `bytes` beyond what there is that they cannot have it now.
+    /// Only `bytes` more room can be had now: refuses those who want more.
     fn refuse_room_beyond(&self, bytes: u64, error: Error) {
         *lock(&self.no_room) = Some(error);
         self.lock().room.refuse_beyond(bytes);
         self.marks.progress.notify();
     }
 
-    /// What was refused is tried again.
+    /// Room that was refused may be asked for again.
     fn permit_room(&self) {
         self.lock().room.permit();
     }

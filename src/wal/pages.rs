@@ -1,4 +1,4 @@
-//! The stage's pages and its size: asked for ahead of the head, and growing with use.
+//! The stage's pages, which are asked for ahead of the head, and its ring, which grows with use.
 
 use super::LogState;
 use super::Wal;
@@ -12,14 +12,14 @@ impl Wal {
         (self.stage.size() / 4).min(REQUEST_LEN_MAX as u64)
     }
 
-    /// What was asked for may have been written back since: the next writer asks again.
+    /// The kernel may have written pages back since they were asked for: the next writer asks again.
     pub(crate) fn forget_prepared(&self) {
         let mut state = self.lock();
         state.prepared = state.prepared.min(state.head);
     }
 
-    /// Asks for the stage's pages while no writer waits for them. By the writer task; what goes wrong, the
-    /// writers meet themselves.
+    /// Asks for the stage's pages while no writer waits for them. By the writer task. Errors are left to the
+    /// writers, which ask again.
     pub(super) fn prepare_ahead(&self) {
         let (from, upto) = {
             let state = self.lock();
@@ -30,7 +30,7 @@ impl Wal {
             && let Ok(prepared) = self.stage.prepare(from, upto - from)
         {
             let mut state = self.lock();
-            // Whoever forgot it meanwhile forgets it again in time.
+            // If `forget_prepared` came in between, its next call makes up for it.
             state.prepared = state.prepared.max(prepared);
         }
     }
@@ -45,7 +45,7 @@ impl Wal {
         unsafe { self.stage.grow(live, self.durable_records()) }
     }
 
-    /// Sees to it that the stage has its pages for `len` bytes from `from` on.
+    /// Asks for the stage's pages for `len` bytes from `from` on, unless that was done.
     #[inline]
     pub(super) fn prepare(&self, state: &mut LogState, from: Lsn, len: u64) -> Result<()> {
         if from + len > state.prepared {

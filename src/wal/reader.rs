@@ -1,9 +1,9 @@
 //! Reading the log of an earlier opening: segments first, then what only the stage holds.
 //!
-//! The stream ends at the first place that holds no valid record. That is a torn tail, unless there
-//! is proof that a complete record was durable there: the stage's own mark, a segment's or a later
-//! record's. With proof it is damage, and an error. That the log was durable beyond the place is no
-//! proof: drains end at sectors, so the last record of a legal log may be durable in part.
+//! The stream ends at the first place that holds no valid record. That is a torn tail, unless something proves
+//! that a complete record was durable there: the mark in the stage, in a segment's header or in a later record.
+//! Then it is damage, and an error. That bytes behind the place were durable is no proof: drains end at sectors,
+//! so the last record of an intact log may be durable in part.
 
 use std::path::Path;
 
@@ -19,8 +19,7 @@ use crate::exec::Local;
 /// How much is read at once.
 const CHUNK: usize = 256 << 10;
 
-/// How far apart records may be for the later one to be found as proof; larger ones are not looked
-/// at, but smaller ones behind them are.
+/// Longest record that is looked at in search of proof. Behind a longer one, shorter ones are found again.
 const PROOF_RECORD_LEN_MAX: usize = 256 << 10;
 
 /// One batch of the log.
@@ -49,7 +48,7 @@ pub(crate) struct LogReader {
     in_stage: bool,
     /// LSN behind the last byte that segments hold.
     segments_end: Lsn,
-    /// The stage need not hold what it says it does.
+    /// Whether the stage may hold less than its marks say: see `Options::open_without_stage`.
     forgives_stage: bool,
 }
 
@@ -66,12 +65,12 @@ impl LogReader {
         segments.retain(|segment| segment.header.generation == generation);
         if segments.is_empty() {
             reached!("replay: no segment of the log");
-            // A log is only named once its first segment is durable, and its last one is kept.
+            // The manifest names a log only when its first segment is durable, and the last segment is never recycled.
             let expected = format!("one that holds LSN {start}");
             return Err(Error::corruption(dir, 0, "log segment", expected, "none"));
         }
-        // What was staged may have been flushed before it was drained: then the log starts behind
-        // the end of its last segment, and there is nothing in it but what the stage may hold.
+        // Records may be flushed to L2 before they are drained. Then the log starts behind the end of its last
+        // segment, and only the stage can hold more of it.
         if segments.iter().all(|segment| segment.end() < start) {
             reached!("replay: the log starts behind its segments");
         }
@@ -106,7 +105,7 @@ impl LogReader {
         })
     }
 
-    /// What the stage should hold and does not is a tail from now on.
+    /// From now on a stage that holds less than its marks say is a torn tail and no damage.
     pub(crate) fn forgive_stage(&mut self) {
         self.forgives_stage = true;
     }
@@ -202,9 +201,9 @@ impl LogReader {
         Ok(())
     }
 
-    /// The stream has ended at `position`: looks for proof that it should not have.
+    /// The stream has ended at `position`: looks for proof that a record was durable there.
     async fn check_end(&self, local: &Local) -> Result<()> {
-        // A segment says, too, how far complete records were durable when it was begun.
+        // A segment's header states how far complete records were durable when it was begun.
         let begun = self.segments.iter().map(|segment| segment.header.complete).max().unwrap_or_default();
         let mut proof = self.stage.as_ref().map_or(Lsn::ZERO, StageImage::complete).max(begun);
         if proof <= self.position {
@@ -224,7 +223,7 @@ impl LogReader {
         self.check_complete(proof)
     }
 
-    /// The death of the process alone takes nothing from the stage.
+    /// If only the process has died, the stage holds everything up to the mark of its head.
     fn check_staged(&self) -> Result<()> {
         let Some(stage) = self.stage.as_ref().filter(|_| !self.forgives_stage) else { return Ok(()) };
         let Some(head) = stage.must_reach().filter(|head| *head > self.position) else { return Ok(()) };
@@ -248,7 +247,7 @@ impl LogReader {
     fn check_complete(&self, proof: Lsn) -> Result<()> {
         reached!("replay: the log should not have ended");
         let segment = self.segments.iter().find(|segment| segment.holds(self.position));
-        // No segment: the log starts behind its segments, where nothing was ever durable.
+        // If there is no segment, the log starts behind its segments, where nothing was ever durable.
         let Some(segment) = segment.or(self.segments.last()) else { return Ok(()) };
         Err(Error::corruption(
             segment.file.path(),
@@ -259,9 +258,9 @@ impl LogReader {
         ))
     }
 
-    /// A segment is begun when the one before it is full and durable: proof for a record that ended
-    /// there. One that goes on into the begun segment may be torn. Where it ends only its own
-    /// header can tell, and is believed here: there is nothing valid behind it to tell otherwise.
+    /// A segment is begun when the one before it is full and durable. That proves a record that ends in the
+    /// segment before, but not one that goes on into the begun segment, which may be torn. Where the record at
+    /// `position` ends, only its own header can tell; its length is believed although no checksum covers it.
     async fn begun_proof(&self, local: &Local) -> Result<Lsn> {
         let begun = self.segments.last().map_or(Lsn::ZERO, |segment| segment.header.start);
         let header = self.read_segments(local, self.position, RECORD_HEADER_LEN).await?;
@@ -272,16 +271,16 @@ impl LogReader {
         Ok(if ended { begun } else { Lsn::ZERO })
     }
 
-    /// The furthest durable mark of any record behind the end, as far as one beyond it is found.
+    /// The durable mark of the first record behind the end that states one beyond the end; zero if none does.
     async fn later_proof(&self, local: &Local) -> Result<Lsn> {
         let mut position = self.position;
         while position < self.segments_end {
-            // Two steps' worth, so that a record across the boundary is seen as a whole.
+            // Twice what is searched at a time, so that a record across its end is read completely.
             let mut bytes = self.read_segments(local, position, 2 * PROOF_RECORD_LEN_MAX).await?;
             let behind = position + bytes.len() as u64;
             bytes.extend(self.read_segments(local, behind, 2 * PROOF_RECORD_LEN_MAX - bytes.len()).await?);
-            let step = bytes.len().min(PROOF_RECORD_LEN_MAX);
-            for offset in (0..step).step_by(8) {
+            let stride = bytes.len().min(PROOF_RECORD_LEN_MAX);
+            for offset in (0..stride).step_by(8) {
                 let candidate = &bytes[offset..];
                 if candidate.len() < RECORD_HEADER_LEN {
                     break;
@@ -294,7 +293,7 @@ impl LogReader {
                     return Ok(record.durable);
                 }
             }
-            position += step as u64;
+            position += stride as u64;
             local.yield_if_due().await;
         }
         Ok(Lsn::ZERO)

@@ -1,8 +1,8 @@
-//! The room of the log: how far the segments reach that are made already.
+//! The room of the log: up to which LSN there are segments.
 //!
-//! Whatever is staged has its place in a segment before it is staged, so that draining never waits for
-//! the device to have space: what got its place in the order becomes durable, however full the device
-//! is. A writer that lacks room asks for it; the writer task makes it, or says from where on it cannot.
+//! A record is staged only if segments have room for it. So draining never waits for space: a write that has
+//! got its place in the order becomes durable, however full the device is. A writer that lacks room asks for
+//! it; the writer task makes it, or states from which LSN on it cannot.
 
 use super::format::RECORD_HEADER_LEN;
 use crate::base::limits::SECTOR;
@@ -12,7 +12,7 @@ use crate::base::planted::planted;
 /// A padding record ends at most this far behind the record before it.
 const PADDING_MAX: u64 = (RECORD_HEADER_LEN + SECTOR) as u64;
 
-/// Under the commit lock.
+/// How far the segments reach. Under the commit lock.
 #[derive(Debug)]
 pub(super) struct Room {
     /// The stream fits up to here.
@@ -64,7 +64,7 @@ impl Room {
         Asked::Wait
     }
 
-    /// Keeps the room up to a record's end at `lsn`, which is there.
+    /// Keeps the room for a record that ends at `lsn`. It must be there.
     pub(super) fn promise(&mut self, lsn: Lsn) {
         assert!(self.has(lsn));
         self.promised = lsn;
@@ -80,7 +80,7 @@ impl Room {
         self.end += bytes;
     }
 
-    /// Gives up `bytes`, unless they are wanted or needed behind a stream that ends at `head`.
+    /// Gives up `bytes`, unless somebody wants them or the stream, which ends at `head`, needs them.
     pub(super) fn shrink(&mut self, bytes: u64, head: Lsn) -> bool {
         let needed = (head.max(self.promised) + PADDING_MAX).max(self.wanted);
         let spared = self.end - needed.min(self.end) >= bytes;
@@ -90,13 +90,14 @@ impl Room {
         spared
     }
 
-    /// No more than `bytes` more can be had for now. Those who want more are told, and forgotten.
+    /// No more than `bytes` more can be had for now. Requests for more are refused, and what was wanted is
+    /// forgotten.
     pub(super) fn refuse_beyond(&mut self, bytes: u64) {
         self.refused_from = self.end.saturating_add(bytes).saturating_add(1);
         self.wanted = Lsn::ZERO;
     }
 
-    /// What was refused can be tried again.
+    /// Requests that were refused may be made again.
     pub(super) fn permit(&mut self) {
         if !planted!(FullForever) {
             self.refused_from = Lsn::MAX;

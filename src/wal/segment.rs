@@ -1,8 +1,8 @@
 //! Segments: the files that hold the stream, preallocated, fully written and recycled.
 //!
 //! Overwriting blocks that are already written needs no journal commit, so a durable write costs a
-//! bare device flush. A segment in use is only ever written at the end of the stream; one whose
-//! stream is no longer needed gets a new header and serves again, under its old name.
+//! bare device flush. A segment in use is only ever written at the end of the stream. When its part of the
+//! stream is no longer needed it gets a new header and is used again, under its old name.
 
 use super::format::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::base::coverage::reached;
@@ -76,7 +76,7 @@ impl FreeSegment {
         let kind = FileKind::Segment(id);
         drop(directory.open(local, kind, OpenMode::Create)?);
         let file = directory.open(local, kind, OpenMode::Direct)?;
-        // Where space cannot be reserved, the zeros take it.
+        // A file system that cannot reserve space gives it for the zeros that follow.
         local.reserve(&file, segment_len).await?;
         local.fill(&file, 0..segment_len).await?;
         local.sync(&file).await?;
@@ -88,8 +88,8 @@ impl FreeSegment {
         Self { id: segment.id, file: segment.file, capacity: segment.header.capacity }
     }
 
-    /// The file of a segment of an earlier log, needed no more; `None` if it is longer than segments
-    /// may be now, or not of a length that they ever have.
+    /// The file of a segment of an earlier log that is needed no more; `None` if it is longer than segments may
+    /// be now, or has a length that no segment has.
     pub(crate) fn leftover(
         local: &Local,
         directory: &Directory,
@@ -126,8 +126,8 @@ impl FreeSegment {
         FileKind::Segment(self.id)
     }
 
-    /// Makes it the segment of the log with this generation and stage that begins at `start`, complete records
-    /// being durable up to `complete`; durable on return. May be tried again.
+    /// Makes it the segment at `start` of the log with this generation and stage. Its header states that complete
+    /// records are durable up to `complete`, and is durable on return. After an error it may be tried again.
     pub(crate) async fn begin(
         &self,
         local: &Local,

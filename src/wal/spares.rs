@@ -1,8 +1,8 @@
 //! Spare segments: made ahead of the stream, recycled behind it.
 //!
-//! There is always one, if the device has room for it, and as many more as writers ask for. If there is
-//! too little of anything that making one takes (space, descriptors, memory), those who need more room
-//! than there is are refused, and it is tried again now and then.
+//! There is always one, if the device has room for it, and as many more as writers ask for. If making one
+//! fails for want of space, descriptors or memory, writers that need more room than there is are refused, and
+//! it is tried again every [`RETRY_INTERVAL`].
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::files::Directory;
 /// Released segments kept for reuse; more than these are removed.
 pub(crate) const FREE_SEGMENTS_MAX: usize = 4;
 
-/// How often it is tried again what failed for want of space or the like.
+/// How often what failed for want of space or the like is tried again.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The spares of one log. Its writer task owns them.
@@ -27,7 +27,7 @@ pub(crate) struct Spares {
     len_max: u64,
     /// The largest last.
     free: Vec<FreeSegment>,
-    /// Since one could not be made, it is not tried before this.
+    /// Set after one could not be made: not tried again before this time.
     retry_at: Option<Duration>,
 }
 
@@ -73,7 +73,7 @@ impl Spares {
         self.free.insert(at, segment);
     }
 
-    /// Sees to it that there is a spare and what room is wanted; `false` if that has to be tried again
+    /// Makes a spare if there is none, and the room that writers want; `false` if that has to be tried again
     /// after [`RETRY_INTERVAL`]. The segments in use are `in_use` bytes long together.
     pub(super) async fn keep(&mut self, local: &Local, wal: &Wal, in_use: u64) -> Result<bool> {
         if let Some(retry_at) = self.retry_at {
@@ -103,7 +103,7 @@ impl Spares {
         }
     }
 
-    /// Makes what is missing. With an error comes how many bytes of room can be had all the same.
+    /// Makes what is missing. An error comes with the bytes of room that can still be had.
     async fn make_missing(
         &mut self,
         local: &Local,
@@ -121,7 +121,7 @@ impl Spares {
         reached!("log: more than one spare is wanted");
         let len = FreeSegment::len_for(missing).max(usual).min(self.len_max);
         let capacity = FreeSegment::capacity_of(len);
-        // Asked first, so that an attempt without hope does not take the space of others meanwhile.
+        // Asked before anything is made: an attempt that cannot succeed must not take space from others.
         if let Ok(space) = self.directory.space(local.io().as_ref()) {
             let most = space.free_bytes / len;
             if most < missing.div_ceil(capacity) {
@@ -135,15 +135,16 @@ impl Spares {
         Ok(())
     }
 
-    /// As long as all segments in use together, so that a log of any length has few and a small one
-    /// takes little; not more than an eighth of the space that is left.
+    /// The length of a new segment: that of all segments in use together, so that a long log has few of them and
+    /// a short one takes little space; at most an eighth of the free space.
     fn usual_len(&self, local: &Local, in_use: u64) -> u64 {
         let room = self.directory.space(local.io().as_ref()).map_or(0, |space| space.free_bytes / 8);
         let len = in_use.min(room) / SECTOR as u64 * SECTOR as u64;
         len.clamp(SEGMENT_SIZE_MIN, self.len_max)
     }
 
-    /// What only makes the log faster takes no more than an eighth of the space that is left.
+    /// Refuses to use `bytes` for what only makes the log faster, if they are more than an eighth of the free
+    /// space.
     pub(super) fn check_room(&self, local: &Local, bytes: u64) -> Result<()> {
         let free = self.directory.space(local.io().as_ref())?.free_bytes;
         let path = self.directory.path().to_path_buf();
@@ -155,7 +156,8 @@ impl Spares {
         let segment = FreeSegment::create(local, &self.directory, len).await?;
         if let Err(error) = self.directory.sync(local).await {
             reached!("log: the name of a spare could not be synced");
-            // Not tried again: the next one has a name of its own, of which a sync says for certain.
+            // Its sync is not repeated, since after a failed one a success would prove nothing: the next spare gets
+            // a new name.
             self.directory.discard(local, segment.kind()).await;
             return Err(error);
         }

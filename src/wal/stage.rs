@@ -1,16 +1,17 @@
 //! The stage: the newest part of the log in memory that the kernel owns.
 //!
 //! A file of the database directory, mapped shared. What is copied into it survives the death of
-//! the process without a system call. It holds the bytes of LSN `x` at `x % size`; a byte may be
-//! overwritten once the segments hold it. It is never synced again after it was made: against loss of power
-//! only the segments count.
+//! the process without a system call. It is a ring: the byte at LSN `x` stands at `x % size`, and may be
+//! overwritten once the segments hold it. The file is synced when it is made and never again: what must
+//! survive a loss of power is in the segments.
 //!
-//! No store may end the process, so pages are asked for first, in steps ahead of the head
-//! ([`Stage::prepare`]). Where a mapping cannot be promised the file is *written* instead, by one
-//! system call for each record, and memory of our own holds the same bytes for the drains.
+//! A store into a page that the file system cannot provide would end the process with a signal. So pages are
+//! asked for first, some way ahead of the head ([`Stage::prepare`]). On file systems where that is not enough,
+//! the file is *written* instead, by one system call for each record, and memory of our own holds the same
+//! bytes for draining.
 //!
-//! The ring begins small and doubles with use ([`Stage::grow`]); the file has its largest length from the
-//! beginning, without blocks for what is not in use.
+//! The ring begins small and doubles with use ([`Stage::grow`]). The file has its largest length from the
+//! beginning; the part that is not in use has no blocks.
 
 use std::ops::Range;
 
@@ -30,8 +31,8 @@ use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, Io, OpenMode, SharedMap};
 
-/// Pages are asked for in steps of so many bytes of the stream.
-const STEP: u64 = 128 << 10;
+/// Pages are asked for at least so many bytes of the stream at a time.
+const PREPARE_LEN_MIN: u64 = 128 << 10;
 
 /// The ring.
 pub(crate) struct Stage {
@@ -52,7 +53,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Makes the file, empty, for the log that starts at `start`; durable on return but for its name.
+    /// Makes the file, empty, for the log that starts at `start`. Its contents are durable on return, its name
+    /// is not.
     pub(crate) async fn create(
         local: &Local,
         directory: &Directory,
@@ -87,7 +89,7 @@ impl Stage {
         stage.prepared_for_marks(options.stage_mode)
     }
 
-    /// The stage, its first pages asked for; written where they cannot be had.
+    /// Asks for the first pages. Where they cannot be had, the stage is written instead of mapped.
     fn prepared_for_marks(mut self, mode: StageMode) -> Result<Self> {
         match self.prepare(Lsn::ZERO, self.size()) {
             Err(error) if mode == StageMode::Auto => {
@@ -111,7 +113,7 @@ impl Stage {
 
     /// Size of the ring in bytes.
     pub(crate) fn size(&self) -> u64 {
-        // Relaxed: who reads it is the one who changes it, or is under the commit lock.
+        // Relaxed: read by the task that changes it, or under the commit lock, under which it is changed.
         self.size.load(Ordering::Relaxed)
     }
 
@@ -124,13 +126,13 @@ impl Stage {
         STAGE_HEADER_LEN + (lsn.0 & (self.size() - 1)) as usize
     }
 
-    /// Asks for the pages of a step from `lsn` on, of `len` bytes at least; returns up to where the stream may
-    /// be stored now. An error means that nothing may be.
+    /// Asks for the pages of at least `len` bytes from `lsn` on; returns up to where the stream may be stored
+    /// now. After an error nothing may be stored.
     pub(crate) fn prepare(&self, lsn: Lsn, len: u64) -> Result<Lsn> {
         if self.why_written.is_some() {
             return Ok(Lsn::MAX);
         }
-        let len = len.max(STEP).min(self.size());
+        let len = len.max(PREPARE_LEN_MIN).min(self.size());
         let first = len.min(self.until_wrap(lsn));
         let populate = |offset, len| self.io.populate(&self.file, &self.memory, offset, len);
         populate(0, STAGE_HEADER_LEN)?;
@@ -207,19 +209,20 @@ impl Stage {
         if self.why_written.is_some() {
             return self.write_marks(&copy);
         }
-        // The writer task comes by seldom, and perhaps long after the last record was staged.
+        // The page may have been written back since the last record was staged.
         self.io.populate(&self.file, &self.memory, 0, STAGE_HEADER_LEN)?;
         for offset in MARKS_OFFSETS {
             // SAFETY: only the log's writer task stores the marks.
             unsafe { self.memory.write(offset, &copy) };
-            // The first copy is complete before the second is touched, and both are before anything else.
+            // The first copy is complete before the second is touched, and the second before anything else is
+            // stored.
             fence(Ordering::SeqCst);
         }
         Ok(())
     }
 
-    /// Writes both copies, one after the other. A write that fails may leave its copy torn: the next attempt
-    /// begins with that one, so that the other is complete at every moment.
+    /// Writes both copies, one after the other. A failed write may leave its copy torn. The next attempt begins
+    /// with that copy, so that one of the two is complete at every moment.
     fn write_marks(&self, copy: &[u8; MARKS_LEN]) -> Result<()> {
         let [first, second] = MARKS_OFFSETS;
         let write = |offset: usize| self.io.write_now(&self.file, offset as u64, copy);
@@ -237,7 +240,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Gets room for a ring of twice the size. By the writer task.
+    /// Gets blocks and pages for a ring of twice the size. By the writer task.
     pub(crate) async fn prepare_growth(&self, local: &Local) -> Result<()> {
         let (from, to) = (STAGE_HEADER_LEN as u64 + self.size(), STAGE_HEADER_LEN as u64 + 2 * self.size());
         local.fill(&self.file, from..to).await?;
@@ -248,8 +251,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Doubles the ring, which holds the stream of `live`. Half of that has its place in the new part:
-    /// it is copied first, then the marks tell of the new size; the old places stay as they are.
+    /// Doubles the ring, which holds the stream of `live`. Every other piece of that belongs into the new half:
+    /// it is copied there, and only then do the marks state the new size. The old half is not changed.
     ///
     /// # Safety
     /// The caller is under the commit lock, nothing is lent, and the growth was
@@ -261,9 +264,9 @@ impl Stage {
             let end = live.end.min(Lsn((at.0 / old + 1) * old));
             let (from, len) = (self.offset(at), (end - at) as usize);
             if at.0 & old != 0 && !planted!(StageGrownWithoutCopy) {
-                // SAFETY: nothing writes under the commit lock but its caller.
+                // SAFETY: the ring is written under the commit lock only, which the caller holds.
                 let bytes = unsafe { self.memory.bytes(from, len) };
-                // SAFETY: nothing was ever put there, so nobody reads it.
+                // SAFETY: nothing was ever put there, so nobody reads it yet.
                 unsafe { self.store(from + old as usize, bytes)? };
             }
             at = end;

@@ -12,9 +12,9 @@
 //! the ring begins at 4096
 //! ```
 //!
-//! A process may die between any two stores. The first copy of the marks is stored before the second,
-//! and what they say counts only once both are there: so the first is right if it is complete, and
-//! the second if the first is not. The head's mark is one word, which is stored at once.
+//! A process may die between any two stores. The first copy of the marks is stored before the second, and
+//! nobody acts upon new marks before both are stored. So a reader takes the first copy if it is complete, else
+//! the second. The mark of the head is one word, which is stored at once.
 
 use std::path::Path;
 
@@ -108,7 +108,7 @@ impl StageMarks {
 }
 
 fn head_check(lsn: Lsn, generation: Generation) -> u32 {
-    // Cheap, for it is computed for each write; any changed bit of the LSN changes the upper half.
+    // Cheap, since it is computed for each write. A change of any bit of the LSN changes the upper half.
     ((lsn.0 ^ generation.0.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 

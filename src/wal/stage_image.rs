@@ -1,9 +1,8 @@
 //! A stage file as an earlier opening left it.
 //!
-//! If the system has not been started anew since the file was made, only the process has died: then all that
-//! was staged must be there, up to the mark of the head, and anything else is damage. Otherwise the
-//! power may have gone, any part of the file may be older than any other, and only what is found to
-//! be valid counts.
+//! If the system has not been restarted since the file was made, only the process has died: everything up to
+//! the mark of the head must be there, and anything else is damage. Otherwise the power may have failed: any
+//! part of the file may be older than any other, and what is valid counts, wherever it ends.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -31,8 +30,7 @@ pub(crate) struct StageImage {
 }
 
 impl StageImage {
-    /// Reads the stage `id` of the log `generation`; `None` if the power has gone and left nothing that
-    /// is of use.
+    /// Reads the stage `id` of the log `generation`; `None` if a loss of power has left nothing usable.
     pub(crate) async fn read(
         local: &Local,
         directory: &Directory,
@@ -84,8 +82,8 @@ impl StageImage {
     }
 }
 
-/// A stage whose header cannot be read, or which is not as long as it says or not of this log, is not the one
-/// that was made: what it held is lost.
+/// The header of a stage of this log whose file has the right length. Any other is damage: the header and the
+/// length were durable before a manifest named the log.
 fn check_header(path: &Path, sector: &[u8], generation: Generation, file_len: u64) -> Result<StageHeader> {
     let damage = |offset, what, expected: String, found: String| {
         reached!("replay: a damaged stage");
@@ -122,7 +120,7 @@ fn is_size(size: u64, allowed: RangeInclusive<u64>) -> bool {
     size.is_power_of_two() && allowed.contains(&size)
 }
 
-/// The marks and the head; `None` if the power has gone and left none.
+/// The marks and the head; `None` if a loss of power has left none.
 fn read_marks(
     path: &Path,
     sector: &[u8],

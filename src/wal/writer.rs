@@ -1,9 +1,9 @@
 //! The task that drains the stage to the segments. One per database, on one core.
 //!
-//! One durable write is in flight at a time, of whatever has gathered meanwhile: the device holds a
-//! prefix of the stream at every moment, and group commit clocks itself. Room for what is staged is made
-//! before it is staged ([`Spares`]). Where overwriting takes space as well (copy on write), a full device
-//! may refuse a write nevertheless: it is repeated until it succeeds, and those who wait are told.
+//! One durable write is in flight at a time, and takes all that has gathered during the one before. So the
+//! device holds a prefix of the stream at every moment, and group commit needs no timer. Segments have room
+//! for whatever is staged ([`Spares`]). Only on file systems where overwriting takes space (copy on write) a
+//! full device may refuse a write: then it is repeated until it succeeds, and waiting writers get the error.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -28,7 +28,7 @@ pub(crate) struct Writer {
     /// Segments in use, oldest first; the stream's end is in the last.
     segments: VecDeque<Segment>,
     spares: Spares,
-    /// The head when the stage began or last grew, and from where on it may be tried again.
+    /// The head when the stage was made or last grew, and the head from which growing may be tried again.
     grown_at: Lsn,
     grows_from: Lsn,
 }
@@ -39,7 +39,7 @@ enum Turn {
     Worked,
     /// There was nothing to do.
     Idle,
-    /// The same, and a spare is lacking.
+    /// There was nothing to do, and a spare could not be made.
     Short,
     /// What is staged cannot be drained for now.
     Stuck,
@@ -87,7 +87,7 @@ impl Writer {
                 reached!("log: drained in more than one piece");
             }
         }
-        let complete = if planted!(WholeMarkAhead) { goal.end } else { goal.records_end };
+        let complete = if planted!(CompleteMarkAhead) { goal.end } else { goal.records_end };
         self.wal.drained_complete(complete)?;
         if !demanded {
             self.wal.prepare_ahead();
@@ -95,8 +95,8 @@ impl Writer {
         Ok(true)
     }
 
-    /// Doubles the stage's ring while there is much to do: half of it waits, or four times its size
-    /// has gone through. Where there is no room for that, it stays as it is for a while.
+    /// Doubles the stage's ring if it is busy: half of it waits to be drained, or four times its size has gone
+    /// through. If there is no room for that, it is tried again after as much has gone through once more.
     async fn grow_stage(&mut self, local: &Local) {
         let (stage, head) = (self.wal.stage(), self.wal.head_lsn());
         let waits = head - self.wal.durable_lsn() > stage.size() / 2;
@@ -155,7 +155,7 @@ impl Writer {
         Ok(segment)
     }
 
-    /// Recycles released segments and sees to it that there is a spare; returns whether there is.
+    /// Recycles released segments and makes a spare if there is none; returns whether there is one.
     async fn keep_spare(&mut self, local: &Local) -> Result<bool> {
         let release = Lsn(self.wal.release.load(Ordering::Acquire));
         while self.segments.len() > 1 && self.segments[0].end() <= release {
