@@ -9,7 +9,6 @@ use super::{EngineError, EngineResult, Settings};
 /// A memtable in use and three frozen ones, Rabi's `max_frozen_memtables`.
 pub const MEMTABLES_MAX: u64 = 4;
 
-/// The memory of one engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     pub cache_size_bytes: u64,

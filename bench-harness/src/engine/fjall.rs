@@ -21,7 +21,7 @@ use ::fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
 use super::budget::Budget;
 use super::{
     Direction, Durability, Engine, EngineResult, EngineStats, Keeps, READS_IN_TURN, Scan, ScanVisitor,
-    Session, Settings, failed, visit_entries,
+    Session, Settings, failed, visit_entries, visit_found,
 };
 
 pub const NAME: &str = "fjall";
@@ -34,7 +34,6 @@ struct Fjall {
     budget: Budget,
 }
 
-/// Opens or creates the database in `dir`.
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let budget = Budget::from_settings(NAME, settings, "", |_, _| Ok(false))?;
     let manual = settings.durability == Durability::Power;
@@ -129,10 +128,7 @@ impl FjallSession<'_> {
 impl Session for FjallSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
         let value = self.engine.keyspace.get(key).map_err(failed(NAME, "get"))?;
-        if let Some(value) = &value {
-            visit(value);
-        }
-        Ok(value.is_some())
+        Ok(visit_found(value, visit))
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {

@@ -28,7 +28,6 @@ pub struct Injection {
     inject_rotten_write: u64,
 }
 
-/// What happens to a write.
 enum Fate {
     Done,
     Lost,

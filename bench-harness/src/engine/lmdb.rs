@@ -26,7 +26,7 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn};
 use super::budget::{Budget, bytes};
 use super::{
     Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan, ScanVisitor, Session,
-    Settings, failed, visit_entries,
+    Settings, failed, visit_entries, visit_found,
 };
 
 pub const NAME: &str = "lmdb";
@@ -45,7 +45,6 @@ struct Lmdb {
     map_size_bytes: u64,
 }
 
-/// Opens or creates the database in `dir`.
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let mut map_size_bytes = MAP_SIZE_BYTES;
     Budget::from_settings(NAME, settings, "map_size_bytes", |name, value| {
@@ -152,11 +151,7 @@ impl Session for LmdbSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
         let mut read = || -> heed::Result<bool> {
             let transaction = self.env.read_txn()?;
-            let value = self.database.get(&transaction, key)?;
-            if let Some(value) = value {
-                visit(value);
-            }
-            Ok(value.is_some())
+            Ok(visit_found(self.database.get(&transaction, key)?, visit))
         };
         read().map_err(failed(NAME, "get"))
     }

@@ -14,7 +14,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
     Direction, Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, Scan,
-    ScanVisitor, Session, Settings, refuse_options, visit_entries,
+    ScanVisitor, Session, Settings, refuse_options, visit_entries, visit_found,
 };
 
 pub const NAME: &str = "memory";
@@ -95,12 +95,7 @@ struct MemorySession<'a> {
 
 impl Session for MemorySession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        let map = self.memory.shared();
-        let value = map.get(key);
-        if let Some(value) = value {
-            visit(value);
-        }
-        Ok(value.is_some())
+        Ok(visit_found(self.memory.shared().get(key), visit))
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {

@@ -46,7 +46,6 @@ pub struct Settings {
     pub options: Vec<(String, String)>,
 }
 
-/// What can go wrong with an engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error("unknown engine {name}{hint}; available: {available}")]
@@ -74,7 +73,6 @@ impl EngineError {
     }
 }
 
-/// The result of an engine call.
 pub type EngineResult<T> = Result<T, EngineError>;
 
 /// Counters and gauges of an engine.
@@ -189,6 +187,15 @@ fn failed<E: std::fmt::Display>(
     move |error| EngineError::Call { engine, operation, cause: error.to_string() }
 }
 
+/// Hands over the value of a read, if there is one; returns whether there is.
+#[inline]
+fn visit_found(value: Option<impl AsRef<[u8]>>, visit: &mut dyn FnMut(&[u8])) -> bool {
+    value.is_some_and(|value| {
+        visit(value.as_ref());
+        true
+    })
+}
+
 /// A scan over the entries of an engine whose iterators hand them out as results: the first `limit`.
 fn visit_entries<K: AsRef<[u8]>, V: AsRef<[u8]>, E>(
     entries: impl Iterator<Item = Result<(K, V), E>>,
@@ -204,7 +211,6 @@ fn visit_entries<K: AsRef<[u8]>, V: AsRef<[u8]>, E>(
     Ok(count)
 }
 
-/// One row of the table of engines.
 struct Entry {
     /// On the command line.
     name: &'static str,
@@ -241,7 +247,6 @@ pub fn open(name: &str, dir: &Path, settings: &Settings) -> EngineResult<Box<dyn
     (entry.open)(dir, settings)
 }
 
-/// Whether there is an engine of that name.
 pub fn check(name: &str) -> EngineResult<()> {
     find(name).map(|_| ())
 }
@@ -251,7 +256,6 @@ pub fn is_known(name: &str) -> bool {
     PEERS.contains(&name) || find(name).is_ok()
 }
 
-/// The names of all engines in this build.
 pub fn names() -> String {
     ENGINES.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
 }

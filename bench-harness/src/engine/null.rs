@@ -20,7 +20,6 @@ pub fn new() -> Box<dyn Engine> {
     Box::new(Null)
 }
 
-/// Opens nothing.
 pub fn open(_dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     refuse_options(NAME, settings)?;
     Ok(new())

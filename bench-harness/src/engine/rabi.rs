@@ -15,7 +15,7 @@ use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
 use super::budget::{Budget, refused};
 use super::{
     Direction, Durability, Engine, EngineResult, EngineStats, Keeps, READS_IN_TURN, Scan, ScanVisitor,
-    Session, Settings, failed, visit_entries,
+    Session, Settings, failed, visit_entries, visit_found,
 };
 
 pub const NAME: &str = "rabi";
@@ -31,7 +31,6 @@ struct Rabi {
     budget: Budget,
 }
 
-/// Opens or creates the database in `dir`.
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let mut options = Options::new().durability(durability(settings.durability));
     let budget = Budget::from_settings(NAME, settings, OPTION_NAMES, |name, value| {
@@ -124,10 +123,7 @@ struct RabiSession {
 impl Session for RabiSession {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
         let value = self.db.get(key).map_err(failed(NAME, "get"))?;
-        if let Some(value) = &value {
-            visit(value);
-        }
-        Ok(value.is_some())
+        Ok(visit_found(value, visit))
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {

@@ -37,7 +37,6 @@ struct Redb {
     cache_size_bytes: u64,
 }
 
-/// Opens or creates the database in `dir`.
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let mut commit = ::redb::Durability::Immediate;
     let budget = Budget::from_settings(NAME, settings, "commit", |name, value| {

@@ -29,7 +29,7 @@ use ::rocksdb::{
 use super::budget::{Budget, MEMTABLES_MAX};
 use super::{
     Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan, ScanVisitor, Session,
-    Settings, failed,
+    Settings, failed, visit_found,
 };
 
 pub const NAME: &str = "rocksdb";
@@ -60,7 +60,6 @@ struct Rocks {
     jobs: i32,
 }
 
-/// Opens or creates the database in `dir`.
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let budget = Budget::from_settings(NAME, settings, "", |_, _| Ok(false))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -147,10 +146,7 @@ struct RocksSession<'a> {
 impl Session for RocksSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
         let value = self.db.get_pinned_opt(key, &self.read).map_err(failed(NAME, "get"))?;
-        if let Some(value) = &value {
-            visit(value);
-        }
-        Ok(value.is_some())
+        Ok(visit_found(value, visit))
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {

@@ -22,7 +22,7 @@ use ::sled::{Batch, Config, Db, Mode};
 use super::budget::{Budget, refused};
 use super::{
     Direction, Durability, Engine, EngineError, EngineResult, Keeps, Kept, READS_IN_TURN, Scan, ScanVisitor,
-    Session, Settings, failed, visit_entries,
+    Session, Settings, failed, visit_entries, visit_found,
 };
 
 pub const NAME: &str = "sled";
@@ -37,7 +37,6 @@ struct Sled {
     cache_size_bytes: u64,
 }
 
-/// Opens or creates the database in `dir`.
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let mut flush_each = true;
     let budget = Budget::from_settings(NAME, settings, "flush", |name, value| {
@@ -117,10 +116,7 @@ impl SledSession<'_> {
 impl Session for SledSession<'_> {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
         let value = self.db.get(key).map_err(failed(NAME, "get"))?;
-        if let Some(value) = &value {
-            visit(value);
-        }
-        Ok(value.is_some())
+        Ok(visit_found(value, visit))
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {

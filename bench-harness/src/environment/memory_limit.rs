@@ -75,7 +75,6 @@ impl Hierarchy {
         own.ancestors().take_while(|group| group.starts_with(&self.root)).map(Path::to_owned).collect()
     }
 
-    /// The tightest limit, if there is one.
     pub fn limit_bytes(&self) -> Option<u64> {
         let file = if self.unified { "memory.max" } else { "memory.limit_in_bytes" };
         let limits = self.groups().into_iter().filter_map(|group| {

@@ -137,7 +137,6 @@ impl Environment {
         doubts
     }
 
-    /// The memory limit in words.
     fn memory_limit(&self) -> String {
         match self.memory_limit_bytes {
             Some(bytes) => format!("{} by control group", size(bytes)),
@@ -196,7 +195,6 @@ pub fn hostname() -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
-/// The processor's name as the kernel gives it.
 pub fn cpu_model() -> String {
     field_of("/proc/cpuinfo", "model name").unwrap_or_else(unknown)
 }

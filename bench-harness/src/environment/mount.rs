@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::unknown;
 
-/// What is mounted at a directory.
 pub struct Mounted {
     pub file_system: String,
     /// Source, mount point, options of the mount.

@@ -14,7 +14,6 @@ impl Exponential {
         Exponential { gamma: -(1.0 - percentile / 100.0).ln() / range.max(1.0) }
     }
 
-    /// The next distance.
     pub fn next(&self, random: &mut OpRandom) -> u64 {
         // 1 - u lies in (0, 1], so that the logarithm is finite.
         (-(1.0 - random.unit()).ln() / self.gamma) as u64

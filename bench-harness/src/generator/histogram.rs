@@ -52,12 +52,10 @@ impl LengthHistogram {
         Ok(LengthHistogram { block_size, last_numbers: sums, area })
     }
 
-    /// The longest length.
     pub fn length_max(&self) -> u64 {
         self.last_numbers.len() as u64 * self.block_size
     }
 
-    /// The next length.
     pub fn next(&self, random: &mut OpRandom) -> u64 {
         self.length(random.below(self.area))
     }

@@ -25,7 +25,6 @@ impl Hotspot {
         Hotspot { low, count, hot_count, hot_share }
     }
 
-    /// The next number.
     pub fn next(&self, random: &mut OpRandom) -> u64 {
         if random.unit() < self.hot_share {
             self.low + random.below(self.hot_count)

@@ -55,7 +55,6 @@ impl KeyRanges {
         KeyRanges { low, range_records: count / ranges, shares: shares.collect(), ranks: shape.ranks }
     }
 
-    /// The next record number.
     pub fn next(&self, random: &mut OpRandom) -> u64 {
         let unit = random.unit();
         // Rounding may leave the last share a crumb below 1.

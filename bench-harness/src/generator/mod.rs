@@ -4,6 +4,9 @@
 //! records inserted so far. None of them holds shared state except `acknowledged`, and none
 //! allocates when drawing. Distributions are tested against theory in each file, by the chi-square
 //! and Kolmogorov-Smirnov tests of `theory`.
+//!
+//! They are written out, and not taken from `rand` and `rand_distr`, because the values of a seed must
+//! never change: see METHODOLOGY.md.
 
 mod acknowledged;
 mod exponential;

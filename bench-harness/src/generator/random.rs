@@ -28,20 +28,17 @@ impl Stream {
         Stream { base: xxh3_64_with_seed(phase.as_bytes(), seed) }
     }
 
-    /// The random sequence of one operation.
     pub fn operation(&self, index: u64) -> OpRandom {
         OpRandom { state: mix(self.base ^ mix(index.wrapping_add(GOLDEN))) }
     }
 }
 
-/// The random numbers of one operation.
 #[derive(Debug, Clone)]
 pub struct OpRandom {
     state: u64,
 }
 
 impl OpRandom {
-    /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);
         mix(self.state)

@@ -29,7 +29,6 @@ impl ScrambledZipfian {
         ScrambledZipfian { ranks: Zipfian::with_zeta(RANK_MAX + 1, ZETA), low, count }
     }
 
-    /// The next number.
     #[inline]
     pub fn next(&self, random: &mut OpRandom) -> u64 {
         let rank = self.ranks.next(random);

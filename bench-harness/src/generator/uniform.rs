@@ -16,12 +16,10 @@ impl Uniform {
         Uniform { low, count: (high - low).saturating_add(1) }
     }
 
-    /// The largest number.
     pub fn max(&self) -> u64 {
         self.low + (self.count - 1)
     }
 
-    /// The next number.
     pub fn next(&self, random: &mut OpRandom) -> u64 {
         self.low + random.below(self.count)
     }

@@ -33,7 +33,6 @@ impl Zipf {
         zipf
     }
 
-    /// The next rank.
     pub fn next(&self, random: &mut OpRandom) -> u64 {
         loop {
             let area = self.area_last + random.unit() * (self.area_first - self.area_last);
@@ -56,7 +55,6 @@ impl Zipf {
         growth((1.0 - self.theta) * log) * log
     }
 
-    /// The inverse of `area`.
     fn place(&self, area: f64) -> f64 {
         // Rounding may carry the product a crumb below -1, where there is no logarithm.
         let grown = (area * (1.0 - self.theta)).max(-1.0);

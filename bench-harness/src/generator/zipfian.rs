@@ -34,12 +34,10 @@ impl Zipfian {
         Zipfian { items, zeta, eta: eta(items, zeta), second: 1.0 + 0.5_f64.powf(THETA) }
     }
 
-    /// The number of ranks.
     pub fn items(&self) -> u64 {
         self.items
     }
 
-    /// The next rank.
     #[inline]
     pub fn next(&self, random: &mut OpRandom) -> u64 {
         self.rank(random.unit())

@@ -11,14 +11,13 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What was added between two sums over the same threads.
+    /// What was added between two sums over the same threads; the earlier one may be empty.
     pub fn between(earlier: &[u64], later: &[u64]) -> Counts {
-        let added = later.iter().zip(earlier).enumerate();
+        let added = later.iter().zip(earlier.iter().chain(std::iter::repeat(&0))).enumerate();
         let buckets = added.filter(|(_, (later, earlier))| later > earlier);
         Counts { buckets: buckets.map(|(bucket, (l, e))| (bucket as u32, l - e)).collect() }
     }
 
-    /// How many there are.
     pub fn total(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
     }

@@ -16,17 +16,14 @@ const DIGITS: u8 = 3;
 /// Values below 2 x 2^10 have a bucket each; above, every doubling is cut into 2^10 buckets. This
 /// is what three digits ask for.
 const HALF_BITS: u32 = 10;
-/// The number of buckets.
 pub const BUCKETS: usize = bucket_of(LATENCY_NS_MAX) + 1;
 
-/// The bucket of a latency.
 #[inline]
 pub const fn bucket_of(ns: u64) -> usize {
     let shift = (u64::BITS - 1 - HALF_BITS) - (ns | (1 << HALF_BITS)).leading_zeros();
     ((shift as usize) << HALF_BITS) + (ns >> shift) as usize
 }
 
-/// The longest latency of a bucket.
 pub fn highest_ns(bucket: usize) -> u64 {
     let half = 1 << HALF_BITS;
     let shift = (bucket >> HALF_BITS).saturating_sub(1);
@@ -48,7 +45,6 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// None yet.
     pub fn new() -> Latencies {
         let counts: Box<[AtomicU64]> = (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
         Latencies { counts: counts.try_into().expect("it was collected with this length") }

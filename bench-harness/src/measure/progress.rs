@@ -58,7 +58,6 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Counters for this many threads.
     pub fn new(threads: usize) -> Progress {
         Progress { cells: (0..threads).map(|_| Cell::default()).collect() }
     }
@@ -73,7 +72,6 @@ impl Progress {
         cell.read_bytes.store(done.read_bytes, Ordering::Relaxed);
     }
 
-    /// The sums over all threads.
     pub fn total(&self) -> Done {
         let sum = |of: fn(&Cell) -> &AtomicU64| {
             self.cells.iter().map(|cell| of(cell).load(Ordering::Relaxed)).sum()

@@ -38,7 +38,6 @@ impl Row {
         Row::Verify,
     ];
 
-    /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Row::Read => "READ",
@@ -55,7 +54,6 @@ impl Row {
     }
 }
 
-/// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Ok,
@@ -79,7 +77,6 @@ impl Outcome {
     }
 }
 
-/// What one thread has measured of one row.
 #[derive(Debug)]
 pub struct RowRecord {
     /// How often each outcome occurred, in the order of `Outcome::ALL`.
@@ -134,7 +131,6 @@ impl Recorder {
     }
 }
 
-/// How long one operation took.
 #[derive(Debug, Clone, Copy)]
 pub struct Latency {
     /// From its actual start.

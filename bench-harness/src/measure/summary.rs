@@ -93,7 +93,6 @@ fn summarize_row(slice: &RowSlice, chosen: &[f64], missing_is_fine: bool) -> Row
 }
 
 impl LatencySummary {
-    /// The numbers of these latencies.
     pub fn of(counts: &Counts, chosen: &[f64]) -> LatencySummary {
         let histogram = counts.histogram();
         let us = |percentile: f64| microseconds(histogram.value_at_quantile(percentile / 100.0));

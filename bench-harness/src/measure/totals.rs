@@ -35,7 +35,8 @@ impl Totals {
     /// What was added since an earlier moment; rows without any are left out.
     pub fn since(&self, earlier: &Totals) -> Vec<RowSlice> {
         let rows = Row::ALL.into_iter().zip(self.rows.iter().zip(&earlier.rows));
-        let slices = rows.filter_map(|(row, (later, earlier))| Some(later.as_ref()?.since(row, earlier)));
+        let slices =
+            rows.filter_map(|(row, (later, earlier))| Some(later.as_ref()?.since(row, earlier.as_ref())));
         slices.filter(|slice| slice.outcomes.iter().any(|count| *count > 0)).collect()
     }
 }
@@ -63,24 +64,20 @@ impl RowTotals {
         }
     }
 
-    fn since(&self, row: Row, earlier: &Option<RowTotals>) -> RowSlice {
-        let nothing = vec![0; BUCKETS];
+    fn since(&self, row: Row, earlier: Option<&RowTotals>) -> RowSlice {
         let mut outcomes = self.outcomes;
-        let mut service_before = &nothing[..];
-        let mut response_before = &nothing[..];
-        let mut failed_before = &nothing[..];
         if let Some(earlier) = earlier {
             outcomes.iter_mut().zip(earlier.outcomes).for_each(|(later, earlier)| *later -= earlier);
-            service_before = &earlier.service;
-            response_before = earlier.response.as_deref().unwrap_or(&nothing);
-            failed_before = earlier.failed.as_deref().unwrap_or(&nothing);
         }
+        let before = |of: fn(&RowTotals) -> Option<&[u64]>| earlier.and_then(of).unwrap_or_default();
+        let failed = |later: &[u64]| Counts::between(before(|row| row.failed.as_deref()), later);
+        let response = |later: &[u64]| Counts::between(before(|row| row.response.as_deref()), later);
         RowSlice {
             row,
             outcomes,
-            service: Counts::between(service_before, &self.service),
-            response: self.response.as_ref().map(|later| Counts::between(response_before, later)),
-            failed: self.failed.as_ref().map(|later| Counts::between(failed_before, later)),
+            service: Counts::between(before(|row| Some(&row.service)), &self.service),
+            response: self.response.as_deref().map(response),
+            failed: self.failed.as_deref().map(failed),
         }
     }
 }

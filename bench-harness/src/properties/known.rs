@@ -4,7 +4,6 @@
 //! this harness; all others have the meaning YCSB gives them. A property that cannot apply to
 //! an embedded engine, or is not offered, says so instead of being dropped in silence.
 
-/// What kind of value a property takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     /// A whole number between two bounds, both included.
@@ -33,7 +32,6 @@ pub enum Effect {
     Without(&'static str),
 }
 
-/// One known property.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
     pub name: &'static str,
@@ -77,7 +75,6 @@ const THREADS: Kind = Kind::Count { min: 1, max: 4096 };
 const FIELDS: Kind = Kind::Count { min: 1, max: 65_536 };
 const FIELD_BYTES: Kind = Kind::Count { min: 1, max: 16 << 20 };
 const DIGITS: Kind = Kind::Count { min: 0, max: 1024 };
-/// Operations a second.
 const RATE: Kind = Kind::Number { min: 0.0, max: 1e9 };
 const STEPS: Kind = Kind::Count { min: 1, max: 10_000 };
 const ARRIVALS: Kind = Kind::Choice(&["none", "fixed", "poisson", "ramp", "step", "sine"]);
@@ -123,7 +120,6 @@ const fn without(name: &'static str, default: &'static str, effect: Effect) -> K
     Known { name, default, kind: Kind::Text, effect, about: "" }
 }
 
-/// All known properties.
 pub const KNOWN: &[Known] = &[
     // The data set.
     used("recordcount", "0", ANY, "records in the data set; must be given"),

@@ -29,7 +29,6 @@ pub fn used_names() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().filter(|known| known.effect == Effect::Used).map(|known| known.name)
 }
 
-/// Where a property value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     File {
@@ -56,7 +55,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What can be wrong with properties.
 #[derive(Debug, thiserror::Error)]
 pub enum PropertyError {
     #[error("cannot read the property file {}: {cause}; -P takes the path of a file, for example \
@@ -146,7 +144,6 @@ impl Properties {
         }
     }
 
-    /// Sets one property.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>, origin: Origin) {
         self.entries.insert(name.into(), Entry { value: value.into(), origin });
     }

@@ -10,7 +10,6 @@ use serde::Serialize;
 /// The unit of `/sys/.../stat`, whatever the device's own sectors are.
 const SECTOR_BYTES: u64 = 512;
 
-/// A block device.
 #[derive(Debug, Clone)]
 pub struct Device {
     sys: PathBuf,
@@ -59,7 +58,6 @@ impl Device {
         Some(fs::read_to_string(queue.join(name)).ok()?.trim().to_owned())
     }
 
-    /// Its counters now.
     pub fn counters(&self) -> Option<DeviceCounters> {
         parse_stat(&fs::read_to_string(self.sys.join("stat")).ok()?)
     }

@@ -5,7 +5,6 @@
 //! come from `/sys` and hold everybody's requests, and whatever the kernel wrote back late.
 //! Every amplification is of the process's counters. What cannot be read is left out.
 
-mod cool;
 mod device;
 mod directory;
 mod machine;
@@ -18,16 +17,14 @@ use std::time::{Duration, Instant};
 use crate::engine::{Engine, EngineStats};
 use crate::measure::Done;
 
-pub use cool::cool;
 pub use device::{Device, DeviceUsage};
-pub use directory::allocated_bytes;
+pub use directory::{allocated_bytes, cool};
 pub use usage::{OTHERS_CORES_MAX, Usage};
 
 use device::DeviceCounters;
 use machine::MachineCounters;
 use process::ProcessCounters;
 
-/// All counters at one moment.
 #[derive(Debug)]
 struct Reading {
     at: Instant,
@@ -70,7 +67,6 @@ pub struct Work {
     pub worst_second_ops: Option<u64>,
 }
 
-/// The counters at the start of a phase.
 #[derive(Debug)]
 pub struct Meter {
     dir: PathBuf,

@@ -39,7 +39,6 @@ pub struct ProcessIo {
 }
 
 impl ProcessCounters {
-    /// Reads all of them.
     pub fn now() -> ProcessCounters {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let used = getrusage(UsageWho::RUSAGE_SELF).expect("a process may always ask for its own usage");
@@ -76,7 +75,6 @@ impl ProcessCounters {
         }
     }
 
-    /// Processor time of both kinds.
     pub fn cpu_us(&self) -> u64 {
         self.user_us + self.system_us
     }

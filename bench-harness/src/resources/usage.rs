@@ -51,7 +51,6 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Puts the parts together.
     pub(super) fn new(
         difference: Difference,
         space_bytes: u64,

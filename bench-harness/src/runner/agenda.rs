@@ -27,7 +27,6 @@ struct Place {
     count: f64,
 }
 
-/// An operation and its time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Appointment {
     pub index: u64,

@@ -20,7 +20,6 @@ use super::worker::Worker;
 /// As many as keep a processor busy; with their keys a small part of its nearest cache.
 pub const COUNT: usize = 16;
 
-/// One operation.
 #[derive(Debug, Clone)]
 pub struct Ready {
     pub operation: Operation,
@@ -31,7 +30,6 @@ pub struct Ready {
     random: OpRandom,
 }
 
-/// The operations from `first` on.
 #[derive(Debug)]
 pub struct Ahead {
     count: usize,
@@ -40,7 +38,6 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing yet.
     pub fn new(shared: &Shared<'_>) -> Ahead {
         let independent = shared.job.workload.mix.insert <= 0.0 && !shared.is_scheduled();
         let count = if shared.job.kind == PhaseKind::Run && independent { COUNT } else { 1 };

@@ -17,7 +17,6 @@ use crate::workload::{KeyFormat, version};
 /// Records in one piece of the scan.
 const PIECE: usize = 1000;
 
-/// What an audit found.
 #[derive(Debug, Default, Serialize)]
 pub struct Audit {
     pub good: u64,

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const CHUNK_MAX: u64 = 64;
 
-/// The indices of one phase.
 #[derive(Debug)]
 pub struct Claims {
     next: AtomicU64,

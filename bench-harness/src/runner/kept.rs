@@ -26,7 +26,6 @@ const PIECE: usize = 32_768;
 /// What is kept of one record, in the order of the file; the first is not 0.
 pub type Note = [u32; 7];
 
-/// The file.
 #[derive(Debug)]
 pub struct Kept {
     file: File,

@@ -71,7 +71,6 @@ impl PhaseKind {
     }
 }
 
-/// One phase to be run.
 #[derive(Debug, Clone)]
 pub struct Job {
     pub kind: PhaseKind,
@@ -244,7 +243,6 @@ pub struct Unwatched;
 
 impl Observer for Unwatched {}
 
-/// What a phase gave.
 #[derive(Debug)]
 pub struct PhaseResult {
     /// From the first thread's start, or the end of the warm-up, to the last thread's end.
@@ -295,7 +293,6 @@ impl PhaseResult {
         Work { done, elapsed: self.elapsed, data_set_bytes, worst_second_ops }
     }
 
-    /// Operations a second.
     pub fn throughput_ops_s(&self) -> f64 {
         self.operations as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }

@@ -38,7 +38,6 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Operations a second.
     pub fn throughput_ops_s(&self) -> f64 {
         self.done.operations as f64 / self.length.as_secs_f64().max(1e-9)
     }
@@ -71,7 +70,6 @@ fn all_of<'a>(parts: impl Iterator<Item = &'a Counts>) -> Counts {
     all
 }
 
-/// The intervals of one phase.
 #[derive(Debug, Clone)]
 pub struct Series {
     length: Duration,
@@ -91,7 +89,6 @@ impl Series {
         }
     }
 
-    /// The intervals in order.
     pub fn intervals(&self) -> &[Interval] {
         &self.intervals
     }

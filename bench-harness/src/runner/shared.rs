@@ -18,7 +18,6 @@ use super::{Job, PhaseKind, RECORD_STREAM};
 /// How many errors a phase keeps in words.
 const ERRORS_KEPT: usize = 5;
 
-/// The state of a phase.
 pub struct Shared<'a> {
     pub job: &'a Job,
     /// Random numbers of operations; depends on the phase.
@@ -47,7 +46,6 @@ pub struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    /// The state of a phase that has not begun.
     pub fn new(
         job: &'a Job,
         inserts: &'a AcknowledgedCounter,
@@ -89,7 +87,6 @@ impl<'a> Shared<'a> {
         *self.origin.get_or_init(|| self.clock.before())
     }
 
-    /// The turns of the calling thread.
     pub fn turns(&self) -> Turns<'_> {
         let origin = self.origin();
         let length_s = self.job.workload.duration_s;

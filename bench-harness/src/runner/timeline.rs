@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-/// The seconds of one phase.
 #[derive(Debug, Default)]
 pub struct Timeline {
     seconds: Vec<u64>,
@@ -28,7 +27,6 @@ impl Timeline {
         self.operations = operations;
     }
 
-    /// The operations of each whole second.
     pub fn seconds(self) -> Vec<u64> {
         self.seconds
     }

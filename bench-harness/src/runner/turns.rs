@@ -44,7 +44,6 @@ impl Pace {
     }
 }
 
-/// The next operation of a thread.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
     pub index: u64,
@@ -57,7 +56,6 @@ const SPIN_NS: u64 = 15_000;
 /// The longest sleep, so that a thread that waits for long sees that it is to stop.
 const SLEEP_NS_MAX: u64 = 50_000_000;
 
-/// The turns of one thread.
 #[derive(Debug)]
 pub struct Turns<'a> {
     pace: &'a Pace,

@@ -37,7 +37,6 @@ struct Seen {
     totals: Totals,
 }
 
-/// The watch over one phase.
 pub struct Watch<'a> {
     engine: &'a dyn Engine,
     shared: &'a Shared<'a>,
@@ -54,7 +53,6 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// A watch over a phase that has just begun.
     pub fn new(engine: &'a dyn Engine, shared: &'a Shared<'a>, observer: &'a mut dyn Observer) -> Watch<'a> {
         let series = Series::new(&engine.stats());
         let mut watch = Watch {
@@ -131,7 +129,6 @@ impl<'a> Watch<'a> {
         self.tick(now, elapsed, done, &stats);
     }
 
-    /// Ends the warm-up.
     fn begin(&mut self, now: Moment, stats: &EngineStats) {
         self.start = Some(now);
         self.first = self.see();

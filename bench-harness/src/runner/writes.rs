@@ -12,7 +12,6 @@ use crate::generator::OpRandom;
 use crate::measure::{Outcome, Row};
 
 impl Worker<'_> {
-    /// Overwrites the record of the current key.
     pub fn update(&mut self, random: &mut OpRandom) {
         self.records.fill(&self.key, random);
         self.put();
@@ -56,7 +55,6 @@ impl Worker<'_> {
         outcome
     }
 
-    /// Removes the record of the current key.
     pub fn delete(&mut self) {
         self.begin_write(Change::Delete);
         let start = self.clock.before();

@@ -3,7 +3,8 @@
 //! Pure functions of slices: no I/O, no clock, and randomness only from a seed, so that a
 //! verdict can be repeated. Every expected value in the tests names its source or derivation.
 //! `compare` and `ci` decide with it; nothing here knows what the numbers mean.
-//! Samples must be finite; callers check what they read from files.
+//! Samples must be finite; callers check what they read from files. The rank tests are exact also with
+//! ties, which no library offers; the tail of the normal distribution is `libm`'s.
 
 mod autocorrelation;
 mod bootstrap;
@@ -11,7 +12,6 @@ mod holm;
 mod location;
 mod mann_whitney;
 mod normal;
-mod rank_sums;
 mod ranks;
 mod signed_rank;
 mod trend;

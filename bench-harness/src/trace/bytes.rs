@@ -18,12 +18,10 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the beginning of the bytes.
     pub fn new(bytes: &'a [u8]) -> Cursor<'a> {
         Cursor { bytes, at: 0 }
     }
 
-    /// How many bytes are left.
     pub fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -45,7 +43,6 @@ impl<'a> Cursor<'a> {
         Ok(piece)
     }
 
-    /// One byte.
     pub fn byte(&mut self, what: &str) -> Result<u8, Missing> {
         Ok(self.take(1, what)?[0])
     }

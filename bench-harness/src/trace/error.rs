@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What can be wrong with a trace.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     #[error("cannot read the trace {file}: {cause}", file = .file.display())]

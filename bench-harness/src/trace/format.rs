@@ -21,7 +21,6 @@ use super::step::{Action, KEY_BYTES_MAX, PARTS_MAX, Record, Step, VALUE_BYTES_MA
 pub const MAGIC: &[u8; 8] = b"rabitrac";
 /// The version that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
-/// The length of a file's header.
 pub const HEADER_BYTES: usize = 16;
 /// The length of what stands before a payload.
 pub const BLOCK_HEAD_BYTES: usize = 16;
@@ -29,7 +28,6 @@ pub const BLOCK_HEAD_BYTES: usize = 16;
 /// keys comes near; one that does not fit is refused when it is written.
 pub const PAYLOAD_BYTES_MAX: u32 = 16 << 20;
 
-/// The header of a file.
 pub fn header() -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(MAGIC);

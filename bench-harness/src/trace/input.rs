@@ -32,7 +32,6 @@ impl<R: Read> Input<R> {
         Ok(bytes)
     }
 
-    /// Fails if anything follows.
     pub fn end(&mut self) -> Result<(), TraceError> {
         match self.at_most(1)?.is_empty() {
             true => Ok(()),

@@ -17,7 +17,6 @@ use super::step::{Source, Step};
 use super::twitter::{self, Twitter};
 use super::{format, twitter::LINE_BYTES_MAX};
 
-/// A format of traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {

@@ -19,7 +19,6 @@ use super::reader::Reader;
 use super::step::{Action, Source, Step};
 use super::writer::Writer;
 
-/// A trace that is being recorded.
 #[derive(Debug)]
 pub struct Recording {
     file: OutputFile,
@@ -71,7 +70,6 @@ impl Recording {
         self.logs[thread].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The trace.
     pub fn path(&self) -> &Path {
         self.file.path()
     }

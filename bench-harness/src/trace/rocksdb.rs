@@ -37,7 +37,6 @@ const SEEK: u8 = 5;
 const SEEK_FOR_PREV: u8 = 6;
 const MULTI_GET: u8 = 13;
 
-/// Reads a trace record by record.
 #[derive(Debug)]
 pub struct RocksDb<R> {
     input: Input<R>,

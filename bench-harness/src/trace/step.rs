@@ -9,7 +9,6 @@ pub const VALUE_BYTES_MAX: u64 = 16 << 20;
 /// The most keys or records of one operation.
 pub const PARTS_MAX: u64 = 65_536;
 
-/// An operation and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// When it began, in nanoseconds since the trace did.
@@ -60,7 +59,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record of this key and length.
     pub fn new(key: &[u8], value_bytes: u64) -> Record {
         Record { key: key.to_vec(), value_bytes }
     }

@@ -28,7 +28,6 @@ pub const LINE_BYTES_MAX: u64 = KEY_BYTES_MAX + 200;
 const SPREAD_MAX: usize = 1 << 20;
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Reads a trace line by line.
 #[derive(Debug)]
 pub struct Twitter<R> {
     file: PathBuf,

@@ -23,7 +23,6 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a trace.
     pub fn new(mut to: W) -> io::Result<Writer<W>> {
         let header = header();
         to.write_all(&header)?;

@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::properties::{Properties, PropertyError};
 
-/// How arrivals are spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Spacing {
@@ -126,7 +125,6 @@ impl Rate {
     }
 }
 
-/// The arrivals of an open loop.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Arrivals {
     pub spacing: Spacing,

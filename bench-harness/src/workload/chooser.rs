@@ -24,7 +24,6 @@ enum Distribution {
     KeyRanges(KeyRanges),
 }
 
-/// One thread's chooser.
 #[derive(Debug, Clone)]
 pub struct KeyChooser<'a> {
     distribution: Distribution,

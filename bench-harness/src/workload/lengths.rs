@@ -37,7 +37,6 @@ impl Bounds {
 }
 
 impl LengthDistribution {
-    /// The next length.
     pub fn draw(&self, random: &mut OpRandom) -> usize {
         let length = match self {
             LengthDistribution::Constant(length) => *length,
@@ -50,7 +49,6 @@ impl LengthDistribution {
         length as usize
     }
 
-    /// The longest length.
     pub fn max(&self) -> u64 {
         match self {
             LengthDistribution::Constant(length) => *length,
@@ -62,7 +60,6 @@ impl LengthDistribution {
     }
 }
 
-/// The lengths of fields.
 pub fn field_lengths(properties: &Properties) -> Result<LengthDistribution, PropertyError> {
     let max = properties.count("fieldlength")?;
     let min = properties.count("minfieldlength")?;
@@ -91,7 +88,6 @@ pub fn field_lengths(properties: &Properties) -> Result<LengthDistribution, Prop
     })
 }
 
-/// The lengths of scans.
 pub fn scan_lengths(properties: &Properties) -> Result<LengthDistribution, PropertyError> {
     let (min, max) = (properties.count("minscanlength")?, properties.count("maxscanlength")?);
     if min > max {

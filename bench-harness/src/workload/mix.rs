@@ -65,7 +65,6 @@ impl Mix {
         ]
     }
 
-    /// The sum of all weights.
     pub fn total(&self) -> f64 {
         self.weights().iter().map(|(weight, _)| weight).sum()
     }

@@ -104,7 +104,6 @@ pub struct RecordBuilder<'a> {
 }
 
 impl<'a> RecordBuilder<'a> {
-    /// A builder for records of the given shape.
     pub fn new(pool: &'a Pool, shape: RecordShape) -> RecordBuilder<'a> {
         RecordBuilder { pool, shape, buffer: Vec::new() }
     }
@@ -174,7 +173,6 @@ impl<'a> RecordBuilder<'a> {
         self.buffer[..CHECK_BYTES].copy_from_slice(&check.to_le_bytes());
     }
 
-    /// The record made last.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer
     }

@@ -9,7 +9,6 @@ use super::lengths::{LengthDistribution, field_lengths, scan_lengths};
 use super::request::{RequestDistribution, request};
 use super::{Arrivals, FieldContent, InsertOrder, KeyFormat, Mix, RecordShape};
 
-/// What happens when an insert fails.
 #[derive(Debug, Clone, Copy)]
 pub struct InsertionRetry {
     pub limit: u64,
@@ -29,7 +28,6 @@ pub enum Measured {
     Both,
 }
 
-/// A checked workload.
 #[derive(Debug, Clone)]
 pub struct Workload {
     pub record_count: u64,
@@ -73,7 +71,6 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Reads a workload from its properties.
     pub fn from_properties(properties: &Properties) -> Result<Workload, PropertyError> {
         if properties.is_set("workload") {
             properties.choice("workload")?;
