@@ -8,10 +8,10 @@ use std::fmt;
 pub(crate) struct FileId(pub(crate) u64);
 
 impl FileId {
-    /// The largest that a file may have: 2^62, so that further ones can always be given.
+    /// The largest number that a file may have: 2^62, so that there are always further ones.
     pub(crate) const MAX: Self = Self(1 << 62);
 
-    /// The one behind it.
+    /// The number that follows.
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -28,15 +28,15 @@ impl fmt::Display for FileId {
 pub(crate) struct MemtableId(pub(crate) u64);
 
 impl MemtableId {
-    /// That of the first.
+    /// The number of the first memtable.
     pub(crate) const FIRST: Self = Self(1);
 
-    /// The one behind it.
+    /// The number that follows.
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// The one before it; zero, which no memtable has, before the first.
+    /// The number before; before the first it is zero, which no memtable has.
     pub(crate) fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }

@@ -16,11 +16,11 @@ impl SeqNo {
     /// Before every write.
     pub(crate) const ZERO: Self = Self(0);
 
-    /// The largest there is: it shares 64 bits with the entry kind. A key with it is the position before
-    /// every version of the key, and no entry has it.
+    /// The largest seqno: it shares 64 bits with the entry kind. No entry has it, so a key with this seqno is the
+    /// position before all versions of the key.
     pub(crate) const MAX: Self = Self((1 << 56) - 1);
 
-    /// That of the next write.
+    /// The seqno of the next write.
     #[inline]
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
@@ -33,7 +33,7 @@ impl SeqNo {
     }
 }
 
-/// That of the last of so many writes that follow.
+/// The seqno of the last of so many writes that follow.
 impl Add<u64> for SeqNo {
     type Output = Self;
 

@@ -1,4 +1,4 @@
-//! A place in the log, and which log it is a place of.
+//! A place in the log, and the number that tells one log from another.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
@@ -73,12 +73,13 @@ impl fmt::Display for Lsn {
     }
 }
 
-/// The random number of one opening's log, by which its records are told from those of other logs.
+/// The random number of one opening's log. Its records and segments carry it, so that they are told from
+/// those of earlier logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Generation(pub(crate) u64);
 
 impl Generation {
-    /// No log was begun yet.
+    /// Stands in the manifest while no log was begun.
     pub(crate) const NONE: Self = Self(0);
 }
 

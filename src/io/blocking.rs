@@ -1,8 +1,8 @@
 //! The backend of plain system calls: one operation at a time, in the order of submission.
 //!
-//! Used where the kernel denies rings, and asked for by option. A queue executes what was
-//! submitted during its turn; it waits only when it has nothing to do. What it promises is what
-//! the rings promise: whole transfers, durable writes, ended waits.
+//! Used where the kernel denies rings, or if an option asks for it. A queue executes in its turn what was
+//! submitted, and waits only when it has nothing to do. It keeps the same promises as a ring: transfers are
+//! complete, durable writes are durable, and an unpark ends a wait.
 
 use std::collections::VecDeque;
 use std::io;
@@ -49,8 +49,8 @@ pub(super) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()>
     Ok(())
 }
 
-/// Whether a refused read means the end of the file: a direct read that stops between two sectors
-/// has met the end, and the attempt to go on from there is refused for its alignment.
+/// Whether a refused read means the end of the file: a direct read that stops inside a sector has met the
+/// end, and going on from there is refused because the offset is not aligned.
 pub(super) fn ends_unaligned(e: Errno, moved: usize) -> bool {
     e == Errno::INVAL && !moved.is_multiple_of(SECTOR)
 }

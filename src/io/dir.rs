@@ -1,7 +1,7 @@
-//! A handle to an open directory: the directory itself, whatever its path comes to mean.
+//! A handle to an open directory.
 //!
-//! Every name below it is looked up from here. The path is that of the opening; it serves messages
-//! and nothing else, for the directory may have been renamed, and another may stand in its place.
+//! Every name in it is looked up through the handle. The path by which it was opened serves messages only: the
+//! directory may have been renamed since, and another may have its old path.
 
 use std::path::{Path, PathBuf};
 

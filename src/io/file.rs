@@ -37,8 +37,8 @@ struct LockedFile {
 
 impl Drop for LockedFile {
     fn drop(&mut self) {
-        // Closing is not enough: children that this process has forked have copies of the descriptor,
-        // until they run another program. And it is not their lock to give up.
+        // Closing is not enough: children that this process has forked have copies of the descriptor until they
+        // run another program. And a child must not give up its parent's lock.
         if self.process.is_current() {
             let _unlocked = rustix::fs::flock(&self.descriptor, FlockOperation::Unlock);
         }

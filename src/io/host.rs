@@ -174,8 +174,8 @@ impl Clock {
 }
 
 thread_local! {
-    /// The calling thread, if it is one of ours. Never destroyed, as std's own knowledge is: the last handle
-    /// of a database may be dropped while a thread's locals are.
+    /// The calling thread, if it is one of ours. Unlike `thread::current` it works in destructors of
+    /// thread-locals, where the last handle of a database may be dropped.
     static HERE: Cell<Option<ThreadId>> = const { Cell::new(None) };
 }
 

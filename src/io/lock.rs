@@ -5,9 +5,9 @@
 //! long as it has requests in flight, even after `kill -9`. A new owner therefore never starts
 //! while the kernel still writes for the old one, and may have to wait a moment.
 //!
-//! A child forked from the holder has a copy of the descriptor. So the lock is given up by a call, not
-//! by closing alone, and by the process that took it; only if that is killed does the lock outlive
-//! it, until its last child that has run no other program has ended.
+//! A child forked from the holder has a copy of the descriptor, so closing it does not give up the lock: the
+//! process that took it unlocks by a call. If that process is killed, the lock lasts until the last of its
+//! children that still has the copy has ended or run another program.
 
 use std::fs;
 use std::io;

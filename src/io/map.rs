@@ -1,7 +1,7 @@
 //! A shared mapping of a file: memory that the kernel owns once a byte is stored in it.
 //!
-//! A store into a page that the file system cannot give ends the process, so pages are asked for
-//! first ([`SharedMap::populate`]), which returns an error instead.
+//! A store into a page that the file system cannot provide ends the process with a signal. So pages are asked
+//! for first ([`SharedMap::populate`]), which returns an error instead.
 
 use std::path::Path;
 #[cfg(feature = "sim")]
@@ -188,8 +188,8 @@ impl SharedMap {
         unsafe { self.pointer(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
 
-    /// Stores a word at once, behind all that was stored before: the death of the process comes
-    /// before or after it, and never leaves it without those.
+    /// Stores a word at once, after all that was stored before: if the process dies and the word is there, so
+    /// are the bytes that were stored before it.
     ///
     /// # Safety
     /// No other thread and no operation in flight may access the word meanwhile.
@@ -197,7 +197,8 @@ impl SharedMap {
         assert!(offset.is_multiple_of(8) && offset + 8 <= self.0.len, "outside the mapping");
         #[cfg(feature = "sim")]
         self.check_promised(offset, 8);
-        // In the order of the program, which is what the end of a process cuts off.
+        // Keeps the compiler from moving earlier stores behind this one. The processor does not matter: a dying
+        // process is cut off at a place of its program order.
         fence(Ordering::Release);
         // SAFETY: in bounds and aligned as asserted, unaliased by the caller's promise. An aligned word
         // is stored at once.

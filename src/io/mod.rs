@@ -1,9 +1,9 @@
 //! The I/O layer: the only place that names `io_uring`, `std::fs`, the clock, randomness or threads.
 //!
-//! [`Io`] is a world to run in: names in a directory, files, one [`Queue`] for each core, blocking
-//! reads for callers, a clock, random numbers and threads. There are two worlds, rings
-//! ([`uring`]) and plain system calls ([`blocking`]), and with the feature `sim` a simulated machine
-//! behind the same trait: nothing above this layer reaches around it.
+//! [`Io`] is the machine that the engine runs on: names in a directory, files, one [`Queue`] for each core,
+//! blocking reads for callers, a clock, random numbers and threads. There are two backends, rings ([`uring`])
+//! and plain system calls ([`blocking`]), and with the feature `sim` a simulated machine. Everything above this
+//! layer goes through the trait.
 //!
 //! Ownership rule: a buffer handed to a [`Queue`] belongs to the operation until its completion is
 //! reaped, whatever becomes of the future that waits for it.
@@ -224,7 +224,7 @@ pub(crate) trait Io: Send + Sync + 'static {
     fn create_dir(&self, path: &Path) -> Result<Dir>;
 
     /// Makes the names durable that lead to a directory, up to the root of its file system, or to
-    /// the first directory above it that this process may not read: no name in that is its own.
+    /// the first directory above it that this process may not read, in which it has made no name.
     fn sync_parents(&self, dir: &Dir) -> Result<()>;
 
     /// What is in a directory, sorted by name.
@@ -258,8 +258,8 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// process. A failure may leave a beginning of `bytes` written.
     fn write_now(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<()>;
 
-    /// A random number of the running system's, different after each start of it; zero if there is none
-    /// to be had. What the page cache held under another number went with the power, or may have.
+    /// The number of the system's current boot; zero if it is unknown. What the page cache held during another
+    /// boot may be lost.
     fn boot_id(&self) -> u128;
 
     /// Reads on the calling thread until `buffer` is full or the file ends; returns bytes read.

@@ -1,4 +1,4 @@
-//! Names and what hangs on them: making directories, listing, opening, lengths, free space.
+//! System calls about names: making directories, listing, opening, lengths, free space.
 //!
 //! These calls are rare (open, flush, compaction), so both backends make them as plain system
 //! calls on the calling thread. Every error names the operation and the path.
@@ -34,9 +34,9 @@ pub(super) fn create_dir(path: &Path) -> Result<Dir> {
     open_dir(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
 }
 
-/// Makes the names durable that lead to `dir`: a directory that a crash unlinks takes a whole
-/// database with it. Goes up by `..`, which needs no path, to the root of the file system, and syncs
-/// each directory on the way whoever made it: an earlier opening may have died before it did.
+/// Makes the names durable that lead to `dir`: if a crash unlinks one of these directories, the whole database
+/// is lost. Goes up by `..`, which needs no path, to the root of the file system. Each directory on the way is
+/// synced, whoever made it: an earlier opening may have died before it did so.
 pub(super) fn sync_parents(dir: &Dir) -> Result<()> {
     let failed = |e: Errno| Error::io("sync the directories above", dir.path(), None, e.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -45,12 +45,12 @@ pub(super) fn sync_parents(dir: &Dir) -> Result<()> {
     loop {
         let above = match parent {
             Ok(above) => above,
-            // Who may not read a directory can hardly have made a name in it.
+            // A process that may not read a directory has hardly made a name in it.
             Err(Errno::ACCESS | Errno::PERM) => return Ok(()),
             Err(e) => return Err(failed(e)),
         };
         let stat = rustix::fs::fstat(&above).map_err(failed)?;
-        // The root is its own parent; beyond a mount point begins what is not ours to wait for.
+        // The root is its own parent. Beyond a mount point lies another file system, which holds no name of ours.
         if stat.st_dev != below.st_dev || stat.st_ino == below.st_ino {
             return Ok(());
         }

@@ -1,7 +1,7 @@
-//! The choice of a backend, and the words for a kernel that denies rings.
+//! The choice of a backend, and the message where the kernel denies rings.
 //!
-//! Whether rings may be used is found out by using one. What stands in the way is then named with
-//! its remedy ([`explain`], a pure function), once per process in the log or as an error.
+//! Whether rings may be used is found out by using one. If not, the cause and its remedy ([`explain`], a pure
+//! function) go to the log, once per process, or into an error.
 
 use std::fs;
 use std::io;
@@ -47,7 +47,7 @@ pub(crate) fn choose(backend: IoBackend) -> Result<Arc<dyn Io>> {
     choose_by(backend, uring::test_ring)
 }
 
-/// The machine without rings, for who has found out only now that they are denied.
+/// The machine without rings, for a caller that was denied them later than by the trial.
 pub(crate) fn without_rings(cause: String, remedy: &str) -> Arc<dyn Io> {
     static SAID: Once = Once::new();
     SAID.call_once(|| {

@@ -1,12 +1,12 @@
 //! Tells a process from the children it forks.
 //!
-//! A child begins with a copy of its parent's memory, but without its threads: no core runs there,
-//! any lock may be held for ever, and what is mapped shared is still its parent's. So everything
-//! that works on files notes the process it was made in, and is left alone in every other.
+//! A child begins with a copy of its parent's memory, but without its threads: no core runs there, any lock may
+//! be held for ever, and shared mappings are still its parent's. So everything that works on files notes the
+//! process it was made in, and does nothing in any other.
 //!
 //! The kernel gives each child a page of zeros (`MADV_WIPEONFORK`) in place of the one that holds
-//! the number of this process: to ask is one load. Where the kernel does not do that (before 4.14,
-//! some sandboxes), the process number is asked for instead, at the price of a system call.
+//! the number of this process, so the question costs one load. Where the kernel does not do that (before 4.14,
+//! some sandboxes), it costs a system call for the process number.
 
 use std::sync::OnceLock;
 
@@ -31,7 +31,8 @@ impl Process {
     }
 
     fn marked_in(page: Option<&'static AtomicU64>) -> Self {
-        /// Goes on from its parent's in a child: no two processes of one line have a number in common.
+        /// A child goes on counting from its parent's value: no process has the number of one that it descends
+        /// from.
         static NEWEST: AtomicU64 = AtomicU64::new(0);
         let Some(page) = page else { return Self { page, number: process_number() } };
         let fresh = NEWEST.fetch_add(1, Relaxed) + 1;
@@ -40,7 +41,7 @@ impl Process {
         Self { page: Some(page), number }
     }
 
-    /// Whether this is the calling process, and not one that has forked it.
+    /// Whether this is the calling process, and not its parent or another ancestor.
     #[inline]
     pub(crate) fn is_current(self) -> bool {
         // Relaxed: the page changes in the fork alone, before the child runs.

@@ -1,7 +1,8 @@
 //! How many bytes of a memtable belong to a range of keys.
 //!
-//! The list knows no ranks. So up to [`COUNTED_MAX`] entries are counted one by one; of a longer range
-//! the share is taken that it has of the way from the least key to the greatest, as if keys lay evenly.
+//! The list cannot tell how many entries lie between two keys. Up to [`COUNTED_MAX`] entries are counted one by
+//! one. A longer range is estimated from its share of the way from the least key to the greatest, as if keys lay
+//! evenly.
 
 use super::{Memtable, memtable_bytes};
 use crate::base::direction::Direction;

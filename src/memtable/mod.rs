@@ -54,7 +54,7 @@ impl Memtable {
         self.seqno_before
     }
 
-    /// Notes the key range, nothing more being inserted from now on.
+    /// Notes the key range. Nothing may be inserted any more.
     pub(crate) fn freeze(&self) {
         if let (Some(min), Some(max)) = (self.entries.front(), self.entries.back()) {
             self.key_range.get_or_init(|| (min.key().key().to_vec(), max.key().key().to_vec()));
@@ -101,7 +101,7 @@ impl Memtable {
         (record.key() == key).then(|| found(record.tag(), record.value()))
     }
 
-    /// Takes the table apart, record by record: freeing a large one at once would take long.
+    /// The records, to be freed one by one: freeing a large memtable at once would take long.
     pub(crate) fn into_records(self) -> impl Iterator {
         self.entries.into_iter()
     }
