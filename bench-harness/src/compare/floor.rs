@@ -133,7 +133,6 @@ fn floor_of(all: &mut [f64], random: &mut OpRandom) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::normal_for_tests as normal;
 
     #[test]
     fn the_floor_is_twice_the_standard_error_of_a_difference_of_medians() {
@@ -143,8 +142,7 @@ mod tests {
         let mut random = Stream::new(9, "floor").operation(0);
         let mut floors: Vec<f64> = (0..20)
             .map(|_| {
-                let mut all: Vec<f64> =
-                    (0..100).map(|_| 100.0 * (1.0 + 0.02 * normal(&mut random))).collect();
+                let mut all: Vec<f64> = (0..100).map(|_| 100.0 * (1.0 + 0.02 * random.normal())).collect();
                 floor_of(&mut all, &mut random)
             })
             .collect();

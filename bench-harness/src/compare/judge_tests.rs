@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::generator::{OpRandom, Stream};
-use crate::stats::normal_for_tests as normal;
 
 const STRICT: Strictness =
     Strictness { alpha: 0.05, resampling: Resampling { confidence: 0.95, resamples: 200, seed: 1 } };
@@ -10,7 +9,7 @@ const STRICT: Strictness =
 /// Repeats of one build. `noise` is the relative standard deviation between runs; a machine that
 /// drifts gets slower by `drift` in each further run.
 fn repeats(random: &mut OpRandom, n: usize, factor: f64, noise: f64) -> Vec<f64> {
-    (0..n).map(|_| 1_000.0 * factor * (1.0 + noise * normal(random))).collect()
+    (0..n).map(|_| 1_000.0 * factor * (1.0 + noise * random.normal())).collect()
 }
 
 fn question(base: Vec<f64>, new: Vec<f64>, better: Better, paired: bool) -> Question {
@@ -67,7 +66,7 @@ fn pairs_see_through_a_machine_that_drifts() {
     let mut random = Stream::new(3, "drift").operation(0);
     let drift = |i: i32| 1.0 + 0.03 * f64::from(i);
     let mut side = |factor: f64| -> Vec<f64> {
-        (0..12).map(|i| 1_000.0 * factor * drift(i) * (1.0 + 0.005 * normal(&mut random))).collect()
+        (0..12).map(|i| 1_000.0 * factor * drift(i) * (1.0 + 0.005 * random.normal())).collect()
     };
     let (base, new) = (side(1.0), side(1.05));
     let paired = judge(&[question(base.clone(), new.clone(), Better::Lower, true)], STRICT);

@@ -15,8 +15,7 @@ impl Exponential {
     }
 
     pub fn next(&self, random: &mut OpRandom) -> u64 {
-        // 1 - u lies in (0, 1], so that the logarithm is finite.
-        (-(1.0 - random.unit()).ln() / self.gamma) as u64
+        (random.exponential() / self.gamma) as u64
     }
 }
 

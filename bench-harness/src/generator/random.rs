@@ -49,6 +49,18 @@ impl OpRandom {
         (self.bits() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
     }
 
+    /// A number with an exponential distribution of mean one.
+    pub fn exponential(&mut self) -> f64 {
+        // 1 - u lies in (0, 1], so that the logarithm is finite.
+        -(1.0 - self.unit()).ln()
+    }
+
+    /// A number with the standard normal distribution (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (2.0 * self.exponential()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
+
     /// A number in [0, bound). The bias of the multiplication is below bound / 2^64.
     pub fn below(&mut self, bound: u64) -> u64 {
         debug_assert!(bound > 0);

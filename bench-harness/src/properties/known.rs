@@ -71,6 +71,8 @@ const ANY: Kind = Kind::Count { min: 0, max: u64::MAX };
 const POSITIVE: Kind = Kind::Count { min: 1, max: u64::MAX };
 const WEIGHT: Kind = Kind::Number { min: 0.0, max: 1e9 };
 const SHARE: Kind = Kind::Number { min: 0.0, max: 1.0 };
+const SHARE_OF_SOME: Kind = Kind::Number { min: 1e-9, max: 1.0 };
+const PERCENT: Kind = Kind::Number { min: 0.001, max: 99.999 };
 const THREADS: Kind = Kind::Count { min: 1, max: 4096 };
 const FIELDS: Kind = Kind::Count { min: 1, max: 65_536 };
 const FIELD_BYTES: Kind = Kind::Count { min: 1, max: 16 << 20 };
@@ -130,12 +132,7 @@ pub const KNOWN: &[Known] = &[
     used("minfieldlength", "1", FIELD_BYTES, "the shortest field where lengths vary"),
     used("fieldlengthdistribution", "constant", LENGTHS, "how field lengths vary"),
     used("fieldlengthhistogram", "hist.txt", Kind::Text, "the file of distribution histogram"),
-    used(
-        "fieldnameprefix",
-        "field",
-        Kind::Text,
-        "begins field names, which occur in values of dataintegrity",
-    ),
+    used("fieldnameprefix", "field", Kind::Text, "begins field names, which values of dataintegrity hold"),
     used("insertorder", "hashed", Kind::Choice(&["hashed", "ordered"]), "whether keys hold a hash"),
     used("zeropadding", "1", DIGITS, "least number of digits in a key"),
     // The mix.
@@ -146,28 +143,13 @@ pub const KNOWN: &[Known] = &[
     used("scanproportion", "0", WEIGHT, "weight of scans"),
     used("readmodifywriteproportion", "0", WEIGHT, "weight of read-modify-writes"),
     used("readallfields", "true", Kind::Flag, "false: one field is taken out of the record read"),
-    used(
-        "dataintegrity",
-        "false",
-        Kind::Flag,
-        "values follow from key and field name; reads check them (VERIFY)",
-    ),
+    used("dataintegrity", "false", Kind::Flag, "values follow from key and field name; reads check them"),
     // Which records are asked for.
     used("requestdistribution", "uniform", REQUESTS, "which records are asked for"),
     used("hotspotdatafraction", "0.2", SHARE, "hotspot: share of the records that is hot"),
     used("hotspotopnfraction", "0.8", SHARE, "hotspot: share of the operations that goes there"),
-    used(
-        "exponential.percentile",
-        "95",
-        Kind::Number { min: 0.001, max: 99.999 },
-        "exponential: percent of the requests within exponential.frac",
-    ),
-    used(
-        "exponential.frac",
-        "0.8571428571",
-        Kind::Number { min: 1e-9, max: 1.0 },
-        "exponential: share of the newest records",
-    ),
+    used("exponential.percentile", "95", PERCENT, "exponential: percent of requests within exponential.frac"),
+    used("exponential.frac", "0.8571428571", SHARE_OF_SOME, "exponential: share of the newest records"),
     used("minscanlength", "1", POSITIVE, "shortest scan, in records"),
     used("maxscanlength", "1000", POSITIVE, "longest scan, in records"),
     used("scanlengthdistribution", "uniform", SCAN_LENGTHS, "how scan lengths vary"),
@@ -177,13 +159,13 @@ pub const KNOWN: &[Known] = &[
         "core_workload_insertion_retry_interval",
         "3",
         SECONDS,
-        "seconds between attempts, varied by up to a fifth",
+        "seconds between attempts, give or take 20 %",
     ),
     used(
         "core_workload_insertion_keep_going_on_error",
         "false",
         Kind::Flag,
-        "whether a load goes on after an insert that failed for good",
+        "a load goes on after a failure",
     ),
     // The client.
     used("threadcount", "1", THREADS, "client threads"),

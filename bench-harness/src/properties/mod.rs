@@ -122,8 +122,7 @@ impl Properties {
     /// Layers the text of a property file over what is there; `path` is the name used in errors.
     pub fn add_text(&mut self, path: &Path, text: &str) -> Result<(), PropertyError> {
         let path = Arc::new(path.to_owned());
-        for parsed in syntax::parse(text) {
-            let (line, pair) = parsed;
+        for (line, pair) in syntax::parse(text) {
             let origin = Origin::File { path: Arc::clone(&path), line };
             match pair {
                 Ok((name, value)) => self.set(name, value, origin),
@@ -167,10 +166,9 @@ impl Properties {
             Some(Kind::Count { min, max }) => (min, max),
             _ => (0, u64::MAX),
         };
-        let allowed = if max == u64::MAX {
-            format!("a whole number of at least {min}")
-        } else {
-            format!("a whole number from {min} to {max}")
+        let allowed = match max {
+            u64::MAX => format!("a whole number of at least {min}"),
+            _ => format!("a whole number from {min} to {max}"),
         };
         self.parse(name, &allowed, |value: &u64| (min..=max).contains(value))
     }
@@ -203,15 +201,12 @@ impl Properties {
 
     /// One of the words the property allows.
     pub fn choice(&self, name: &'static str) -> Result<&'static str, PropertyError> {
-        let words: &'static [&'static str] = match known::lookup(name).map(|known| known.kind) {
+        let words = match known::lookup(name).map(|known| known.kind) {
             Some(Kind::Choice(words)) => words,
             _ => &[],
         };
-        let value = self.text(name).0;
-        match words.iter().find(|word| **word == value) {
-            Some(word) => Ok(word),
-            None => Err(self.refuse(name, &words.join(", "))),
-        }
+        let word = words.iter().find(|word| **word == self.text(name).0).copied();
+        word.ok_or_else(|| self.refuse(name, &words.join(", ")))
     }
 
     /// The error that says that the value of `name` is not among what is `allowed`.

@@ -92,8 +92,7 @@ impl Agenda {
     fn gap(&self, index: u64) -> f64 {
         match self.arrivals.spacing {
             Spacing::Even => 1.0,
-            // The unit is below one, so the logarithm is finite.
-            Spacing::Poisson => -(1.0 - self.stream.operation(index).unit()).ln(),
+            Spacing::Poisson => self.stream.operation(index).exponential(),
         }
     }
 

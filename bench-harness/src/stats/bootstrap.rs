@@ -99,18 +99,12 @@ fn median_of_drawn((from, length): Blocks<'_>, drawn: &mut Vec<f64>, random: &mu
 pub mod tests {
     use super::*;
 
-    /// A normal variable by Box and Muller's method.
-    pub fn normal(random: &mut OpRandom) -> f64 {
-        let radius = (-2.0 * (1.0 - random.unit()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * random.unit()).cos()
-    }
-
     /// x(t) = r x(t-1) + e(t) with standard normal e.
     pub fn autoregression(r: f64, samples: usize, seed: u64) -> Vec<f64> {
         let mut random = Stream::new(seed, "autoregression").operation(0);
-        let mut x = normal(&mut random) / (1.0 - r * r).sqrt();
+        let mut x = random.normal() / (1.0 - r * r).sqrt();
         let mut next = || {
-            x = r * x + normal(&mut random);
+            x = r * x + random.normal();
             x
         };
         (0..samples).map(|_| next()).collect()
@@ -140,7 +134,7 @@ pub mod tests {
     #[test]
     fn two_samples_cover_the_true_difference_about_as_often_as_promised() {
         let mut random = Stream::new(5, "coverage").operation(0);
-        let mut sample = |mean: f64| (0..20).map(|_| mean + normal(&mut random)).collect::<Vec<f64>>();
+        let mut sample = |mean: f64| (0..20).map(|_| mean + random.normal()).collect::<Vec<f64>>();
         let covered = (0..100).filter(|trial| {
             let (a, b) = (sample(10.0), sample(11.0));
             let interval = two_sample_interval(&a, &b, plan(0.95, *trial), |a, b| b - a);

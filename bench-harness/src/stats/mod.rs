@@ -23,6 +23,3 @@ pub use location::{geometric_mean, median, quantile_sorted};
 pub use mann_whitney::{mann_whitney, mann_whitney_p_min};
 pub use signed_rank::{signed_rank, signed_rank_p_min};
 pub use trend::trend;
-
-#[cfg(test)]
-pub use bootstrap::tests::normal as normal_for_tests;

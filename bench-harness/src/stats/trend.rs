@@ -46,7 +46,6 @@ pub fn trend(series: &[f64]) -> Option<Trend> {
 mod tests {
     use super::*;
     use crate::generator::Stream;
-    use crate::stats::normal_for_tests as normal;
 
     #[test]
     fn a_line_has_its_slope_whatever_an_outlier_says() {
@@ -71,7 +70,7 @@ mod tests {
     fn noise_is_seldom_a_trend_and_drift_is_found() {
         let noise = |seed: u64, drift: f64| -> Vec<f64> {
             let mut random = Stream::new(seed, "trend").operation(0);
-            (0..40).map(|i| 100.0 + normal(&mut random) + drift * f64::from(i)).collect()
+            (0..40).map(|i| 100.0 + random.normal() + drift * f64::from(i)).collect()
         };
         let found = |drift| (0..200).filter(|seed| trend(&noise(*seed, drift)).unwrap().p < 0.01).count();
         assert!(found(0.0) <= 8, "{}", found(0.0));
