@@ -1,19 +1,15 @@
 //! The command line. What is said here is the help text; what it does is elsewhere.
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-
-use crate::argument::{count, number};
-use crate::ci::{CiArgs, StepsArgs};
-use crate::compare::{CalibrateArgs, CompareArgs, PairsArgs};
-use crate::crash::{ABOUT_CRASHES, ChildArgs, CrashArgs};
-use crate::engine::{Durability, Injection};
-use crate::report::ExportArgs;
-use crate::search::SearchArgs;
-use crate::suite::{ABOUT_THE_SUITE, SuiteArgs};
-use crate::trace_arguments::TraceArgs;
-use crate::traffic::TrafficArgs;
+use crate::arguments::PhaseArgs;
+use crate::commands::ci::{CiArgs, StepsArgs, limits_help};
+use crate::commands::compare::{CalibrateArgs, CompareArgs, PairsArgs};
+use crate::commands::crash::{ABOUT_CRASHES, ChildArgs, CrashArgs};
+use crate::commands::main_job::MainJobArgs;
+use crate::commands::search::SearchArgs;
+use crate::commands::suite::{ABOUT_THE_SUITE, SuiteArgs};
+use crate::engine;
 
 const ABOUT_THE_MAIN_JOB: &str = "\
 Without a command, rabi-bench runs its main job: it loads a data set into a temporary directory,
@@ -105,152 +101,12 @@ pub enum Command {
     CrashChild(Box<ChildArgs>),
 }
 
-/// What all commands have in common.
-#[derive(Debug, Args)]
-pub struct EngineArgs {
-    /// The engine under test
-    #[arg(long, value_name = "NAME", default_value = "rabi", help_heading = "Engine")]
-    pub engine: String,
-    /// What an acknowledged write has survived: process (kill -9) or power (loss of it)
-    #[arg(long, value_enum, default_value = "process", help_heading = "Engine")]
-    #[arg(hide_possible_values = true)]
-    pub durability: Durability,
-    /// An option of the engine by its name; may be repeated
-    #[arg(long = "engine-option", value_name = "NAME=VALUE", value_parser = name_value)]
-    #[arg(help_heading = "Engine")]
-    pub options: Vec<(String, String)>,
-    /// The seed of everything random: equal seeds give equal operations
-    #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub seed: u64,
-    /// Check the content of every record read
-    #[arg(long, help_heading = "Workload")]
-    pub verify: bool,
-    /// After loading, wait until the engine's background work is done
-    #[arg(long, help_heading = "Workload")]
-    pub settle: bool,
-    /// Slower reads, to try out what watches for them.
-    #[command(flatten)]
-    pub injection: Injection,
-}
-
-/// The arguments of `load` and `run`.
-#[derive(Debug, Args)]
-pub struct PhaseArgs {
-    /// A property file; of several, later ones win
-    #[arg(short = 'P', value_name = "FILE", help_heading = "Workload")]
-    pub files: Vec<PathBuf>,
-    /// A property; wins over files, and a later one over an earlier
-    #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
-    pub properties: Vec<String>,
-    /// The directory of the database; `load` creates it
-    #[arg(long, value_name = "DIR", help_heading = "Engine")]
-    pub dir: PathBuf,
-    /// Engine and seed.
-    #[command(flatten)]
-    pub engine: EngineArgs,
-    /// Client threads (property threadcount)
-    #[arg(long, value_name = "N", help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub threads: Option<u64>,
-    /// Operations a second over all threads (property target)
-    #[arg(long, value_name = "OPS", help_heading = "Workload")]
-    #[arg(value_parser = number)]
-    pub target: Option<f64>,
-    /// Seconds after which the phase ends (property maxexecutiontime)
-    #[arg(long, value_name = "S", help_heading = "Workload")]
-    #[arg(value_parser = number)]
-    pub duration: Option<f64>,
-    /// When operations begin.
-    #[command(flatten)]
-    pub traffic: TrafficArgs,
-    /// Traces.
-    #[command(flatten)]
-    pub trace: TraceArgs,
-    /// Before a run, sync the database's files and drop them from the page cache
-    #[arg(long, help_heading = "Workload")]
-    pub cool_caches: bool,
-    /// Show a status line while running (property status)
-    #[arg(short = 's', help_heading = "Output")]
-    pub status: bool,
-    /// Write the result as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub json: Option<PathBuf>,
-    /// Results for other programs.
-    #[command(flatten)]
-    pub export: ExportArgs,
-}
-
-/// The arguments of the main job.
-#[derive(Debug, Args)]
-pub struct MainJobArgs {
-    /// Records to load, of about 1 KB each [default: 500000]
-    #[arg(long, value_name = "N", help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub records: Option<u64>,
-    /// Most operations of each workload [default: 2000000; of E, a tenth]
-    #[arg(long, value_name = "N", help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub operations: Option<u64>,
-    /// Most seconds of each workload [default: 10]
-    #[arg(long, value_name = "S", help_heading = "Workload")]
-    #[arg(value_parser = number)]
-    pub duration: Option<f64>,
-    /// When operations begin.
-    #[command(flatten)]
-    pub traffic: TrafficArgs,
-    /// Client threads
-    #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub threads: u64,
-    /// The workloads to run, in this order
-    #[arg(long, value_name = "LIST", default_value = "a,b,c,d,f,e", value_delimiter = ',')]
-    #[arg(help_heading = "Workload")]
-    pub workloads: Vec<String>,
-    /// A property for all phases, as in YCSB; may be repeated
-    #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
-    pub properties: Vec<String>,
-    /// Tiny: 20000 records, 5000 operations, small memtables; unfilled levels are no failure
-    #[arg(long, help_heading = "Workload")]
-    pub smoke: bool,
-    /// An empty or new directory for the database, which stays [default: a temporary one]
-    #[arg(long, value_name = "DIR", help_heading = "Engine")]
-    pub dir: Option<PathBuf>,
-    /// The memtable size, small enough to see all levels at work [default: 33554432]
-    #[arg(long, value_name = "BYTES", help_heading = "Engine")]
-    #[arg(value_parser = count::<u64>)]
-    pub memtable_size_bytes: Option<u64>,
-    /// The database is there: run on it without loading; --records says how many it has
-    #[arg(long, requires = "dir", help_heading = "Workload")]
-    pub loaded: bool,
-    /// The control group to run in, an existing directory
-    #[arg(long, value_name = "DIR", help_heading = "Engine")]
-    pub join_group: Option<PathBuf>,
-    /// Write the results as JSON to this file only; unfilled levels are no failure
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub json: Option<PathBuf>,
-    /// Engine and seed.
-    #[command(flatten)]
-    pub engine: EngineArgs,
-    /// Where the directory of results is created
-    #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
-    pub results: PathBuf,
-}
-
-/// A pair from an argument `NAME=VALUE`.
-pub fn name_value(argument: &str) -> Result<(String, String), String> {
-    match argument.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE, for example memtable_size_bytes=33554432".to_owned()),
-    }
-}
-
 fn after_help() -> String {
     format!("{}\n\n{ABOUT_THE_MAIN_JOB}", engines_help())
 }
 
 fn ci_help() -> String {
-    format!("{}\n\n{CI_STATUS}", crate::ci::limits_help())
+    format!("{}\n\n{CI_STATUS}", limits_help())
 }
 
 fn suite_help() -> String {
@@ -262,11 +118,13 @@ fn crash_help() -> String {
 }
 
 fn engines_help() -> String {
-    format!("Engines:\n{}", crate::engine::list())
+    format!("Engines:\n{}", engine::list())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use clap::CommandFactory;
 

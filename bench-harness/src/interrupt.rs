@@ -11,7 +11,7 @@ use std::sync::{Arc, Once, OnceLock};
 use rustix::process::Signal;
 use signal_hook::flag;
 
-use crate::notice;
+use crate::terminal::notice;
 
 /// A signal that asks for the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,18 +1,28 @@
 //! `rabi-bench`: a workload runner that speaks YCSB.
 //!
-//! From the bottom up: `properties` reads what YCSB's files say, `generator` draws numbers,
-//! `workload` turns both into keys, records and operations, `ycsb` knows its names of other things,
-//! `trace` reads and writes operations in files, `engine` hides the databases, `measure` holds histograms,
-//! `dataset` clones what was loaded, `runner` puts a workload to an engine, `report` prints, and `phase_command`,
-//! `main_job`, `suite` and `crash` are what a user can ask for. `interrupt` hears signals, `subprocess` waits for child
-//! processes, `outputs` keeps the files of a command apart, and `output_file` writes each.
+//! Its layers from the bottom up. A module imports those of its own layer and of layers before it, in no circle; a test
+//! of the repository reads this list and holds it.
+//!
+//! - `terminal`, `size`, `verdict`, `interrupt` (signals) and `subprocess` (children that are waited for); `output_file`
+//!   and `outputs`, files that are written; `allocations`, which counts them;
+//! - `properties` reads what YCSB's files say, `generator` draws numbers, `stats` sums numbers up, `measure` counts and
+//!   times;
+//! - `workload` makes keys, records and operations of them, `trace` reads and writes operations in files, `engine` hides
+//!   the databases, `ycsb` knows what YCSB calls otherwise;
+//! - `runner` puts a workload to an engine, `dataset` clones what was loaded, `resources` and `environment` say what a
+//!   run used and where it was, `control_group` bounds its memory, `results_directory` makes room for its results;
+//! - `harness_cost` and `levels` add to a phase's numbers, and `report` shows them;
+//! - `arguments` are those that commands share, `phase` reports one phase whichever command runs it, `compare` judges
+//!   builds by their results, `suite` lays engines side by side;
+//! - `commands` has one module for each command;
+//! - `cli` names them.
 
 mod allocations;
-mod argument;
-mod ci;
+mod arguments;
 mod cli;
+mod commands;
 mod compare;
-mod crash;
+mod control_group;
 mod dataset;
 mod engine;
 mod environment;
@@ -20,34 +30,35 @@ mod generator;
 mod harness_cost;
 mod interrupt;
 mod levels;
-mod main_job;
 mod measure;
 mod output_file;
 mod outputs;
-mod phase_command;
+mod phase;
 mod properties;
 mod report;
 mod resources;
+mod results_directory;
 mod runner;
-mod search;
 mod size;
 mod stats;
 mod subprocess;
 mod suite;
 mod terminal;
 mod trace;
-mod trace_arguments;
-mod traffic;
+mod verdict;
 mod workload;
 mod ycsb;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use cli::{Cli, Command};
+use commands::{ci, crash, load_and_run, main_job, search};
 use runner::PhaseKind;
+use terminal::{notice, output};
+use verdict::Verdict;
 
 fn main() -> ExitCode {
     // What engines warn of, rings denied above all, belongs on the screen.
@@ -68,11 +79,8 @@ fn main() -> ExitCode {
     }
     match (interrupt::asked(), done) {
         (Some(interrupt), _) => ExitCode::from(interrupt.status()),
-        (None, Ok(Verdict::Good)) => ExitCode::SUCCESS,
-        (None, Ok(Verdict::Bad)) => ExitCode::from(1),
+        (None, Ok(verdict)) => verdict.status(),
         (None, Err(_)) => ExitCode::from(2),
-        (None, Ok(Verdict::Inconclusive)) => ExitCode::from(3),
-        (None, Ok(Verdict::None)) => ExitCode::from(4),
     }
 }
 
@@ -90,18 +98,18 @@ fn heed_others(command: Option<&Command>) -> io::Result<()> {
 
 fn carry_out(cli: Cli) -> anyhow::Result<Verdict> {
     match cli.command {
-        Some(Command::Load(arguments)) => phase_command::execute(PhaseKind::Load, arguments),
-        Some(Command::Run(arguments)) => phase_command::execute(PhaseKind::Run, arguments),
+        Some(Command::Load(arguments)) => load_and_run::execute(PhaseKind::Load, arguments),
+        Some(Command::Run(arguments)) => load_and_run::execute(PhaseKind::Run, arguments),
         Some(Command::Properties) => {
             output(&properties::table()).map(|()| Verdict::Good).map_err(anyhow::Error::from)
         }
         Some(Command::Search(arguments)) => search::execute(*arguments),
-        Some(Command::Compare(arguments)) => compare::execute(arguments),
-        Some(Command::Pairs(arguments)) => compare::pairs(arguments),
-        Some(Command::Calibrate(arguments)) => compare::calibrate(arguments),
+        Some(Command::Compare(arguments)) => commands::compare::execute(arguments),
+        Some(Command::Pairs(arguments)) => commands::compare::pairs(arguments),
+        Some(Command::Calibrate(arguments)) => commands::compare::calibrate(arguments),
         Some(Command::Ci(arguments)) => ci::execute(arguments),
         Some(Command::CiSteps(arguments)) => ci::steps(arguments),
-        Some(Command::Suite(arguments)) => suite::execute(arguments),
+        Some(Command::Suite(arguments)) => commands::suite::execute(arguments),
         Some(Command::Crash(arguments)) => crash::execute(*arguments),
         Some(Command::CrashChild(arguments)) => crash::execute_child(*arguments),
         None => main_job::execute(cli.main_job),
@@ -117,31 +125,4 @@ fn explain(refused: &clap::Error) -> ExitCode {
         notice(&format!("hint: {hint}"));
     }
     u8::try_from(refused.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
-}
-
-/// How a command that could be carried out has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// Everything went as it should.
-    Good,
-    /// It ran, and what it showed is a failure.
-    Bad,
-    /// It ran, and what it showed does not suffice to tell.
-    Inconclusive,
-    /// It ran, and there was nothing to hold all of it against.
-    None,
-}
-
-/// Writes results to standard output. A reader that went away, such as `head`, is no error.
-fn output(text: &str) -> io::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done,
-    }
-}
-
-/// Writes a line for the user to standard error.
-fn notice(text: &str) {
-    // Without standard error there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "{text}");
 }

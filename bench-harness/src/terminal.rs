@@ -1,7 +1,21 @@
-//! What standard error may be sent besides text. Standard output gets text alone; help is clap's, which looks at each
-//! stream for itself.
+//! Text for the user on standard output and standard error, and what standard error may be sent besides text. Help is
+//! clap's, which looks at each stream for itself.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+
+/// Writes results to standard output. A reader that went away, such as `head`, is no error.
+pub fn output(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// Writes a line for the user to standard error.
+pub fn notice(text: &str) {
+    // Without standard error there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{text}");
+}
 
 /// Whether a bar can be drawn: something on the other side understands how to move the cursor.
 pub fn moves_cursor() -> bool {

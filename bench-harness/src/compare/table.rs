@@ -2,10 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::Verdict;
-
+use super::comparison::{Comparison, Line};
 use super::judge::Call;
-use super::{Comparison, Line};
 
 const HEAD: [&str; 9] =
     ["workload", "metric", "base", "new", "change", "95 % interval", "p (Holm)", "min effect", "verdict"];
@@ -109,16 +107,6 @@ pub fn number(value: f64) -> String {
 /// A relative change in percent.
 pub fn percent(change: f64) -> String {
     if change.is_infinite() { "from zero".to_owned() } else { format!("{:+.1} %", 100.0 * change) }
-}
-
-/// The verdict in a word, for machines.
-pub fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Good => "no-regression",
-        Verdict::Bad => "regression",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::None => "no-verdict",
-    }
 }
 
 fn conclusion(comparison: &Comparison, alpha: f64) -> String {

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::html::escape;
-use super::page::palette;
+use super::page::{escape, palette};
 
 /// How a table is drawn as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::measure::{CurvePoint, RowSummary};
 use crate::size::with_sizes;
 
 use super::page::axis::amount;
-use super::page::{Bar, Document, Line, bars, facts, palette, percentiles};
+use super::page::{Bar, Document, Line, bars, escape, facts, palette, percentiles};
 use super::{
     JobReport, PhaseReport, RESOURCES_NOTE, durability_matrix, harness_table, over_time, resources,
     response_table, table,
@@ -107,19 +107,4 @@ fn write_environment(page: &mut Document, report: &JobReport) {
         &mut info.engine_settings.iter().map(|(name, value)| ((*name).to_owned(), with_sizes(value))),
     ));
     page.folded("Engine options and settings", &facts(&settings));
-}
-
-/// A text as it has to stand in markup.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_from_outside_cannot_become_markup() {
-        assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
-    }
 }

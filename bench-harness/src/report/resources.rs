@@ -2,7 +2,7 @@
 
 use crate::resources::Usage;
 
-use super::table::grouped;
+use super::number::grouped;
 use super::{Grid, PhaseReport};
 
 const COLUMNS: [&str; 16] = [

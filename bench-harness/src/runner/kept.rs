@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::notice;
+use crate::terminal::notice;
 
 /// Divides a page, so that no slot lies on two.
 const SLOT_BYTES: u64 = 32;

@@ -1,8 +1,8 @@
 //! The page of a suite: engines side by side, one file, no network, light and dark.
 
 use crate::engine::Kept;
-use crate::report::page::{Bar, Document, Line, bars, facts, multiples, palette, percentiles};
-use crate::report::{escape, grouped};
+use crate::report::grouped;
+use crate::report::page::{Bar, Document, Line, bars, escape, facts, multiples, palette, percentiles};
 
 use super::over_time::over_time;
 use super::remarks::remarks;

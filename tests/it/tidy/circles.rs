@@ -10,8 +10,25 @@ use std::fmt::Write;
 use super::{Source, none, sources_in};
 
 /// Folders whose modules import in one direction only.
-const WITHOUT_CIRCLES: &[&str] =
-    &["simulator/src", "src/exec", "src/io/sim", "src/table", "src/tree", "src/wal"];
+const WITHOUT_CIRCLES: &[&str] = &[
+    "bench-harness/src",
+    "bench-harness/src/arguments",
+    "bench-harness/src/commands",
+    "bench-harness/src/commands/ci",
+    "bench-harness/src/commands/compare",
+    "bench-harness/src/commands/crash",
+    "bench-harness/src/commands/suite",
+    "bench-harness/src/compare",
+    "bench-harness/src/report",
+    "bench-harness/src/report/page",
+    "bench-harness/src/suite",
+    "simulator/src",
+    "src/exec",
+    "src/io/sim",
+    "src/table",
+    "src/tree",
+    "src/wal",
+];
 
 /// What the file of the folder itself (`main.rs`, `lib.rs`, `mod.rs`) is called in messages.
 const ROOT: &str = "(root)";
@@ -174,6 +191,46 @@ fn modules_do_not_import_each_other_in_a_circle() {
         &findings,
         "move what both need into a module below them, or pass a value; the crate's head (`main.rs`, `lib.rs`, \
          `mod.rs`) lists its layers.",
+    );
+}
+
+/// What the list of layers in the head of a crate's root names, from the lowest layer up: an item each, and in it
+/// words in backticks.
+fn layers_of(head: &str) -> Vec<Vec<&str>> {
+    let mut layers: Vec<Vec<&str>> = Vec::new();
+    for line in head.lines().map_while(|line| line.strip_prefix("//!")) {
+        if line.starts_with(" - ") {
+            layers.push(Vec::new());
+        }
+        if let Some(layer) = layers.last_mut() {
+            layer.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    layers
+}
+
+#[test]
+fn modules_of_the_harness_import_from_their_own_layer_and_below_only() {
+    let sources = sources_in(&["bench-harness/src"]);
+    let root = sources.iter().find(|source| source.path == "bench-harness/src/main.rs").unwrap();
+    let layers = layers_of(&root.text);
+    let layer = |name: &String| layers.iter().position(|layer| layer.contains(&name.as_str()));
+    let mut findings = String::new();
+    for (from, imports) in imports_in("bench-harness/src", &sources) {
+        let Some(own) = layer(&from) else {
+            if from != ROOT {
+                writeln!(findings, "{from} is in no layer").unwrap();
+            }
+            continue;
+        };
+        for to in imports.iter().filter(|to| layer(to).is_none_or(|of| of > own)) {
+            writeln!(findings, "{from} imports {to}, which is not below it").unwrap();
+        }
+    }
+    none(
+        &findings,
+        "move what is imported down, or pass a value; the order is the list in the head of \
+         bench-harness/src/main.rs.",
     );
 }
 

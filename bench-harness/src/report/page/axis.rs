@@ -2,7 +2,7 @@
 //!
 //! A place is a share of the axis, from 0 at its begin to 1 at its end. Pure.
 
-use crate::report::table::{grouped, microseconds};
+use crate::report::number::{grouped, microseconds};
 
 /// A tick.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::html::escape;
+use super::escape::escape;
 
 /// One bar.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The frame of a page: head, title, the box of warnings, sections, the end.
 
-use super::super::html::escape;
+use super::escape::escape;
 use super::palette;
 
 const STYLE: &str = include_str!("style.css");

@@ -7,6 +7,7 @@
 pub mod axis;
 mod bars;
 mod document;
+mod escape;
 mod names;
 pub mod palette;
 mod percentiles;
@@ -15,6 +16,7 @@ mod timeline;
 
 pub use bars::{Bar, bars, multiples};
 pub use document::{Document, facts};
+pub use escape::escape;
 pub use percentiles::percentiles;
 pub use plot::{Band, Line, Plot};
 pub use timeline::{Panel, Unit, timeline};

@@ -2,8 +2,6 @@
 //!
 //! Widths are estimated for the narrowest chart; a wider one has more room than is used. Pure.
 
-use super::plot::Band;
-
 /// The narrowest chart is that of a page of 360 pixels; see `style.css` for what stands beside it.
 const CHART_PX: f64 = 250.0;
 /// A wide letter, and the room around a name.
@@ -23,12 +21,11 @@ pub struct Name<'a> {
     pub row: usize,
 }
 
-/// Bands with their left edges in percent, from left to right.
-pub fn names<'a>(bands: &[(&'a Band, f64)]) -> Vec<Name<'a>> {
+/// Names of bands with the bands' left edges in percent, from left to right.
+pub fn names<'a>(bands: &[(&'a str, f64)]) -> Vec<Name<'a>> {
     let mut ends: Vec<f64> = Vec::new();
     let mut names = Vec::new();
-    for (band, left) in bands {
-        let full = band.label.as_str();
+    for &(full, left) in bands {
         let short = full.strip_prefix("workload").filter(|rest| !rest.is_empty()).unwrap_or(full);
         let width = 100.0 * (short.chars().count() as f64 * LETTER_PX + AROUND_PX) / CHART_PX;
         // What would pass the right edge begins before its band.
@@ -46,10 +43,7 @@ mod tests {
     use super::*;
 
     fn placed(bands: &[(&str, f64)]) -> Vec<(String, f64, usize)> {
-        let made: Vec<Band> =
-            bands.iter().map(|(label, _)| Band { label: (*label).to_owned(), from: 0.0, to: 0.0 }).collect();
-        let bands: Vec<_> = made.iter().zip(bands).map(|(band, (_, left))| (band, *left)).collect();
-        names(&bands).iter().map(|name| (name.short.to_owned(), name.left.round(), name.row)).collect()
+        names(bands).iter().map(|name| (name.short.to_owned(), name.left.round(), name.row)).collect()
     }
 
     fn expect(name: &str, left: f64, row: usize) -> (String, f64, usize) {

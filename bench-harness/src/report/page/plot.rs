@@ -8,8 +8,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::super::html::escape;
 use super::axis::Axis;
+use super::escape::escape;
 use super::names::names;
 
 /// One line of a chart.
@@ -102,7 +102,9 @@ impl Plot {
 
     /// The names of the bands, above the drawing: each begins where its band does, in the first row that has room.
     fn write_names(&self, out: &mut String) -> std::fmt::Result {
-        let names = names(&self.bands.iter().map(|band| (band, self.stretch(band).0)).collect::<Vec<_>>());
+        let names = names(
+            &self.bands.iter().map(|band| (band.label.as_str(), self.stretch(band).0)).collect::<Vec<_>>(),
+        );
         let Some(rows) = names.iter().map(|name| name.row + 1).max() else { return Ok(()) };
         writeln!(out, "<div class=\"bands\" style=\"--rows:{rows}\">")?;
         for name in names {

@@ -1,7 +1,7 @@
 //! What went on over time: panels under each other, all on one axis of time.
 
-use super::super::html::escape;
 use super::axis::{Axis, amount};
+use super::escape::escape;
 use super::plot::{Band, Line, Plot};
 
 /// What the values of a panel are.

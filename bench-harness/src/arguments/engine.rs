@@ -1,0 +1,94 @@
+//! The engine of a command and how it is set.
+
+use clap::Args;
+
+use super::{count, name_value};
+use crate::engine::{Durability, Engine, Injection, Settings};
+use crate::report::PhaseInfo;
+
+/// What all commands have in common.
+#[derive(Debug, Args)]
+pub struct EngineArgs {
+    /// The engine under test
+    #[arg(long, value_name = "NAME", default_value = "rabi", help_heading = "Engine")]
+    pub engine: String,
+    /// What an acknowledged write has survived: process (kill -9) or power (loss of it)
+    #[arg(long, value_enum, default_value = "process", help_heading = "Engine")]
+    #[arg(hide_possible_values = true)]
+    pub durability: Durability,
+    /// An option of the engine by its name; may be repeated
+    #[arg(long = "engine-option", value_name = "NAME=VALUE", value_parser = name_value)]
+    #[arg(help_heading = "Engine")]
+    pub options: Vec<(String, String)>,
+    /// The seed of everything random: equal seeds give equal operations
+    #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
+    pub seed: u64,
+    /// Check the content of every record read
+    #[arg(long, help_heading = "Workload")]
+    pub verify: bool,
+    /// After loading, wait until the engine's background work is done
+    #[arg(long, help_heading = "Workload")]
+    pub settle: bool,
+    /// Slower reads, to try out what watches for them.
+    #[command(flatten)]
+    pub injection: Injection,
+}
+
+impl EngineArgs {
+    /// The engine settings of the command line.
+    pub fn settings(&self) -> Settings {
+        Settings { durability: self.durability, options: self.options.clone() }
+    }
+
+    /// What a report says about the engine.
+    pub fn info(&self, engine: &dyn Engine) -> PhaseInfo {
+        let keeps = engine.keeps();
+        PhaseInfo {
+            engine: self.engine.clone(),
+            engine_options: self.options.clone(),
+            engine_settings: engine.settings(),
+            durability: self.durability.name(),
+            durability_kept: keeps.kept,
+            durability_how: keeps.how,
+            durability_statement: keeps.statement(),
+        }
+    }
+}
+
+/// An option of one engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineOption {
+    /// The engine.
+    pub engine: String,
+    /// The option with its value, as `--engine-option` takes it.
+    pub setting: String,
+}
+
+/// An option of one engine from an argument `ENGINE.NAME=VALUE`.
+pub fn engine_option(argument: &str) -> Result<EngineOption, String> {
+    let parts = argument.split_once('.').filter(|(engine, setting)| {
+        let name = setting.split_once('=').map_or("", |(name, _)| name);
+        !engine.is_empty() && !name.is_empty() && !engine.contains('=')
+    });
+    match parts {
+        Some((engine, setting)) => {
+            Ok(EngineOption { engine: engine.to_owned(), setting: setting.to_owned() })
+        }
+        None => Err("expected ENGINE.NAME=VALUE, for example rabi.cores=2".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_option_names_its_engine() {
+        let option = engine_option("redb.commit=none").unwrap();
+        assert_eq!((option.engine.as_str(), option.setting.as_str()), ("redb", "commit=none"));
+        for wrong in ["commit=none", "redb.commit", ".a=b", "redb.=b"] {
+            assert!(engine_option(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Arguments that several commands have in common, and what they ask for.
+//!
+//! `engine` names and sets an engine, `workload` layers properties, `traffic` says when operations begin, `trace`
+//! which traces are read and written, and `phase` is all of `load` and `run`. The numbers among them are read here.
+
+mod engine;
+mod phase;
+mod trace;
+mod traffic;
+mod workload;
+
+use std::str::FromStr;
+
+pub use engine::{EngineArgs, EngineOption, engine_option};
+pub use phase::PhaseArgs;
+pub use trace::TraceArgs;
+pub use traffic::TrafficArgs;
+pub use workload::{layer_basics, workload_name};
+
+/// A whole number, for clap.
+pub fn count<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "expected a whole number in digits alone, such as 1000".to_owned())
+}
+
+/// A number, for clap.
+pub fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected a number without a unit, such as 10 or 0.5".to_owned())
+}
+
+/// A pair from an argument `NAME=VALUE`.
+pub fn name_value(argument: &str) -> Result<(String, String), String> {
+    match argument.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, for example memtable_size_bytes=33554432".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_with_a_unit_is_answered_with_an_example() {
+        assert_eq!(count::<u64>("12"), Ok(12));
+        assert_eq!(number("0.5"), Ok(0.5));
+        assert!(count::<u32>("-1").unwrap_err().contains("such as 1000"));
+        assert!(number("10s").unwrap_err().contains("such as 10 or 0.5"));
+    }
+}

@@ -1,0 +1,183 @@
+//! The arguments of `rabi-bench crash`, and those of the child processes it starts.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::arguments::EngineArgs;
+use crate::arguments::{EngineOption, engine_option};
+use crate::engine::{Durability, Injection};
+
+/// What the help says after the options.
+pub const ABOUT_CRASHES: &str = "\
+Each round a process of its own opens the database and does the writes of the workload, after loading it
+if it is empty; its reads and scans are left out. It is killed (SIGKILL) at a random moment, in the first
+round while it loads. Some openings that follow are killed as well. Then another process opens the database and
+is timed, and every record is held against what the dead process had acknowledged. Memory that was written
+survives such a death, so this says nothing about a loss of power.
+
+Examples:
+  rabi-bench crash -P workloads/workloada -p recordcount=100000 --dir db --rounds 100
+  rabi-bench crash -P workloads/workloada --engines rabi,fjall,lmdb --dir dbs --json crash.json
+
+With --full there is one round and no kill while writing: a process inserts records until the device is full, reads some
+back, waits for room and writes again; then it is killed, and all is checked. Give it a small file system:
+  mount -t tmpfs -o size=256m none small; rabi-bench crash -P workloads/workloada --full --dir small
+
+Exit status: 0 nothing was lost; 1 an engine lost what it had promised to keep, had what nobody wrote, or did
+not open again; 2 the command, a file or a directory is wrong; 130 or 143 ended early by SIGINT or SIGTERM, with a report of
+what there was.";
+
+/// The arguments of `crash`.
+#[derive(Debug, Args)]
+pub struct CrashArgs {
+    /// A property file; of several, later ones win
+    #[arg(short = 'P', value_name = "FILE", help_heading = "Workload")]
+    pub files: Vec<PathBuf>,
+    /// A property; wins over files, and a later one over an earlier
+    #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
+    pub properties: Vec<String>,
+    /// Client threads (property threadcount)
+    #[arg(long, value_name = "N", help_heading = "Workload")]
+    pub threads: Option<u64>,
+    /// The seed of everything random but the time a machine takes
+    #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Workload")]
+    pub seed: u64,
+    /// Kills of each engine; engines take turns
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Crashes")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rounds: u32,
+    /// Seconds within which a writing process is killed
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = positive, help_heading = "Crashes")]
+    pub run_s: f64,
+    /// The share of rounds in which the opening that follows is killed as well
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = share, help_heading = "Crashes")]
+    pub open_kill: f64,
+    /// The engines
+    #[arg(long, alias = "engine", value_name = "LIST", default_value = "rabi", value_delimiter = ',')]
+    #[arg(help_heading = "Engine")]
+    pub engines: Vec<String>,
+    /// What an acknowledged write has survived: process (kill -9) or power (loss of it)
+    #[arg(long, value_enum, default_value = "process", hide_possible_values = true)]
+    #[arg(help_heading = "Engine")]
+    pub durability: Durability,
+    /// An option of one engine; may be repeated
+    #[arg(long = "engine-option", value_name = "ENGINE.NAME=VALUE", value_parser = engine_option)]
+    #[arg(help_heading = "Engine")]
+    pub options: Vec<EngineOption>,
+    /// What each engine may cache
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20, help_heading = "Engine")]
+    pub cache_size_bytes: u64,
+    /// One memtable: the more it may hold, the more log there is to read after a crash
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, help_heading = "Engine")]
+    pub memtable_size_bytes: u64,
+    /// Fill the file system of --dir instead, make room again, and see what each engine makes of it
+    #[arg(long, requires = "dir", help_heading = "Crashes")]
+    pub full: bool,
+    /// Under --full, the share of the free space that is given back once the device is full
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = inner_share)]
+    #[arg(help_heading = "Crashes", requires = "full")]
+    pub room: f64,
+    /// The directory of the database, or of several engines' databases, by name [default: a temporary one]
+    #[arg(long, value_name = "DIR", help_heading = "Engine")]
+    pub dir: Option<PathBuf>,
+    /// Write the result as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub json: Option<PathBuf>,
+    /// Spoilt writes, to try out what looks for them.
+    #[command(flatten)]
+    pub injection: Injection,
+}
+
+/// What a child process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Step {
+    /// Loads if asked to, and writes until it is killed.
+    Write,
+    /// Opens the database and waits to be killed.
+    Open,
+    /// Opens the database, is timed, and checks it.
+    Recover,
+    /// Writes until the device is full, reads, and waits for room.
+    Fill,
+}
+
+/// The arguments of a child process. Its standard input is the file of the ledger.
+#[derive(Debug, Args)]
+pub struct ChildArgs {
+    /// What it does
+    #[arg(long)]
+    pub step: Step,
+    /// Whether the data set is to be loaded first
+    #[arg(long)]
+    pub load: bool,
+    /// A property file
+    #[arg(short = 'P')]
+    pub files: Vec<PathBuf>,
+    /// A property
+    #[arg(short = 'p')]
+    pub properties: Vec<String>,
+    /// Client threads
+    #[arg(long)]
+    pub threads: Option<u64>,
+    /// The directory of the database
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Engine and seed.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+impl CrashArgs {
+    /// The arguments of a child, behind the program's name.
+    pub fn child(&self, engine: &str, dir: &Path, step: Step, load: bool, seed: u64) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["crash-child".into()];
+        let mut flag = |name: &str, value: OsString| words.extend([name.into(), value]);
+        let name = match step {
+            Step::Write => "write",
+            Step::Open => "open",
+            Step::Recover => "recover",
+            Step::Fill => "fill",
+        };
+        flag("--step", name.into());
+        flag("--engine", engine.into());
+        flag("--dir", dir.into());
+        flag("--seed", seed.to_string().into());
+        flag("--durability", self.durability.name().into());
+        flag("--engine-option", format!("cache_size_bytes={}", self.cache_size_bytes).into());
+        flag("--engine-option", format!("memtable_size_bytes={}", self.memtable_size_bytes).into());
+        for option in self.options.iter().filter(|option| option.engine == engine) {
+            flag("--engine-option", option.setting.clone().into());
+        }
+        self.files.iter().for_each(|file| flag("-P", file.into()));
+        self.properties.iter().for_each(|property| flag("-p", property.into()));
+        if let Some(threads) = self.threads {
+            flag("--threads", threads.to_string().into());
+        }
+        words.extend(self.injection.arguments().map(OsString::from));
+        words.extend(load.then(|| "--load".into()));
+        words
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
+        _ => Err("expected seconds above 0, at most 86400".to_owned()),
+    }
+}
+
+fn inner_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.01..=0.9).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0.01 to 0.9".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 to 1".to_owned()),
+    }
+}

@@ -1,0 +1,26 @@
+//! The workload of a crash: what of a workload writes.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::arguments::{layer_basics, workload_name};
+use crate::runner::{Job, PhaseKind};
+use crate::workload::{Mix, Workload};
+
+/// The run of a workload without what only reads. Reads would make writes fewer, and a crash loses none.
+pub fn writes_only(files: &[PathBuf], properties: &[String], threads: Option<u64>, seed: u64) -> Result<Job> {
+    let mut workload = Workload::from_properties(&layer_basics(files, properties, threads)?)?;
+    let name = workload_name(files.last().map(PathBuf::as_path));
+    let mix = workload.mix;
+    let writes = [mix.update, mix.insert, mix.read_modify_write, mix.delete, mix.batch];
+    if writes.iter().sum::<f64>() <= 0.0 {
+        bail!(
+            "the workload {name} writes nothing, so a crash cannot lose anything of it; name one with writes, \
+             such as workloads/workloada, or add -p updateproportion=1"
+        );
+    }
+    workload.mix = Mix { read: 0.0, scan: 0.0, multi_read: 0.0, reverse_scan: 0.0, ..mix };
+    (workload.warmup_s, workload.status) = (0.0, false);
+    Ok(Job::new(PhaseKind::Run, name, workload, seed))
+}

@@ -1,0 +1,148 @@
+//! One run of one engine: a process of this same program that does the main job.
+//!
+//! A process of its own gives each run its own heap, its own peak of memory and its own control
+//! group, and a command that anybody can repeat alone.
+
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context, Result};
+
+use super::arguments::SuiteArgs;
+use crate::control_group::MemoryLimit;
+use crate::engine;
+use crate::interrupt::{self, Interrupt};
+use crate::subprocess;
+
+/// The words of a command after the program's name.
+pub type Words = Vec<String>;
+
+/// What the runs of one engine have in common.
+#[derive(Debug)]
+pub struct Recipe<'a> {
+    /// The arguments of the suite.
+    pub arguments: &'a SuiteArgs,
+    /// The letters of the workloads.
+    pub workloads: &'a [String],
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All operations went well.
+    Well,
+    /// Some failed; the numbers are there.
+    WithFailures,
+    /// A signal to this process ended it; the numbers so far are there, unless it came too early.
+    CutShort(Interrupt),
+    /// It could not be carried out; there are no numbers.
+    Refused,
+    /// The system ended it, as when memory or the device was full; there are no numbers.
+    BySystem(ExitStatus),
+}
+
+impl Recipe<'_> {
+    /// A run that loads `dir` and does all workloads.
+    pub fn whole(&self, engine: &str, dir: &Path, json: &Path) -> Words {
+        self.words(engine, dir, json, &self.workloads.join(","), false)
+    }
+
+    /// A run that only loads.
+    pub fn load(&self, engine: &str, dir: &Path, json: &Path) -> Words {
+        self.words(engine, dir, json, "", false)
+    }
+
+    /// A run on a data set that is there.
+    pub fn on_loaded(&self, engine: &str, dir: &Path, json: &Path) -> Words {
+        self.words(engine, dir, json, &self.workloads.join(","), true)
+    }
+
+    fn words(&self, engine: &str, dir: &Path, json: &Path, workloads: &str, loaded: bool) -> Words {
+        let arguments = self.arguments;
+        let mut words = Words::new();
+        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        flag("--engine", engine.to_owned());
+        flag("--dir", dir.display().to_string());
+        flag("--json", json.display().to_string());
+        flag("--workloads", workloads.to_owned());
+        flag("--durability", arguments.durability.name().to_owned());
+        flag("--threads", arguments.threads.to_string());
+        flag("--seed", arguments.seed.to_string());
+        if engine::is_budgeted(engine) {
+            flag("--engine-option", format!("cache_size_bytes={}", arguments.cache_size_bytes));
+            flag("--memtable-size-bytes", arguments.memtable_size_bytes().to_string());
+        }
+        for option in arguments.options.iter().filter(|option| option.engine == engine) {
+            flag("--engine-option", option.setting.clone());
+        }
+        for (name, value) in [("--records", arguments.records), ("--operations", arguments.operations)] {
+            if let Some(value) = value {
+                flag(name, value.to_string());
+            }
+        }
+        if let Some(seconds) = arguments.duration {
+            flag("--duration", seconds.to_string());
+        }
+        for property in &arguments.properties {
+            flag("-p", property.clone());
+        }
+        let switches = [
+            ("--verify", arguments.verify),
+            ("--settle", arguments.settle && !loaded),
+            ("--smoke", arguments.smoke),
+            ("--loaded", loaded),
+        ];
+        words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.to_owned()));
+        words
+    }
+}
+
+/// Runs a command in a group of its own, if there is a limit. Its output is dropped, what it says
+/// to the user is passed on.
+pub fn run(words: &Words, limit: Option<&MemoryLimit>, name: &str) -> Result<Ended> {
+    let program = std::env::current_exe().context("cannot find the program that runs")?;
+    let mut command = Command::new(program);
+    command.args(words).stdout(std::process::Stdio::null());
+    let group = match limit {
+        Some(limit) => Some(limit.group(name).map_err(anyhow::Error::msg)?),
+        None => None,
+    };
+    if let Some(group) = &group {
+        command.arg("--join-group").arg(group.dir());
+    }
+    let context = || format!("cannot start {}", shown(words));
+    let status = subprocess::run(&mut command, None).with_context(context)?.with_context(context)?;
+    if let Some(interrupt) = interrupt::asked() {
+        return Ok(Ended::CutShort(interrupt));
+    }
+    match status.code() {
+        Some(0) => Ok(Ended::Well),
+        Some(1) => Ok(Ended::WithFailures),
+        Some(2) => Ok(Ended::Refused),
+        _ => Ok(Ended::BySystem(status)),
+    }
+}
+
+/// A command as it would be typed.
+pub fn shown(words: &Words) -> String {
+    let quoted = words.iter().map(|word| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    });
+    format!("rabi-bench {}", quoted.collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted_into_a_shell() {
+        let words = ["--workloads", "", "-p", "a=b c", "it's"].map(str::to_owned).to_vec();
+        assert_eq!(shown(&words), "rabi-bench --workloads '' -p 'a=b c' 'it'\\''s'");
+    }
+}

@@ -1,0 +1,292 @@
+//! `rabi-bench suite`: several engines, the same work, the same memory, side by side.
+//!
+//! `plan` says what is run in which order, `cell` runs one engine in a process of its own, and `pace` says how long it
+//! will be. What becomes of the results is in `crate::suite`.
+
+mod arguments;
+mod cell;
+mod pace;
+mod plan;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::control_group::MemoryLimit;
+use crate::dataset;
+use crate::engine;
+use crate::environment::{Environment, Hierarchy};
+use crate::interrupt::{self, Interrupt};
+use crate::output_file;
+use crate::report::Style;
+use crate::results_directory;
+use crate::size::size;
+use crate::suite::{Done, NOT_LIMITED, Phase, SuiteReport, page, read, readme, summarize};
+use crate::terminal::{notice, output};
+use crate::verdict::Verdict;
+
+pub use arguments::{ABOUT_THE_SUITE, SuiteArgs};
+
+use cell::{Ended, Recipe, Words};
+use pace::Outlook;
+use plan::Cell;
+
+/// Carries out the suite.
+pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
+    let engines = engines(&arguments)?;
+    let workloads = plan::workloads(&arguments.workloads)?;
+    let (limit, memory) = memory_limit(&arguments);
+    notice(&format!("memory: {memory}"));
+    let parent = databases(arguments.dir.as_deref())?;
+    let environment = Environment::gather(parent.path());
+    for doubt in environment.doubts() {
+        notice(&format!("warning: {doubt}"));
+    }
+    let results = results_directory::create(&arguments.results)?;
+    fs::create_dir(results.join("raw")).context("cannot create raw/ in the directory of results")?;
+    let mut suite = Suite {
+        recipe: Recipe { arguments: &arguments, workloads: &workloads },
+        dir: parent.path().to_owned(),
+        results: results.clone(),
+        limit,
+        done: Vec::new(),
+        out: BTreeSet::new(),
+    };
+    suite.run(&engines)?;
+    let done = suite.done;
+    // Half a phase beside whole ones would be no repeat of them. Its numbers are in its file.
+    let (phases, cut): (Vec<_>, Vec<_>) =
+        read_all(&results, &done)?.into_iter().partition(|phase| phase.cut_short.is_none());
+    let cut_short = interrupt::asked().map(Interrupt::name);
+    let workloads = summarize(&engines, &phases);
+    let repeats = arguments.repeat;
+    let report =
+        SuiteReport { environment, engines, repeats, memory, cut_short, done, phases, cut, workloads };
+    write(&results, "README.md", &readme(&report))?;
+    write(&results, "report.html", &page(&report))?;
+    conclude(&report, &results)
+}
+
+fn engines(arguments: &SuiteArgs) -> Result<Vec<String>> {
+    if arguments.engines.is_empty() {
+        return Ok(engine::on_disk());
+    }
+    for (index, name) in arguments.engines.iter().enumerate() {
+        engine::check(name)?;
+        if arguments.engines[..index].contains(name) {
+            bail!("--engines: {name} is named twice; use --repeat to run it more often");
+        }
+    }
+    let foreign = arguments.options.iter().find(|option| !arguments.engines.contains(&option.engine));
+    if let Some(option) = foreign {
+        let (engine, setting) = (&option.engine, &option.setting);
+        bail!("--engine-option {engine}.{setting}: {engine} is not among the engines of this suite");
+    }
+    Ok(arguments.engines.clone())
+}
+
+/// The limit, if one can be set, and what the report says about memory.
+fn memory_limit(arguments: &SuiteArgs) -> (Option<MemoryLimit>, String) {
+    let hierarchy = Hierarchy::of_this_process();
+    let own = hierarchy.as_ref().and_then(Hierarchy::limit_bytes);
+    let otherwise = match own {
+        Some(bytes) => format!("all runs share the limit of {} the suite was started under", size(bytes)),
+        None => "runs may fill the OS cache with all of the machine's memory".to_owned(),
+    };
+    let Some(bytes) = arguments.memory_limit_bytes else {
+        return (None, format!("no limit was asked for; {otherwise}"));
+    };
+    let asked = size(bytes);
+    match MemoryLimit::new(hierarchy, bytes) {
+        Ok(limit) => (Some(limit), format!("{asked} for each run by a control group of its own")),
+        Err(why) => (None, format!("{} to {asked} as asked: {why}; {otherwise}", NOT_LIMITED)),
+    }
+}
+
+/// A directory of this suite's own for the databases, removed with all of them at the end.
+fn databases(parent: Option<&Path>) -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("rabi-bench-suite-");
+    let made = match parent {
+        Some(parent) => fs::create_dir_all(parent).and_then(|()| builder.tempdir_in(parent)),
+        None => builder.tempdir(),
+    };
+    let place =
+        parent.map_or("the directory for temporary files".to_owned(), |dir| dir.display().to_string());
+    made.with_context(|| {
+        format!("cannot make a directory for the databases in {place}; name another with --dir")
+    })
+}
+
+/// A suite while it runs.
+struct Suite<'a> {
+    recipe: Recipe<'a>,
+    dir: PathBuf,
+    results: PathBuf,
+    limit: Option<MemoryLimit>,
+    done: Vec<Done>,
+    /// The engines that could not be run; they are not tried again.
+    out: BTreeSet<String>,
+}
+
+impl Suite<'_> {
+    fn run(&mut self, engines: &[String]) -> Result<()> {
+        let runs = plan::cells(engines, self.recipe.arguments.repeat).len();
+        notice(&self.outlook(runs).sentence());
+        notice(&format!("results go to {}", self.results.display()));
+        if self.recipe.arguments.load_once {
+            for engine in engines {
+                let json = PathBuf::from(format!("raw/{engine}-load.json"));
+                let words = self.recipe.load(engine, &self.loaded(engine), &self.results.join(&json));
+                self.carry_out(engine, words, json, "load")?;
+                if interrupt::asked().is_some() {
+                    return Ok(());
+                }
+            }
+        }
+        let cells = plan::cells(engines, self.recipe.arguments.repeat);
+        let mut outlook = self.outlook(cells.len());
+        let mut took = Vec::new();
+        for (index, cell) in cells.iter().enumerate() {
+            if self.out.contains(&cell.engine) {
+                continue;
+            }
+            notice(&format!("[{}/{}] {}, repeat {}", index + 1, cells.len(), cell.engine, cell.repeat));
+            let start = Instant::now();
+            self.run_cell(cell)?;
+            if interrupt::asked().is_some() {
+                return Ok(());
+            }
+            if self.out.contains(&cell.engine) {
+                // It is not tried again, and the runs it would have had are none.
+                outlook.runs -= cells[index..].iter().filter(|later| later.engine == cell.engine).count();
+                continue;
+            }
+            took.push(start.elapsed());
+            notice(&format!("[{}/{}] {}", index + 1, cells.len(), outlook.after(&took)));
+        }
+        Ok(())
+    }
+
+    fn outlook(&self, runs: usize) -> Outlook {
+        let arguments = self.recipe.arguments;
+        Outlook {
+            runs,
+            workloads: self.recipe.workloads.len(),
+            workload_s_max: arguments.duration.unwrap_or(if arguments.smoke { 5.0 } else { 10.0 }),
+            loads_each: !arguments.load_once,
+        }
+    }
+
+    fn run_cell(&mut self, cell: &Cell) -> Result<()> {
+        let name = format!("{}-{}", cell.engine, cell.repeat);
+        let dir = self.dir.join(&name);
+        let json = PathBuf::from(format!("raw/{name}.json"));
+        let file = self.results.join(&json);
+        let words = if self.recipe.arguments.load_once {
+            match dataset::clone(&self.loaded(&cell.engine), &dir) {
+                Err(_) if interrupt::asked().is_some() => return Ok(()),
+                cloned => notice(&cloned?.sentence()),
+            }
+            self.recipe.on_loaded(&cell.engine, &dir, &file)
+        } else {
+            self.recipe.whole(&cell.engine, &dir, &file)
+        };
+        self.carry_out(&cell.engine, words, json, &name)?;
+        // The next run needs the room, and must not find this one's pages in memory.
+        match fs::remove_dir_all(&dir) {
+            // A run that was refused, or ended early, has made none.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            done => done.with_context(|| format!("cannot remove {}", dir.display())),
+        }
+    }
+
+    fn carry_out(&mut self, engine: &str, words: Words, json: PathBuf, name: &str) -> Result<()> {
+        let ended = cell::run(&words, self.limit.as_ref(), name)?;
+        let trouble = match ended {
+            Ended::Well => None,
+            Ended::CutShort(interrupt) => {
+                Some(format!("{engine}: cut short by {} in {}", interrupt.name(), json.display()))
+            }
+            Ended::WithFailures => Some(format!("{engine}: operations failed in {}", json.display())),
+            Ended::Refused => {
+                Some(format!("{engine} could not be run, and is left out: see its own message"))
+            }
+            Ended::BySystem(status) => Some(format!(
+                "{engine} was ended by the system ({status}), and is left out: was memory or the device too \
+                 small for it?"
+            )),
+        };
+        let has_numbers = match ended {
+            Ended::Well | Ended::WithFailures => true,
+            Ended::CutShort(_) => self.results.join(&json).exists(),
+            Ended::Refused | Ended::BySystem(_) => false,
+        };
+        if !has_numbers {
+            self.out.insert(engine.to_owned());
+        }
+        let file = has_numbers.then_some(json);
+        self.done.push(Done { command: cell::shown(&words), file, trouble });
+        Ok(())
+    }
+
+    /// Where an engine's data set lies that was loaded once.
+    fn loaded(&self, engine: &str) -> PathBuf {
+        self.dir.join(format!("{engine}-loaded"))
+    }
+}
+
+fn read_all(results: &Path, done: &[Done]) -> Result<Vec<Phase>> {
+    let mut phases = Vec::new();
+    for file in done.iter().filter_map(|run| run.file.as_ref()) {
+        phases.extend(read(&results.join(file))?.phases);
+    }
+    Ok(phases)
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
+    output_file::write(&dir.join(name), text.as_bytes())
+}
+
+fn conclude(report: &SuiteReport, results: &Path) -> Result<Verdict> {
+    let mut out = String::new();
+    if let Some(sentence) = report.cut_short() {
+        out += &format!("\n{}\n", sentence.replacen("cut short", "CUT SHORT", 1));
+    }
+    for workload in &report.workloads {
+        for class in &workload.classes {
+            let grid = report.class(class).text(Style::Plain);
+            out += &format!("\n{}, durability kept: {}\n{grid}", workload.title, class.kept.name());
+        }
+    }
+    for (kept, grid) in report.summary() {
+        let grid = grid.text(Style::Plain);
+        out += &format!(
+            "\nSummary: operations a second and share of the fastest, durability kept: {}\n{grid}",
+            kept.name()
+        );
+    }
+    if let Some((summary, workloads)) = report.behind() {
+        out += &format!("\n{summary}\n");
+        for behind in workloads {
+            out += &format!("  {}\n", behind.headline());
+        }
+    }
+    out += &format!("\n{}\n", report.durability().text(Style::Plain));
+    out += &format!("{}\n", report.harness().text(Style::Plain));
+    out += &format!("* best of its class by more than noise; results in {}\n", results.display());
+    output(&out)?;
+    let failed = |phase: &&Phase| phase.errors_total > 0;
+    for phase in report.phases.iter().chain(&report.cut).filter(failed) {
+        notice(&format!("FAILED: {} {}: {} operations", phase.engine, phase.title(), phase.errors_total));
+    }
+    let troubles: Vec<&String> = report.done.iter().filter_map(|run| run.trouble.as_ref()).collect();
+    for trouble in &troubles {
+        notice(&format!("FAILED: {trouble}"));
+    }
+    Ok(if troubles.is_empty() { Verdict::Good } else { Verdict::Bad })
+}
