@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::arguments::PhaseArgs;
 use crate::commands::ci::{CiArgs, StepsArgs, limits_help};
-use crate::commands::compare::{CalibrateArgs, CompareArgs, PairsArgs};
+use crate::commands::compare::{ABOUT_COMPARISONS, CompareArgs};
 use crate::commands::crash::{ABOUT_CRASHES, ChildArgs, CrashArgs};
 use crate::commands::main_job::MainJobArgs;
 use crate::commands::search::SearchArgs;
@@ -37,10 +37,6 @@ Example:
 
 Exit status: 0 found; 2 the command, a file or the engine's directory is wrong; 3 the client was the
 limit, or no rate held; 130 or 143 ended early by SIGINT or SIGTERM.";
-
-const COMPARE_STATUS: &str = "\
-Exit status: 0 no regression beyond the minimum effect; 1 a regression; 2 the command or a file is
-wrong, or the conditions are unlike; 3 inconclusive: these results cannot tell.";
 
 const CI_STATUS: &str = "\
 Exit status: 0 no regression; 1 a regression; 2 the command, the engine or the baseline is wrong, or
@@ -75,15 +71,9 @@ pub enum Command {
     /// Find the highest rate at which a latency objective is met, on a loaded data set
     #[command(after_help = SEARCH_STATUS, allow_negative_numbers = true)]
     Search(Box<SearchArgs>),
-    /// Judge the results of one build against those of another
-    #[command(after_help = COMPARE_STATUS, allow_negative_numbers = true)]
-    Compare(CompareArgs),
-    /// Run two builds in turn, for compare
-    #[command(allow_negative_numbers = true)]
-    Pairs(PairsArgs),
-    /// Run this build against itself, to learn this machine's noise
-    #[command(allow_negative_numbers = true)]
-    Calibrate(CalibrateArgs),
+    /// Judge one build against another by their results, or run both in turn first
+    #[command(after_help = ABOUT_COMPARISONS, allow_negative_numbers = true)]
+    Compare(Box<CompareArgs>),
     /// Hold the counters of a short fixed run against a baseline
     #[command(after_help = ci_help(), allow_negative_numbers = true)]
     Ci(CiArgs),

@@ -89,9 +89,8 @@ fn heed_others(command: Option<&Command>) -> io::Result<()> {
     subprocess::die_with_parent()?;
     match command {
         // These have nothing to report before their end, or a parent that kills them.
-        Some(Command::Properties | Command::Compare(_) | Command::CiSteps(_) | Command::CrashChild(_)) => {
-            Ok(())
-        }
+        Some(Command::Properties | Command::CiSteps(_) | Command::CrashChild(_)) => Ok(()),
+        Some(Command::Compare(arguments)) if !arguments.runs() => Ok(()),
         _ => interrupt::listen(),
     }
 }
@@ -104,9 +103,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Verdict> {
             output(&properties::table()).map(|()| Verdict::Good).map_err(anyhow::Error::from)
         }
         Some(Command::Search(arguments)) => search::execute(*arguments),
-        Some(Command::Compare(arguments)) => commands::compare::execute(arguments),
-        Some(Command::Pairs(arguments)) => commands::compare::pairs(arguments),
-        Some(Command::Calibrate(arguments)) => commands::compare::calibrate(arguments),
+        Some(Command::Compare(arguments)) => commands::compare::execute(*arguments),
         Some(Command::Ci(arguments)) => ci::execute(arguments),
         Some(Command::CiSteps(arguments)) => ci::steps(arguments),
         Some(Command::Suite(arguments)) => commands::suite::execute(arguments),

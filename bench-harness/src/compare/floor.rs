@@ -82,10 +82,16 @@ impl Calibration {
     pub fn read(path: &Path) -> Result<Calibration> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let read: Calibration = serde_json::from_str(&text).with_context(|| {
-            format!("{}: this is not a calibration; make one with rabi-bench calibrate", path.display())
+            format!(
+                "{}: this is not a calibration; make one with rabi-bench compare --calibrate",
+                path.display()
+            )
         })?;
         if read.kind != KIND {
-            bail!("{}: this is not a calibration; make one with rabi-bench calibrate", path.display());
+            bail!(
+                "{}: this is not a calibration; make one with rabi-bench compare --calibrate",
+                path.display()
+            );
         }
         Ok(read)
     }
@@ -176,6 +182,6 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "{}").unwrap();
         let error = format!("{:#}", Calibration::read(file.path()).unwrap_err());
-        assert!(error.contains("this is not a calibration; make one with rabi-bench calibrate"));
+        assert!(error.contains("this is not a calibration; make one with rabi-bench compare --calibrate"));
     }
 }

@@ -166,9 +166,9 @@ fn searches_crashes_pairs_calibrations_and_gates_end_and_leave_nothing_behind() 
             true,
         ),
         (format!("crash -P {file} -p recordcount=1000 --rounds 1000 --json x.json"), "[2/1000]", true),
-        (format!("pairs --base {program} --pairs 3 --results pairs {smoke}"), "pair 1 of 3", false),
-        (format!("pairs --base {program} --pairs 3 --results pairs --load-once {smoke}"), "pair 1", false),
-        (format!("calibrate --pairs 5 {smoke}"), "pair 1 of 5", false),
+        (format!("compare {program} --pairs 3 --results pairs {smoke}"), "pair 1 of 3", false),
+        (format!("compare {program} --pairs 3 --results pairs --load-once {smoke}"), "pair 1", false),
+        (format!("compare --calibrate --pairs 5 {smoke}"), "pair 1 of 5", false),
         ("ci --update-baseline --baseline base.json --operations 1000000".to_owned(), "", false),
     ] {
         let bench = loaded("rabi");

@@ -65,8 +65,9 @@ fn pairs_that_did_not_run_are_no_regression_and_no_success() {
         let (base, head) = (program(&bench, "base", "exit 0"), program(&bench, "head", head));
         script(&bench, "perf", &["pairs", &base, &head], &[]).expect(0, "").out
     };
-    assert_eq!(status("[ $1 = compare ]"), "2\n");
-    assert_eq!(status("[ $1 = pairs ]"), "1\n");
+    assert_eq!(status("exit 2"), "2\n");
+    assert_eq!(status("[ $1 = compare ]"), "0\n");
+    assert_eq!(status("[ $1 != compare ]"), "1\n");
     assert_eq!(status("exit 0"), "0\n");
 }
 

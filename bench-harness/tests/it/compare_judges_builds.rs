@@ -93,7 +93,7 @@ fn metrics_can_be_chosen_and_a_wrong_choice_is_answered() {
 #[test]
 fn a_calibration_raises_the_minimum_effect_to_the_noise_of_the_machine() {
     let bench = both(10, 1.0, "6.1");
-    let said = bench.run("calibrate --from . --out noise.json").expect(0, "");
+    let said = bench.run("compare --calibrate . --out noise.json").expect(0, "");
     assert!(said.out.contains("called a regression in 0 of 5 metrics"), "{}", said.out);
     let mut noise = bench.json("noise.json");
     let floor = noise["floors"][0]["floor"].as_f64().unwrap();
@@ -112,18 +112,20 @@ fn two_builds_are_run_in_turn_and_compared_as_pairs() {
     let bench = Bench::new();
     let program = env!("CARGO_BIN_EXE_rabi-bench");
     let job = "--engine memory --records 300 --operations 3000 --workloads c --threads 1";
-    let pairs = format!("pairs --base {program} --pairs 5 --results r -- {job}");
-    bench.run(&pairs).expect(0, "rabi-bench compare r/base r/new");
+    let pairs = format!("compare {program} --pairs 5 --results r --metrics throughput -- {job}");
+    let said = bench.run(&pairs);
+    assert!([0, 1, 3].contains(&said.code), "{}", said.err);
+    assert!(said.out.contains("5 and 5 repeats, paired"), "{}", said.out);
+    assert!(said.err.contains("rabi-bench compare r/base r/new"), "{}", said.err);
     let (base, new) = (bench.json("r/base/02.json"), bench.json("r/new/02.json"));
     assert_eq!((&base["pairing"]["pair"], &new["pairing"]["pair"]), (&json!(1), &json!(1)));
     // B before A in the second pair.
     assert_eq!(base["pairing"]["order"], json!([1, 0]));
-    let said = bench.run("compare r/base r/new --metrics throughput --json c.json");
-    assert!([0, 1, 3].contains(&said.code), "{}", said.err);
-    assert!(said.out.contains("5 and 5 repeats, paired"), "{}", said.out);
+    let again = bench.run("compare r/base r/new --metrics throughput --json c.json");
+    assert_eq!((again.code, again.out), (said.code, said.out), "{}", again.err);
     bench.run(&pairs).expect(2, "is not empty; results of other runs would be mixed in");
     bench
-        .run(&format!("pairs --base {program} --results s -- --dir db"))
+        .run(&format!("compare {program} --pairs 10 --results s -- --dir db"))
         .expect(2, "--dir cannot be given to the single runs");
 }
 
@@ -132,9 +134,10 @@ fn pairs_loaded_once_run_on_clones_and_say_how_they_were_made() {
     let bench = Bench::new();
     let program = env!("CARGO_BIN_EXE_rabi-bench");
     let pairs =
-        |job: &str| bench.run(&format!("pairs --base {program} --pairs 2 --results r --load-once -- {job}"));
+        |job: &str| bench.run(&format!("compare {program} --pairs 2 --results r --load-once -- {job}"));
     let said = pairs("--smoke --records 5000 --operations 500 --workloads c,a --verify")
-        .expect(0, "cloned the data set: ");
+        .expect(3, "cloned the data set: ");
+    assert!(said.out.contains("2 repeats; at least 5 a side are needed"), "{}", said.out);
     assert_eq!(said.err.matches("load: ").count(), 2, "{}", said.err);
     for name in ["base/01", "base/02", "new/01", "new/02"] {
         let result = bench.json(&format!("r/{name}.json"));

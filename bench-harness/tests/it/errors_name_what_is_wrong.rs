@@ -231,21 +231,29 @@ const WRONG: &[(&str, &str)] = &[
         "cannot read nowhere; give a file written by --json, or a directory of them: No such file",
     ),
     (
-        "pairs --base nowhere --results new",
-        "there is no program nowhere; --base takes the path of a rabi-bench: No",
+        "compare nowhere --pairs 10 --results new",
+        "there is no program nowhere; with --pairs, BASE takes the path of a rabi-bench: No",
     ),
-    ("pairs --base db --results new", "db is no program; --base takes the path of a rabi-bench"),
     (
-        "pairs --base file --results file",
+        "compare db --pairs 10 --results new",
+        "db is no program; with --pairs, BASE takes the path of a rabi-bench",
+    ),
+    ("compare file --pairs 10", "--pairs needs --results DIR"),
+    (
+        "compare --calibrate db --pairs 10",
+        "--calibrate takes either runs that were recorded, by BASE, or the arguments of new ones",
+    ),
+    (
+        "compare file --pairs 10 --results file",
         "cannot use the directory file/base; name a place that can be written",
     ),
-    ("pairs --base /bin/true --results r", "and left no results: it said nothing; is it a rabi-bench?"),
+    ("compare /bin/true --pairs 10 --results r", "and left no results: it said nothing; is it a rabi-bench?"),
     (
-        "pairs --base file --results new -- --json x",
+        "compare file --pairs 10 --results new -- --json x",
         "--json cannot be given to the single runs; --results, before",
     ),
     (
-        "calibrate --out no/x -- --smoke",
+        "compare --calibrate --out no/x -- --smoke",
         "cannot create no/x; --out takes a file in a directory that is there",
     ),
     (

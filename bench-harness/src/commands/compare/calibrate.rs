@@ -1,64 +1,31 @@
-//! `rabi-bench calibrate`: this build against itself, to learn how far apart two sets of runs
+//! `rabi-bench compare --calibrate`: this build against itself, to learn how far apart two sets of runs
 //! lie on this machine when nothing has changed.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 
-use super::one_run::{NO_TEMPORARY, Side};
-use super::record::{Plan, record, this_program};
-use crate::arguments::count;
+use super::arguments::CompareArgs;
+use super::one_run::NO_TEMPORARY;
+use super::record::{builds, record, this_program};
 use crate::compare::{Calibration, Call, REPEATS_MIN, Strictness, judge_all, match_runs, percent, read};
 use crate::output_file::OutputFile;
 use crate::stats::Resampling;
 use crate::terminal::output;
 use crate::verdict::Verdict;
 
-/// The arguments of `calibrate`.
-#[derive(Debug, Args)]
-pub struct CalibrateArgs {
-    /// Where the calibration is written, for compare --noise
-    #[arg(long, value_name = "FILE", default_value = "calibration.json")]
-    out: PathBuf,
-    /// Pairs of runs
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    #[arg(value_parser = count::<u64>)]
-    pairs: u64,
-    /// Keeps the results of all runs here [default: they are thrown away]
-    #[arg(long, value_name = "DIR")]
-    results: Option<PathBuf>,
-    /// Takes runs recorded earlier (base/ and new/ of one and the same build) in place of new ones
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["results", "pairs"])]
-    from: Option<PathBuf>,
-    /// Load once per side and run on clones, as pairs does
-    #[arg(long, conflicts_with = "from")]
-    load_once: bool,
-    /// Arguments of the main job for every run
-    #[arg(last = true, value_name = "ARGUMENTS")]
-    arguments: Vec<OsString>,
-}
+/// Pairs, unless --pairs says how many.
+const PAIRS: u64 = 10;
 
-/// Carries out `calibrate`.
-pub fn execute(arguments: CalibrateArgs) -> Result<Verdict> {
+/// Carries out `compare --calibrate`.
+pub fn execute(arguments: &CompareArgs) -> Result<Verdict> {
     let temporary = tempfile::tempdir().context(NO_TEMPORARY)?;
-    let results = match &arguments.from {
-        Some(from) => from.clone(),
-        None => {
-            if arguments.pairs < REPEATS_MIN as u64 {
-                bail!("--pairs is {}; a noise floor needs at least {REPEATS_MIN}", arguments.pairs);
-            }
-            OutputFile::check("--out", &arguments.out)?;
-            let results = arguments.results.clone().unwrap_or_else(|| temporary.path().to_owned());
-            let side = |name| this_program().map(|program| Side { name, program });
-            let (pairs, load_once) = (arguments.pairs, arguments.load_once);
-            let plan = Plan { pairs, arguments: &arguments.arguments, load_once };
-            record(&[side("base")?, side("new")?], &plan, &results)?;
-            results
-        }
+    let results = arguments.base.as_deref().or(arguments.results.as_deref()).unwrap_or(temporary.path());
+    let (base, new) = match &arguments.base {
+        Some(recorded) => (recorded.join("base"), recorded.join("new")),
+        None => measure(arguments, results)?,
     };
-    let (base, new) = (read(&results.join("base"))?, read(&results.join("new"))?);
+    let (base, new) = (read(&base)?, read(&new)?);
     let (matched, _) = match_runs(&base, &new);
     if matched.iter().any(|group| group.base.len().min(group.new.len()) < REPEATS_MIN) {
         bail!("{}: a noise floor needs at least {REPEATS_MIN} runs a side", results.display());
@@ -83,4 +50,13 @@ pub fn execute(arguments: CalibrateArgs) -> Result<Verdict> {
     );
     output(&out)?;
     Ok(Verdict::Good)
+}
+
+fn measure(arguments: &CompareArgs, results: &Path) -> Result<(PathBuf, PathBuf)> {
+    let pairs = arguments.pairs.unwrap_or(PAIRS);
+    if pairs < REPEATS_MIN as u64 {
+        bail!("--pairs is {pairs}; a noise floor needs at least {REPEATS_MIN}");
+    }
+    OutputFile::check("--out", &arguments.out)?;
+    record(&builds(&this_program()?, None)?, pairs, arguments, results)
 }

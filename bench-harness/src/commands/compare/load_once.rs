@@ -1,4 +1,4 @@
-//! The data set of one side of `pairs --load-once`: loaded once, settled, and kept until the last
+//! The data set of one side under `--load-once`: loaded once, settled, and kept until the last
 //! run; each run gets a clone of its own.
 
 use std::ffi::{OsStr, OsString};
@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::one_run::{Side, run_once};
+use super::one_run::{Build, run_once};
 use crate::dataset::{self, Cloned};
 
 /// A loaded data set and the place of its clones.
@@ -19,7 +19,7 @@ pub struct LoadedOnce {
 
 impl LoadedOnce {
     /// Loads with the program of a side.
-    pub fn load(side: &Side, arguments: &[OsString]) -> Result<Self> {
+    pub fn load(side: &Build, arguments: &[OsString]) -> Result<Self> {
         let place = tempfile::tempdir().context("cannot create a temporary directory")?;
         let loaded = place.path().join("loaded");
         let mut words = of_load(arguments);

@@ -1,7 +1,9 @@
-//! `rabi-bench compare`, `pairs` and `calibrate`: is one build slower than another?
+//! `rabi-bench compare`: is one build slower than another?
 //!
-//! `record` runs two builds in turn, `load_once` spares them the loads, and `calibrate` runs one build against itself.
+//! Results that are there are judged by the library `crate::compare`. With `--pairs`, `record` runs two builds in turn
+//! first; `one_run` is one of those runs, and `load_once` spares them the loads. `calibrate` runs one build against itself.
 
+mod arguments;
 mod calibrate;
 mod load_once;
 mod one_run;
@@ -9,63 +11,26 @@ mod record;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use clap::Args;
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use crate::arguments::{count, number};
 use crate::compare::{Calibration, Comparison, Criteria, Run, Side, text, unlike};
 use crate::output_file::OutputFile;
 use crate::terminal::{notice, output};
 use crate::verdict::Verdict;
 
-pub use calibrate::{CalibrateArgs, execute as calibrate};
-pub use record::{PairsArgs, execute as pairs};
-
-/// The arguments of `compare`.
-#[derive(Debug, Args)]
-pub struct CompareArgs {
-    /// Results of the base: a JSON file, or a directory of repeats
-    #[arg(value_name = "BASE")]
-    base: PathBuf,
-    /// Results to judge against it
-    #[arg(value_name = "NEW")]
-    new: PathBuf,
-    /// Only metrics whose name contains one of these, such as throughput,p99_us
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    metrics: Vec<String>,
-    /// Only these workloads, by name, such as workloadc; the load of a data set is named load
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    workloads: Vec<String>,
-    /// The smallest relative change that matters, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 2.0)]
-    #[arg(value_parser = number)]
-    min_effect: f64,
-    /// A calibration of this machine; where its noise floor is higher it is the minimum effect
-    #[arg(long, value_name = "FILE")]
-    noise: Option<PathBuf>,
-    /// The chance of one false regression among all metrics
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
-    #[arg(value_parser = number)]
-    alpha: f64,
-    /// The seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    #[arg(value_parser = count::<u64>)]
-    seed: u64,
-    /// Compare also what was measured under unlike conditions, or with failed operations
-    #[arg(long)]
-    force: bool,
-    /// Write the comparison as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-}
+pub use arguments::{ABOUT_COMPARISONS, CompareArgs};
 
 /// Carries out `compare`.
 pub fn execute(arguments: CompareArgs) -> Result<Verdict> {
-    check(&arguments)?;
+    arguments.check()?;
+    if arguments.calibrate {
+        return calibrate::execute(&arguments);
+    }
     let json = arguments.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
-    let (base, new) = (Side::read(arguments.base)?, Side::read(arguments.new)?);
     let noise = arguments.noise.as_deref().map(Calibration::read).transpose()?;
+    let (base, new) = sides(&arguments)?;
+    let (base, new) = (Side::read(base)?, Side::read(new)?);
     let unlike = unlike(&base.runs, &new.runs, noise.as_ref());
     refuse_unlike(&unlike, &base.runs, &new.runs, arguments.force)?;
     let criteria = Criteria {
@@ -84,14 +49,16 @@ pub fn execute(arguments: CompareArgs) -> Result<Verdict> {
     Ok(comparison.verdict())
 }
 
-fn check(arguments: &CompareArgs) -> Result<()> {
-    if !(arguments.alpha > 0.0 && arguments.alpha < 1.0) {
-        bail!("--alpha is {}; allowed: between 0 and 1, such as 0.05", arguments.alpha);
-    }
-    if !(arguments.min_effect >= 0.0 && arguments.min_effect.is_finite()) {
-        bail!("--min-effect is {}; allowed: a percentage of at least 0, such as 2", arguments.min_effect);
-    }
-    Ok(())
+/// Where the results of both sides are, once they are measured.
+fn sides(arguments: &CompareArgs) -> Result<(PathBuf, PathBuf)> {
+    let base = arguments.base.as_deref().context("BASE is missing")?;
+    let Some((pairs, results)) = arguments.pairs.zip(arguments.results.as_deref()) else {
+        return Ok((base.to_owned(), arguments.new.clone().context("NEW is missing")?));
+    };
+    let builds = record::builds(base, arguments.new.as_deref())?;
+    let (base, new) = record::record(&builds, pairs, arguments, results)?;
+    notice(&format!("judge them again with: rabi-bench compare {} {}", base.display(), new.display()));
+    Ok((base, new))
 }
 
 fn refuse_unlike(unlike: &[String], base: &[Run], new: &[Run], force: bool) -> Result<()> {

@@ -16,7 +16,7 @@ pub const NO_TEMPORARY: &str =
     "cannot create a temporary directory; name a place that can be written by TMPDIR";
 
 /// One side of all pairs.
-pub struct Side {
+pub struct Build {
     /// Its name, which is also its directory.
     pub name: &'static str,
     /// The program to run.

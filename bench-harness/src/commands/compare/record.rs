@@ -1,5 +1,4 @@
-//! `rabi-bench pairs`: runs two builds in turn and keeps every result with the number of its
-//! pair, ready for `compare`.
+//! Runs two builds in turn and keeps every result with the number of its pair.
 //!
 //! Each run is a main job of its own: a fresh data set in a temporary directory (the system's,
 //! see `TMPDIR`), then the workloads. With `--load-once` the data set is a clone of one that the
@@ -11,69 +10,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use serde_json::json;
 
+use super::arguments::CompareArgs;
 use super::json_of;
 use super::load_once::LoadedOnce;
-use super::one_run::{Side, run_once};
-use crate::arguments::count;
+use super::one_run::{Build, run_once};
 use crate::terminal::notice;
-use crate::verdict::Verdict;
 use crate::{interrupt, output_file};
 
-/// The arguments of `pairs`.
-#[derive(Debug, Args)]
-pub struct PairsArgs {
-    /// A rabi-bench built from the base
-    #[arg(long, value_name = "PROGRAM")]
-    base: PathBuf,
-    /// A rabi-bench built from what is to be judged [default: this program]
-    #[arg(long, value_name = "PROGRAM")]
-    new: Option<PathBuf>,
-    /// How often each side runs
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    #[arg(value_parser = count::<u64>)]
-    pairs: u64,
-    /// Where results go: base/01.json, new/01.json and so on
-    #[arg(long, value_name = "DIR")]
-    results: PathBuf,
-    /// Load once per side and run on clones, nothing of them cached; otherwise each run loads
-    #[arg(long)]
-    load_once: bool,
-    /// Arguments of the main job for every run
-    #[arg(last = true, value_name = "ARGUMENTS")]
-    arguments: Vec<OsString>,
-}
-
-/// What both sides do.
-pub struct Plan<'a> {
-    /// How often.
-    pub pairs: u64,
-    /// The arguments of every main job.
-    pub arguments: &'a [OsString],
-    /// Whether each side loads once only.
-    pub load_once: bool,
-}
-
-/// Carries out `pairs`.
-pub fn execute(arguments: PairsArgs) -> Result<Verdict> {
-    let new = arguments.new.as_deref().map_or_else(this_program, |named| program("--new", named))?;
-    let sides = [
-        Side { name: "base", program: program("--base", &arguments.base)? },
-        Side { name: "new", program: new },
-    ];
-    let plan =
-        Plan { pairs: arguments.pairs, arguments: &arguments.arguments, load_once: arguments.load_once };
-    record(&sides, &plan, &arguments.results)?;
-    let dir = arguments.results.display();
-    notice(&format!("judge them with: rabi-bench compare {dir}/base {dir}/new"));
-    Ok(Verdict::Good)
+/// The programs that are run in turn.
+pub fn builds(base: &Path, new: Option<&Path>) -> Result<[Build; 2]> {
+    let new = new.map_or_else(this_program, |named| program("NEW", named))?;
+    Ok([Build { name: "base", program: program("BASE", base)? }, Build { name: "new", program: new }])
 }
 
 /// The program that an argument names, by a path that is not looked up elsewhere.
 fn program(argument: &str, named: &Path) -> Result<PathBuf> {
-    let advice = format!("{argument} takes the path of a rabi-bench");
+    let advice = format!("with --pairs, {argument} takes the path of a rabi-bench");
     let found = fs::canonicalize(named)
         .with_context(|| format!("there is no program {}; {advice}", named.display()))?;
     if !found.is_file() {
@@ -87,9 +41,14 @@ pub fn this_program() -> Result<PathBuf> {
     std::env::current_exe().context("cannot find the path of this program")
 }
 
-/// Runs both sides in turn.
-pub fn record(sides: &[Side; 2], plan: &Plan<'_>, results: &Path) -> Result<()> {
-    check(plan)?;
+/// Runs both builds in turn, and returns where the results of each are.
+pub fn record(
+    sides: &[Build; 2],
+    pairs: u64,
+    arguments: &CompareArgs,
+    results: &Path,
+) -> Result<(PathBuf, PathBuf)> {
+    check(pairs, &arguments.arguments)?;
     for side in sides {
         let dir = results.join(side.name);
         let context = || {
@@ -107,11 +66,10 @@ pub fn record(sides: &[Side; 2], plan: &Plan<'_>, results: &Path) -> Result<()> 
         }
     }
     let mut loaded = Vec::new();
-    for side in sides.iter().filter(|_| plan.load_once) {
+    for side in sides.iter().filter(|_| arguments.load_once) {
         notice(&format!("load: {}", side.name));
-        loaded.push(LoadedOnce::load(side, plan.arguments)?);
+        loaded.push(LoadedOnce::load(side, &arguments.arguments)?);
     }
-    let pairs = plan.pairs;
     for pair in 0..pairs {
         end_if_asked(pair)?;
         let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
@@ -120,10 +78,10 @@ pub fn record(sides: &[Side; 2], plan: &Plan<'_>, results: &Path) -> Result<()> 
             notice(&format!("pair {} of {pairs}: {}", pair + 1, side.name));
             let mut pairing = json!({"pair": pair, "side": side.name, "order": order});
             let mut document = match loaded.get(index) {
-                None => run_once(&side.program, plan.arguments)?,
+                None => run_once(&side.program, &arguments.arguments)?,
                 Some(loaded) => {
                     let run = |words: &[OsString]| run_once(&side.program, words);
-                    let (document, cloned) = loaded.on_clone(plan.arguments, run)?;
+                    let (document, cloned) = loaded.on_clone(&arguments.arguments, run)?;
                     notice(&cloned.sentence());
                     pairing["cloned"] = json!(cloned);
                     document
@@ -134,7 +92,7 @@ pub fn record(sides: &[Side; 2], plan: &Plan<'_>, results: &Path) -> Result<()> 
             output_file::write(&file, &json_of(&document)?)?;
         }
     }
-    Ok(())
+    Ok((results.join("base"), results.join("new")))
 }
 
 /// What was recorded so far stands.
@@ -145,9 +103,9 @@ fn end_if_asked(pairs: u64) -> Result<()> {
     }
 }
 
-fn check(plan: &Plan<'_>) -> Result<()> {
-    let given = |name: &str| plan.arguments.iter().any(|word| word.to_string_lossy().starts_with(name));
-    if plan.pairs == 0 {
+fn check(pairs: u64, arguments: &[OsString]) -> Result<()> {
+    let given = |name: &str| arguments.iter().any(|word| word.to_string_lossy().starts_with(name));
+    if pairs == 0 {
         bail!("--pairs is 0; allowed: at least 1, and a verdict needs at least 5");
     }
     for taken in ["--results", "--dir"] {
