@@ -48,6 +48,20 @@ impl Budget {
     }
 }
 
+/// One of the values an option may have, by its word.
+pub fn choice<T: Copy>(
+    engine: &'static str,
+    name: &str,
+    value: &str,
+    choices: &[(&str, T)],
+) -> EngineResult<T> {
+    let chosen = choices.iter().find(|(word, _)| *word == value).map(|(_, chosen)| *chosen);
+    chosen.ok_or_else(|| {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        refused(engine, name, value, format!("allowed: {}", words.join(", ")))
+    })
+}
+
 /// A size as a plain number of bytes, at least one mebibyte as some engines panic below it.
 pub fn bytes(engine: &'static str, name: &str, value: &str) -> EngineResult<u64> {
     match value.parse::<u64>() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
 
-use super::budget::{Budget, refused};
+use super::budget::{Budget, choice, refused};
 use super::{
     Direction, Durability, Engine, EngineResult, EngineStats, Keeps, READS_IN_TURN, Scan, ScanVisitor,
     Session, Settings, failed, visit_entries, visit_found,
@@ -62,12 +62,11 @@ fn set_option(options: Options, name: &str, value: &str) -> EngineResult<Option<
         "max_flushed_files" => options.max_flushed_files(count()?),
         "partition_size_bytes" => options.partition_size_bytes(bytes()?),
         "cores" => options.cores(count()?),
-        "io_backend" => options.io_backend(match value {
-            "auto" => IoBackend::Auto,
-            "uring" => IoBackend::Uring,
-            "blocking" => IoBackend::Blocking,
-            _ => return Err(refused(NAME, name, value, "allowed: auto, uring, blocking".to_owned())),
-        }),
+        "io_backend" => {
+            let choices =
+                [("auto", IoBackend::Auto), ("uring", IoBackend::Uring), ("blocking", IoBackend::Blocking)];
+            options.io_backend(choice(NAME, name, value, &choices)?)
+        }
         _ => return Ok(None),
     }))
 }

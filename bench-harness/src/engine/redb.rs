@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ::redb::{AccessGuard, Database, ReadableDatabase, TableDefinition};
 
-use super::budget::{Budget, refused};
+use super::budget::{Budget, choice};
 use super::{
     Direction, Durability, Engine, EngineError, EngineResult, EngineStats, Keeps, Kept, ReadVisitor, Scan,
     ScanVisitor, Session, Settings, failed,
@@ -40,15 +40,11 @@ struct Redb {
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let mut commit = ::redb::Durability::Immediate;
     let budget = Budget::from_settings(NAME, settings, "commit", |name, value| {
-        match (name, value) {
-            ("commit", "immediate") => commit = ::redb::Durability::Immediate,
-            ("commit", "none") => commit = ::redb::Durability::None,
-            ("commit", _) => {
-                return Err(refused(NAME, name, value, "allowed: immediate, none".to_owned()));
-            }
-            _ => return Ok(false),
+        if name == "commit" {
+            let choices = [("immediate", ::redb::Durability::Immediate), ("none", ::redb::Durability::None)];
+            commit = choice(NAME, name, value, &choices)?;
         }
-        Ok(true)
+        Ok(name == "commit")
     })?;
     if matches!(commit, ::redb::Durability::None) && settings.durability == Durability::Power {
         let why = "option commit=none keeps a write in memory; leave it out";

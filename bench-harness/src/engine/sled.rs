@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ::sled::{Batch, Config, Db, Mode};
 
-use super::budget::{Budget, refused};
+use super::budget::{Budget, choice};
 use super::{
     Direction, Durability, Engine, EngineError, EngineResult, Keeps, Kept, READS_IN_TURN, Scan, ScanVisitor,
     Session, Settings, failed, visit_entries, visit_found,
@@ -40,15 +40,10 @@ struct Sled {
 pub fn open(dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
     let mut flush_each = true;
     let budget = Budget::from_settings(NAME, settings, "flush", |name, value| {
-        match (name, value) {
-            ("flush", "each") => flush_each = true,
-            ("flush", "interval") => flush_each = false,
-            ("flush", _) => {
-                return Err(refused(NAME, name, value, "allowed: each, interval".to_owned()));
-            }
-            _ => return Ok(false),
+        if name == "flush" {
+            flush_each = choice(NAME, name, value, &[("each", true), ("interval", false)])?;
         }
-        Ok(true)
+        Ok(name == "flush")
     })?;
     if settings.durability == Durability::Power {
         let why = "its flush() does not reach the device: it calls sync_file_range; use process";

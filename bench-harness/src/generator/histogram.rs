@@ -68,7 +68,7 @@ impl LengthHistogram {
 
 #[cfg(test)]
 mod tests {
-    use super::super::theory::assert_chi_square;
+    use super::super::theory::{assert_chi_square, counted};
     use super::*;
     use crate::generator::Stream;
 
@@ -87,11 +87,8 @@ mod tests {
     fn draws_follow_the_counts() {
         let text = "BlockSize\t10\n0\t1000\n1\t500\n2\t2500\n3\t500\n4\t2500\n5\t2000\n6\t1000\n";
         let histogram = LengthHistogram::parse(text).unwrap();
-        let stream = Stream::new(51, "histogram");
-        let mut counts = [0_u64; 6];
-        for index in 0..50_000 {
-            counts[histogram.next(&mut stream.operation(index)) as usize / 10 - 1] += 1;
-        }
+        let cell = |random: &mut OpRandom| histogram.next(random) as usize / 10 - 1;
+        let counts = counted(6, 50_000, Stream::new(51, "histogram"), cell);
         // The oddities move one number in ten thousand, and the last bucket into the one before.
         assert_chi_square("histogram", &counts, &[0.1001, 0.05, 0.25, 0.05, 0.25, 0.2999]);
     }

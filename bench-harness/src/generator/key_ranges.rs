@@ -86,7 +86,7 @@ fn shuffle(weights: &mut [f64]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::theory::assert_chi_square;
+    use super::super::theory::{assert_chi_square, counted};
     use super::*;
     use crate::generator::Stream;
 
@@ -97,11 +97,8 @@ mod tests {
     #[test]
     fn the_share_of_each_range_is_the_two_term_formula_s() {
         let ranges = KeyRanges::new(1_000, 30_000, PUBLISHED);
-        let stream = Stream::new(61, "ranges");
-        let mut counts = vec![0_u64; 30];
-        for index in 0..100_000 {
-            counts[((ranges.next(&mut stream.operation(index)) - 1_000) / 1_000) as usize] += 1;
-        }
+        let cell = |random: &mut OpRandom| ((ranges.next(random) - 1_000) / 1_000) as usize;
+        let mut counts = counted(30, 100_000, Stream::new(61, "ranges"), cell);
         // Shuffled, so compared hottest first; the formula falls with the range's number.
         counts.sort_unstable_by_key(|count| std::cmp::Reverse(*count));
         let weights: Vec<f64> = (1..=30)
@@ -123,14 +120,12 @@ mod tests {
         // hash puts each rank at one place, though two may meet there.
         let shape = KeyRangeShape { ranges: 1, terms: [(1.0, 0.0), (0.0, 0.0)], ranks: (0.01, 0.5) };
         let ranges = KeyRanges::new(0, 1_000_003, shape);
-        let stream = Stream::new(62, "ranges");
         let place = |rank: u64| fnv_hash_64(rank).unsigned_abs() % 1_000_003;
         let places: Vec<u64> = (1..=9).map(place).collect();
-        let mut counts = [0; 10];
-        for index in 0..100_000 {
-            let number = ranges.next(&mut stream.operation(index));
-            counts[places.iter().position(|place| *place == number).unwrap_or(9)] += 1;
-        }
+        let counts = counted(10, 100_000, Stream::new(62, "ranges"), |random| {
+            let number = ranges.next(random);
+            places.iter().position(|place| *place == number).unwrap_or(9)
+        });
         let power = |rank: f64| 0.01 * rank.sqrt();
         let mut cells: Vec<f64> =
             (1..=9).map(|rank| power(f64::from(rank)) - power(f64::from(rank - 1))).collect();

@@ -27,7 +27,7 @@ impl LogNormal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::theory::assert_chi_square;
+    use super::super::theory::{assert_chi_square, counted};
     use super::*;
     use crate::generator::Stream;
 
@@ -38,12 +38,10 @@ mod tests {
         let all = deciles.iter().copied().chain(deciles[..4].iter().rev().map(|z| -z));
         let limits: Vec<f64> = all.map(|z: f64| 230.0 * (0.7 * z).exp()).collect();
         let sizes = LogNormal::new(230.0, 0.7);
-        let stream = Stream::new(41, "lognormal");
-        let mut counts = [0; 10];
-        for index in 0..100_000 {
-            let size = sizes.exact(&mut stream.operation(index));
-            counts[limits.partition_point(|limit| *limit < size)] += 1;
-        }
+        let counts = counted(10, 100_000, Stream::new(41, "lognormal"), |random| {
+            let size = sizes.exact(random);
+            limits.partition_point(|limit| *limit < size)
+        });
         assert_chi_square("log-normal", &counts, &[0.1; 10]);
     }
 

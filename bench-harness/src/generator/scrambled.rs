@@ -58,6 +58,7 @@ fn fnv_of_octets<const OCTETS: usize>(number: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::theory::counted;
     use super::super::zipfian::zeta;
     use super::*;
     use crate::generator::Stream;
@@ -92,12 +93,9 @@ mod tests {
     fn the_hottest_record_has_one_part_in_zeta() {
         let count = 100_000;
         let scrambled = ScrambledZipfian::new(0, count);
-        let stream = Stream::new(9, "scrambled");
         let draws = 500_000_u64;
-        let mut counts = vec![0_u64; count as usize];
-        for index in 0..draws {
-            counts[scrambled.next(&mut stream.operation(index)) as usize] += 1;
-        }
+        let cell = |random: &mut OpRandom| scrambled.next(random) as usize;
+        let counts = counted(count as usize, draws, Stream::new(9, "scrambled"), cell);
         let hottest = counts.iter().max().copied().unwrap() as f64 / draws as f64;
         // Other ranks that fall on the same record add at most a few parts in 10^5.
         assert!((hottest * ZETA - 1.0).abs() < 0.03, "share {hottest}");

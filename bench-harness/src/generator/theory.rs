@@ -3,6 +3,20 @@
 //! Every test draws under a fixed seed, so that it passes or fails for ever. Limits are those a
 //! true sample exceeds once in a thousand times.
 
+use super::{OpRandom, Stream};
+
+/// How often each cell is drawn by so many operations of a stream.
+pub fn counted(
+    cells: usize,
+    draws: u64,
+    stream: Stream,
+    mut cell: impl FnMut(&mut OpRandom) -> usize,
+) -> Vec<u64> {
+    let mut counts = vec![0; cells];
+    (0..draws).for_each(|index| counts[cell(&mut stream.operation(index))] += 1);
+    counts
+}
+
 /// Upper 0.1 % points of the chi-square distribution by degrees of freedom, from the table
 /// "Upper-tail critical values of chi-square distribution" in the NIST/SEMATECH e-Handbook of
 /// Statistical Methods, section 1.3.6.7.4.

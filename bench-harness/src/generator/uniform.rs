@@ -27,17 +27,15 @@ impl Uniform {
 
 #[cfg(test)]
 mod tests {
+    use super::super::theory::counted;
     use super::*;
     use crate::generator::Stream;
 
     #[test]
     fn a_chi_square_test_finds_no_unevenness() {
         let uniform = Uniform::new(100, 199);
-        let stream = Stream::new(11, "uniform");
-        let mut counts = [0_u64; 100];
-        for index in 0..100_000 {
-            counts[(uniform.next(&mut stream.operation(index)) - 100) as usize] += 1;
-        }
+        let cell = |random: &mut OpRandom| (uniform.next(random) - 100) as usize;
+        let counts = counted(100, 100_000, Stream::new(11, "uniform"), cell);
         let chi_square: f64 = counts.iter().map(|count| (*count as f64 - 1000.0).powi(2) / 1000.0).sum();
         // 99 degrees of freedom: the 0.1 % and 99.9 % points are 60 and 149.
         assert!((60.0..149.0).contains(&chi_square), "chi square {chi_square}");

@@ -74,7 +74,7 @@ fn shrinkage(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::theory::assert_chi_square;
+    use super::super::theory::{assert_chi_square, counted};
     use super::*;
     use crate::generator::Stream;
 
@@ -89,11 +89,7 @@ mod tests {
     fn every_rank_of_a_small_set_has_its_share_for_any_theta() {
         for theta in [0.0, 0.5, 0.99, 1.0, 1.000_000_1, 1.2] {
             let zipf = Zipf::new(100, theta);
-            let stream = Stream::new(21, "zipf");
-            let mut counts = vec![0; 100];
-            for index in 0..200_000 {
-                counts[zipf.next(&mut stream.operation(index)) as usize] += 1;
-            }
+            let counts = counted(100, 200_000, Stream::new(21, "zipf"), |random| zipf.next(random) as usize);
             assert_chi_square(&format!("theta {theta}"), &counts, &probabilities(100, theta));
         }
     }
@@ -103,11 +99,8 @@ mod tests {
         // Cells of single ranks, the last one of all that remain.
         for theta in [2.0, 2.6774] {
             let zipf = Zipf::new(1_000_000, theta);
-            let stream = Stream::new(22, "zipf");
-            let mut counts = [0; 10];
-            for index in 0..100_000 {
-                counts[zipf.next(&mut stream.operation(index)).min(9) as usize] += 1;
-            }
+            let cell = |random: &mut OpRandom| zipf.next(random).min(9) as usize;
+            let counts = counted(10, 100_000, Stream::new(22, "zipf"), cell);
             let all = probabilities(1_000_000, theta);
             let mut cells: Vec<f64> = all[..9].to_vec();
             cells.push(1.0 - cells.iter().sum::<f64>());

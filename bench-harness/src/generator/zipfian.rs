@@ -114,6 +114,7 @@ pub fn zeta(n: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::theory::counted;
     use super::*;
     use crate::generator::Stream;
 
@@ -190,12 +191,9 @@ mod tests {
     #[test]
     fn the_first_two_ranks_have_their_theoretical_shares() {
         let zipfian = Zipfian::new(1_000);
-        let stream = Stream::new(5, "zipfian");
         let draws = 400_000;
-        let mut counts = vec![0_u64; 1_000];
-        for index in 0..draws {
-            counts[zipfian.next(&mut stream.operation(index)) as usize] += 1;
-        }
+        let cell = |random: &mut OpRandom| zipfian.next(random) as usize;
+        let counts = counted(1_000, draws, Stream::new(5, "zipfian"), cell);
         for (rank, count) in counts.iter().take(2).enumerate() {
             let expected = term(rank as u64 + 1) / zeta(1_000);
             let seen = *count as f64 / draws as f64;
