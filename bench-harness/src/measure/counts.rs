@@ -40,17 +40,14 @@ impl Counts {
 
     /// Adds those of another stretch.
     pub fn absorb(&mut self, other: &Counts) {
-        let mut merged = Vec::with_capacity(self.buckets.len() + other.buckets.len());
-        let (mut left, mut right) = (self.buckets.iter().peekable(), other.buckets.iter().peekable());
-        while let (Some((a, _)), Some((b, _))) = (left.peek(), right.peek()) {
-            let (from_left, from_right) = (a <= b, b <= a);
-            let one = if from_left { left.next() } else { None };
-            let two = if from_right { right.next() } else { None };
-            let bucket = one.or(two).map_or(0, |(bucket, _)| *bucket);
-            merged.push((bucket, one.map_or(0, |(_, n)| *n) + two.map_or(0, |(_, n)| *n)));
-        }
-        merged.extend(left.chain(right));
-        self.buckets = merged;
+        self.buckets.extend(&other.buckets);
+        // Two rising runs, which a stable sort merges.
+        self.buckets.sort_by_key(|(bucket, _)| *bucket);
+        self.buckets.dedup_by(|(bucket, count), (kept, sum)| {
+            let same = bucket == kept;
+            *sum += if same { *count } else { 0 };
+            same
+        });
     }
 
     /// The same as a histogram of the library.

@@ -44,15 +44,20 @@ impl Interval {
 
     /// Service times of all kinds of operation together.
     pub fn service(&self) -> Counts {
-        all_of(self.rows.iter().filter(|slice| slice.row != Row::ReadModifyWrite).map(|slice| &slice.service))
+        self.of_all(|slice| Some(&slice.service))
     }
 
     /// Response times of all kinds of operation together, where there is a schedule.
     pub fn response(&self) -> Option<Counts> {
-        self.rows.iter().any(|slice| slice.response.is_some()).then(|| {
-            let single = self.rows.iter().filter(|slice| slice.row != Row::ReadModifyWrite);
-            all_of(single.filter_map(|slice| slice.response.as_ref()))
-        })
+        let scheduled = self.rows.iter().any(|slice| slice.response.is_some());
+        scheduled.then(|| self.of_all(|slice| slice.response.as_ref()))
+    }
+
+    fn of_all(&self, counts: impl Fn(&RowSlice) -> Option<&Counts>) -> Counts {
+        let mut all = Counts::default();
+        let single = self.rows.iter().filter(|slice| slice.row != Row::ReadModifyWrite);
+        single.filter_map(counts).for_each(|part| all.absorb(part));
+        all
     }
 
     fn absorb(&mut self, next: Interval) {
@@ -62,12 +67,6 @@ impl Interval {
         self.stall_us = self.stall_us.zip(next.stall_us).map(|(mine, others)| mine + others);
         self.engine = next.engine;
     }
-}
-
-fn all_of<'a>(parts: impl Iterator<Item = &'a Counts>) -> Counts {
-    let mut all = Counts::default();
-    parts.for_each(|part| all.absorb(part));
-    all
 }
 
 #[derive(Debug, Clone)]
