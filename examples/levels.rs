@@ -78,20 +78,21 @@ fn show_levels(stats: &Stats) -> Result<(), Box<dyn Error>> {
         stats.partitions.len(),
         stats.backend,
     );
-    for (index, (lower, file)) in stats.partitions.iter().enumerate() {
-        let Some(file) = file else { continue };
-        let upper = stats.partitions.get(index + 1).map(|(upper, _)| upper);
-        let inside = *lower <= file.min_key && upper.is_none_or(|upper| file.max_key < *upper);
-        if !inside {
-            return Err(format!("partition {index} holds keys of its neighbours").into());
+    for (index, partition) in stats.partitions.iter().enumerate() {
+        let upper = stats.partitions.get(index + 1).map(|next| &next.lower_bound);
+        for run in &partition.runs {
+            let is_below = |upper: &Vec<u8>| run.max_key < *upper;
+            if run.min_key < partition.lower_bound || !upper.is_none_or(is_below) {
+                return Err(format!("partition {index} holds keys of its neighbours").into());
+            }
+            println!(
+                "  partition {index:2}: {:6} KiB, {:7} entries, {} to {}",
+                run.bytes >> 10,
+                run.entries,
+                run.min_key.escape_ascii(),
+                run.max_key.escape_ascii(),
+            );
         }
-        println!(
-            "  partition {index:2}: {:6} KiB, {:7} entries, {} to {}",
-            file.bytes >> 10,
-            file.entries,
-            file.min_key.escape_ascii(),
-            file.max_key.escape_ascii(),
-        );
     }
     Ok(())
 }

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use rabi::{FileStats, Stats};
-
 use crate::pending::What;
 use crate::settle::SETTLING;
 use crate::simulation::Simulation;
@@ -18,10 +16,6 @@ const FILE_COST: usize = 400;
 /// How many files may be rewritten for one partition that gets a key: it may be split or shrink, and then
 /// be merged with its neighbours.
 const REWRITTEN_MAX: usize = 4;
-
-fn files(stats: &Stats) -> impl Iterator<Item = &FileStats> {
-    stats.partitions.iter().filter_map(|(_, file)| file.as_ref())
-}
 
 impl Simulation {
     /// With nobody reading and no faults since the opening.
@@ -53,7 +47,7 @@ impl Simulation {
     /// What snapshots held is gone by itself, but for less than the share that the options permit.
     fn check_garbage(&self) {
         let percent = u64::from(self.garbage_percent.get());
-        for file in files(&self.db().stats()) {
+        for file in self.db().stats().runs() {
             let share = 100 * file.garbage_bytes / file.bytes;
             assert!(percent == 0 || share <= percent, "{share} % of file {} are garbage", file.id);
         }
@@ -64,18 +58,18 @@ impl Simulation {
         let model = self.run.model.borrow();
         let live = model.prefix(b"", model.visible());
         let stats = self.db().stats();
-        let entries = files(&stats).map(|file| file.entries).sum::<u64>();
+        let entries = stats.runs().map(|file| file.entries).sum::<u64>();
         assert_eq!(entries, live.len() as u64, "entries in the files of a compacted database");
-        let deletes = files(&stats).map(|file| file.deletes + file.garbage_bytes).sum::<u64>();
+        let deletes = stats.runs().map(|file| file.deletes + file.garbage_bytes).sum::<u64>();
         assert_eq!(deletes, 0, "deletes and garbage in the files of a compacted database");
-        let bytes = files(&stats).map(|file| file.bytes).sum::<u64>();
+        let bytes = stats.runs().map(|file| file.bytes).sum::<u64>();
         // Keys stand in the index as well, and the greatest one once more.
         let needed = live.iter().map(|(key, value)| 3 * key.len() + value.len() + ENTRY_COST).sum::<usize>();
-        let needed = needed + files(&stats).count() * FILE_COST;
+        let needed = needed + stats.runs().count() * FILE_COST;
         assert!(bytes <= needed as u64, "{bytes} bytes of files for {needed} bytes");
     }
 
-    /// A few writes are brought down by rewriting where they belong, however far apart that is.
+    /// A few writes are compacted by rewriting where they belong, however far apart that is.
     fn check_work(&self) {
         let before = self.db().stats();
         let mut homes = BTreeSet::new();
@@ -83,19 +77,19 @@ impl Simulation {
             let mut caller = caller.borrow_mut();
             let entries = caller.draw_entry(&self.run);
             for (key, _) in &entries {
-                homes.insert(before.partitions.partition_point(|(lower, _)| lower <= key));
+                homes.insert(before.partitions.partition_point(|home| home.lower_bound <= *key));
             }
             caller.write(&self.run, &self.db(), entries);
         }
         self.wait();
         self.compact();
         self.pass(SETTLING);
-        let kept: BTreeSet<u64> = files(&self.db().stats()).map(|file| file.id).collect();
-        let rewritten = files(&before).filter(|file| !kept.contains(&file.id)).count();
+        let kept: BTreeSet<u64> = self.db().stats().runs().map(|file| file.id).collect();
+        let rewritten = before.runs().filter(|file| !kept.contains(&file.id)).count();
         assert!(
             rewritten <= REWRITTEN_MAX * homes.len(),
             "{rewritten} of {} files were rewritten for keys of {}",
-            files(&before).count(),
+            before.runs().count(),
             homes.len()
         );
     }

@@ -36,13 +36,16 @@ pub(crate) fn check_stats(run: &Run, db: &Db) {
 /// Partitions cover all keys, ascending, and their files keep to them.
 fn check_partitions(stats: &Stats) {
     let partitions = &stats.partitions;
-    assert!(partitions.first().is_some_and(|(lower, _)| lower.is_empty()), "the first partition has a bound");
-    for (index, (lower, file)) in partitions.iter().enumerate() {
-        let upper = partitions.get(index + 1).map(|(next, _)| next);
+    let begins_at_the_empty_key = partitions.first().is_some_and(|first| first.lower_bound.is_empty());
+    assert!(begins_at_the_empty_key, "the first partition has a bound");
+    for (index, partition) in partitions.iter().enumerate() {
+        let lower = &partition.lower_bound;
+        let upper = partitions.get(index + 1).map(|next| &next.lower_bound);
         assert!(upper.is_none_or(|upper| lower < upper), "partitions are out of order");
-        let Some(file) = file else { continue };
-        let within = *lower <= file.min_key && upper.is_none_or(|upper| file.max_key < *upper);
-        assert!(within, "file {} leaves its partition", file.id);
+        for run in &partition.runs {
+            let within = *lower <= run.min_key && upper.is_none_or(|upper| run.max_key < *upper);
+            assert!(within, "file {} leaves its partition", run.id);
+        }
     }
 }
 

@@ -112,7 +112,7 @@ impl Simulation {
             Error::Corruption { .. }
                 | Error::Io { .. }
                 | Error::NotADatabase { .. }
-                | Error::NewerFormat { .. }
+                | Error::UnsupportedFormat { .. }
         );
         assert!(is_a_kind_of_damage, "opening: {error}; that is not what was done to {}", damaged.join(" "));
         let (text, dir) = (error.to_string(), self.run.path());

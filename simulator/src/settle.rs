@@ -73,9 +73,8 @@ impl Simulation {
         // Readers that have gone are noticed when the engine's clock looks.
         self.pass(SETTLING);
         let stats = self.db().stats();
-        let of_partitions = stats.partitions.iter().filter_map(|(_, file)| file.as_ref());
         let live: Vec<String> =
-            stats.flushed.iter().chain(of_partitions).map(|file| format!("table-{:08}", file.id)).collect();
+            stats.flushed.iter().chain(stats.runs()).map(|file| format!("table-{:08}", file.id)).collect();
         let names = self.run.world.files(self.run.dir()).into_iter().map(|(name, _)| name);
         let files: Vec<String> = names.filter(|name| !self.run.is_foreign(name)).collect();
         let is_left = |name: &&String| name.starts_with("table-") && !live.contains(name);

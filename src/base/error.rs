@@ -62,18 +62,18 @@ pub enum Error {
         found: String,
     },
 
-    /// The file was written by a newer release.
+    /// The file has the format of another release.
     #[error(
-        "{} has format version {found}, this release reads up to {supported}: open it with the \
-         release that wrote it, or a later one",
+        "{} has format version {found}, this release reads version {supported}: open it with the \
+         release that wrote it",
         path.display()
     )]
-    NewerFormat {
+    UnsupportedFormat {
         /// The file.
         path: PathBuf,
         /// Version found in it.
         found: u32,
-        /// Newest version this release reads.
+        /// The version this release reads.
         supported: u32,
     },
 

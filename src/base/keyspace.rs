@@ -1,5 +1,4 @@
 //! Which tree of a database an entry or an edit is about.
-#![cfg_attr(not(test), expect(dead_code, reason = "until entries and edits carry it"))]
 
 use super::codec::{Cursor, put_varint};
 

@@ -101,18 +101,12 @@ pub struct Options {
     pub(crate) cores: usize,
     pub(crate) io_backend: IoBackend,
     pub(crate) durability: Durability,
-    pub(crate) memtable_size_bytes: u64,
-    pub(crate) max_frozen_memtables: usize,
-    pub(crate) max_flushed_files: usize,
-    pub(crate) partition_size_bytes: u64,
-    pub(crate) compact_garbage_percent: u32,
-    pub(crate) block_size_bytes: usize,
-    pub(crate) filter_bits_per_key: u32,
     pub(crate) cache_size_bytes: u64,
     pub(crate) wal_segment_size_bytes: u64,
     pub(crate) stage_size_bytes: u64,
     pub(crate) stage_mode: StageMode,
     pub(crate) open_without_stage: bool,
+    pub(crate) tree: TreeOptions,
 }
 
 impl Default for Options {
@@ -123,18 +117,12 @@ impl Default for Options {
             cores: 0,
             io_backend: IoBackend::Auto,
             durability: Durability::Process,
-            memtable_size_bytes: 64 << 20,
-            max_frozen_memtables: 3,
-            max_flushed_files: 12,
-            partition_size_bytes: 64 << 20,
-            compact_garbage_percent: 25,
-            block_size_bytes: 4096,
-            filter_bits_per_key: 10,
             cache_size_bytes: 256 << 20,
             wal_segment_size_bytes: 16 << 20,
             stage_size_bytes: 8 << 20,
             stage_mode: StageMode::Auto,
             open_without_stage: false,
+            tree: TreeOptions::default(),
         }
     }
 }
@@ -194,7 +182,7 @@ impl Options {
     /// `1 + max_frozen_memtables` times this, and a longer recovery.
     #[must_use]
     pub fn memtable_size_bytes(mut self, bytes: u64) -> Self {
-        self.memtable_size_bytes = bytes;
+        self.tree.memtable_size_bytes = bytes;
         self
     }
 
@@ -202,7 +190,7 @@ impl Options {
     /// Default: 3. Range: 1 to 64. More absorb longer bursts and cost a memtable of memory each.
     #[must_use]
     pub fn max_frozen_memtables(mut self, count: usize) -> Self {
-        self.max_frozen_memtables = count;
+        self.tree.max_frozen_memtables = count;
         self
     }
 
@@ -211,7 +199,7 @@ impl Options {
     /// of keys that are absent or old.
     #[must_use]
     pub fn max_flushed_files(mut self, count: usize) -> Self {
-        self.max_flushed_files = count;
+        self.tree.max_flushed_files = count;
         self
     }
 
@@ -220,7 +208,7 @@ impl Options {
     /// files and more write amplification, since a step rewrites a whole partition.
     #[must_use]
     pub fn partition_size_bytes(mut self, bytes: u64) -> Self {
-        self.partition_size_bytes = bytes;
+        self.tree.partition_size_bytes = bytes;
         self
     }
 
@@ -231,7 +219,7 @@ impl Options {
     /// 100 / share bytes for each that it frees. [`Db::compact`](crate::Db::compact) takes out all garbage.
     #[must_use]
     pub fn compact_garbage_percent(mut self, percent: u32) -> Self {
-        self.compact_garbage_percent = percent;
+        self.tree.compact_garbage_percent = percent;
         self
     }
 
@@ -239,7 +227,7 @@ impl Options {
     /// Default: 4096. Range: 512 to 1 MiB. Larger means a smaller index and costlier point reads.
     #[must_use]
     pub fn block_size_bytes(mut self, bytes: usize) -> Self {
-        self.block_size_bytes = bytes;
+        self.tree.block_size_bytes = bytes;
         self
     }
 
@@ -247,7 +235,7 @@ impl Options {
     /// filters) to 32. Filters stay in memory.
     #[must_use]
     pub fn filter_bits_per_key(mut self, bits: u32) -> Self {
-        self.filter_bits_per_key = bits;
+        self.tree.filter_bits_per_key = bits;
         self
     }
 
@@ -303,13 +291,7 @@ impl Options {
     /// [`Error::InvalidOption`] naming the first option that is out of range.
     pub fn validate(&self) -> Result<()> {
         within("cores", self.cores as u64, 0..=64)?;
-        within("memtable_size_bytes", self.memtable_size_bytes, (4 << 10)..=(4 << 30))?;
-        within("max_frozen_memtables", self.max_frozen_memtables as u64, 1..=64)?;
-        within("max_flushed_files", self.max_flushed_files as u64, 2..=256)?;
-        within("partition_size_bytes", self.partition_size_bytes, (16 << 10)..=(64 << 30))?;
-        within("compact_garbage_percent", u64::from(self.compact_garbage_percent), 0..=100)?;
-        within("block_size_bytes", self.block_size_bytes as u64, 512..=(1 << 20))?;
-        within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0..=32)?;
+        self.tree.validate()?;
         within("wal_segment_size_bytes", self.wal_segment_size_bytes, SEGMENT_SIZE_MIN..=(1 << 30))?;
         within("stage_size_bytes", self.stage_size_bytes, STAGE_SIZE_MIN..=STAGE_SIZE_MAX)?;
         if !self.wal_segment_size_bytes.is_multiple_of(SECTOR as u64) {
@@ -326,6 +308,45 @@ impl Options {
             });
         }
         Ok(())
+    }
+}
+
+/// The options of one tree: how its levels are shaped. The others are of the database, which has one log, one
+/// cache and one set of cores for all its trees.
+#[derive(Clone, Debug)]
+pub(crate) struct TreeOptions {
+    pub(crate) memtable_size_bytes: u64,
+    pub(crate) max_frozen_memtables: usize,
+    pub(crate) max_flushed_files: usize,
+    pub(crate) partition_size_bytes: u64,
+    pub(crate) compact_garbage_percent: u32,
+    pub(crate) block_size_bytes: usize,
+    pub(crate) filter_bits_per_key: u32,
+}
+
+impl Default for TreeOptions {
+    fn default() -> Self {
+        Self {
+            memtable_size_bytes: 64 << 20,
+            max_frozen_memtables: 3,
+            max_flushed_files: 12,
+            partition_size_bytes: 64 << 20,
+            compact_garbage_percent: 25,
+            block_size_bytes: 4096,
+            filter_bits_per_key: 10,
+        }
+    }
+}
+
+impl TreeOptions {
+    fn validate(&self) -> Result<()> {
+        within("memtable_size_bytes", self.memtable_size_bytes, (4 << 10)..=(4 << 30))?;
+        within("max_frozen_memtables", self.max_frozen_memtables as u64, 1..=64)?;
+        within("max_flushed_files", self.max_flushed_files as u64, 2..=256)?;
+        within("partition_size_bytes", self.partition_size_bytes, (16 << 10)..=(64 << 30))?;
+        within("compact_garbage_percent", u64::from(self.compact_garbage_percent), 0..=100)?;
+        within("block_size_bytes", self.block_size_bytes as u64, 512..=(1 << 20))?;
+        within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0..=32)
     }
 
     /// Flushed files from which on compaction works.

@@ -73,7 +73,7 @@ mod selector {
         StageGrownWithoutCopy: "the stage grows without moving what has another place then",
         StageNotReplayed: "an opening reads the segments only, not the stage",
         ReverseBoundWrong: "a reverse iteration leaves out the key at its lower bound",
-        ConsumedIgnored: "a lookup reads what has gone down from where it was",
+        ConsumedIgnored: "a lookup reads in an L2 file what was compacted from it",
         FailureForgotten: "writes go on after the log has failed",
         FullForever: "writes do not resume when there is room again",
         WakeupLost: "writers that wait for the device are not woken",

@@ -2,8 +2,9 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::key::Kind;
+use crate::base::keyspace::KeyspaceId;
 use crate::base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
-use crate::wal::BatchBuffer;
+use crate::wal::{BatchBuffer, LogEntry};
 
 /// Writes that take effect together, in the order they were added.
 ///
@@ -87,12 +88,12 @@ impl WriteBatch {
         if key.len() > KEY_LEN_MAX {
             return Err(Error::KeyTooLarge { len: key.len(), max: KEY_LEN_MAX });
         }
-        // Kind and the two lengths take at most nine bytes for lengths within the limits.
-        let len = self.len_bytes() + key.len() + value.len() + 9;
+        // Kind, keyspace and the two lengths take at most 14 bytes for lengths within the limits.
+        let len = self.len_bytes() + key.len() + value.len() + 14;
         if len > BATCH_LEN_MAX {
             return Err(Error::BatchTooLarge { len, max: BATCH_LEN_MAX });
         }
-        self.buffer.push(kind, key, value);
+        self.buffer.push(LogEntry { keyspace: KeyspaceId::DEFAULT, kind, key, value });
         Ok(())
     }
 

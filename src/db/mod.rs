@@ -265,7 +265,7 @@ impl Db {
     /// # Errors
     /// Whatever keeps a flush or compaction from succeeding.
     pub fn compact(&self) -> Result<()> {
-        block_on(self.handle.0.compact())
+        block_on(self.handle.0.compact_all())
     }
 
     /// About how many bytes the keys of a range take: in files, the data blocks that may hold them; in

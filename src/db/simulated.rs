@@ -63,7 +63,7 @@ impl Db {
     /// [`compact`](Self::compact), as a future.
     pub fn compact_async(&self) -> impl Future<Output = Result<()>> + use<> + 'static {
         let handle = Arc::clone(&self.handle);
-        async move { handle.0.compact().await }
+        async move { handle.0.compact_all().await }
     }
 
     /// Seqno of the newest write that readers see. A batch takes as many as it has entries, at the

@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::Engine;
+use super::state::{Edit, State};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::ids::{FileId, MemtableId};
+use crate::base::keyspace::KeyspaceId;
 use crate::base::planted::planted;
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::engine::manifest::Manifest;
@@ -17,8 +19,9 @@ use crate::exec::{Event, Local, Promise, reply};
 use crate::files::FileKind;
 use crate::memtable::Memtable;
 use crate::table::Table;
-use crate::tree::levels::{Edit, Levels};
-use crate::tree::view::{Files, Flushed, Partition, View};
+use crate::tree::Tree;
+use crate::tree::levels::Change;
+use crate::tree::view::{Files, View};
 
 /// An edit on its way.
 struct Request {
@@ -45,13 +48,15 @@ impl Requests {
 }
 
 impl Engine {
-    /// Commits an edit: when this returns, it is durable and readers see it.
+    /// Commits a change of a tree: when this returns, it is durable and readers see it.
     pub(super) async fn commit(
         &self,
-        edit: Edit,
+        keyspace: KeyspaceId,
+        change: Change,
         opened: Vec<Arc<Table>>,
         flushed: Option<MemtableId>,
     ) -> Result<()> {
+        let edit = Edit { keyspace, next_file: self.directory.next_id(), change };
         let (done, answer) = reply();
         lock(&self.requests.queue).push_back(Request { edit, opened, flushed, done });
         self.requests.arrived.notify();
@@ -63,37 +68,19 @@ impl Engine {
 pub(super) struct Committer {
     pub(super) manifest: Manifest,
     pub(super) manifest_len_max: u64,
-    pub(super) levels: Levels,
+    pub(super) state: State,
     pub(super) tables: BTreeMap<FileId, Arc<Table>>,
     /// Tables and memtables that no view will name again, kept here until the last reader that
-    /// pinned one that did is gone: taking them apart is work for a core, not for that reader.
+    /// pinned one that did is gone: freeing them is work for a core, not for that reader.
     pub(super) retired_tables: Vec<Arc<Table>>,
     pub(super) retired_memtables: Vec<Arc<Memtable>>,
 }
 
-/// The files of a state, for a view.
-pub(super) fn files_of(levels: &Levels, tables: &BTreeMap<FileId, Arc<Table>>) -> Files {
-    let open = |id: FileId| Arc::clone(tables.get(&id).expect("every table of the state is open"));
-    let flushed = levels.flushed.iter();
-    let partitions = levels.partitions.iter();
-    Files {
-        flushed: flushed
-            .map(|file| Flushed { table: open(file.table.id), consumed: file.consumed.clone() })
-            .collect(),
-        partitions: partitions
-            .map(|partition| Partition {
-                lower: partition.lower.clone(),
-                table: partition.table.map(|table| open(table.id)),
-            })
-            .collect(),
-    }
-}
-
 impl Committer {
     async fn commit(&mut self, local: &Local, engine: &Engine, request: Request) -> Result<()> {
-        let mut levels = self.levels.clone();
-        levels.apply(&request.edit).expect("a job's edit fits the state it was planned on");
-        let appended = self.append(local, engine, &request.edit, &levels).await;
+        let mut state = self.state.clone();
+        state.apply(&request.edit).expect("a job's edit fits the state it was planned on");
+        let appended = self.append(local, engine, &request.edit, &state).await;
         if let Err(error) = appended {
             if error.is_shortage() {
                 reached!("commit: no space for an edit");
@@ -107,23 +94,24 @@ impl Committer {
             request.done.fulfil(Err(error.clone()));
             return Err(error);
         }
-        self.levels = levels;
+        self.state = state;
         self.tables.extend(request.opened.into_iter().map(|table| (table.id(), table)));
         self.retire();
-        self.publish(engine, request.flushed);
-        let needed = if planted!(LogReleasedEarly) { engine.wal.head_lsn() } else { self.levels.log.lsn };
+        self.publish(engine, request.edit.keyspace, request.flushed);
+        let needed =
+            if planted!(LogReleasedEarly) { engine.wal.head_lsn() } else { self.state.log_start().lsn };
         engine.wal.release(needed);
         engine.work.notify();
         request.done.fulfil(Ok(()));
         Ok(())
     }
 
-    async fn append(&mut self, local: &Local, engine: &Engine, edit: &Edit, levels: &Levels) -> Result<()> {
+    async fn append(&mut self, local: &Local, engine: &Engine, edit: &Edit, state: &State) -> Result<()> {
         if !self.manifest.is_full_for(self.manifest_len_max, edit) {
             return self.manifest.append(local, edit).await;
         }
         let id = self.manifest.id().next();
-        let next = Manifest::create(local, &engine.directory, id, levels).await?;
+        let next = Manifest::create(local, &engine.directory, id, state).await?;
         reached!("commit: the manifest was rotated");
         let old = std::mem::replace(&mut self.manifest, next);
         // The new one counts, whatever becomes of the old one.
@@ -134,21 +122,22 @@ impl Committer {
         Ok(())
     }
 
-    fn publish(&mut self, engine: &Engine, flushed: Option<MemtableId>) {
-        let files = Arc::new(files_of(&self.levels, &self.tables));
+    fn publish(&mut self, engine: &Engine, keyspace: KeyspaceId, flushed: Option<MemtableId>) {
+        let tree: &Tree = engine.trees.get(keyspace).expect("an edit is of an open tree");
+        let files = Arc::new(Files::of(&self.state.trees[&keyspace], &self.tables));
         let retired = &mut self.retired_memtables;
-        let view = engine.published.update(|old| {
+        let view = tree.published.update(|old| {
             let (gone, frozen): (Vec<_>, Vec<_>) =
                 old.frozen.iter().cloned().partition(|memtable| Some(memtable.id()) == flushed);
             retired.extend(gone);
             View { memtable: Arc::clone(&old.memtable), frozen, files }
         });
-        engine.set_pace(&view);
+        tree.set_throttle(&view);
     }
 
     /// Gives up the tables that the state does not name any more.
     fn retire(&mut self) {
-        let live: HashSet<FileId> = self.levels.tables().map(|table| table.id).collect();
+        let live: HashSet<FileId> = self.state.tables().map(|table| table.id).collect();
         let retired = &mut self.retired_tables;
         self.tables.retain(|id, table| {
             let lives = live.contains(id);
@@ -159,14 +148,14 @@ impl Committer {
         });
     }
 
-    /// Takes retired memtables and tables apart, and removes the tables' files, once nobody reads
-    /// them any more.
-    async fn bury_retired(&mut self, local: &Local, engine: &Engine) {
+    /// Frees retired memtables and tables, and removes the tables' files, once nobody reads them any
+    /// more.
+    async fn delete_obsolete(&mut self, local: &Local, engine: &Engine) {
         engine.directory.discard_again(local).await;
         if self.retired_tables.is_empty() && self.retired_memtables.is_empty() {
             return;
         }
-        engine.published.push_retired();
+        engine.trees.iter().for_each(|tree| tree.published.push_retired());
         for memtable in take_unread(&mut self.retired_memtables) {
             for (number, record) in memtable.into_records().enumerate() {
                 drop(record);
@@ -207,7 +196,7 @@ pub(super) async fn commit_edits(local: Local, engine: Arc<Engine>, mut committe
         let request = lock(&engine.requests.queue).pop_front();
         match request {
             None => {
-                committer.bury_retired(&local, &engine).await;
+                committer.delete_obsolete(&local, &engine).await;
                 arrived.await;
             }
             Some(request) => {

@@ -16,6 +16,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::manifest_image::load;
+use super::state::{Edit, State};
 use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
@@ -24,10 +25,9 @@ use crate::base::limits::REQUEST_LEN_MAX;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
-use crate::tree::levels::{Edit, Levels};
 
 const MAGIC: &[u8; 8] = b"RABIMAN1";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 pub(super) const HEADER_LEN: usize = 32;
 pub(super) const RECORD_HEADER_LEN: usize = 12;
 
@@ -60,12 +60,12 @@ impl Manifest {
         local: &Local,
         directory: &Directory,
         id: FileId,
-        levels: &Levels,
+        state: &State,
     ) -> Result<Self> {
         let file = directory.open(local, FileKind::Manifest(id), OpenMode::Create)?;
         let mut bytes = header(id);
         let mut payload = Vec::new();
-        levels.encode(&mut payload);
+        state.encode(&mut payload);
         bytes.extend_from_slice(&record(id, HEADER_LEN as u64, &payload));
         let mut manifest = Self { file, id, offset: 0, reserved: 0, first_record_len: bytes.len() as u64 };
         manifest.put(local, &bytes).await?;
@@ -178,16 +178,16 @@ pub(super) fn record_at(id: FileId, bytes: &[u8], offset: usize) -> Option<&[u8]
 /// What is read may be in the page cache alone: whoever wrote it may have died before its sync, or its sync may have
 /// failed, after which the kernel takes the pages for clean and the next sync does nothing. So the same bytes are
 /// written once more before they are synced.
-pub(crate) async fn read(local: &Local, directory: &Directory, id: FileId) -> Result<Option<Levels>> {
+pub(crate) async fn read(local: &Local, directory: &Directory, id: FileId) -> Result<Option<State>> {
     let file = directory.open(local, FileKind::Manifest(id), OpenMode::Write)?;
     let len = local.io().file_len(&file)?;
     let bytes = load(local, &file, id, len).await?;
-    let levels = parse(file.path(), id, &bytes, len)?;
-    if levels.is_some() {
+    let state = parse(file.path(), id, &bytes, len)?;
+    if state.is_some() {
         rewrite(local, &file, &bytes).await?;
         local.sync(&file).await?;
     }
-    Ok(levels)
+    Ok(state)
 }
 
 /// Writes the first bytes of a file, which are these, once more.
@@ -202,13 +202,17 @@ async fn rewrite(local: &Local, file: &File, bytes: &[u8]) -> Result<()> {
 }
 
 /// From the first `bytes` of a file of `file_len`, among them all records.
-fn parse(path: &Path, id: FileId, bytes: &[u8], file_len: u64) -> Result<Option<Levels>> {
+fn parse(path: &Path, id: FileId, bytes: &[u8], file_len: u64) -> Result<Option<State>> {
     let Some(found) = bytes.get(..HEADER_LEN) else { return Ok(None) };
     if found != header(id) {
         let version = u32::from_le_bytes(found[8..12].try_into().expect("four bytes"));
         let intact = xxh3_64(&found[..24]).to_le_bytes() == found[24..];
-        if found.starts_with(MAGIC) && intact && version > VERSION {
-            return Err(Error::NewerFormat { path: path.to_path_buf(), found: version, supported: VERSION });
+        if found.starts_with(MAGIC) && intact && version != VERSION {
+            return Err(Error::UnsupportedFormat {
+                path: path.to_path_buf(),
+                found: version,
+                supported: VERSION,
+            });
         }
         return Ok(None);
     }
@@ -219,12 +223,12 @@ fn parse(path: &Path, id: FileId, bytes: &[u8], file_len: u64) -> Result<Option<
     let damage = |offset: usize, found: String| {
         Error::corruption(path, offset as u64, "manifest record", "a possible state", found)
     };
-    let mut levels = Levels::decode(&mut Cursor::new(first)).map_err(|why| damage(HEADER_LEN, why))?;
+    let mut state = State::decode(&mut Cursor::new(first)).map_err(|why| damage(HEADER_LEN, why))?;
     let mut offset = HEADER_LEN + RECORD_HEADER_LEN + first.len();
     while let Some(payload) = record_at(id, bytes, offset) {
         let edit = Edit::decode(&mut Cursor::new(payload));
         let edit = edit.ok_or_else(|| damage(offset, "an edit that makes no sense".into()))?;
-        levels.apply(&edit).and_then(|()| levels.check_limits()).map_err(|why| damage(offset, why))?;
+        state.apply(&edit).and_then(|()| state.check_limits()).map_err(|why| damage(offset, why))?;
         offset += RECORD_HEADER_LEN + payload.len();
     }
     let len_max = (offset + TAIL_LEN_MAX) as u64;
@@ -234,7 +238,7 @@ fn parse(path: &Path, id: FileId, bytes: &[u8], file_len: u64) -> Result<Option<
         return Err(Error::corruption(path, offset as u64, "manifest length", expected, file_len));
     }
     check_tail(path, id, bytes, offset)?;
-    Ok(Some(levels))
+    Ok(Some(state))
 }
 
 /// Behind the last valid record: zeros, or a commit that never completed; no later record.
@@ -267,44 +271,43 @@ fn check_tail(path: &Path, id: FileId, bytes: &[u8], end: usize) -> Result<()> {
 mod tests {
     use super::*;
     use crate::base::key::SeqNo;
+    use crate::base::keyspace::KeyspaceId;
     use crate::base::lsn::Lsn;
+    use crate::tree::levels::{Change, LogMark};
 
     const ID: FileId = FileId(3);
 
-    fn manifest(edits: u64) -> (Vec<u8>, Levels) {
-        let mut levels = Levels::new(42);
+    fn manifest(edits: u64) -> (Vec<u8>, State) {
+        let mut state = State::new(42);
         let mut bytes = header(ID);
         let mut payload = Vec::new();
-        levels.encode(&mut payload);
+        state.encode(&mut payload);
         bytes.extend_from_slice(&record(ID, bytes.len() as u64, &payload));
         for number in 1..=edits {
-            let edit = Edit::Flush {
-                file: None,
-                log_lsn: Lsn(number * 4096),
-                seqno: SeqNo(number),
-                next_file: FileId(9),
-            };
-            levels.apply(&edit).unwrap();
+            let flushed_to = LogMark { lsn: Lsn(number * 4096), seqno: SeqNo(number) };
+            let change = Change::Flush { file: None, flushed_to };
+            let edit = Edit { keyspace: KeyspaceId::DEFAULT, next_file: FileId(9), change };
+            state.apply(&edit).unwrap();
             let payload = payload_of(&edit);
             bytes.extend_from_slice(&record(ID, bytes.len() as u64, &payload));
         }
         bytes.resize(bytes.len() + 100, 0);
-        (bytes, levels)
+        (bytes, state)
     }
 
-    fn read(bytes: &[u8]) -> Result<Option<Levels>> {
+    fn read(bytes: &[u8]) -> Result<Option<State>> {
         parse(Path::new("MANIFEST-00000003"), ID, bytes, bytes.len() as u64)
     }
 
     #[test]
     fn the_state_is_the_first_record_with_all_edits() {
-        let (bytes, levels) = manifest(3);
-        assert_eq!(read(&bytes).unwrap(), Some(levels));
+        let (bytes, state) = manifest(3);
+        assert_eq!(read(&bytes).unwrap(), Some(state));
     }
 
     #[test]
     fn damage_is_found_wherever_a_commit_followed() {
-        let (bytes, levels) = manifest(3);
+        let (bytes, state) = manifest(3);
         let last = record(ID, 0, &[0; 6]).len() + 100;
         let mut errors = 0;
         for position in 0..bytes.len() - 100 {
@@ -316,7 +319,7 @@ mod tests {
                 Ok(None) => assert!(position < bytes.len() - last),
                 // The last edit cannot be told from one whose commit was torn.
                 Ok(Some(found)) => {
-                    assert_ne!(found, levels);
+                    assert_ne!(found, state);
                     assert!(position >= bytes.len() - last - 2, "{position}");
                 }
                 Err(error) => panic!("{error}"),

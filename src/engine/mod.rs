@@ -6,9 +6,11 @@
 
 mod background;
 mod commit;
+mod compact_all;
 mod compaction;
-mod drain;
 mod environment;
+mod flushing;
+mod large_batch;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod manifest;
@@ -19,13 +21,14 @@ mod position;
 mod range;
 mod read;
 mod recovery;
+mod replay;
 mod scan;
-mod shape;
-mod sizes;
 mod snapshots;
+mod state;
 mod stats;
 #[cfg(feature = "sim")]
 mod stepped;
+mod trees;
 pub(crate) mod visible;
 mod write;
 
@@ -33,7 +36,7 @@ pub(crate) use moment::Moment;
 pub(crate) use open::{Handle, open};
 pub(crate) use position::Position;
 pub(crate) use range::RangeScan;
-pub use stats::{FileStats, Stats};
+pub use stats::{FileStats, PartitionStats, Stats};
 #[cfg(feature = "sim")]
 pub(crate) use {
     crate::io::sim::World,
@@ -44,20 +47,17 @@ use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
 use crate::base::metrics::Counter;
 use crate::base::options::Options;
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::engine::visible::Visible;
 use crate::exec::{Cores, Event};
 use crate::files::Directory;
 use crate::io::{Io, Process};
-use crate::tree::published::Published;
-use crate::tree::table_files::TableFiles;
-use crate::tree::view::View;
 use crate::wal::Wal;
 use commit::Requests;
-use compaction::Jobs;
 use read::BlockReader;
 use snapshots::Snapshots;
+use trees::Trees;
 
 /// One open database.
 pub(crate) struct Engine {
@@ -67,33 +67,29 @@ pub(crate) struct Engine {
     pub(crate) io: Arc<dyn Io>,
     pub(crate) cores: Arc<Cores>,
     pub(crate) directory: Directory,
-    pub(crate) table_files: TableFiles,
     pub(crate) wal: Arc<Wal>,
     pub(crate) blocks: Arc<BlockReader>,
 
     // What readers load.
-    pub(crate) published: Published<View>,
+    pub(crate) trees: Trees,
     pub(crate) visible: Visible,
     pub(crate) snapshots: Snapshots,
 
     // Background work.
     pub(crate) requests: Requests,
-    pub(crate) jobs: Mutex<Jobs>,
     /// Something may have become possible: a memtable was frozen, the files changed, a job ended.
     pub(crate) work: Event,
-    /// No write for a while: L2 is brought down although it is small.
+    /// No write for a while: L2 is compacted into L3 although it is small.
     pub(crate) idle: AtomicBool,
     /// The newest failure of a flush or compaction, until one succeeds.
     pub(crate) background_error: Mutex<Option<Error>>,
 
     // Writers.
     pub(crate) closed: AtomicBool,
-    pub(crate) delay_ns_per_byte: AtomicU64,
-    pub(crate) owed_ns: AtomicU64,
     pub(crate) counters: Counters,
 }
 
-/// What the engine counts.
+/// What the engine counts beside its trees.
 #[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) slowdowns: Counter,
@@ -101,12 +97,6 @@ pub(crate) struct Counters {
     pub(crate) stalls: Counter,
     pub(crate) stall_us: Counter,
     pub(crate) background_failures: Counter,
-    pub(crate) flushes: Counter,
-    pub(crate) flush_bytes: Counter,
-    pub(crate) compactions: Counter,
-    pub(crate) compaction_read_bytes: Counter,
-    pub(crate) compaction_write_bytes: Counter,
-    pub(crate) compaction_holes: Counter,
     pub(crate) replayed_bytes: Counter,
 }
 
@@ -130,13 +120,13 @@ impl Engine {
 
     /// Why L0 and L1 may stay full: flushes or compactions fail, or L2 is full and compaction waits
     /// for space.
-    pub(crate) fn why_halted(&self) -> Option<Error> {
-        self.background_failure().or_else(|| self.why_halted_by_space())
+    pub(crate) fn why_stalled(&self) -> Option<Error> {
+        self.background_failure().or_else(|| self.why_stalled_by_space())
     }
 
     /// Why flushes may have to wait, if they wait for compaction and that for space.
-    pub(crate) fn why_halted_by_space(&self) -> Option<Error> {
-        let is_full = self.published.get().files.flushed.len() >= self.options.max_flushed_files;
+    pub(crate) fn why_stalled_by_space(&self) -> Option<Error> {
+        let is_full = self.trees.iter().any(|tree| tree.is_l2_full(&tree.view()));
         is_full.then(|| self.why_not_compacting()).flatten()
     }
 
@@ -163,7 +153,7 @@ impl Engine {
         *lock(&self.background_error) = error;
         if failed {
             self.counters.background_failures.add(1);
-            // Halted writers must learn of it.
+            // Stalled writers must learn of it.
             self.work.notify();
         }
     }

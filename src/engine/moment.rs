@@ -21,7 +21,7 @@ impl Moment {
     pub(crate) fn new(handle: &Arc<Handle>, at: Option<SeqNo>) -> Self {
         let engine = &handle.0;
         let guard = epoch::pin();
-        let (view, newest) = engine.visible.moment(&engine.published, &guard);
+        let (view, newest) = engine.visible.moment(&engine.trees.default_tree().published, &guard);
         Self { handle: Arc::clone(handle), view: Arc::clone(view), seqno: at.unwrap_or(newest) }
     }
 

@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::pin::Pin;
 
-use super::background::{flush_forever, tick_forever, vital};
-use super::commit::{Committer, Requests, commit_edits, files_of};
-use super::compaction::{Jobs, compact_forever};
+use super::background::{fail_writes_on_exit, tick_forever};
+use super::commit::{Committer, Requests, commit_edits};
+use super::compaction::compact_forever;
 use super::environment::Environment;
+use super::flushing::flush_forever;
 use super::read::BlockReader;
 use super::snapshots::Snapshots;
+use super::trees::Trees;
 use super::{Counters, Engine};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::ids::MemtableId;
+use crate::base::keyspace::KeyspaceId;
 use crate::base::options::{IoBackend, Options};
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Arc, Mutex};
 use crate::engine::recovery::recover;
 use crate::engine::visible::Visible;
@@ -22,7 +25,8 @@ use crate::exec::{Cores, Event, Local, Reply, block_on};
 use crate::files::{FileKind, is_foreign};
 use crate::io::{Dir, Entry, Io, Lock, Process, probe};
 use crate::memtable::Memtable;
-use crate::tree::view::View;
+use crate::tree::Tree;
+use crate::tree::view::{Files, View};
 use crate::wal::write_log;
 
 /// A running engine; stops its cores when dropped.
@@ -146,12 +150,14 @@ async fn assemble(
     environment: Environment,
 ) -> Result<Handle> {
     let recovered = recover(&local, dir, &options).await?;
-    let (log, seqno) = (recovered.levels.log, recovered.levels.seqno);
+    let start = recovered.state.log_start();
     let view = View {
-        memtable: Arc::new(Memtable::new(MemtableId::FIRST, log.lsn, seqno)),
+        memtable: Arc::new(Memtable::new(MemtableId::FIRST, start.lsn, start.seqno)),
         frozen: Vec::new(),
-        files: Arc::new(files_of(&recovered.levels, &recovered.tables)),
+        files: Arc::new(Files::of(&recovered.state.trees[&KeyspaceId::DEFAULT], &recovered.tables)),
     };
+    let published = (environment.publish)(view);
+    let tree = Tree::new(KeyspaceId::DEFAULT, options.tree.clone(), recovered.table_files, published);
     let io = Arc::clone(local.io());
     let engine = Arc::new(Engine {
         blocks: Arc::new(BlockReader::new(Arc::clone(&io))),
@@ -160,29 +166,25 @@ async fn assemble(
         io: Arc::clone(&io),
         cores,
         directory: recovered.directory,
-        table_files: recovered.table_files,
         wal: recovered.wal,
-        published: (environment.publish)(view),
-        visible: Visible::new(seqno),
+        trees: Trees::new(tree),
+        visible: Visible::new(start.seqno),
         snapshots: Snapshots::default(),
         requests: Requests::default(),
-        jobs: Mutex::new(Jobs::default()),
         work: Event::default(),
         idle: AtomicBool::new(false),
         background_error: Mutex::default(),
         closed: AtomicBool::new(false),
-        delay_ns_per_byte: AtomicU64::new(0),
-        owed_ns: AtomicU64::new(0),
         counters: Counters::default(),
     });
     engine.counters.replayed_bytes.add(recovered.replayed_bytes);
-    engine.set_pace(&engine.published.get());
-    let start = |task: Pin<Box<dyn Future<Output = ()>>>| local.spawn(vital(Arc::clone(&engine), task));
+    let start =
+        |task: Pin<Box<dyn Future<Output = ()>>>| local.spawn(fail_writes_on_exit(Arc::clone(&engine), task));
     start(Box::pin(write_log(local.clone(), recovered.writer)));
     let committer = Committer {
         manifest: recovered.manifest,
         manifest_len_max: environment.manifest_len_max,
-        levels: recovered.levels,
+        state: recovered.state,
         tables: recovered.tables,
         retired_tables: Vec::new(),
         retired_memtables: Vec::new(),
@@ -197,11 +199,13 @@ async fn assemble(
 fn start_jobs(engine: &Arc<Engine>) {
     let count = engine.cores.count();
     let flushing = Arc::clone(engine);
-    engine.cores.spawn(count - 1, move |local| vital(Arc::clone(&flushing), flush_forever(local, flushing)));
+    engine.cores.spawn(count - 1, move |local| {
+        fail_writes_on_exit(Arc::clone(&flushing), flush_forever(local, flushing))
+    });
     for core in 0..count {
         let compacting = Arc::clone(engine);
-        engine
-            .cores
-            .spawn(core, move |local| vital(Arc::clone(&compacting), compact_forever(local, compacting)));
+        engine.cores.spawn(core, move |local| {
+            fail_writes_on_exit(Arc::clone(&compacting), compact_forever(local, compacting))
+        });
     }
 }

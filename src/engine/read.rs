@@ -5,6 +5,7 @@ use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
+use crate::base::key_range::KeyRange;
 use crate::base::metrics::Counter;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch;
@@ -25,6 +26,12 @@ impl Engine {
         Ok(self.read_key(key, at, |_| ())?.is_some())
     }
 
+    /// About how many bytes the keys of a range take, from what is in memory.
+    pub(crate) fn approximate_size(&self, range: &KeyRange) -> Result<u64> {
+        self.check_open()?;
+        Ok(self.trees.default_tree().approximate_size(range))
+    }
+
     /// What `take` makes of the value of `key`. Nobody sleeps with the epoch pinned: the guard is dropped
     /// before a block is read, and the lookup begins again with the block in hand.
     fn read_key<R>(&self, key: &[u8], at: Option<SeqNo>, take: impl Fn(&[u8]) -> R) -> Result<Option<R>> {
@@ -32,7 +39,7 @@ impl Engine {
         let mut fetched = Fetched::default();
         loop {
             let guard = epoch::pin();
-            let (view, newest) = self.visible.moment(&self.published, &guard);
+            let (view, newest) = self.visible.moment(&self.trees.default_tree().published, &guard);
             match look_up(view, key, at.unwrap_or(newest), &fetched, &guard, &take) {
                 Lookup::Found(found) => return Ok(found),
                 Lookup::NeedsBlock(needed) => {

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::Engine;
-use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
 use crate::table::Table;
+use crate::tree::Tree;
+use crate::tree::view::Partition;
 
 /// A table file, as [`Stats`] shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,24 @@ impl FileStats {
     }
 }
 
+/// A partition of L3, as [`Stats`] shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionStats {
+    /// Its smallest possible key: it has the keys from here up to the next partition's.
+    pub lower_bound: Vec<u8>,
+    /// Its runs, newest first: sorted files, each with any of its keys. None while it is empty, and one at most
+    /// today.
+    pub runs: Vec<FileStats>,
+}
+
+impl PartitionStats {
+    fn of(partition: &Partition) -> Self {
+        let runs = partition.runs.iter().map(|run| FileStats::of(&run.table)).collect();
+        Self { lower_bound: partition.lower.clone(), runs }
+    }
+}
+
 /// The state of a database at one moment and what it has done since it was opened. Counters are
 /// read one by one, so sums may be off by what happened meanwhile.
 ///
@@ -63,12 +82,17 @@ pub struct Stats {
     pub stage: String,
     /// L2, newest first.
     pub flushed: Vec<FileStats>,
-    /// L3, by key: lower bound of each partition, and its file unless it is empty.
-    pub partitions: Vec<(Vec<u8>, Option<FileStats>)>,
+    /// L3, by key.
+    pub partitions: Vec<PartitionStats>,
     values: Vec<(&'static str, u64)>,
 }
 
 impl Stats {
+    /// All runs of all partitions of L3.
+    pub fn runs(&self) -> impl Iterator<Item = &FileStats> {
+        self.partitions.iter().flat_map(|partition| &partition.runs)
+    }
+
     /// All numbers with their names, in a fixed order. The names are stable; units stand last in
     /// them. Useful for exporters.
     #[must_use]
@@ -97,44 +121,39 @@ impl fmt::Display for Stats {
 impl Engine {
     /// The state and counters now.
     pub(crate) fn stats(&self) -> Stats {
-        let view = self.published.get();
+        let tree = self.trees.default_tree();
+        let view = tree.view();
         // In a child they show how things stood when it was forked, without what is under locks.
         let forked = !self.process.is_current();
         let flushed: Vec<FileStats> =
             view.files.flushed.iter().map(|file| FileStats::of(&file.table)).collect();
-        let partitions: Vec<_> = view
-            .files
-            .partitions
-            .iter()
-            .map(|partition| (partition.lower.clone(), partition.table.as_ref().map(FileStats::of)))
-            .collect();
+        let partitions: Vec<_> = view.files.partitions.iter().map(PartitionStats::of).collect();
+        let runs = || partitions.iter().flat_map(|partition| &partition.runs);
         let tables = view.files.flushed.iter().map(|file| &file.table);
-        let tables =
-            tables.chain(view.files.partitions.iter().filter_map(|partition| partition.table.as_ref()));
+        let tables = tables.chain(view.files.runs().map(|run| &run.table));
         let mut values = vec![
             ("memtable_bytes", view.memtable.bytes()),
             ("frozen_memtables", view.frozen.len() as u64),
             ("frozen_bytes", view.frozen.iter().map(|memtable| memtable.bytes()).sum()),
             ("flushed_files", flushed.len() as u64),
             ("flushed_bytes", flushed.iter().map(|file| file.bytes).sum()),
-            ("partitions", partitions.iter().filter(|(_, file)| file.is_some()).count() as u64),
-            (
-                "partition_bytes",
-                partitions.iter().filter_map(|(_, file)| file.as_ref()).map(|file| file.bytes).sum(),
-            ),
+            ("partitions", partitions.iter().filter(|partition| !partition.runs.is_empty()).count() as u64),
+            ("runs", runs().count() as u64),
+            ("partition_bytes", runs().map(|run| run.bytes).sum()),
             ("index_filter_bytes", tables.map(|table| table.memory_bytes() as u64).sum()),
             ("snapshots", if forked { 0 } else { self.snapshots.count() as u64 }),
             ("last_seqno", self.visible_seqno().0),
             ("cores", self.cores.count() as u64),
         ];
-        let running = if forked { 0 } else { lock(&self.jobs).count() as u64 };
-        self.add_counters(running, &mut values);
+        let running = if forked { 0 } else { lock(&tree.compactions).count() as u64 };
+        self.add_counters(tree, running, &mut values);
         Stats { backend: self.io.backend(), stage: self.wal.stage().mode(), flushed, partitions, values }
     }
 
-    fn add_counters(&self, compactions_running: u64, values: &mut Vec<(&'static str, u64)>) {
-        let (counters, io, wal) = (&self.counters, self.io.counters(), &self.wal);
-        let cache = self.table_files.cache().stats();
+    fn add_counters(&self, tree: &Tree, compactions_running: u64, values: &mut Vec<(&'static str, u64)>) {
+        let (counters, of_tree) = (&self.counters, &tree.counters);
+        let (io, wal) = (self.io.counters(), &self.wal);
+        let cache = tree.files.cache().stats();
         values.extend([
             ("cache_used_bytes", cache.used_bytes as u64),
             ("cache_capacity_bytes", cache.capacity_bytes as u64),
@@ -149,20 +168,20 @@ impl Engine {
             ("wal_durable_lsn", wal.durable_lsn().0),
             ("replayed_bytes", counters.replayed_bytes.get()),
             ("background_failures", counters.background_failures.get()),
-            ("flushes", counters.flushes.get()),
-            ("flush_bytes_written", counters.flush_bytes.get()),
+            ("flushes", of_tree.flushes.get()),
+            ("flush_bytes_written", of_tree.flush_bytes.get()),
             ("compactions_running", compactions_running),
-            ("compactions", counters.compactions.get()),
-            ("compaction_bytes_read", counters.compaction_read_bytes.get()),
-            ("compaction_bytes_written", counters.compaction_write_bytes.get()),
-            ("compaction_holes", counters.compaction_holes.get()),
+            ("compactions", of_tree.compactions.get()),
+            ("compaction_bytes_read", of_tree.compaction_read_bytes.get()),
+            ("compaction_bytes_written", of_tree.compaction_write_bytes.get()),
+            ("compaction_holes", of_tree.compaction_holes.get()),
             ("entries_skipped", self.blocks.skipped.entries.get()),
             ("tombstones_skipped", self.blocks.skipped.tombstones.get()),
             ("slowdowns", counters.slowdowns.get()),
             ("slowdown_us_total", counters.slowdown_us.get()),
             ("stalls", counters.stalls.get()),
             ("stall_us_total", counters.stall_us.get()),
-            ("write_delay_ns_per_byte", self.delay_ns_per_byte.load(Ordering::Relaxed)),
+            ("write_delay_ns_per_byte", tree.throttle.delay_ns_per_byte()),
             ("reads", io.reads.get()),
             ("page_cache_reads", io.page_cache_reads.get()),
             ("read_bytes", io.read_bytes.get()),

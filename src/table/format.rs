@@ -156,7 +156,7 @@ impl Footer {
     /// [`FOOTER_LEN`] bytes, more if the caller read more in one go.
     ///
     /// # Errors
-    /// `NewerFormat`, or `Corruption` if any of it is not what a builder writes.
+    /// `UnsupportedFormat`, or `Corruption` if any of it is not what a builder writes.
     pub(crate) fn decode(path: &Path, file_id: FileId, file_len: u64, tail: &[u8]) -> Result<Self> {
         let footer_offset = file_len.checked_sub(FOOTER_LEN as u64);
         let (Some(offset), Some(bytes)) = (footer_offset, tail.last_chunk::<FOOTER_LEN>()) else {
@@ -186,11 +186,12 @@ impl Footer {
             return Err(damage("table footer checksum", hex(expected), hex(found)));
         }
         let (footer, version) = Self::fields(checked).expect("the slice has the length of all fields");
-        if version > VERSION {
-            return Err(Error::NewerFormat { path: path.to_path_buf(), found: version, supported: VERSION });
-        }
         if version != VERSION {
-            return Err(damage("table version", VERSION.to_string(), version.to_string()));
+            return Err(Error::UnsupportedFormat {
+                path: path.to_path_buf(),
+                found: version,
+                supported: VERSION,
+            });
         }
         footer
             .check(offset, file_id)
@@ -303,14 +304,14 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_named() {
+    fn another_version_is_named() {
         let e = decode(&forge(80, 2)).expect_err("version 2 is unknown");
         assert_eq!(
             e.to_string(),
-            "000007.table has format version 2, this release reads up to 1: open it with the release that \
-             wrote it, or a later one"
+            "000007.table has format version 2, this release reads version 1: open it with the release that \
+             wrote it"
         );
-        assert!(matches!(decode(&forge(80, 0)), Err(Error::Corruption { what: "table version", .. })));
+        assert!(matches!(decode(&forge(80, 0)), Err(Error::UnsupportedFormat { found: 0, .. })));
     }
 
     #[test]

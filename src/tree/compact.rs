@@ -1,13 +1,14 @@
-//! One compaction step: the partitions of a range, merged with what L2 holds for it, become new
+//! One compaction: the partitions of a range, merged with what L2 holds for it, become new
 //! partitions.
 //!
-//! The same step serves every purpose: the first partitions (one empty partition holds all keys),
-//! bringing L2 down, splitting (the output is cut by bytes), merging neighbours (the range spans
+//! The same serves every purpose: the first partitions (one empty partition holds all keys),
+//! moving L2 into L3, splitting (the output is cut by bytes), merging neighbours (the range spans
 //! both), taking out garbage. It takes *all* L2 files older than its plan that have a key in the range, so
 //! nothing older than its inputs lies elsewhere, and a tombstone with nothing older behind it in the merge can go.
 
 use super::input::Input;
-use super::output::{Made, Output, TableWriter};
+use super::levels::{AddedRun, Change};
+use super::output::{Output, PendingOutputs, TableWriter};
 use super::ranges::RangeSet;
 use super::retention::{Need, Retention};
 use super::table_files::TableFiles;
@@ -23,58 +24,86 @@ use crate::exec::Local;
 use crate::table::Table;
 
 /// Work between two looks at the clock: entries, large values counting for many.
-const STEP: usize = 64;
+const YIELD_INTERVAL: usize = 64;
 
-/// What to merge.
-pub(crate) struct Step {
+/// What to merge, and how.
+pub(crate) struct Compaction {
     /// From the lower bound of the first partition to the upper bound of the last.
     pub(crate) range: KeyRange,
-    /// The files of the partitions.
-    pub(crate) partitions: Vec<Arc<Table>>,
+    /// Runs of the partitions.
+    pub(crate) runs: Vec<Arc<Table>>,
     /// Files of L2 with their consumed parts.
     pub(crate) flushed: Vec<(Arc<Table>, RangeSet)>,
     /// Length in bytes at which an output is cut.
     pub(crate) piece_len: u64,
+    /// Bytes of all inputs.
+    pub(crate) input_bytes: u64,
+    /// Whether it is only for what L2 holds: if that turns out to be nothing, there is nothing to do.
+    pub(crate) is_for_flushed: bool,
+    /// Whether nothing older lies below: all runs of the partitions are among the inputs. Only then may a tombstone
+    /// go with what it hides.
+    pub(crate) bottommost: bool,
 }
 
-/// A partition made by a step.
+/// A partition made by a compaction.
 pub(crate) struct Piece {
     pub(crate) lower: Vec<u8>,
     pub(crate) output: Option<Output>,
 }
 
-/// Runs a step. The files are synced and their names durable; the manifest does not name them yet.
+/// Runs a compaction. The files are synced and their names durable; the manifest does not name them yet.
 pub(crate) async fn compact(
     local: &Local,
     files: &TableFiles,
-    step: &Step,
+    compaction: &Compaction,
     snapshots: Vec<SeqNo>,
 ) -> Result<Vec<Piece>> {
-    let mut pieces = Pieces::new(local, files, step);
-    let written = write(local, step, &mut pieces, snapshots).await;
+    let mut pieces = Pieces::new(local, files, compaction);
+    let written = write(local, compaction, &mut pieces, snapshots).await;
     match written {
         Ok(()) => Ok(pieces.done),
         Err(error) => {
-            pieces.made.remove(local, files.directory()).await;
+            pieces.pending.remove(local, files.directory()).await;
             Err(error)
         }
     }
 }
 
-async fn write(local: &Local, step: &Step, pieces: &mut Pieces<'_>, snapshots: Vec<SeqNo>) -> Result<()> {
-    let mut inputs = Vec::new();
-    for table in &step.partitions {
-        inputs.push(Input::new(local, table, step.range.clone()));
+/// The change that a compaction makes.
+pub(crate) fn change(compaction: &Compaction, pieces: &[Piece]) -> Change {
+    let outputs = pieces.iter().map(|piece| piece.output.as_ref());
+    let added = outputs.enumerate().filter_map(|(partition, output)| {
+        let table = output?.record;
+        Some(AddedRun { partition, table })
+    });
+    Change::Compact {
+        range: compaction.range.clone(),
+        bounds: pieces.iter().map(|piece| piece.lower.clone()).collect(),
+        added: added.collect(),
+        removed: compaction.runs.iter().map(|table| table.id()).collect(),
+        consumed: compaction.flushed.iter().map(|(table, _)| table.id()).collect(),
     }
-    for (table, consumed) in &step.flushed {
+}
+
+async fn write(
+    local: &Local,
+    compaction: &Compaction,
+    pieces: &mut Pieces<'_>,
+    snapshots: Vec<SeqNo>,
+) -> Result<()> {
+    let mut inputs = Vec::new();
+    for table in &compaction.runs {
+        inputs.push(Input::new(local, table, compaction.range.clone()));
+    }
+    for (table, consumed) in &compaction.flushed {
         if !consumed.is_empty() {
-            reached!("compaction: part of an L2 file has gone down before");
+            reached!("compaction: part of an L2 file was compacted before");
         }
-        for gap in consumed.gaps(&step.range) {
+        for gap in consumed.gaps(&compaction.range) {
             inputs.push(Input::new(local, table, gap));
         }
     }
-    merge(local, inputs, pieces, Retention::new(snapshots)).await?;
+    merge(local, inputs, pieces, Retention::new(snapshots, compaction.bottommost)).await?;
     pieces.end_piece().await?;
     pieces.files.directory().sync(local).await
 }
@@ -104,11 +133,13 @@ async fn merge(
         }
         work += 1 + value.len() / 1024;
         let need = retention.need(tag.seqno());
-        if need != Need::Nobody {
+        if need != Need::Nobody && tag.kind() == Kind::Delete && retention.bottommost() {
+            pieces.hold_back(tag);
+        } else if need != Need::Nobody {
             pieces.add(key, tag, value, need)?;
         }
         moved = merge.advance();
-        if work >= STEP {
+        if work >= YIELD_INTERVAL {
             work = 0;
             pieces.write_full().await?;
             local.yield_if_due().await;
@@ -116,13 +147,13 @@ async fn merge(
     }
 }
 
-/// The output of a step.
+/// The output of a compaction.
 struct Pieces<'a> {
     local: &'a Local,
     files: &'a TableFiles,
     piece_len: u64,
     done: Vec<Piece>,
-    made: Made,
+    pending: PendingOutputs,
     /// Lower bound of the piece being written.
     lower: Vec<u8>,
     writer: Option<TableWriter>,
@@ -131,10 +162,10 @@ struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    fn new(local: &'a Local, files: &'a TableFiles, step: &Step) -> Self {
-        let (piece_len, lower) = (step.piece_len, step.range.lower.clone());
-        let (done, made, writer, tombstones) = (Vec::new(), Made::default(), None, Vec::new());
-        Self { local, files, piece_len, done, made, lower, writer, tombstones }
+    fn new(local: &'a Local, files: &'a TableFiles, compaction: &Compaction) -> Self {
+        let (piece_len, lower) = (compaction.piece_len, compaction.range.lower.clone());
+        let (done, pending, writer, tombstones) = (Vec::new(), PendingOutputs::default(), None, Vec::new());
+        Self { local, files, piece_len, done, pending, lower, writer, tombstones }
     }
 
     /// Entries of another key follow: the place to cut.
@@ -153,14 +184,15 @@ impl<'a> Pieces<'a> {
         Ok(())
     }
 
+    /// A tombstone that goes, unless a version that it hides is kept.
+    fn hold_back(&mut self, tombstone: Tag) {
+        self.tombstones.push(tombstone);
+    }
+
     fn add(&mut self, key: &[u8], tag: Tag, value: &[u8], need: Need) -> Result<()> {
-        if tag.kind() == Kind::Delete {
-            self.tombstones.push(tag);
-            return Ok(());
-        }
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            none => none.insert(TableWriter::create(self.local, self.files, &mut self.made)?),
+            none => none.insert(TableWriter::create(self.local, self.files, &mut self.pending)?),
         };
         for tombstone in self.tombstones.drain(..) {
             // It hides what a snapshot needs from all others, and goes with it.

@@ -1,7 +1,7 @@
 //! Flush: one frozen memtable (L1) becomes one file (L2).
 
-use super::levels::{Edit, FlushedRecord};
-use super::output::{Made, Output, TableWriter};
+use super::levels::{Change, FlushedRecord, LogMark};
+use super::output::{Output, PendingOutputs, TableWriter};
 use super::ranges::RangeSet;
 use super::replayed::Replayed;
 use super::retention::{Need, Retention};
@@ -9,13 +9,12 @@ use super::table_files::TableFiles;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::{Kind, SeqNo};
-use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::memtable::Memtable;
 
 /// Entries copied from the memtable between two looks at the clock.
-const STEP: usize = 64;
+const YIELD_INTERVAL: usize = 64;
 
 /// Writes what somebody can still see of `memtable`; `None` if it is empty. The file is synced and
 /// its name is durable.
@@ -28,10 +27,10 @@ pub(crate) async fn flush(
     if memtable.is_empty() {
         return Ok(None);
     }
-    let mut made = Made::default();
-    let written = write(local, files, memtable, snapshots, &mut made).await;
+    let mut pending = PendingOutputs::default();
+    let written = write(local, files, memtable, snapshots, &mut pending).await;
     if written.is_err() {
-        made.remove(local, files.directory()).await;
+        pending.remove(local, files.directory()).await;
     }
     written.map(Some)
 }
@@ -46,10 +45,10 @@ pub(crate) async fn flush_replayed(
     if replayed.len() == 0 {
         return Ok(None);
     }
-    let mut made = Made::default();
-    let written = write_replayed(local, files, replayed, &mut made).await;
+    let mut pending = PendingOutputs::default();
+    let written = write_replayed(local, files, replayed, &mut pending).await;
     if written.is_err() {
-        made.remove(local, files.directory()).await;
+        pending.remove(local, files.directory()).await;
     }
     written.map(Some)
 }
@@ -58,10 +57,10 @@ async fn write_replayed(
     local: &Local,
     files: &TableFiles,
     replayed: &Replayed,
-    made: &mut Made,
+    pending: &mut PendingOutputs,
 ) -> Result<Output> {
-    let mut retention = Retention::new(Vec::new());
-    let mut writer = TableWriter::create(local, files, made)?;
+    let mut retention = Retention::new(Vec::new(), false);
+    let mut writer = TableWriter::create(local, files, pending)?;
     let mut key_before = None;
     for (number, (key, tag, value)) in replayed.iter().enumerate() {
         if key_before.replace(key) != Some(key) {
@@ -71,7 +70,7 @@ async fn write_replayed(
         if need != Need::Nobody {
             writer.add(key, tag, value, need);
         }
-        if number % STEP == 0 {
+        if number % YIELD_INTERVAL == 0 {
             writer.write_full(local).await?;
             local.yield_if_due().await;
         }
@@ -86,16 +85,16 @@ async fn write(
     files: &TableFiles,
     memtable: &Memtable,
     snapshots: Vec<SeqNo>,
-    made: &mut Made,
+    pending: &mut PendingOutputs,
 ) -> Result<Output> {
-    let mut retention = Retention::new(snapshots);
-    let mut writer = TableWriter::create(local, files, made)?;
+    let mut retention = Retention::new(snapshots, false);
+    let mut writer = TableWriter::create(local, files, pending)?;
     let mut last: Option<(Vec<u8>, SeqNo)> = None;
     loop {
         let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
         let mut key_before = after.map(|(key, _)| key.to_vec());
         let mut seqno_before = SeqNo::ZERO;
-        let walked = memtable.walk(Direction::Forward, after, STEP, |key, tag, value| {
+        let walked = memtable.walk(Direction::Forward, after, YIELD_INTERVAL, |key, tag, value| {
             if key_before.as_deref() != Some(key) {
                 retention.next_key();
                 let buffer = key_before.get_or_insert_default();
@@ -121,13 +120,13 @@ async fn write(
     Ok(output)
 }
 
-/// The edit that commits a flush.
-pub(crate) fn edit(output: Option<&Output>, log_lsn: Lsn, seqno: SeqNo, files: &TableFiles) -> Edit {
+/// The change that a flush makes: the log up to `flushed_to` is in tables.
+pub(crate) fn change(output: Option<&Output>, flushed_to: LogMark) -> Change {
     let file = output.map(|output| FlushedRecord {
         table: output.record,
         min: output.table.min_key().to_vec(),
         max: output.table.max_key().to_vec(),
         consumed: RangeSet::default(),
     });
-    Edit::Flush { file, log_lsn, seqno, next_file: files.directory().next_id() }
+    Change::Flush { file, flushed_to }
 }

@@ -17,7 +17,7 @@ use crate::cursor::{Cursor, NeedsBlock, TableCursor};
 use crate::exec::Local;
 use crate::table::Table;
 
-/// Nothing, if the file holds a key of `range` that has not gone down. Otherwise all keys around
+/// Nothing, if the file holds a key of `range` that is not consumed. Otherwise all keys around
 /// `range` of which the same is true: from behind its last key below to its first key above.
 pub(crate) async fn hole_around(
     local: &Local,

@@ -1,4 +1,4 @@
-//! A lookup: L0, L1 newest first, L2 newest first, the one partition of L3.
+//! A lookup: L0, L1 newest first, L2 newest first, the one partition of L3, its runs newest first.
 //!
 //! Runs under an epoch guard, without a lock or a count, and does no I/O. A lookup that needs a block
 //! which is not in memory ends with [`Lookup::NeedsBlock`]. Whoever drives it drops the guard, reads the
@@ -106,7 +106,7 @@ fn tables_for<'a>(files: &'a Files, key: &[u8], hash: u64) -> impl Iterator<Item
             && key <= file.table.max_key()
             && (file.consumed.find(key).is_none() || planted!(ConsumedIgnored))
     });
-    let home = files.partitions[files.partition_of(key)].table.iter();
-    let tables = flushed.map(|file| &file.table).chain(home);
+    let home = files.partitions[files.partition_of(key)].runs.iter();
+    let tables = flushed.map(|file| &file.table).chain(home.map(|run| &run.table));
     tables.inspect(move |table| table.prefetch_filter(hash))
 }

@@ -1,15 +1,21 @@
-//! The tree: what is on disk, what readers see of it, and the jobs that move data down.
+//! A tree: one keyspace with its levels. What readers see of it, what is on disk, and the work that moves
+//! data down.
 //!
-//! [`levels`] is the durable state and the edits that change it. [`view`] is what a reader pins, [`published`] how
-//! it gets there; [`lookup`] and [`scan`] read it. [`plan`] decides what to compact, without I/O; [`holes`] looks what a compaction may leave alone,
-//! [`flush`] and [`compact`] do the work.
+//! [`Tree`] is shared by readers, writers and background work. [`levels`] is its durable state, [`view`] what a
+//! reader pins, [`published`] how it gets there; [`lookup`] and [`scan`] read it. [`memtables`] takes what is written, [`throttle`]
+//! slows writers. [`plan`] decides what to compact, without I/O, from the [`shape`] of a view, and [`take`] takes it; [`holes`]
+//! looks what a compaction may leave alone; [`flush`] and [`compact`] do the work. Log, manifest, cores and snapshots are the engine's,
+//! which passes in what a tree needs of them.
 
 pub(crate) mod compact;
+pub(crate) mod compactions;
 pub(crate) mod flush;
 pub(crate) mod holes;
 mod input;
 pub(crate) mod levels;
+mod levels_format;
 pub(crate) mod lookup;
+pub(crate) mod memtables;
 pub(crate) mod output;
 pub(crate) mod plan;
 pub(crate) mod published;
@@ -20,6 +26,85 @@ pub(crate) mod retention;
 #[cfg(feature = "sim")]
 mod retired;
 pub(crate) mod scan;
+pub(crate) mod shape;
+pub(crate) mod sizes;
 pub(crate) mod table_files;
+mod take;
 pub(crate) mod throttle;
 pub(crate) mod view;
+
+use crate::base::ids::FileId;
+use crate::base::keyspace::KeyspaceId;
+use crate::base::metrics::Counter;
+use crate::base::options::TreeOptions;
+use crate::base::sync::{Arc, Mutex};
+use compactions::Compactions;
+use published::Published;
+use table_files::TableFiles;
+use throttle::Throttle;
+use view::View;
+
+/// One keyspace of an open database.
+pub(crate) struct Tree {
+    // Constant after opening.
+    pub(crate) keyspace: KeyspaceId,
+    pub(crate) options: TreeOptions,
+    pub(crate) files: TableFiles,
+
+    // What readers load.
+    pub(crate) published: Published<View>,
+
+    // Background work.
+    pub(crate) compactions: Mutex<Compactions>,
+
+    // Writers.
+    pub(crate) throttle: Throttle,
+
+    pub(crate) counters: Counters,
+}
+
+/// What a tree counts.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) flushes: Counter,
+    pub(crate) flush_bytes: Counter,
+    pub(crate) compactions: Counter,
+    pub(crate) compaction_read_bytes: Counter,
+    pub(crate) compaction_write_bytes: Counter,
+    pub(crate) compaction_holes: Counter,
+}
+
+impl Tree {
+    /// The tree of `keyspace` as it is after opening.
+    pub(crate) fn new(
+        keyspace: KeyspaceId,
+        options: TreeOptions,
+        files: TableFiles,
+        published: Published<View>,
+    ) -> Self {
+        let (compactions, throttle, counters) = (Mutex::default(), Throttle::default(), Counters::default());
+        let tree = Self { keyspace, options, files, published, compactions, throttle, counters };
+        tree.set_throttle(&tree.view());
+        tree
+    }
+
+    /// The newest view, counted.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.published.get()
+    }
+
+    /// Whether flushes have to wait for compaction.
+    pub(crate) fn is_l2_full(&self, view: &View) -> bool {
+        view.files.flushed.len() >= self.options.max_flushed_files
+    }
+
+    /// The files of L2, by number.
+    pub(crate) fn flushed_files(&self) -> Vec<FileId> {
+        self.view().files.flushed.iter().map(|file| file.table.id()).collect()
+    }
+
+    /// Whether one of these files is a run of a partition.
+    pub(crate) fn has_run_of(&self, files: &[FileId]) -> bool {
+        self.view().files.runs().any(|run| files.contains(&run.table.id()))
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Pieces are written while the next ones are built, a few in flight at a time; one sync at the
 //! end. The file's name becomes durable with the caller's sync of the directory, before the
-//! manifest names it. A job that fails removes what it made: see [`Made`].
+//! manifest names it. A job that fails removes what it made: see [`PendingOutputs`].
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,9 +30,9 @@ pub(crate) struct Output {
 
 /// Files that a job has made and no manifest names yet.
 #[derive(Default)]
-pub(crate) struct Made(Vec<FileId>);
+pub(crate) struct PendingOutputs(Vec<FileId>);
 
-impl Made {
+impl PendingOutputs {
     /// After a failure: gives their space back. A full device must not be filled further by
     /// attempts.
     pub(crate) async fn remove(self, local: &Local, directory: &Directory) {
@@ -56,11 +56,11 @@ pub(crate) struct TableWriter {
 }
 
 impl TableWriter {
-    /// Begins a new file and notes it in `made`.
-    pub(crate) fn create(local: &Local, files: &TableFiles, made: &mut Made) -> Result<Self> {
+    /// Begins a new file and notes it in `pending`.
+    pub(crate) fn create(local: &Local, files: &TableFiles, pending: &mut PendingOutputs) -> Result<Self> {
         let directory = files.directory();
         let id = directory.take_id();
-        made.0.push(id);
+        pending.0.push(id);
         let file = directory.open(local, FileKind::Table(id), OpenMode::Create)?;
         let builder = Builder::new(id, files.options());
         let (in_flight, pins) = (VecDeque::new(), BTreeMap::new());

@@ -1,26 +1,26 @@
 //! What to compact next: a pure function of the tree's shape.
 //!
 //! Rules, in order:
-//! 1. L2 has files to bring down (its count is at the trigger, or it is being drained): among the
+//! 1. L2 has files to compact (its count is at the trigger, or all of it is wanted in L3): among the
 //!    free partitions that the *oldest* file still touches, the densest one, which has most L2
 //!    bytes for its own size. It takes all that L2 holds for its range, so age order is kept, and
-//!    the oldest file is soon used up. If other steps are busy with all of those: the next file's.
+//!    the oldest file is soon used up. If other compactions are busy with all of those: the next file's.
 //! 2. Of what a reader of a partition has to pass, L2's deletes are more than their share: whoever
-//!    looks there for the next key reads them all. They go down, with what they hide.
+//!    looks there for the next key reads them all. They are compacted, with what they hide.
 //! 3. A partition above twice the target is split, if it can be: a huge value stays in one piece.
 //! 4. A partition of which more than the same share is garbage is rewritten: what snapshots held that
-//!    are gone. One that a caller wants clean, whatever its share; every second step, these come first
+//!    are gone. One that a caller wants clean, whatever its share; every second time, these come first
 //!    of all, for with enough writers the turn of the rules below the first never comes.
 //! 5. A partition below a quarter of the target is merged with its smaller neighbour, if both
 //!    together stay within the target.
 //!
-//! No rule chooses the same again and again: a step leaves nothing of L2 in its range, cuts what it
+//! No rule chooses the same again and again: a compaction leaves nothing of L2 in its range, cuts what it
 //! can, and keeps as garbage only what live snapshots need, which does not count.
 
 /// What a file of L2 has for a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FlushedShape {
-    /// Bytes that are still to go down there.
+    /// Bytes that are still to be compacted there.
     pub(crate) bytes: u64,
     /// About how many entries these are.
     pub(crate) entries: u64,
@@ -41,7 +41,7 @@ pub(crate) struct PartitionShape {
     pub(crate) garbage: u64,
     /// Whether a caller waits for its garbage to be taken out, however little it is.
     pub(crate) is_unclean: bool,
-    /// Whether a step is at work on it.
+    /// Whether a compaction is at work on it.
     pub(crate) is_busy: bool,
 }
 
@@ -57,10 +57,10 @@ pub(crate) struct Shape {
 /// What the planner aims at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Goals {
-    /// L2 files from which on they are brought down.
+    /// L2 files from which on they are compacted into L3.
     pub(crate) trigger: usize,
-    /// Bring all of L2 down, however little there is.
-    pub(crate) drain: bool,
+    /// Compact all of L2 into L3, however little there is.
+    pub(crate) compact_all: bool,
     /// It is the turn of partitions that callers want clean.
     pub(crate) clean_first: bool,
     /// Share of deletes or garbage, in per cent, from which on it is work; never, if zero.
@@ -69,12 +69,12 @@ pub(crate) struct Goals {
     pub(crate) partition_bytes: u64,
 }
 
-/// A step to take.
+/// A compaction to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// First partition of the step's range.
+    /// First partition of its range.
     pub(crate) first: usize,
-    /// Last partition of the step's range.
+    /// Last partition of its range.
     pub(crate) last: usize,
     /// Bytes of all inputs.
     pub(crate) input_bytes: u64,
@@ -84,14 +84,14 @@ pub(crate) struct Plan {
     pub(crate) is_for_flushed: bool,
 }
 
-/// The next step, if one is due.
+/// The next compaction, if one is due.
 pub(crate) fn plan(shape: &Shape, goals: &Goals) -> Option<Plan> {
     assert!(shape.flushed.iter().all(|file| file.len() == shape.partitions.len()));
-    let bring_down = goals.drain || shape.flushed.len() >= goals.trigger;
+    let is_due = goals.compact_all || shape.flushed.len() >= goals.trigger;
     let to_clean = unclean(shape);
     let for_flushed = match to_clean {
         Some(_) if goals.clean_first => None,
-        _ => bring_down.then(|| densest(shape)).flatten().or_else(|| deletes(shape, goals)),
+        _ => is_due.then(|| densest(shape)).flatten().or_else(|| deletes(shape, goals)),
     };
     let by_size = || too_large(shape, goals).or_else(|| garbage(shape, goals));
     let alone = if goals.clean_first {
@@ -119,7 +119,7 @@ fn densest(shape: &Shape) -> Option<usize> {
     })
 }
 
-/// L2 bytes for each KiB of the partition: what a step moves for what it rewrites.
+/// L2 bytes for each KiB of the partition: what a compaction moves for what it rewrites.
 fn density(shape: &Shape, index: usize) -> u64 {
     let slices: u64 = shape.flushed.iter().map(|file| file[index].bytes).sum();
     slices.saturating_mul(1024) / (shape.partitions[index].bytes + 1)
@@ -160,7 +160,7 @@ fn per_mille(part: u64, whole: u64) -> u64 {
 fn too_large(shape: &Shape, goals: &Goals) -> Option<usize> {
     let bytes = |index: &usize| shape.partitions[*index].bytes;
     // A cut is made at the first key behind a piece's length: at the largest block's boundary at the
-    // latest. Without one the step would change nothing, and be chosen again and again.
+    // latest. Without one the compaction would change nothing, and be chosen again and again.
     let has_cut = |index: &usize| shape.partitions[*index].divisible >= piece_len(bytes(index), goals);
     let largest = shape.free().filter(has_cut).max_by_key(bytes)?;
     (bytes(&largest) > 2 * goals.partition_bytes).then_some(largest)
@@ -200,7 +200,7 @@ mod tests {
     }
 
     /// Bytes and entries, and `+` bytes for a block that takes as much, `g` bytes of garbage, `u` if it
-    /// is wanted clean, a star if a step is at work.
+    /// is wanted clean, a star if a compaction is at work.
     fn partition(word: &str) -> PartitionShape {
         let divisible = field(&format!("={word}"), '=');
         let bytes = divisible + field(word, '+');
@@ -215,9 +215,9 @@ mod tests {
     }
 
     /// `partitions` by key; `flushed` oldest first, a slice for each partition.
-    fn check(partitions: &str, flushed: &[&str], drain: bool, expected: &str) {
+    fn check(partitions: &str, flushed: &[&str], compact_all: bool, expected: &str) {
         let goals =
-            Goals { trigger: 2, drain, clean_first: false, garbage_percent: 25, partition_bytes: 100 };
+            Goals { trigger: 2, compact_all, clean_first: false, garbage_percent: 25, partition_bytes: 100 };
         check_with(partitions, flushed, &goals, expected);
     }
 
@@ -274,12 +274,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_partition_is_split_while_l2_comes_down() {
+    fn a_full_partition_is_split_while_l2_is_compacted() {
         check("190 10", &["30 0", "30 0"], false, "0-0 of 250 cut 85");
     }
 
     #[test]
-    fn deletes_go_down_where_they_are_more_than_their_share_of_what_readers_pass() {
+    fn deletes_are_compacted_where_they_are_more_than_their_share_of_what_readers_pass() {
         check("100 100", &["30d24 30d30"], false, "nothing");
         check("100 100", &["50d24 50d38"], false, "1-1 of 150");
         // Deletes with nothing below them.
@@ -292,15 +292,20 @@ mod tests {
             &["20d9 20d0", "20d18 20d0"],
             &Goals {
                 trigger: 9,
-                drain: false,
+                compact_all: false,
                 clean_first: false,
                 garbage_percent: 25,
                 partition_bytes: 100,
             },
             "0-0 of 100",
         );
-        let never =
-            Goals { trigger: 9, drain: false, clean_first: false, garbage_percent: 0, partition_bytes: 100 };
+        let never = Goals {
+            trigger: 9,
+            compact_all: false,
+            clean_first: false,
+            garbage_percent: 0,
+            partition_bytes: 100,
+        };
         check_with("0", &["10d10"], &never, "nothing");
         check_with("100g100", &[], &never, "nothing");
     }
@@ -319,8 +324,13 @@ mod tests {
         check("100 100g2u*", &[], true, "nothing");
         let flushed = ["5 0", "5 0"];
         check("100 100g2u", &flushed, false, "0-0 of 110");
-        let goals =
-            Goals { trigger: 2, drain: false, clean_first: true, garbage_percent: 25, partition_bytes: 100 };
+        let goals = Goals {
+            trigger: 2,
+            compact_all: false,
+            clean_first: true,
+            garbage_percent: 25,
+            partition_bytes: 100,
+        };
         check_with("100 100g2u", &flushed, &goals, "1-1 of 100");
         check_with("100 100g2u*", &flushed, &goals, "0-0 of 110");
         check_with("100 100g2", &flushed, &goals, "0-0 of 110");

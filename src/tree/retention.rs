@@ -21,15 +21,22 @@ pub(crate) enum Need {
 pub(crate) struct Retention {
     /// Seqnos of the snapshots, ascending.
     snapshots: Vec<SeqNo>,
+    /// Whether nothing older lies below what is judged.
+    bottommost: bool,
     /// Seqno of the version before, if it was of the same key.
     newer: Option<SeqNo>,
 }
 
 impl Retention {
     /// For these snapshots, in ascending order.
-    pub(crate) fn new(snapshots: Vec<SeqNo>) -> Self {
+    pub(crate) fn new(snapshots: Vec<SeqNo>, bottommost: bool) -> Self {
         assert!(snapshots.is_sorted());
-        Self { snapshots, newer: None }
+        Self { snapshots, bottommost, newer: None }
+    }
+
+    /// Whether a tombstone may go with the versions that it hides: nothing older is left for it to hide.
+    pub(crate) fn bottommost(&self) -> bool {
+        self.bottommost
     }
 
     /// The next versions are of another key.
@@ -57,7 +64,7 @@ mod tests {
     #[test]
     fn a_version_lives_as_long_as_a_snapshot_between_it_and_the_next_newer_one() {
         let check = |snapshots: &[u64], versions: &[u64], expected: &[u64]| {
-            let mut retention = Retention::new(snapshots.iter().copied().map(SeqNo).collect());
+            let mut retention = Retention::new(snapshots.iter().copied().map(SeqNo).collect(), true);
             let kept: Vec<_> = versions
                 .iter()
                 .copied()
@@ -70,7 +77,7 @@ mod tests {
         check(&[7], &[9, 7, 3], &[9, 7]);
         check(&[6, 8], &[9, 7, 3], &[9, 7, 3]);
         check(&[2, 9, 12], &[9, 7, 3], &[9]);
-        let mut retention = Retention::new([4, 5, 6, 8].map(SeqNo).to_vec());
+        let mut retention = Retention::new([4, 5, 6, 8].map(SeqNo).to_vec(), true);
         let snapshots = |first, last| Need::Snapshots(SeqNo(first), SeqNo(last));
         let needs = [9, 7, 3, 2].map(|seqno| retention.need(SeqNo(seqno)));
         assert_eq!(needs, [Need::Newest, snapshots(8, 8), snapshots(4, 6), Need::Nobody]);

@@ -23,7 +23,9 @@ pub(crate) fn scan(view: &View, reader: SeqNo, direction: Direction, values: boo
     for index in 0..view.files.flushed.len() {
         sources.push(Source::Flushed(FlushedCursor::new(&view.files, index, direction)));
     }
-    sources.push(Source::Partitions(PartitionsCursor::new(&view.files, direction)));
+    for depth in 0..view.files.runs_max() {
+        sources.push(Source::Partitions(PartitionsCursor::new(&view.files, depth, direction)));
+    }
     VisibleCursor::new(Merge::new(sources, direction), direction, reader)
 }
 
@@ -95,11 +97,11 @@ impl FlushedCursor {
         while let Some(range) = self.cursor.entry().and_then(|entry| consumed.find(entry.key)) {
             match (self.direction, &range.upper) {
                 (Direction::Backward, _) => {
-                    reached!("range: skipped what has gone down, backward");
+                    reached!("range: skipped what was compacted, backward");
                     self.cursor.seek(Some(&range.lower))?;
                 }
                 (Direction::Forward, Some(upper)) => {
-                    reached!("range: skipped what has gone down, forward");
+                    reached!("range: skipped what was compacted, forward");
                     self.cursor.seek(Some(upper))?;
                 }
                 (Direction::Forward, None) => self.cursor.end(),
@@ -131,24 +133,27 @@ impl Cursor for FlushedCursor {
     }
 }
 
-/// The partitions, one after another; only the one under the cursor is open.
+/// One run of each partition, partition by partition; only the one under the cursor is open. As many of
+/// these as a partition has runs go through all of L3.
 pub(crate) struct PartitionsCursor {
     files: Arc<Files>,
+    /// Which run of each partition, counted from the newest.
+    depth: usize,
     direction: Direction,
     index: usize,
-    /// `None` behind the end, and in a partition without a file.
+    /// `None` behind the end, and in a partition with fewer runs.
     cursor: Option<TableCursor>,
 }
 
 impl PartitionsCursor {
-    fn new(files: &Arc<Files>, direction: Direction) -> Self {
-        Self { files: Arc::clone(files), direction, index: 0, cursor: None }
+    fn new(files: &Arc<Files>, depth: usize, direction: Direction) -> Self {
+        Self { files: Arc::clone(files), depth, direction, index: 0, cursor: None }
     }
 
     fn open(&mut self, index: usize, bound: Option<&[u8]>) -> Moved {
         self.index = index;
-        let table = self.files.partitions[index].table.as_ref();
-        self.cursor = table.map(|table| TableCursor::new(Arc::clone(table), self.direction));
+        let run = self.files.partitions[index].runs.get(self.depth);
+        self.cursor = run.map(|run| TableCursor::new(Arc::clone(&run.table), self.direction));
         self.cursor.as_mut().map_or(Ok(()), |cursor| cursor.seek(bound))
     }
 

@@ -4,7 +4,11 @@
 //! A lookup loads the view under an epoch guard: no lock, no count. Iterators take a counted
 //! reference instead, since they may live long. Replaced views are reclaimed by the epoch.
 
+use std::collections::BTreeMap;
+
+use super::levels::{FlushedRecord, Levels, PartitionRecord};
 use super::ranges::RangeSet;
+use crate::base::ids::FileId;
 use crate::base::sync::Arc;
 use crate::memtable::Memtable;
 use crate::table::Table;
@@ -13,25 +17,62 @@ use crate::table::Table;
 pub(crate) struct Flushed {
     /// The file.
     pub(crate) table: Arc<Table>,
-    /// Keys that must not be read here: they have gone down.
+    /// Keys that must not be read here: they were compacted into L3.
     pub(crate) consumed: RangeSet,
+}
+
+/// A run: one sorted sequence of entries, one file, which never changes.
+pub(crate) struct Run {
+    /// The file.
+    pub(crate) table: Arc<Table>,
 }
 
 /// A partition of L3.
 pub(crate) struct Partition {
     /// Its smallest possible key.
     pub(crate) lower: Vec<u8>,
-    /// Its file; none while it is empty.
-    pub(crate) table: Option<Arc<Table>>,
+    /// Its runs, newest first; none while it is empty.
+    pub(crate) runs: Vec<Run>,
 }
 
 /// The files: L2 newest first, L3 by key.
 pub(crate) struct Files {
     pub(crate) flushed: Vec<Flushed>,
     pub(crate) partitions: Vec<Partition>,
+    runs_max: usize,
 }
 
 impl Files {
+    /// L2 newest first, and L3 by key.
+    pub(crate) fn new(flushed: Vec<Flushed>, partitions: Vec<Partition>) -> Self {
+        let runs_max = partitions.iter().map(|partition| partition.runs.len()).max().unwrap_or(0);
+        Self { flushed, partitions, runs_max }
+    }
+
+    /// The files that `levels` names, all of them among `tables`.
+    pub(crate) fn of(levels: &Levels, tables: &BTreeMap<FileId, Arc<Table>>) -> Self {
+        let open = |id: FileId| Arc::clone(tables.get(&id).expect("every table of the state is open"));
+        let flushed =
+            |file: &FlushedRecord| Flushed { table: open(file.table.id), consumed: file.consumed.clone() };
+        let partition = |partition: &PartitionRecord| Partition {
+            lower: partition.lower.clone(),
+            runs: partition.runs.iter().map(|run| Run { table: open(run.id) }).collect(),
+        };
+        let (flushed, partitions) =
+            (levels.flushed.iter().map(flushed), levels.partitions.iter().map(partition));
+        Self::new(flushed.collect(), partitions.collect())
+    }
+
+    /// The most runs that a partition has.
+    pub(crate) fn runs_max(&self) -> usize {
+        self.runs_max
+    }
+
+    /// All runs of all partitions.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.partitions.iter().flat_map(|partition| &partition.runs)
+    }
+
     /// Index of the partition that is the home of `key`.
     pub(crate) fn partition_of(&self, key: &[u8]) -> usize {
         let after = self.partitions.partition_point(|partition| partition.lower.as_slice() <= key);

@@ -6,6 +6,7 @@
 use super::format::{Place, RECORD_HEADER_LEN, RecordKind, payload_hash, record_len, seal};
 use crate::base::codec::{Cursor, put_bytes};
 use crate::base::key::{Kind, SeqNo};
+use crate::base::keyspace::KeyspaceId;
 use crate::base::limits::KEY_LEN_MAX;
 use crate::base::lsn::Lsn;
 
@@ -32,9 +33,10 @@ impl BatchBuffer {
     }
 
     /// Adds an entry. Lengths are within the limits.
-    pub(crate) fn push(&mut self, kind: Kind, key: &[u8], value: &[u8]) {
+    pub(crate) fn push(&mut self, LogEntry { keyspace, kind, key, value }: LogEntry<'_>) {
         self.bytes.truncate(RECORD_HEADER_LEN + self.payload_len);
         self.bytes.push(kind as u8);
+        keyspace.encode(&mut self.bytes);
         put_bytes(&mut self.bytes, key);
         if kind == Kind::Put {
             put_bytes(&mut self.bytes, value);
@@ -84,6 +86,18 @@ impl BatchBuffer {
     }
 }
 
+/// One write of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogEntry<'a> {
+    /// The tree that it goes to.
+    pub(crate) keyspace: KeyspaceId,
+    /// What it does to the key.
+    pub(crate) kind: Kind,
+    pub(crate) key: &'a [u8],
+    /// Empty for a delete.
+    pub(crate) value: &'a [u8],
+}
+
 /// The entries of a payload, in order. Ends early, with [`Entries::is_damaged`] set, where they
 /// make no sense.
 pub(crate) struct Entries<'a> {
@@ -102,23 +116,24 @@ impl<'a> Entries<'a> {
         self.damaged
     }
 
-    fn entry(&mut self) -> Option<(Kind, &'a [u8], &'a [u8])> {
+    fn entry(&mut self) -> Option<LogEntry<'a>> {
         let kind = match self.cursor.u8()? {
             0 => Kind::Delete,
             1 => Kind::Put,
             _ => return None,
         };
+        let keyspace = KeyspaceId::decode(&mut self.cursor)?;
         let key = self.cursor.bytes()?;
         if key.len() > KEY_LEN_MAX {
             return None;
         }
         let value = if kind == Kind::Put { self.cursor.bytes()? } else { &[] };
-        Some((kind, key, value))
+        Some(LogEntry { keyspace, kind, key, value })
     }
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = (Kind, &'a [u8], &'a [u8]);
+    type Item = LogEntry<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.cursor.remaining() == 0 || self.damaged {
@@ -134,25 +149,35 @@ impl<'a> Iterator for Entries<'a> {
 mod tests {
     use super::*;
 
+    fn entry<'a>(keyspace: u8, kind: Kind, key: &'a [u8], value: &'a [u8]) -> LogEntry<'a> {
+        let keyspace = KeyspaceId::decode(&mut Cursor::new(&[keyspace])).unwrap();
+        LogEntry { keyspace, kind, key, value }
+    }
+
     #[test]
     fn entries_come_back_in_order_also_after_preparing_and_adding_more() {
         let mut batch = BatchBuffer::default();
-        batch.push(Kind::Put, b"k", b"value");
+        let entries = [
+            entry(0, Kind::Put, b"k", b"value"),
+            entry(7, Kind::Delete, b"", b""),
+            entry(0, Kind::Put, b"l", b""),
+        ];
+        batch.push(entries[0]);
         batch.prepare();
-        batch.push(Kind::Delete, b"", b"");
-        batch.push(Kind::Put, b"l", b"");
+        batch.push(entries[1]);
+        batch.push(entries[2]);
         batch.prepare();
-        let entries: Vec<_> = batch.entries().collect();
-        let expected: [(Kind, &[u8], &[u8]); 3] =
-            [(Kind::Put, b"k", b"value"), (Kind::Delete, b"", b""), (Kind::Put, b"l", b"")];
-        assert_eq!(entries, expected);
+        assert_eq!(batch.entries().collect::<Vec<_>>(), entries);
         batch.clear();
         assert_eq!((batch.count(), batch.entries().count()), (0, 0));
     }
 
     #[test]
     fn senseless_entries_end_damaged() {
-        for payload in [&[9, 1, b'k'][..], &[1, 5, b'k'], &[1, 1, b'k', 0xff], &[0]] {
+        let no_keyspace: &[u8] = &[1, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, b'k', 0];
+        for payload in
+            [&[9, 0, 1, b'k'][..], &[1, 0, 5, b'k'], &[1, 0, 1, b'k', 0xff], &[0], &[0, 0], no_keyspace]
+        {
             let mut entries = Entries::new(payload);
             assert_eq!(entries.by_ref().count(), 0);
             assert!(entries.is_damaged(), "{payload:?}");

@@ -35,7 +35,7 @@ use crate::base::limits::{BATCH_LEN_MAX, SECTOR};
 use crate::base::lsn::{Generation, Lsn};
 
 /// Version of the log's format.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Bytes before a record's payload.
 pub(crate) const RECORD_HEADER_LEN: usize = 24;
 /// Where the stream begins in a segment file.
@@ -241,8 +241,12 @@ pub(super) fn get_header<const N: usize>(
     if cursor.u64() != Some(xxh3_64(&bytes[..end])) {
         return Ok(None);
     }
-    if version > VERSION {
-        return Err(Error::NewerFormat { path: path.to_path_buf(), found: version, supported: VERSION });
+    if version != VERSION {
+        return Err(Error::UnsupportedFormat {
+            path: path.to_path_buf(),
+            found: version,
+            supported: VERSION,
+        });
     }
     Ok(Some(fields))
 }

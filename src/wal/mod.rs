@@ -28,7 +28,7 @@ mod stage_image;
 mod writer;
 
 pub(crate) use append::Append;
-pub(crate) use batch::{BatchBuffer, Entries};
+pub(crate) use batch::{BatchBuffer, Entries, LogEntry};
 pub(crate) use reader::{Batch, LogReader};
 pub(crate) use segment::{FreeSegment, Segment};
 pub(crate) use spares::{FREE_SEGMENTS_MAX, Spares};

@@ -175,18 +175,18 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_named() {
+    fn another_version_is_named() {
         let mut sector = StageHeader { generation: Generation(1), size: 65536, boot_id: 7 }.encode();
         assert_eq!(StageHeader::decode(Path::new("s"), &sector).unwrap().unwrap().boot_id, 7);
-        sector[8..12].copy_from_slice(&2_u32.to_le_bytes());
+        sector[8..12].copy_from_slice(&1_u32.to_le_bytes());
         let check = xxh3_64(&sector[..48]);
         sector[48..56].copy_from_slice(&check.to_le_bytes());
         let error = StageHeader::decode(Path::new("/db/stage-1"), &sector).unwrap_err();
-        assert!(matches!(error, Error::NewerFormat { .. }));
+        assert!(matches!(error, Error::UnsupportedFormat { .. }));
         assert_eq!(
             error.to_string(),
-            "/db/stage-1 has format version 2, this release reads up to 1: open it with the \
-             release that wrote it, or a later one"
+            "/db/stage-1 has format version 1, this release reads version 2: open it with the \
+             release that wrote it"
         );
     }
 }

@@ -71,9 +71,7 @@ fn compacting_two_keys_at_the_ends_rewrites_the_partitions_at_the_ends() {
     db.compact().unwrap();
     let after = db.stats();
     assert!(after.flushed.is_empty());
-    let kept = |stats: &Stats| -> Vec<u64> {
-        stats.partitions.iter().filter_map(|(_, file)| Some(file.as_ref()?.id)).collect()
-    };
+    let kept = |stats: &Stats| -> Vec<u64> { stats.runs().map(|run| run.id).collect() };
     let rewritten = kept(&before).iter().filter(|id| !kept(&after).contains(id)).count();
     assert!(rewritten <= 2, "{rewritten} of {} partitions were rewritten", kept(&before).len());
     let cost = written(&after) - written(&before);

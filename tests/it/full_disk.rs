@@ -136,8 +136,7 @@ fn fill_and_make_room(kind: Kind, size_mib: u64) {
     db.compact().unwrap();
     let left_over = || {
         let stats = db.stats();
-        let of_partitions = stats.partitions.iter().filter_map(|(_, file)| file.as_ref());
-        let live: Vec<_> = stats.flushed.iter().chain(of_partitions).map(|file| file.id).collect();
+        let live: Vec<_> = stats.flushed.iter().chain(stats.runs()).map(|file| file.id).collect();
         let mut paths = files(&dir, "table-");
         paths.retain(|path| !live.iter().any(|id| path.ends_with(format!("table-{id:08}"))));
         paths

@@ -32,13 +32,20 @@ fn check(db: &Db, model: &BTreeMap<Vec<u8>, Vec<u8>>) {
 
 /// Partitions are sorted, begin at the empty key, and each file lies within its partition.
 fn check_partitions(stats: &Stats) {
-    assert_eq!(stats.partitions[0].0, b"", "the first partition begins at the empty key");
-    assert!(stats.partitions.is_sorted_by(|a, b| a.0 < b.0), "partitions are sorted and disjoint");
-    for (index, (lower, file)) in stats.partitions.iter().enumerate() {
-        let Some(file) = file else { continue };
-        assert!(file.min_key >= *lower, "partition {index} holds a key below its bound");
-        if let Some((upper, _)) = stats.partitions.get(index + 1) {
-            assert!(file.max_key < *upper, "partition {index} holds a key of the next one");
+    assert_eq!(stats.partitions[0].lower_bound, b"", "the first partition begins at the empty key");
+    assert!(
+        stats.partitions.is_sorted_by(|a, b| a.lower_bound < b.lower_bound),
+        "partitions are sorted and disjoint"
+    );
+    for (index, partition) in stats.partitions.iter().enumerate() {
+        let upper = stats.partitions.get(index + 1).map(|next| &next.lower_bound);
+        assert!(partition.runs.len() <= 1, "partition {index} has more than one run");
+        for run in &partition.runs {
+            assert!(run.min_key >= partition.lower_bound, "partition {index} holds a key below its bound");
+            assert!(
+                upper.is_none_or(|upper| run.max_key < *upper),
+                "partition {index} holds a key of the next one"
+            );
         }
     }
 }
@@ -107,7 +114,7 @@ fn compact_leaves_no_l2_and_drops_deletes_and_old_versions() {
     let stats = db.stats();
     check_partitions(&stats);
     assert_eq!((stats.flushed.len(), number(&stats, "frozen_memtables")), (0, 0));
-    let of_files = stats.partitions.iter().filter_map(|(_, file)| file.as_ref());
+    let of_files = stats.runs();
     let (entries, deletes) =
         of_files.fold((0, 0), |(entries, deletes), file| (entries + file.entries, deletes + file.deletes));
     assert_eq!((entries, deletes), (model.len() as u64, 0));
@@ -139,7 +146,7 @@ fn a_snapshot_keeps_its_versions_across_flush_and_compaction_and_no_longer() {
 
     let entries = || {
         let stats = db.stats();
-        stats.partitions.iter().filter_map(|(_, file)| file.as_ref()).map(|file| file.entries).sum::<u64>()
+        stats.runs().map(|run| run.entries).sum::<u64>()
     };
     assert_eq!(entries(), 600, "three versions of each key, one of them a delete");
     for key in 0..200_u8 {
@@ -169,8 +176,7 @@ fn an_idle_database_settles_and_gives_back_space() {
     drop(pinned);
     wait_until("files on disk are those of the levels", || {
         let stats = db.stats();
-        let live: HashSet<u64> =
-            stats.partitions.iter().filter_map(|(_, file)| Some(file.as_ref()?.id)).collect();
+        let live: HashSet<u64> = stats.runs().map(|run| run.id).collect();
         let on_disk = files(&scratch.dir(), "table-").len();
         on_disk == live.len() && stats.flushed.is_empty()
     });

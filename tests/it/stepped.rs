@@ -120,7 +120,7 @@ fn different_orders_of_steps_give_the_same_data() {
     }
 }
 
-/// What has gone down from an L2 file is counted where it is now, and not twice.
+/// What was compacted from an L2 file is counted where it is now, and not twice.
 #[test]
 fn the_size_of_a_range_leaves_out_what_has_gone_down() {
     let (scratch, mut random) = (Scratch::new(), Random::new("sizes"));
@@ -145,13 +145,13 @@ fn the_size_of_a_range_leaves_out_what_has_gone_down() {
         let after = db.stats();
         let left: u64 = after.flushed.iter().map(|file| file.bytes).sum();
         let memory = number(&after, "memtable_bytes") + number(&after, "frozen_bytes");
-        for (index, (lower, file)) in after.partitions.iter().enumerate() {
-            let is_new =
-                |file: &&FileStats| !before.partitions.iter().any(|(_, old)| old.as_ref() == Some(*file));
-            let Some(file) = file.as_ref().filter(is_new) else { continue };
-            let upper =
-                after.partitions.get(index + 1).map_or(Bound::Unbounded, |(next, _)| Bound::Excluded(next));
-            let size = db.approximate_size::<Vec<u8>>((Bound::Included(lower), upper)).unwrap();
+        for (index, partition) in after.partitions.iter().enumerate() {
+            let is_new = |run: &&FileStats| !before.runs().any(|old| old == *run);
+            let Some(file) = partition.runs.first().filter(is_new) else { continue };
+            let next = after.partitions.get(index + 1);
+            let upper = next.map_or(Bound::Unbounded, |next| Bound::Excluded(&next.lower_bound));
+            let range = (Bound::Included(&partition.lower_bound), upper);
+            let size = db.approximate_size::<Vec<u8>>(range).unwrap();
             assert!(
                 size <= file.bytes + memory,
                 "{size} bytes, of which {} in the partition, {memory} in memory",
@@ -161,7 +161,7 @@ fn the_size_of_a_range_leaves_out_what_has_gone_down() {
         }
         settle(&mut stepper, &mut random);
     }
-    assert!(checked >= 1, "no step left anything in L2");
+    assert!(checked >= 1, "no compaction left anything in L2");
 }
 
 /// A writer whose thread does not run while another one closes the database and opens it again.

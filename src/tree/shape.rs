@@ -1,12 +1,12 @@
 //! The tree as the planner sees it, drawn from a view: numbers from indexes and footers, no I/O.
 
-use super::compaction::Jobs;
+use super::compactions::Compactions;
+use super::plan::{FlushedShape, PartitionShape, Shape};
+use super::view::{Files, Flushed, Run};
 use crate::base::key::SeqNo;
 use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::table::Table;
-use crate::tree::plan::{FlushedShape, PartitionShape, Shape};
-use crate::tree::view::{Files, Flushed};
 
 /// From the lower bound of one partition to the upper one of another.
 pub(super) fn partition_range(files: &Files, first: usize, last: usize) -> KeyRange {
@@ -16,7 +16,7 @@ pub(super) fn partition_range(files: &Files, first: usize, last: usize) -> KeyRa
     }
 }
 
-/// What of a file of L2 may still be to go down within `range`; zero bytes only if nothing is.
+/// What of a file of L2 may still be to be compacted within `range`; zero bytes only if nothing is.
 pub(super) fn slice(file: &Flushed, range: &KeyRange) -> FlushedShape {
     let table = &file.table;
     let gaps = file.consumed.gaps(range).into_iter();
@@ -40,24 +40,26 @@ fn puts_in(table: &Table, bytes: u64) -> u64 {
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 
-/// Bytes of a partition's file that a rewrite would leave out.
+/// Bytes of a run that a rewrite would leave out.
 pub(super) fn removable_bytes(table: &Table, snapshots: &[SeqNo]) -> u64 {
     if planted!(GarbageForgotten) { 0 } else { table.removable_bytes(snapshots) }
 }
 
-/// The shape of a view, with these snapshots alive and these steps at work.
-pub(super) fn shape_of(files: &Files, jobs: &Jobs, snapshots: &[SeqNo]) -> Shape {
+/// The shape of a view, with these snapshots alive and these compactions at work.
+pub(super) fn shape_of(files: &Files, compactions: &Compactions, snapshots: &[SeqNo]) -> Shape {
     let ranges: Vec<KeyRange> =
         (0..files.partitions.len()).map(|index| partition_range(files, index, index)).collect();
     let partitions = files.partitions.iter().zip(&ranges).map(|(partition, range)| {
-        let table = partition.table.as_ref();
+        let of_runs =
+            |number: fn(&Table) -> u64| -> u64 { partition.runs.iter().map(|run| number(&run.table)).sum() };
+        let garbage = |run: &Run| removable_bytes(&run.table, snapshots);
         PartitionShape {
-            bytes: table.map_or(0, |table| table.file_len()),
-            divisible: table.map_or(0, |table| table.divisible_bytes()),
-            entries: table.map_or(0, |table| table.entries()),
-            garbage: table.map_or(0, |table| removable_bytes(table, snapshots)),
-            is_unclean: table.is_some_and(|table| jobs.is_unclean(table.id())),
-            is_busy: jobs.are_busy_in(range),
+            bytes: of_runs(Table::file_len),
+            divisible: of_runs(Table::divisible_bytes),
+            entries: of_runs(Table::entries),
+            garbage: partition.runs.iter().map(garbage).sum(),
+            is_unclean: partition.runs.iter().any(|run| compactions.is_unclean(run.table.id())),
+            is_busy: compactions.are_busy_in(range),
         }
     });
     let flushed = files.flushed.iter().rev();

@@ -1,17 +1,15 @@
 //! How many bytes a range of keys takes, from what is in memory.
 
-use super::Engine;
-use crate::base::error::Result;
+use super::Tree;
 use crate::base::key_range::KeyRange;
 
-impl Engine {
+impl Tree {
     /// About how many bytes the keys of a range take in memtables and files. Reads indexes, no blocks.
-    pub(crate) fn approximate_size(&self, range: &KeyRange) -> Result<u64> {
-        self.check_open()?;
+    pub(crate) fn approximate_size(&self, range: &KeyRange) -> u64 {
         if range.is_empty() {
-            return Ok(0);
+            return 0;
         }
-        let view = self.published.get();
+        let view = self.view();
         let (lower, upper) = (range.lower.as_slice(), range.upper.as_deref());
         let memtables = std::iter::once(&view.memtable).chain(&view.frozen);
         let in_memtables: u64 = memtables.map(|memtable| memtable.bytes_between(lower, upper)).sum();
@@ -22,8 +20,8 @@ impl Engine {
         });
         let first = files.partition_of(lower);
         let last = upper.map_or(files.partitions.len() - 1, |upper| files.partition_below(upper));
-        let homes = files.partitions[first..=last.max(first)].iter().filter_map(|home| home.table.as_ref());
-        let in_homes: u64 = homes.map(|table| table.bytes_in_range(lower, upper)).sum();
-        Ok(in_memtables + left.sum::<u64>() + in_homes)
+        let runs = files.partitions[first..=last.max(first)].iter().flat_map(|partition| &partition.runs);
+        let in_runs: u64 = runs.map(|run| run.table.bytes_in_range(lower, upper)).sum();
+        in_memtables + left.sum::<u64>() + in_runs
     }
 }

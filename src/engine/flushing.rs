@@ -1,0 +1,115 @@
+//! Flushing: L1 to L2 in the background, and all of L0 at a caller's wish.
+
+use super::Engine;
+use super::write::end_of;
+use crate::base::coverage::reached;
+use crate::base::error::{Error, Result};
+use crate::base::ids::MemtableId;
+use crate::base::planted::planted;
+use crate::base::sync::Arc;
+use crate::exec::Local;
+use crate::memtable::Memtable;
+use crate::tree::Tree;
+use crate::tree::flush;
+use crate::tree::levels::LogMark;
+
+impl Engine {
+    /// Moves what is in memory now to L2.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        self.check_open()?;
+        self.flush_memtables().await
+    }
+
+    pub(super) async fn flush_memtables(&self) -> Result<()> {
+        let failures = self.counters.background_failures.get();
+        let mut targets: Vec<(&Arc<Tree>, Option<MemtableId>)> =
+            self.trees.iter().map(|tree| (tree, None)).collect();
+        loop {
+            let changed = self.work.listen();
+            let mut is_done = true;
+            for (tree, target) in &mut targets {
+                *target = target.or_else(|| self.try_freeze_all(tree));
+                is_done &= target.is_some_and(|target| tree.is_flushed(target));
+            }
+            if is_done {
+                return Ok(());
+            }
+            self.wal.check_failed()?;
+            if let Some(error) = self.failure_since(failures).or_else(|| self.why_stalled_by_space()) {
+                reached!("flush: told why it cannot end");
+                return Err(error);
+            }
+            changed.await;
+        }
+    }
+
+    /// Freezes L0 if it holds anything; returns the number of the newest memtable to be flushed, or
+    /// `None` if L1 has no room yet.
+    fn try_freeze_all(&self, tree: &Tree) -> Option<MemtableId> {
+        let log = self.wal.lock();
+        let view = tree.view();
+        if view.memtable.is_empty() {
+            return Some(view.memtable.id().before());
+        }
+        if log.large_batch_active || !tree.has_room_in_l1(&view) {
+            return None;
+        }
+        tree.freeze(end_of(&log), &self.work);
+        Some(view.memtable.id())
+    }
+
+    /// Moves the oldest frozen memtable of a tree to L2, if one has any and its L2 has room.
+    async fn flush_oldest(&self, local: &Local) -> Option<Result<()>> {
+        for tree in self.trees.iter() {
+            let view = tree.view();
+            let Some(oldest) = view.frozen.last() else { continue };
+            if tree.is_l2_full(&view) {
+                reached!("flush: L2 is full");
+                continue;
+            }
+            // What follows the oldest begins where it ends.
+            let skipped = if planted!(LogStartWrong) { view.frozen.len() } else { 1 };
+            let next = view.frozen.iter().rev().nth(skipped).unwrap_or(&view.memtable);
+            let flushed_to = LogMark { lsn: next.wal_start(), seqno: next.seqno_before() };
+            return Some(self.flush_memtable(local, tree, oldest, flushed_to).await);
+        }
+        None
+    }
+
+    /// Moves a frozen memtable to L2, after which the tree has all of the log up to `flushed_to` in its tables.
+    async fn flush_memtable(
+        &self,
+        local: &Local,
+        tree: &Tree,
+        memtable: &Memtable,
+        flushed_to: LogMark,
+    ) -> Result<()> {
+        let output = flush::flush(local, &tree.files, memtable, self.snapshots.list()).await?;
+        let change = flush::change(output.as_ref(), flushed_to);
+        let bytes = output.as_ref().map_or(0, |output| output.record.len);
+        let tables = output.into_iter().map(|output| output.table).collect();
+        self.commit(tree.keyspace, change, tables, Some(memtable.id())).await?;
+        reached!("flush: done");
+        tree.counters.flushes.add(1);
+        tree.counters.flush_bytes.add(bytes);
+        Ok(())
+    }
+}
+
+/// The flushing task. Runs until the core stops.
+pub(super) async fn flush_forever(local: Local, engine: Arc<Engine>) {
+    loop {
+        let changed = engine.work.listen();
+        match engine.flush_oldest(&local).await {
+            None => changed.await,
+            Some(result) => {
+                if let Err(Error::Poisoned { .. }) = &result {
+                    reached!("flush: ended by a failed log or manifest");
+                    engine.set_background_failure(result.err());
+                    return;
+                }
+                engine.after_job(&local, "flush", result).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! L0 and L1: when L0 is full, and how it goes to L1.
+//!
+//! Everything here that changes something runs under the commit lock: the place in the log at which one memtable
+//! ends and the next begins must not move meanwhile.
+
+use super::Tree;
+use super::levels::LogMark;
+use super::view::View;
+use crate::base::coverage::reached;
+use crate::base::ids::MemtableId;
+use crate::base::key::Tag;
+use crate::base::sync::{Arc, epoch};
+use crate::exec::Event;
+use crate::memtable::Memtable;
+
+impl Tree {
+    /// Whether L0 takes another batch; one that is full goes to L1 first, if there is room. `end` is the end of the
+    /// log. Under the commit lock.
+    pub(crate) fn make_room(&self, end: LogMark, work: &Event) -> bool {
+        let guard = epoch::pin();
+        let view = self.published.load(&guard);
+        if view.memtable.bytes() < self.options.memtable_size_bytes {
+            return true;
+        }
+        let has_room = self.has_room_in_l1(view);
+        if has_room {
+            self.freeze(end, work);
+        }
+        has_room
+    }
+
+    /// Whether L0 may go to L1.
+    pub(crate) fn has_room_in_l1(&self, view: &View) -> bool {
+        view.frozen.len() < self.options.max_frozen_memtables
+    }
+
+    /// L0 goes to L1, a new one takes its place, for what is written from `end` on; whoever flushes hears of it by
+    /// `work`. Under the commit lock.
+    pub(crate) fn freeze(&self, end: LogMark, work: &Event) {
+        reached!("write: froze L0");
+        let view = self.published.update(|old| {
+            old.memtable.freeze();
+            let memtable = Arc::new(Memtable::new(old.memtable.id().next(), end.lsn, end.seqno));
+            let mut frozen = Vec::with_capacity(old.frozen.len() + 1);
+            frozen.push(Arc::clone(&old.memtable));
+            frozen.extend(old.frozen.iter().cloned());
+            View { memtable, frozen, files: Arc::clone(&old.files) }
+        });
+        self.set_throttle(&view);
+        work.notify();
+    }
+
+    /// Adds an entry to L0, which readers do not see before its seqno is visible. Under the commit lock.
+    pub(crate) fn insert(&self, guard: &epoch::Guard, key: &[u8], tag: Tag, value: &[u8]) {
+        self.published.load(guard).memtable.insert(key, tag, value);
+    }
+
+    /// Whether memtables up to `target` are all in L2.
+    pub(crate) fn is_flushed(&self, target: MemtableId) -> bool {
+        self.view().frozen.iter().all(|memtable| memtable.id() > target)
+    }
+}

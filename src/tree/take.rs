@@ -1,0 +1,81 @@
+//! Taking the next compaction: the planner's choice with the files that it takes.
+
+use super::Tree;
+use super::compact::Compaction;
+use super::compactions::Compactions;
+use super::plan::{Goals, Plan, plan};
+use super::shape::{partition_range, removable_bytes, shape_of, slice};
+use super::view::Files;
+use crate::base::coverage::reached;
+use crate::base::ids::FileId;
+use crate::base::key::SeqNo;
+use crate::base::planted::planted;
+use crate::base::sync::{Arc, lock};
+
+impl Tree {
+    /// Takes the next compaction, if one is due and possible. The database is `idle` if nobody has written for a
+    /// while; `has_space` says whether the device has room for the output of so many bytes.
+    pub(crate) fn take_compaction(
+        &self,
+        idle: bool,
+        snapshots: &[SeqNo],
+        has_space: impl Fn(u64) -> bool,
+    ) -> Option<Compaction> {
+        let mut compactions = lock(&self.compactions);
+        let view = self.view();
+        let goals = Goals {
+            trigger: self.options.compaction_trigger(),
+            compact_all: compactions.wants_all() || idle,
+            clean_first: compactions.is_turn_of_unclean(),
+            garbage_percent: u64::from(self.options.compact_garbage_percent),
+            partition_bytes: self.options.partition_size_bytes,
+        };
+        let plan = plan(&shape_of(&view.files, &compactions, snapshots), &goals)?;
+        if !compactions.has_space_for(plan.input_bytes, has_space) {
+            return None;
+        }
+        mark_plan(&view.files, &plan, &compactions);
+        let compaction = compaction(&view.files, &plan);
+        let flushed = compaction.flushed.iter().map(|(table, _)| table.id()).collect();
+        compactions.begin(compaction.range.clone(), flushed);
+        reached!("compaction: begun");
+        Some(compaction)
+    }
+
+    /// The runs with garbage that nobody needs, by number. A snapshot that is gone does not come back, so each of
+    /// them is work until it is rewritten.
+    pub(crate) fn runs_with_garbage(&self, snapshots: &[SeqNo]) -> Vec<FileId> {
+        let view = self.view();
+        let unclean = view.files.runs().filter(|run| removable_bytes(&run.table, snapshots) > 0);
+        unclean.map(|run| run.table.id()).collect()
+    }
+}
+
+/// What a plan takes: all runs of its partitions, and all that L2 holds for their range.
+fn compaction(files: &Files, plan: &Plan) -> Compaction {
+    let range = partition_range(files, plan.first, plan.last);
+    let partitions = files.partitions[plan.first..=plan.last].iter();
+    let count = if planted!(NewerPastOlder) { 1 } else { usize::MAX };
+    let flushed = files.flushed.iter().filter(|file| slice(file, &range).bytes > 0).take(count);
+    Compaction {
+        runs: partitions.flat_map(|partition| &partition.runs).map(|run| Arc::clone(&run.table)).collect(),
+        flushed: flushed.map(|file| (Arc::clone(&file.table), file.consumed.clone())).collect(),
+        piece_len: plan.piece_len,
+        input_bytes: plan.input_bytes,
+        is_for_flushed: plan.is_for_flushed,
+        bottommost: true,
+        range,
+    }
+}
+
+fn mark_plan(files: &Files, plan: &Plan, compactions: &Compactions) {
+    if plan.first != plan.last {
+        reached!("compaction: merges neighbours");
+    }
+    if files.partitions[plan.first].runs.is_empty() {
+        reached!("compaction: an empty partition");
+    }
+    if compactions.count() > 0 {
+        reached!("compaction: beside another");
+    }
+}
