@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Cursor, Entry, Moved};
+use super::{Cursor, Moved};
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
@@ -86,8 +86,14 @@ impl Cursor for MemtableCursor {
     }
 
     #[inline]
-    fn entry(&self) -> Option<Entry<'_>> {
+    fn head(&self) -> Option<(&[u8], Tag)> {
         let copied = self.batch.front()?;
-        Some(Entry { key: copied.key(), tag: copied.tag, value: &copied.bytes[copied.key_len..] })
+        Some((copied.key(), copied.tag))
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        let copied = self.batch.front().expect("the cursor is on an entry");
+        &copied.bytes[copied.key_len..]
     }
 }

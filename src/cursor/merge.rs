@@ -1,9 +1,9 @@
 //! Several cursors as one: all their entries in one order.
 
 use super::heap::MergeHeap;
-use super::{Cursor, Entry, Moved, NeedsBlock};
+use super::{Cursor, Moved, NeedsBlock};
 use crate::base::direction::Direction;
-use crate::base::key::compare;
+use crate::base::key::{Tag, compare};
 use crate::base::sync::Arc;
 use crate::table::Block;
 
@@ -39,7 +39,7 @@ impl<C: Cursor> Merge<C> {
             return Err(needed.clone());
         }
         let (cursors, direction) = (&self.cursors, self.direction);
-        let live = (0..cursors.len()).filter(|number| cursors[*number].entry().is_some());
+        let live = (0..cursors.len()).filter(|number| cursors[*number].head().is_some());
         self.heap = MergeHeap::new(live, |a, b| is_before(cursors, direction, a, b));
         Ok(())
     }
@@ -49,7 +49,7 @@ impl<C: Cursor> Merge<C> {
     fn place_top(&mut self, top: usize) {
         let (cursors, direction) = (&self.cursors, self.direction);
         let is_before = |a, b| is_before(cursors, direction, a, b);
-        if cursors[top].entry().is_some() {
+        if cursors[top].head().is_some() {
             self.heap.top_moved(is_before);
         } else {
             self.heap.top_ended(is_before);
@@ -94,16 +94,24 @@ impl<C: Cursor> Cursor for Merge<C> {
     }
 
     #[inline]
-    fn entry(&self) -> Option<Entry<'_>> {
-        self.cursors[self.heap.top()?].entry()
+    fn head(&self) -> Option<(&[u8], Tag)> {
+        self.cursors[self.heap.top()?].head()
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        let top = self.heap.top().expect("the merge is on an entry");
+        self.cursors[top].value()
     }
 }
 
 /// Whether the entry of cursor `a` comes before that of `b`.
 #[inline]
 fn is_before<C: Cursor>(cursors: &[C], direction: Direction, a: usize, b: usize) -> bool {
-    let (Some(a), Some(b)) = (cursors[a].entry(), cursors[b].entry()) else { return false };
-    let order = compare(a.key, a.tag.seqno(), b.key, b.tag.seqno());
+    let (Some((a_key, a_tag)), Some((b_key, b_tag))) = (cursors[a].head(), cursors[b].head()) else {
+        return false;
+    };
+    let order = compare(a_key, a_tag.seqno(), b_key, b_tag.seqno());
     match direction {
         Direction::Forward => order.is_lt(),
         Direction::Backward => order.is_gt(),

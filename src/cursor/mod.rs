@@ -73,6 +73,16 @@ pub(crate) trait Cursor {
     /// Goes on with the move that ended in [`NeedsBlock`]. The block is the one asked for.
     fn supply(&mut self, block: Arc<Block>) -> Moved;
 
+    /// Key and tag of the entry at the position: all that its place in the order depends on.
+    fn head(&self) -> Option<(&[u8], Tag)>;
+
+    /// The value of the entry at the position; there must be one.
+    fn value(&self) -> &[u8];
+
     /// The entry at the position.
-    fn entry(&self) -> Option<Entry<'_>>;
+    #[inline]
+    fn entry(&self) -> Option<Entry<'_>> {
+        let (key, tag) = self.head()?;
+        Some(Entry { key, tag, value: self.value() })
+    }
 }

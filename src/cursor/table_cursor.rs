@@ -1,8 +1,8 @@
 //! A cursor over one table, block by block.
 
-use super::{Cursor, Entry, Moved, NeedsBlock};
+use super::{Cursor, Moved, NeedsBlock};
 use crate::base::direction::Direction;
-use crate::base::key::SeqNo;
+use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
 use crate::table::{Block, BlockCursor, Table};
 
@@ -111,8 +111,12 @@ impl Cursor for TableCursor {
     }
 
     #[inline]
-    fn entry(&self) -> Option<Entry<'_>> {
-        let cursor = self.cursor.as_ref()?;
-        Some(Entry { key: cursor.key(), tag: cursor.tag(), value: cursor.value() })
+    fn head(&self) -> Option<(&[u8], Tag)> {
+        Some(self.cursor.as_ref()?.head())
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.cursor.as_ref().expect("the cursor is on an entry").value()
     }
 }

@@ -39,10 +39,17 @@ impl Cursor for Source {
         }
     }
 
-    fn entry(&self) -> Option<Entry<'_>> {
+    fn head(&self) -> Option<(&[u8], Tag)> {
         match self {
-            Self::Memtable(cursor) => cursor.entry(),
-            Self::Table(cursor) => cursor.entry(),
+            Self::Memtable(cursor) => cursor.head(),
+            Self::Table(cursor) => cursor.head(),
+        }
+    }
+
+    fn value(&self) -> &[u8] {
+        match self {
+            Self::Memtable(cursor) => cursor.value(),
+            Self::Table(cursor) => cursor.value(),
         }
     }
 }

@@ -88,19 +88,19 @@ impl<C: Cursor> VisibleCursor<C> {
     fn next_forward(&mut self, mut take: impl FnMut(&[u8], &[u8])) -> Moved<bool> {
         loop {
             self.leave_looked_at()?;
-            let Some(entry) = self.cursor.entry() else { return Ok(false) };
+            let Some((key, tag)) = self.cursor.head() else { return Ok(false) };
             self.is_looked_at = true;
-            self.passed.count(entry.tag);
-            if self.key.as_deref() == Some(entry.key) {
+            self.passed.count(tag);
+            if self.key.as_deref() == Some(key) {
                 continue;
             }
-            let seen = seen(entry.tag, self.reader);
+            let seen = seen(tag, self.reader);
             if seen == Seen::TooNew {
                 continue;
             }
-            note(&mut self.key, entry.key);
+            note(&mut self.key, key);
             if seen == Seen::Value {
-                take(entry.key, entry.value);
+                take(key, self.cursor.value());
                 self.passed.shown += 1;
                 return Ok(true);
             }
@@ -111,23 +111,23 @@ impl<C: Cursor> VisibleCursor<C> {
     fn next_backward(&mut self, mut take: impl FnMut(&[u8], &[u8])) -> Moved<bool> {
         loop {
             self.leave_looked_at()?;
-            let entry = self.cursor.entry();
-            let is_same_key = entry.is_some_and(|entry| self.key.as_deref() == Some(entry.key));
+            let head = self.cursor.head();
+            let is_same_key = head.is_some_and(|(key, _)| self.key.as_deref() == Some(key));
             if !is_same_key && std::mem::take(&mut self.has_value) {
                 self.passed.shown += 1;
                 return Ok(true);
             }
-            let Some(entry) = entry else { return Ok(false) };
+            let Some((key, tag)) = head else { return Ok(false) };
             self.is_looked_at = true;
-            self.passed.count(entry.tag);
+            self.passed.count(tag);
             if !is_same_key {
-                note(&mut self.key, entry.key);
+                note(&mut self.key, key);
             }
-            match seen(entry.tag, self.reader) {
+            match seen(tag, self.reader) {
                 Seen::TooNew => {}
                 Seen::Deleted => self.has_value = false,
                 Seen::Value => {
-                    take(entry.key, entry.value);
+                    take(key, self.cursor.value());
                     self.has_value = true;
                 }
             }

@@ -65,6 +65,7 @@ impl BlockCursor {
         self.current = self.positions.len();
     }
 
+    #[inline]
     fn position(&self) -> &Position {
         self.positions.get(self.current).expect("callers ask is_valid first")
     }
@@ -77,6 +78,7 @@ impl BlockCursor {
     }
 
     /// Whether it is on an entry; if not, the accessors must not be called.
+    #[inline]
     pub(crate) fn is_valid(&self) -> bool {
         self.current < self.positions.len()
     }
@@ -110,17 +112,15 @@ impl BlockCursor {
         };
     }
 
-    /// User key of the entry.
-    pub(crate) fn key(&self) -> &[u8] {
-        &self.keys[self.position().key.clone()]
-    }
-
-    /// Seqno and kind of the entry.
-    pub(crate) fn tag(&self) -> Tag {
-        self.position().tag
+    /// User key of the entry, and its seqno and kind.
+    #[inline]
+    pub(crate) fn head(&self) -> (&[u8], Tag) {
+        let position = self.position();
+        (&self.keys[position.key.clone()], position.tag)
     }
 
     /// Value of the entry; empty for a delete.
+    #[inline]
     pub(crate) fn value(&self) -> &[u8] {
         self.block.slice(self.position().value.clone())
     }

@@ -106,7 +106,8 @@ fn read_all(bytes: &[u8]) -> Result<Entries> {
         let mut cursor = BlockCursor::new(read_block(&table, bytes, block_no)?);
         cursor.seek_to_start(Direction::Forward);
         while cursor.is_valid() {
-            entries.push((cursor.key().to_vec(), cursor.tag(), cursor.value().to_vec()));
+            let (key, tag) = cursor.head();
+            entries.push((key.to_vec(), tag, cursor.value().to_vec()));
             cursor.advance(Direction::Forward);
         }
     }
@@ -226,7 +227,10 @@ fn cursors_go_both_ways_from_everywhere() {
     let mut cursor = BlockCursor::new(Arc::clone(&block));
     assert!(!cursor.is_valid());
     let at = |cursor: &BlockCursor| {
-        cursor.is_valid().then(|| (cursor.key().to_vec(), cursor.tag(), cursor.value().to_vec()))
+        cursor.is_valid().then(|| {
+            let (key, tag) = cursor.head();
+            (key.to_vec(), tag, cursor.value().to_vec())
+        })
     };
     cursor.seek_to_start(Direction::Backward);
     for entry in entries.iter().rev() {
@@ -316,7 +320,7 @@ fn forged_blocks_never_panic() {
         let mut cursor = BlockCursor::new(Arc::new(block));
         cursor.seek(Direction::Forward, &entries[20].0, SeqNo(500));
         while cursor.is_valid() {
-            assert!(cursor.key().len() + cursor.value().len() <= 20 * len);
+            assert!(cursor.head().0.len() + cursor.value().len() <= 20 * len);
             cursor.advance(Direction::Backward);
         }
     }

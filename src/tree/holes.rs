@@ -73,5 +73,5 @@ async fn seek(local: &Local, mut cursor: TableCursor, bound: &[u8]) -> Result<Op
         let bytes = local.read(table.file(), offset, len).await?;
         moved = cursor.supply(table.decode_block(block_no, bytes.to_vec())?);
     }
-    Ok(cursor.entry().map(|entry| entry.key.to_vec()))
+    Ok(cursor.head().map(|(key, _)| key.to_vec()))
 }

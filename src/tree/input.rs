@@ -3,9 +3,10 @@
 use super::read_ahead::ReadAhead;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
+use crate::base::key::Tag;
 use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
-use crate::cursor::{Cursor, Entry, Moved, NeedsBlock, TableCursor};
+use crate::cursor::{Cursor, Moved, NeedsBlock, TableCursor};
 use crate::exec::Local;
 use crate::table::{Block, Table};
 
@@ -32,8 +33,9 @@ impl Input {
         blocks.next(local, needed.block_no).await
     }
 
+    #[inline]
     fn stop_behind_range(&mut self) {
-        if self.cursor.entry().is_some_and(|entry| !self.range.is_below_upper(entry.key)) {
+        if self.cursor.head().is_some_and(|(key, _)| !self.range.is_below_upper(key)) {
             self.cursor.end();
             self.blocks = None;
         }
@@ -48,6 +50,7 @@ impl Cursor for Input {
         Ok(())
     }
 
+    #[inline]
     fn advance(&mut self) -> Moved {
         self.cursor.advance()?;
         self.stop_behind_range();
@@ -60,7 +63,13 @@ impl Cursor for Input {
         Ok(())
     }
 
-    fn entry(&self) -> Option<Entry<'_>> {
-        self.cursor.entry()
+    #[inline]
+    fn head(&self) -> Option<(&[u8], Tag)> {
+        self.cursor.head()
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.cursor.value()
     }
 }

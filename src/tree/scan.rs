@@ -6,9 +6,9 @@
 use super::view::{Files, View};
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
-use crate::base::key::SeqNo;
+use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
-use crate::cursor::{Cursor, Entry, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
+use crate::cursor::{Cursor, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
 use crate::table::Block;
 
 /// All keys of a view, as a reader at a seqno sees them.
@@ -66,11 +66,20 @@ impl Cursor for Source {
     }
 
     #[inline]
-    fn entry(&self) -> Option<Entry<'_>> {
+    fn head(&self) -> Option<(&[u8], Tag)> {
         match self {
-            Self::Memtable(cursor) => cursor.entry(),
-            Self::Flushed(cursor) => cursor.entry(),
-            Self::Partitions(cursor) => cursor.entry(),
+            Self::Memtable(cursor) => cursor.head(),
+            Self::Flushed(cursor) => cursor.head(),
+            Self::Partitions(cursor) => cursor.head(),
+        }
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        match self {
+            Self::Memtable(cursor) => cursor.value(),
+            Self::Flushed(cursor) => cursor.value(),
+            Self::Partitions(cursor) => cursor.value(),
         }
     }
 }
@@ -94,7 +103,7 @@ impl FlushedCursor {
         if consumed.is_empty() {
             return Ok(());
         }
-        while let Some(range) = self.cursor.entry().and_then(|entry| consumed.find(entry.key)) {
+        while let Some(range) = self.cursor.head().and_then(|(key, _)| consumed.find(key)) {
             match (self.direction, &range.upper) {
                 (Direction::Backward, _) => {
                     reached!("range: skipped what was compacted, backward");
@@ -128,8 +137,13 @@ impl Cursor for FlushedCursor {
     }
 
     #[inline]
-    fn entry(&self) -> Option<Entry<'_>> {
-        self.cursor.entry()
+    fn head(&self) -> Option<(&[u8], Tag)> {
+        self.cursor.head()
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.cursor.value()
     }
 }
 
@@ -159,7 +173,7 @@ impl PartitionsCursor {
 
     /// Goes on to the next partition that has an entry, if this one has no more.
     fn leave_passed_partitions(&mut self) -> Moved {
-        while self.entry().is_none() {
+        while self.head().is_none() {
             let Some(next) = self.direction.next_of(self.index, self.files.partitions.len()) else {
                 self.cursor = None;
                 return Ok(());
@@ -199,7 +213,12 @@ impl Cursor for PartitionsCursor {
     }
 
     #[inline]
-    fn entry(&self) -> Option<Entry<'_>> {
-        self.cursor.as_ref()?.entry()
+    fn head(&self) -> Option<(&[u8], Tag)> {
+        self.cursor.as_ref()?.head()
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.cursor.as_ref().expect("the cursor is on an entry").value()
     }
 }
