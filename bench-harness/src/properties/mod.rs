@@ -23,6 +23,14 @@ pub fn table() -> String {
     format!("| property | default | values | effect |\n| --- | --- | --- | --- |\n{}\n", rows.join("\n"))
 }
 
+/// The words a property may have, if it is a choice.
+pub fn choices(name: &str) -> &'static [&'static str] {
+    match known::lookup(name).map(|known| known.kind) {
+        Some(Kind::Choice(words)) => words,
+        _ => &[],
+    }
+}
+
 /// The names of the properties that do something.
 #[cfg(test)]
 pub fn used_names() -> impl Iterator<Item = &'static str> {
@@ -201,10 +209,7 @@ impl Properties {
 
     /// One of the words the property allows.
     pub fn choice(&self, name: &'static str) -> Result<&'static str, PropertyError> {
-        let words = match known::lookup(name).map(|known| known.kind) {
-            Some(Kind::Choice(words)) => words,
-            _ => &[],
-        };
+        let words = choices(name);
         let word = words.iter().find(|word| **word == self.text(name).0).copied();
         word.ok_or_else(|| self.refuse(name, &words.join(", ")))
     }

@@ -23,10 +23,7 @@ fn job(kind: PhaseKind, text: &str) -> Job {
 fn replay(file: &Path, text: &str) -> Job {
     let mut job = job(PhaseKind::Run, text);
     job.workload.read_all_fields = true;
-    let file = file.to_owned();
-    let replay =
-        Replay { file, file_bytes: 0, format: Format::Rabi, sample: 1.0, speed: None, prefill_bytes: None };
-    Job { replay: Some(replay), ..job }
+    Job { replay: Some(Replay::of(file, Format::Rabi)), ..job }
 }
 
 fn memory(dir: &Path) -> Box<dyn Engine> {

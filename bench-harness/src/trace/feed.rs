@@ -185,14 +185,7 @@ mod tests {
             writeln!(text, "{},key{number},1,5,1,get,0", number / 100).unwrap();
         }
         std::fs::write(file.path(), text + more).unwrap();
-        let replay = Replay {
-            file: file.path().to_owned(),
-            file_bytes: 0,
-            format: Format::Twitter,
-            sample: 1.0,
-            speed: None,
-            prefill_bytes: None,
-        };
+        let replay = Replay::of(file.path(), Format::Twitter);
         (file, replay)
     }
 

@@ -45,6 +45,13 @@ pub struct Replay {
 }
 
 impl Replay {
+    /// For tests: all of a file, as fast as it goes.
+    #[cfg(test)]
+    pub fn of(file: &Path, format: Format) -> Replay {
+        let file = file.to_owned();
+        Replay { file, file_bytes: 0, format, sample: 1.0, speed: None, prefill_bytes: None }
+    }
+
     /// Begins to read. Once `stop` is set, the trace ends.
     pub fn source(&self, stop: &Arc<AtomicBool>) -> Result<Box<dyn Source>, TraceError> {
         let file = File::open(&self.file).map_err(|error| TraceError::read(&self.file, error))?;
