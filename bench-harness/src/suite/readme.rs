@@ -63,5 +63,8 @@ fn write(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
         writeln!(out, "| {name} | {} |", value.replace('|', "\\|"))?;
     }
     writeln!(out, "| versions | {} |", env!("RABI_BENCH_VERSIONS"))?;
-    writeln!(out, "\nAll numbers: `raw/`, one file per run. Charts: `report.html`.")
+    writeln!(
+        out,
+        "\nAll numbers: `raw/`, one file per run. Charts: `report.html`; for documents, `throughput.svg` and `tail-latency.svg`."
+    )
 }

@@ -25,7 +25,7 @@ use crate::output_file;
 use crate::report::Style;
 use crate::results_directory;
 use crate::size::size;
-use crate::suite::{Done, NOT_LIMITED, Phase, SuiteReport, page, read, readme, summarize};
+use crate::suite::{Done, NOT_LIMITED, Phase, SuiteReport, page, pictures, read, readme, summarize};
 use crate::terminal::{notice, output};
 use crate::verdict::Verdict;
 
@@ -68,6 +68,9 @@ pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
         SuiteReport { environment, engines, repeats, memory, cut_short, done, phases, cut, workloads };
     write(&results, "README.md", &readme(&report))?;
     write(&results, "report.html", &page(&report))?;
+    for (name, picture) in pictures(&report.engines, repeats, &report.phases, &report.workloads) {
+        write(&results, name, &picture)?;
+    }
     conclude(&report, &results)
 }
 
