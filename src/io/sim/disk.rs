@@ -250,6 +250,14 @@ impl Disk {
         if fits < bytes.len() { Err(Errno::NOSPC) } else { Ok(()) }
     }
 
+    /// A file has at least `len` bytes, whatever became of a write there.
+    pub(super) fn lengthen(&mut self, inode: Inode, len: u64) {
+        let order = self.next_order();
+        if let Some(contents) = self.file(inode).filter(|contents| contents.len() < len) {
+            contents.set_len(order, len);
+        }
+    }
+
     /// Gives a file at least `len` bytes.
     pub(super) fn allocate(&mut self, inode: Inode, len: u64) -> Result<(), Errno> {
         if !self.reserves {

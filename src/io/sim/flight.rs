@@ -71,7 +71,11 @@ impl Flight {
             }
             Effect::Write { offset, bytes, durable } => {
                 let (inode, offset) = match faults.strike(faults.misdirected_write, &self.path, random) {
-                    true => misdirect(disk, random, self.inode, *offset, bytes.len()),
+                    true => {
+                        // The file system knows how long the file is now; the device wrote elsewhere.
+                        disk.lengthen(self.inode, offset + bytes.len() as u64);
+                        misdirect(disk, random, self.inode, *offset, bytes.len())
+                    }
                     false => (self.inode, *offset),
                 };
                 done(disk.write(inode, offset, bytes, *durable).map(|()| bytes.len()))
