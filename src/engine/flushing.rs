@@ -89,7 +89,6 @@ impl Engine {
         let bytes = output.as_ref().map_or(0, |output| output.record.len);
         let tables = output.into_iter().map(|output| output.table).collect();
         self.commit(tree.keyspace, change, tables, Some(memtable.id())).await?;
-        reached!("flush: done");
         tree.counters.flushes.add(1);
         tree.counters.flush_bytes.add(bytes);
         Ok(())

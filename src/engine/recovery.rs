@@ -169,7 +169,6 @@ async fn find_state(
     if !options.create_if_missing {
         return Err(Error::Missing { dir: directory.path().to_path_buf() });
     }
-    reached!("open: a new database");
     let id = highest.next();
     let state = State::new(local.io().random());
     // A manifest without a log marks the directory as ours before anything else is made in it.

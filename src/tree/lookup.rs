@@ -93,7 +93,6 @@ fn look_in<R>(
         return Some(Lookup::NeedsBlock(NeedsBlock { table: Arc::clone(table), block_no }));
     };
     let (tag, range) = block.get(key, reader)?;
-    reached!("read: found in a file");
     let value = block.slice(range);
     Some(Lookup::Found(is_value(tag).then(|| take(value))))
 }

@@ -6,7 +6,6 @@
 use super::Tree;
 use super::levels::LogMark;
 use super::view::View;
-use crate::base::coverage::reached;
 use crate::base::ids::MemtableId;
 use crate::base::key::Tag;
 use crate::base::sync::{Arc, epoch};
@@ -37,7 +36,6 @@ impl Tree {
     /// L0 goes to L1, a new one takes its place, for what is written from `end` on; whoever flushes hears of it by
     /// `work`. Under the commit lock.
     pub(crate) fn freeze(&self, end: LogMark, work: &Event) {
-        reached!("write: froze L0");
         let view = self.published.update(|old| {
             old.memtable.freeze();
             let memtable = Arc::new(Memtable::new(old.memtable.id().next(), end.lsn, end.seqno));

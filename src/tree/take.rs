@@ -38,7 +38,6 @@ impl Tree {
         let compaction = compaction(&view.files, &plan);
         let flushed = compaction.flushed.iter().map(|(table, _)| table.id()).collect();
         compactions.begin(compaction.range.clone(), flushed);
-        reached!("compaction: begun");
         Some(compaction)
     }
 

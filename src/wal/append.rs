@@ -171,7 +171,6 @@ impl Wal {
             reached!("log: no room to pad");
             return Ok(self.goal(&state));
         }
-        reached!("log: padded");
         let payload_len = len - RECORD_HEADER_LEN;
         let mut record = vec![0; len];
         let hash = format::payload_hash(&record[RECORD_HEADER_LEN..]);

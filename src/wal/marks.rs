@@ -1,7 +1,6 @@
 //! Three marks of the stream: up to where it is staged, wanted on the device, and durable there; and
 //! waiting for the last.
 
-use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
@@ -86,7 +85,6 @@ impl Marks {
                 return Ok(());
             }
             check()?;
-            reached!("write: waits for the device");
             progress.await;
         }
     }
