@@ -59,7 +59,7 @@ pub mod sim {
     pub use crate::base::coverage::{coverage, marks};
     pub use crate::base::planted::{BUGS, Bug, plant};
     pub use crate::db::{OpeningDb, Stepper};
-    pub use crate::io::sim::{Counts, Faults, Lie, Survival, Syncs, World};
+    pub use crate::io::sim::{Counts, Faults, Lie, Random, Survival, Syncs, World};
 }
 
 /// The Rust blocks of the README, compiled as tests.

@@ -3,24 +3,19 @@
 //! Each purpose has a stream of its own, so that changing how much one of them draws (shrinking a
 //! run does) leaves the others as they were.
 
-/// The names of purposes belong to what a seed means: another name is another run, also of those in `seeds.txt`.
-///
-/// SplitMix64 (Steele, Lea, Flood 2014): one addition and a mix for each draw, any seed is good.
+/// The generator of the simulated machine, under a seed and a purpose. Names of purposes belong to what a seed means:
+/// another name is another run, also of those in `seeds.txt`.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(rabi::sim::Random);
 
 impl Random {
     /// The stream of `purpose` under `seed`.
     pub(crate) fn new(seed: u64, purpose: &str) -> Self {
-        Self(xxhash_rust::xxh3::xxh3_64_with_seed(purpose.as_bytes(), seed))
+        Self(rabi::sim::Random::new(xxhash_rust::xxh3::xxh3_64_with_seed(purpose.as_bytes(), seed)))
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+    fn next(&mut self) -> u64 {
+        self.0.bits()
     }
 
     /// A number from 0 up to but without `end`.

@@ -39,4 +39,5 @@ pub use faults::Faults;
 pub(super) use handle::Handle;
 pub use lies::{Lie, Syncs};
 pub(crate) use machine::Machine;
+pub use random::Random;
 pub use world::World;

@@ -1,17 +1,19 @@
-//! The one source of chance of a world: SplitMix64, whose whole state is one number.
+//! The one source of chance of a world, and of whoever simulates with it: SplitMix64, whose whole state is one
+//! number.
 
 /// A sequence of numbers that its seed decides.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    /// The sequence of a seed.
-    pub(super) fn new(seed: u64) -> Self {
+    /// The sequence of a seed; any seed is good.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number.
-    pub(super) fn next(&mut self) -> u64 {
+    /// The next number: 64 random bits.
+    pub fn bits(&mut self) -> u64 {
         // The constants are those of SplitMix64 (Steele, Lea, Flood 2014).
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -22,7 +24,7 @@ impl Random {
 
     /// A number below `bound`, which is not zero.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.bits() % bound
     }
 
     /// A number of the range, both ends included.
@@ -33,11 +35,11 @@ impl Random {
     /// True with this probability. A probability of zero draws nothing, so that a fault which is
     /// switched off leaves the rest of the run as it is.
     pub(super) fn chance(&mut self, probability: f64) -> bool {
-        probability > 0.0 && ((self.next() >> 11) as f64) < probability * (1u64 << 53) as f64
+        probability > 0.0 && ((self.bits() >> 11) as f64) < probability * (1u64 << 53) as f64
     }
 
     /// True every other time.
     pub(super) fn coin(&mut self) -> bool {
-        self.next() & 1 == 1
+        self.bits() & 1 == 1
     }
 }

@@ -82,7 +82,7 @@ impl State {
 
     /// A random number.
     pub(super) fn draw(&mut self) -> u64 {
-        self.random.next()
+        self.random.bits()
     }
 
     /// The time, a moment later: work takes time, though none is simulated.
