@@ -94,7 +94,7 @@ fn attempt_here(parameters: &Parameters, events: usize) -> Verdict {
         Err(_) => {
             let text = PANIC.take().unwrap_or_else(|| "a panic that left no text".into());
             world.set_read_hook(None);
-            // What a panic left half done is not taken apart: that might panic again.
+            // What a panic left half done is not freed: that might panic again.
             std::mem::forget(simulation);
             (Figures { runs: 1, ..Figures::default() }, Some(text))
         }

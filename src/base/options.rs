@@ -186,7 +186,7 @@ impl Options {
         self
     }
 
-    /// Most frozen memtables (L1) that wait to be flushed; at this number writes halt.
+    /// Most frozen memtables (L1) that wait to be flushed; at this number writes stall.
     /// Default: 3. Range: 1 to 64. More absorb longer bursts and cost a memtable of memory each.
     #[must_use]
     pub fn max_frozen_memtables(mut self, count: usize) -> Self {

@@ -45,7 +45,7 @@ impl Moment {
 impl Drop for Moment {
     fn drop(&mut self) {
         if !self.handle.0.process.is_current() {
-            // What it pins is the parent's, who may be the only one to take it apart.
+            // What it pins is the parent's, who alone may free it.
             std::mem::forget(Arc::clone(&self.view));
         }
     }

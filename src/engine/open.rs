@@ -36,7 +36,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if !self.0.process.is_current() {
             // A child: no core is there to be stopped, and what is open is its parent's. One more
-            // owner, who never lets go, and nothing is taken apart.
+            // owner, who never lets go, and nothing is freed.
             std::mem::forget(Arc::clone(&self.0));
             return;
         }

@@ -1,6 +1,6 @@
 //! Ranges of an L2 file without a key: exactly, by its index and at most a few of its blocks.
 //!
-//! What a partition receives is known from the index to within a block. A step that would rewrite a
+//! What a partition receives is known from the index to within a block. A compaction that would rewrite a
 //! partition looks here first: a file that has nothing for it is consumed there without any work, and
 //! not only there, but as far as the hole between two of its keys goes. So a file costs one edit for
 //! each hole, however many partitions lie in it.

@@ -35,7 +35,7 @@ impl<T> Retired<T> {
     pub(super) fn let_go(&self) {
         self.check_thread();
         if !crossbeam_epoch::is_pinned() {
-            // What a view holds is taken apart outside of the lock.
+            // What a view holds is freed outside of the lock.
             let unread = std::mem::take(&mut *lock(&self.views));
             drop(unread);
         }

@@ -172,7 +172,7 @@ fn an_idle_database_settles_and_gives_back_space() {
     let pinned = db.range::<[u8; 0]>(..);
     load(&db, &mut model, &mut random, 500, 600);
     db.flush().unwrap();
-    wait_until("an idle database has brought down L2", || db.stats().flushed.is_empty());
+    wait_until("an idle database has compacted L2", || db.stats().flushed.is_empty());
     drop(pinned);
     wait_until("files on disk are those of the levels", || {
         let stats = db.stats();
