@@ -127,7 +127,7 @@ mod tests {
     fn without_a_command_the_arguments_are_those_of_the_main_job() {
         let cli = Cli::try_parse_from(["rabi-bench", "--records", "5", "--workloads", "a,c"]).unwrap();
         assert!(cli.command.is_none());
-        assert_eq!(cli.main_job.records, Some(5));
+        assert_eq!(cli.main_job.job.records, Some(5));
         assert_eq!(cli.main_job.workloads, ["a", "c"]);
     }
 
@@ -136,8 +136,8 @@ mod tests {
         let cli =
             Cli::try_parse_from(["rabi-bench", "run", "-P", "x", "-P", "y", "-p", "a=b", "--dir", "d", "-s"]);
         let Some(Command::Run(arguments)) = cli.unwrap().command else { panic!("not a run") };
-        assert_eq!(arguments.files, [PathBuf::from("x"), PathBuf::from("y")]);
-        assert_eq!(arguments.properties, ["a=b"]);
+        assert_eq!(arguments.workload.files, [PathBuf::from("x"), PathBuf::from("y")]);
+        assert_eq!(arguments.workload.properties, ["a=b"]);
         assert!(arguments.status);
     }
 }

@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 
 /// A file that an argument names and that can be written.
 #[derive(Debug, Clone)]
@@ -26,6 +27,11 @@ impl OutputFile {
         Ok(OutputFile { path: path.to_owned() })
     }
 
+    /// The same, of an argument that may be left out.
+    pub fn check_if_given(argument: &str, path: Option<&Path>) -> Result<Option<OutputFile>> {
+        path.map(|path| OutputFile::check(argument, path)).transpose()
+    }
+
     /// As it was named.
     pub fn path(&self) -> &Path {
         &self.path
@@ -34,6 +40,11 @@ impl OutputFile {
     /// Writes it as a whole.
     pub fn write(&self, content: &[u8]) -> Result<()> {
         write(&self.path, content)
+    }
+
+    /// Writes it as a whole, as JSON.
+    pub fn write_json(&self, content: &impl Serialize) -> Result<()> {
+        write_json(&self.path, content)
     }
 
     /// Writes it as a whole, piece by piece.
@@ -45,6 +56,11 @@ impl OutputFile {
 /// Writes a file as a whole.
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     write_by(path, |file| Ok(file.write_all(content)?))
+}
+
+/// Writes a file as a whole, as JSON.
+pub fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
+    write(path, (serde_json::to_string_pretty(content)? + "\n").as_bytes())
 }
 
 fn write_by<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {

@@ -1,6 +1,7 @@
 //! Text for the user on standard output and standard error, and what standard error may be sent besides text. Help is
 //! clap's, which looks at each stream for itself.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 /// Writes results to standard output. A reader that went away, such as `head`, is no error.
@@ -9,6 +10,11 @@ pub fn output(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
     }
+}
+
+/// Warns the user on standard error.
+pub fn warn(what: impl Display) {
+    notice(&format!("warning: {what}"));
 }
 
 /// Writes a line for the user to standard error.

@@ -1,9 +1,10 @@
 //! Arguments that several commands have in common, and what they ask for.
 //!
-//! `engine` names and sets an engine, `workload` layers properties, `traffic` says when operations begin, `trace`
+//! `engine` names and sets engines, `workload` layers properties, `job` is the size of a main job, `traffic` says when operations begin, `trace`
 //! which traces are read and written, and `phase` is all of `load` and `run`. The numbers among them are read here.
 
 mod engine;
+mod job;
 mod phase;
 mod trace;
 mod traffic;
@@ -11,11 +12,12 @@ mod workload;
 
 use std::str::FromStr;
 
-pub use engine::{EngineArgs, EngineOption, engine_option};
+pub use engine::{DataArgs, EngineArgs, EnginesArgs};
+pub use job::JobArgs;
 pub use phase::PhaseArgs;
 pub use trace::TraceArgs;
 pub use traffic::TrafficArgs;
-pub use workload::{layer_basics, workload_name};
+pub use workload::WorkloadArgs;
 
 /// A whole number, for clap.
 pub fn count<T: FromStr>(text: &str) -> Result<T, String> {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::workload::{layer_basics, workload, workload_name};
-use super::{EngineArgs, TraceArgs, TrafficArgs, count, number};
+use super::workload::workload;
+use super::{EngineArgs, TraceArgs, TrafficArgs, WorkloadArgs, number};
 use crate::engine;
 use crate::outputs::Outputs;
 use crate::properties::{Origin, Properties};
@@ -17,22 +17,15 @@ use crate::runner::{Job, PhaseKind};
 /// The arguments of `load` and `run`.
 #[derive(Debug, Args)]
 pub struct PhaseArgs {
-    /// A property file; of several, later ones win
-    #[arg(short = 'P', value_name = "FILE", help_heading = "Workload")]
-    pub files: Vec<PathBuf>,
-    /// A property; wins over files, and a later one over an earlier
-    #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
-    pub properties: Vec<String>,
+    /// The workload.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
     /// The directory of the database; `load` creates it
     #[arg(long, value_name = "DIR", help_heading = "Engine")]
     pub dir: PathBuf,
     /// Engine and seed.
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Client threads (property threadcount)
-    #[arg(long, value_name = "N", help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub threads: Option<u64>,
     /// Operations a second over all threads (property target)
     #[arg(long, value_name = "OPS", help_heading = "Workload")]
     #[arg(value_parser = number)]
@@ -69,20 +62,19 @@ impl PhaseArgs {
         let properties = self.layer()?;
         let workload = workload(&properties, &self.engine.engine)?;
         self.prepare_directory(kind)?;
-        let named_by = self.trace.trace.as_ref().or(self.files.last());
-        let workload_name = workload_name(named_by.map(PathBuf::as_path));
-        Ok(Job::new(kind, workload_name, workload, self.engine.seed))
+        let name = self.workload.name(self.trace.trace.as_ref());
+        Ok(Job::new(kind, name, workload, self.engine.data.seed))
     }
 
     fn check_outputs(&self) -> Result<()> {
-        let mut outputs = Outputs::of_reading(&self.files);
+        let mut outputs = Outputs::of_reading(&self.workload.files);
         outputs.writes("--json", self.json.as_deref())?;
         self.export.add_to(&mut outputs)?;
         self.trace.name_files(&mut outputs)
     }
 
     fn layer(&self) -> Result<Properties> {
-        let mut properties = layer_basics(&self.files, &self.properties, self.threads)?;
+        let mut properties = self.workload.layer()?;
         if let Some(target) = self.target {
             properties.set("target", target.to_string(), Origin::Flag("--target"));
         }
@@ -101,7 +93,7 @@ impl PhaseArgs {
                 properties.set("status.interval", "1", Origin::Flag("-s"));
             }
         }
-        if self.engine.verify {
+        if self.engine.data.verify {
             properties.set("rabi.verify", "true", Origin::Flag("--verify"));
         }
         Ok(properties)

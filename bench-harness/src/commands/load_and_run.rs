@@ -5,20 +5,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::arguments::PhaseArgs;
-use crate::engine::{self, Engine};
+use crate::engine::{self, EngineStats};
 use crate::environment::Environment;
 use crate::output_file::OutputFile;
-use crate::phase::{measured, report};
+use crate::phase::{Subject, Watch};
 use crate::report::{Exports, PhaseReport, text};
-use crate::resources::{Meter, cool};
-use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
-use crate::terminal::{notice, output};
+use crate::resources::cool;
+use crate::runner::{Job, LiveStatus, PhaseKind};
+use crate::terminal::{notice, output, warn};
 use crate::verdict::Verdict;
+
+/// How often a phase is looked at.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Carries out the command.
 pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
     let mut job = arguments.job(kind)?;
-    let json = arguments.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
+    let json = OutputFile::check_if_given("--json", arguments.json.as_deref())?;
     let exports = Exports::check(&arguments.export)?;
     arguments.trace.add_to(&mut job)?;
     if job.operations().is_none() && job.workload.duration_s <= 0.0 && job.replay.is_none() {
@@ -28,9 +31,7 @@ pub fn execute(kind: PhaseKind, arguments: PhaseArgs) -> Result<Verdict> {
         );
     }
     let environment = Environment::gather(&arguments.dir);
-    for doubt in environment.doubts() {
-        notice(&format!("warning: {doubt}"));
-    }
+    environment.doubts().iter().for_each(warn);
     let mut report = measure(&job, &arguments)?;
     report.environment = Some(environment);
     output(&text(&report))?;
@@ -51,30 +52,18 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
         .with_context(|| format!("cannot drop the caches of {}", arguments.dir.display()))?;
     let engine = engine::open(&arguments.engine.engine, &arguments.dir, &arguments.engine.settings())?;
     let engine = arguments.engine.injection.around(engine);
-    let pool = job.pool();
-    let ledger = job.take_stock(&*engine)?;
-    let mut watch = Watch {
-        engine: &*engine,
-        meter: Meter::start(&*engine, &arguments.dir),
-        live: job.workload.status.then(|| {
-            let label = match job.workload.label.as_str() {
-                "" => job.kind.name(),
-                label => label,
-            };
-            LiveStatus::new(job, label, job.workload.status_interval_s)
-        }),
-    };
-    let result = run_phase(&*engine, job, &pool, ledger.as_ref(), &mut watch);
-    if let Some(live) = &watch.live {
-        live.finish();
-    }
-    let result = measured(job, result?)?;
-    let usage = watch.meter.stop(&*engine, &result.work(job));
-    let mut report = report(&arguments.engine, &*engine, job, result, usage, ledger.as_ref())?;
+    let live = job.workload.status.then(|| {
+        let label = match job.workload.label.as_str() {
+            "" => job.kind.name(),
+            label => label,
+        };
+        LiveStatus::new(job, label, job.workload.status_interval_s)
+    });
+    let subject = Subject { arguments: &arguments.engine, engine: &*engine, dir: &arguments.dir };
+    let look = &mut |_: &EngineStats| String::new();
+    let mut report = subject.run(job, Watch { live, interval: SAMPLE_INTERVAL, look })?;
     report.cooled_bytes = cooled_bytes;
-    if let Some(warning) = report.steady_state.and_then(|state| state.warning()) {
-        notice(&format!("warning: {warning}"));
-    }
+    report.steady_state.and_then(|state| state.warning()).into_iter().for_each(warn);
     if let Err(error) = engine.close() {
         report.add_failure(&error);
     }
@@ -83,7 +72,7 @@ fn measure(job: &Job, arguments: &PhaseArgs) -> Result<PhaseReport> {
 
 fn write_json(report: &PhaseReport, json: Option<OutputFile>) -> Result<()> {
     let Some(json) = json else { return Ok(()) };
-    json.write((serde_json::to_string_pretty(report)? + "\n").as_bytes())
+    json.write_json(report)
 }
 
 fn finish_recording(job: &Job) -> Result<()> {
@@ -111,26 +100,4 @@ fn verdict(report: &PhaseReport) -> Verdict {
         );
     }
     Verdict::Bad
-}
-
-struct Watch<'a> {
-    engine: &'a dyn Engine,
-    meter: Meter,
-    live: Option<LiveStatus>,
-}
-
-impl Observer for Watch<'_> {
-    fn begin(&mut self) {
-        self.meter.restart(self.engine);
-    }
-
-    fn interval(&self) -> Duration {
-        Duration::from_millis(50)
-    }
-
-    fn tick(&mut self, tick: &Tick<'_>) {
-        if let Some(live) = &mut self.live {
-            live.show(tick, String::new);
-        }
-    }
 }

@@ -98,8 +98,7 @@ impl Calibration {
 
     /// Writes it.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        output_file::write(path, text.as_bytes())
+        output_file::write_json(path, self)
     }
 
     /// The floor of a metric for a comparison with this many repeats a side, if there is one.

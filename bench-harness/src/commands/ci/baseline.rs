@@ -62,7 +62,6 @@ impl Baseline {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).with_context(context)?;
         }
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        output_file::write(path, text.as_bytes())
+        output_file::write_json(path, self)
     }
 }

@@ -12,7 +12,6 @@ mod record;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 
 use crate::compare::{Calibration, Comparison, Criteria, Run, Side, text, unlike};
 use crate::output_file::OutputFile;
@@ -27,7 +26,7 @@ pub fn execute(arguments: CompareArgs) -> Result<Verdict> {
     if arguments.calibrate {
         return calibrate::execute(&arguments);
     }
-    let json = arguments.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
+    let json = OutputFile::check_if_given("--json", arguments.json.as_deref())?;
     let noise = arguments.noise.as_deref().map(Calibration::read).transpose()?;
     let (base, new) = sides(&arguments)?;
     let (base, new) = (Side::read(base)?, Side::read(new)?);
@@ -44,7 +43,7 @@ pub fn execute(arguments: CompareArgs) -> Result<Verdict> {
     let comparison = Comparison::of(&base, &new, unlike, &criteria)?;
     output(&text(&comparison, arguments.alpha))?;
     if let Some(json) = json {
-        json.write(&json_of(&comparison)?)?;
+        json.write_json(&comparison)?;
     }
     Ok(comparison.verdict())
 }
@@ -87,8 +86,4 @@ fn refuse_unlike(unlike: &[String], base: &[Run], new: &[Run], force: bool) -> R
     }
     notice(&format!("warning: compared by --force although the conditions are unlike:\n  {listed}"));
     Ok(())
-}
-
-fn json_of(value: &impl Serialize) -> Result<Vec<u8>> {
-    Ok((serde_json::to_string_pretty(value)? + "\n").into_bytes())
 }

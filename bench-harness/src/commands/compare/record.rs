@@ -13,7 +13,6 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::arguments::CompareArgs;
-use super::json_of;
 use super::load_once::LoadedOnce;
 use super::one_run::{Build, run_once};
 use crate::terminal::notice;
@@ -89,7 +88,7 @@ pub fn record(
             };
             document["pairing"] = pairing;
             let file = results.join(side.name).join(format!("{:02}.json", pair + 1));
-            output_file::write(&file, &json_of(&document)?)?;
+            output_file::write_json(&file, &document)?;
         }
     }
     Ok((results.join("base"), results.join("new")))

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::arguments::EngineArgs;
-use crate::arguments::{EngineOption, engine_option};
-use crate::engine::{Durability, Injection};
+use crate::arguments::{EngineArgs, EnginesArgs, WorkloadArgs, count};
+use crate::engine::Injection;
 
 /// What the help says after the options.
 pub const ABOUT_CRASHES: &str = "\
@@ -32,17 +31,12 @@ what there was.";
 /// The arguments of `crash`.
 #[derive(Debug, Args)]
 pub struct CrashArgs {
-    /// A property file; of several, later ones win
-    #[arg(short = 'P', value_name = "FILE", help_heading = "Workload")]
-    pub files: Vec<PathBuf>,
-    /// A property; wins over files, and a later one over an earlier
-    #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
-    pub properties: Vec<String>,
-    /// Client threads (property threadcount)
-    #[arg(long, value_name = "N", help_heading = "Workload")]
-    pub threads: Option<u64>,
+    /// The workload.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
     /// The seed of everything random but the time a machine takes
     #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Workload")]
+    #[arg(value_parser = count::<u64>)]
     pub seed: u64,
     /// Kills of each engine; engines take turns
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Crashes")]
@@ -58,19 +52,12 @@ pub struct CrashArgs {
     #[arg(long, alias = "engine", value_name = "LIST", default_value = "rabi", value_delimiter = ',')]
     #[arg(help_heading = "Engine")]
     pub engines: Vec<String>,
-    /// What an acknowledged write has survived: process (kill -9) or power (loss of it)
-    #[arg(long, value_enum, default_value = "process", hide_possible_values = true)]
-    #[arg(help_heading = "Engine")]
-    pub durability: Durability,
-    /// An option of one engine; may be repeated
-    #[arg(long = "engine-option", value_name = "ENGINE.NAME=VALUE", value_parser = engine_option)]
-    #[arg(help_heading = "Engine")]
-    pub options: Vec<EngineOption>,
-    /// What each engine may cache
-    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20, help_heading = "Engine")]
-    pub cache_size_bytes: u64,
+    /// What is asked of them.
+    #[command(flatten)]
+    pub common: EnginesArgs,
     /// One memtable: the more it may hold, the more log there is to read after a crash
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, help_heading = "Engine")]
+    #[arg(value_parser = count::<u64>)]
     pub memtable_size_bytes: u64,
     /// Fill the file system of --dir instead, make room again, and see what each engine makes of it
     #[arg(long, requires = "dir", help_heading = "Crashes")]
@@ -112,15 +99,9 @@ pub struct ChildArgs {
     /// Whether the data set is to be loaded first
     #[arg(long)]
     pub load: bool,
-    /// A property file
-    #[arg(short = 'P')]
-    pub files: Vec<PathBuf>,
-    /// A property
-    #[arg(short = 'p')]
-    pub properties: Vec<String>,
-    /// Client threads
-    #[arg(long)]
-    pub threads: Option<u64>,
+    /// The workload.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
     /// The directory of the database
     #[arg(long)]
     pub dir: PathBuf,
@@ -144,15 +125,15 @@ impl CrashArgs {
         flag("--engine", engine.into());
         flag("--dir", dir.into());
         flag("--seed", seed.to_string().into());
-        flag("--durability", self.durability.name().into());
-        flag("--engine-option", format!("cache_size_bytes={}", self.cache_size_bytes).into());
+        flag("--durability", self.common.durability.name().into());
+        flag("--engine-option", format!("cache_size_bytes={}", self.common.cache_size_bytes).into());
         flag("--engine-option", format!("memtable_size_bytes={}", self.memtable_size_bytes).into());
-        for option in self.options.iter().filter(|option| option.engine == engine) {
-            flag("--engine-option", option.setting.clone().into());
+        for setting in self.common.options_of(engine) {
+            flag("--engine-option", setting.into());
         }
-        self.files.iter().for_each(|file| flag("-P", file.into()));
-        self.properties.iter().for_each(|property| flag("-p", property.into()));
-        if let Some(threads) = self.threads {
+        self.workload.files.iter().for_each(|file| flag("-P", file.into()));
+        self.workload.properties.iter().for_each(|property| flag("-p", property.into()));
+        if let Some(threads) = self.workload.threads {
             flag("--threads", threads.to_string().into());
         }
         words.extend(self.injection.arguments().map(OsString::from));

@@ -53,7 +53,7 @@ pub fn execute(arguments: ChildArgs) -> Result<Verdict> {
     let file = io::stdin().as_fd().try_clone_to_owned().context("cannot use standard input")?;
     let ledger = Ledger::kept_in(File::from(file))
         .context("cannot read the ledger, which crash hands over as standard input")?;
-    let job = writes_only(&arguments.files, &arguments.properties, arguments.threads, arguments.engine.seed)?;
+    let job = writes_only(&arguments.workload, arguments.engine.data.seed)?;
     match arguments.step {
         Step::Write => write(&arguments, job, &ledger),
         Step::Open => {

@@ -24,14 +24,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::arguments::layer_basics;
 use crate::engine;
 use crate::environment::Environment;
 use crate::interrupt;
 use crate::output_file::OutputFile;
 use crate::outputs::Outputs;
 use crate::report::{SCHEMA, microseconds};
-use crate::terminal::{notice, output};
+use crate::terminal::{notice, output, warn};
 use crate::verdict::Verdict;
 use crate::ycsb::check_database;
 
@@ -45,20 +44,15 @@ use round::Subject;
 /// Carries out the command.
 pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
     check_engines(&arguments)?;
-    Outputs::of_reading(&arguments.files).writes("--json", arguments.json.as_deref())?;
-    let properties = layer_basics(&arguments.files, &arguments.properties, arguments.threads)?;
-    for warning in properties.warnings() {
-        notice(&format!("warning: {warning}"));
-    }
+    Outputs::of_reading(&arguments.workload.files).writes("--json", arguments.json.as_deref())?;
+    let properties = arguments.workload.layer()?;
+    properties.warnings().iter().for_each(warn);
     arguments.engines.iter().try_for_each(|engine| check_database(&properties, engine))?;
-    let job =
-        workload::writes_only(&arguments.files, &arguments.properties, arguments.threads, arguments.seed)?;
+    let job = workload::writes_only(&arguments.workload, arguments.seed)?;
     let (parent, _temporary) = parent_directory(&arguments)?;
-    let json = arguments.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
+    let json = OutputFile::check_if_given("--json", arguments.json.as_deref())?;
     let environment = Environment::gather(&parent);
-    for doubt in environment.doubts() {
-        notice(&format!("warning: {doubt}"));
-    }
+    environment.doubts().iter().for_each(warn);
     let mut report = CrashReport {
         schema: SCHEMA,
         environment,
@@ -68,7 +62,7 @@ pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
         run_s: arguments.run_s,
         open_kill: arguments.open_kill,
         seed: arguments.seed,
-        durability: arguments.durability.name(),
+        durability: arguments.common.durability.name(),
         cut_short: None,
         engines: Vec::new(),
         full: Vec::new(),
@@ -86,7 +80,7 @@ pub fn execute(arguments: CrashArgs) -> Result<Verdict> {
     report.cut_short = interrupt::asked().map(interrupt::Interrupt::name);
     output(&report.text())?;
     if let Some(json) = json {
-        json.write((serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
+        json.write_json(&report)?;
     }
     Ok(if report.is_good() { Verdict::Good } else { Verdict::Bad })
 }
@@ -136,24 +130,14 @@ fn crash_all(subjects: &mut [Subject<'_>], round: u32, arguments: &CrashArgs) ->
 
 fn check_engines(arguments: &CrashArgs) -> Result<()> {
     let on_disk = engine::on_disk();
-    for (index, name) in arguments.engines.iter().enumerate() {
-        engine::check(name)?;
-        if !on_disk.contains(name) {
-            bail!(
-                "--engines: {name} keeps no data on disk, so nothing of it outlives a kill; those that do: {}",
-                on_disk.join(", ")
-            );
-        }
-        if arguments.engines[..index].contains(name) {
-            bail!("--engines: {name} is named twice; use --rounds to crash it more often");
-        }
+    arguments.common.check(&arguments.engines, "--rounds to crash it more often", "to be crashed")?;
+    match arguments.engines.iter().find(|name| !on_disk.contains(name)) {
+        None => Ok(()),
+        Some(name) => bail!(
+            "--engines: {name} keeps no data on disk, so nothing of it outlives a kill; those that do: {}",
+            on_disk.join(", ")
+        ),
     }
-    let foreign = arguments.options.iter().find(|option| !arguments.engines.contains(&option.engine));
-    if let Some(option) = foreign {
-        let (engine, setting) = (&option.engine, &option.setting);
-        bail!("--engine-option {engine}.{setting}: {engine} is not among the engines to be crashed");
-    }
-    Ok(())
 }
 
 /// The directory of all, and what removes it at the end if it is a temporary one.

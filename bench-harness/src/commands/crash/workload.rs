@@ -1,17 +1,15 @@
 //! The workload of a crash: what of a workload writes.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail};
 
-use crate::arguments::{layer_basics, workload_name};
+use crate::arguments::WorkloadArgs;
 use crate::runner::{Job, PhaseKind};
 use crate::workload::{Mix, Workload};
 
 /// The run of a workload without what only reads. Reads would make writes fewer, and a crash loses none.
-pub fn writes_only(files: &[PathBuf], properties: &[String], threads: Option<u64>, seed: u64) -> Result<Job> {
-    let mut workload = Workload::from_properties(&layer_basics(files, properties, threads)?)?;
-    let name = workload_name(files.last().map(PathBuf::as_path));
+pub fn writes_only(arguments: &WorkloadArgs, seed: u64) -> Result<Job> {
+    let mut workload = Workload::from_properties(&arguments.layer()?)?;
+    let name = arguments.name(None);
     let mix = workload.mix;
     let writes = [mix.update, mix.insert, mix.read_modify_write, mix.delete, mix.batch];
     if writes.iter().sum::<f64>() <= 0.0 {

@@ -4,40 +4,21 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::arguments::{EngineArgs, TrafficArgs, count, number};
+use crate::arguments::{EngineArgs, JobArgs, TrafficArgs, count};
 
 /// The arguments of the main job.
 #[derive(Debug, Args)]
 pub struct MainJobArgs {
-    /// Records to load, of about 1 KB each [default: 500000]
-    #[arg(long, value_name = "N", help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub records: Option<u64>,
-    /// Most operations of each workload [default: 2000000; of E, a tenth]
-    #[arg(long, value_name = "N", help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub operations: Option<u64>,
-    /// Most seconds of each workload [default: 10]
-    #[arg(long, value_name = "S", help_heading = "Workload")]
-    #[arg(value_parser = number)]
-    pub duration: Option<f64>,
+    /// Size and place.
+    #[command(flatten)]
+    pub job: JobArgs,
     /// When operations begin.
     #[command(flatten)]
     pub traffic: TrafficArgs,
-    /// Client threads
-    #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Workload")]
-    #[arg(value_parser = count::<u64>)]
-    pub threads: u64,
     /// The workloads to run, in this order
     #[arg(long, value_name = "LIST", default_value = "a,b,c,d,f,e", value_delimiter = ',')]
     #[arg(help_heading = "Workload")]
     pub workloads: Vec<String>,
-    /// A property for all phases, as in YCSB; may be repeated
-    #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
-    pub properties: Vec<String>,
-    /// Tiny: 20000 records, 5000 operations, small memtables; unfilled levels are no failure
-    #[arg(long, help_heading = "Workload")]
-    pub smoke: bool,
     /// An empty or new directory for the database, which stays [default: a temporary one]
     #[arg(long, value_name = "DIR", help_heading = "Engine")]
     pub dir: Option<PathBuf>,
@@ -57,7 +38,4 @@ pub struct MainJobArgs {
     /// Engine and seed.
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Where the directory of results is created
-    #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
-    pub results: PathBuf,
 }

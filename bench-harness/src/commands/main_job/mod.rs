@@ -12,21 +12,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::control_group::join;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, EngineStats};
 use crate::environment::Environment;
 use crate::interrupt;
 use crate::levels::{self, LevelWatch, live_text};
 use crate::output_file::{self, OutputFile};
 use crate::outputs::Outputs;
-use crate::phase::{measured, report};
+use crate::phase::{Subject, Watch};
 use crate::properties::{Origin, Properties};
 use crate::report::{
     JobReport, PhaseReport, SCHEMA, Style, durability_matrix, html, readme, resources, response_table, table,
 };
-use crate::resources::Meter;
 use crate::results_directory;
-use crate::runner::{Job, LiveStatus, Observer, PhaseKind, Tick, run_phase};
-use crate::terminal::{notice, output};
+use crate::runner::{Job, LiveStatus, PhaseKind};
+use crate::terminal::{notice, output, warn};
 use crate::verdict::Verdict;
 use crate::workload::Workload;
 use crate::ycsb::check_database;
@@ -92,12 +91,12 @@ pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
     let (dir, temporary) = directory(arguments.dir.as_deref(), arguments.loaded)?;
     let target = match &arguments.json {
         Some(file) => Target::File(OutputFile::check("--json", file)?),
-        None => Target::Directory(results_directory::create(&arguments.results)?),
+        None => Target::Directory(results_directory::create(&arguments.job.results)?),
     };
     let report = run_all(jobs, &dir, &arguments, size)?;
     drop(temporary);
     let place = target.write(&report)?;
-    conclude(&report, &place, arguments.smoke || arguments.json.is_some())
+    conclude(&report, &place, arguments.job.smoke || arguments.json.is_some())
 }
 
 /// The load, unless the database is there, and the workloads.
@@ -109,11 +108,11 @@ fn jobs(arguments: &MainJobArgs, size: Size) -> Result<Vec<Job>> {
 }
 
 fn size(arguments: &MainJobArgs) -> Size {
-    let base = if arguments.smoke { SMOKE } else { FULL };
+    let base = if arguments.job.smoke { SMOKE } else { FULL };
     Size {
-        records: arguments.records.unwrap_or(base.records),
-        operations: arguments.operations.unwrap_or(base.operations),
-        duration_s: arguments.duration.unwrap_or(base.duration_s),
+        records: arguments.job.records.unwrap_or(base.records),
+        operations: arguments.job.operations.unwrap_or(base.operations),
+        duration_s: arguments.job.duration.unwrap_or(base.duration_s),
         memtable_size_bytes: arguments.memtable_size_bytes.unwrap_or(base.memtable_size_bytes),
         ..base
     }
@@ -134,25 +133,23 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
     };
     set("recordcount", size.records.to_string(), "--records");
     set("operationcount", operations.to_string(), "--operations");
-    set("threadcount", arguments.threads.to_string(), "--threads");
-    set("rabi.verify", arguments.engine.verify.to_string(), "--verify");
+    set("threadcount", arguments.job.threads.to_string(), "--threads");
+    set("rabi.verify", arguments.engine.data.verify.to_string(), "--verify");
     if kind == PhaseKind::Run {
         set("maxexecutiontime", size.duration_s.to_string(), "--duration");
     }
     if kind == PhaseKind::Run {
         arguments.traffic.set(&mut properties);
     }
-    for argument in &arguments.properties {
+    for argument in &arguments.job.properties {
         properties.add_argument(argument)?;
     }
     if kind == PhaseKind::Load {
-        for warning in properties.warnings() {
-            notice(&format!("warning: {warning}"));
-        }
+        properties.warnings().iter().for_each(warn);
     }
     check_database(&properties, &arguments.engine.engine)?;
     let workload = Workload::from_properties(&properties)?;
-    let seed = arguments.engine.seed;
+    let seed = arguments.engine.data.seed;
     let job = Job::new(kind, name, workload, seed);
     if job.operations().is_none() && job.workload.duration_s <= 0.0 {
         bail!("{} would never end: set --operations or --duration", job.workload_name);
@@ -190,6 +187,7 @@ fn run_all(mut jobs: Vec<Job>, dir: &Path, arguments: &MainJobArgs, size: Size) 
     let start = Instant::now();
     let engine = engine::open(&arguments.engine.engine, dir, &arguments.engine.settings())?;
     let engine = arguments.engine.injection.around(engine);
+    let subject = Subject { arguments: &arguments.engine, engine: &*engine, dir };
     let mut watch = LevelWatch::new();
     let mut phases: Vec<PhaseReport> = Vec::new();
     let mut inserted = 0;
@@ -203,7 +201,7 @@ fn run_all(mut jobs: Vec<Job>, dir: &Path, arguments: &MainJobArgs, size: Size) 
         if cut_short.is_some() {
             break;
         }
-        let report = match run_one(job, &*engine, dir, arguments, &mut watch, size) {
+        let report = match run_one(job, &subject, &mut watch, size.sample_interval) {
             // What there is of a phase that a signal ended too early is nothing; what was before stands.
             Err(error) if interrupt::asked().is_some() && !phases.is_empty() => {
                 notice(&format!("{error:#}"));
@@ -248,33 +246,25 @@ fn announce(environment: &Environment, arguments: &MainJobArgs, engine: &dyn Eng
         environment.file_system,
         engine.keeps().statement()
     ));
-    for doubt in environment.doubts() {
-        notice(&format!("warning: {doubt}"));
-    }
+    environment.doubts().iter().for_each(warn);
 }
 
 fn run_one(
     job: &Job,
-    engine: &dyn Engine,
-    dir: &Path,
-    arguments: &MainJobArgs,
+    subject: &Subject<'_>,
     levels: &mut LevelWatch,
-    size: Size,
+    interval: Duration,
 ) -> Result<PhaseReport> {
     let title = if job.kind == PhaseKind::Load { "load" } else { job.workload_name.as_str() };
     levels.begin(title);
-    let live = LiveStatus::new(job, title, 2.0);
-    let pool = job.pool();
-    let ledger = job.take_stock(engine)?;
-    let meter = Meter::start(engine, dir);
-    let mut watch = Watch { engine, meter, levels, live, interval: size.sample_interval };
-    let result = run_phase(engine, job, &pool, ledger.as_ref(), &mut watch);
-    watch.live.finish();
-    let result = measured(job, result?)?;
-    let usage = watch.meter.stop(engine, &result.work(job));
-    let report = report(&arguments.engine, engine, job, result, usage, ledger.as_ref())?;
+    let look = &mut |stats: &EngineStats| {
+        levels.sample(stats);
+        live_text(stats)
+    };
+    let live = Some(LiveStatus::new(job, title, 2.0));
+    let report = subject.run(job, Watch { live, interval, look })?;
     if report.settle_s.is_some() {
-        levels.sample(&engine.stats());
+        levels.sample(&subject.engine.stats());
     }
     notice(&format!(
         "{title:>10}  {} operations in {:.1} s: {:.0} ops/s",
@@ -285,29 +275,6 @@ fn run_one(
         notice(&format!("{:>10}  {warning}", ""));
     }
     Ok(report)
-}
-
-struct Watch<'a> {
-    engine: &'a dyn Engine,
-    meter: Meter,
-    levels: &'a mut LevelWatch,
-    live: LiveStatus,
-    interval: Duration,
-}
-
-impl Observer for Watch<'_> {
-    fn interval(&self) -> Duration {
-        self.interval
-    }
-
-    fn begin(&mut self) {
-        self.meter.restart(self.engine);
-    }
-
-    fn tick(&mut self, tick: &Tick<'_>) {
-        self.levels.sample(tick.stats);
-        self.live.show(tick, || live_text(tick.stats));
-    }
 }
 
 /// Where the results go. Checked or made before the work, so that a wrong path does not cost a run.

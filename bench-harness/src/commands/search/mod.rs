@@ -105,7 +105,7 @@ pub fn execute(mut arguments: SearchArgs) -> Result<Verdict> {
     let mut job = arguments.phase.job(PhaseKind::Run)?;
     // A probe ends by its time; its operations are those its rate brings.
     job.workload.operation_count = 0;
-    let json = arguments.phase.json.as_deref().map(|path| OutputFile::check("--json", path)).transpose()?;
+    let json = OutputFile::check_if_given("--json", arguments.phase.json.as_deref())?;
     let environment = Environment::gather(&arguments.phase.dir);
     let engine_args = &arguments.phase.engine;
     let engine = engine::open(&engine_args.engine, &arguments.phase.dir, &engine_args.settings())?;
@@ -137,7 +137,7 @@ pub fn execute(mut arguments: SearchArgs) -> Result<Verdict> {
     let closed = engine.close();
     output(&format!("{}\n{}\n", table(&report).text(Style::Plain), sentence(&report)))?;
     if let Some(json) = json {
-        json.write((serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
+        json.write_json(&report)?;
     }
     if report.cut_short.is_some() {
         return Ok(Verdict::Bad);

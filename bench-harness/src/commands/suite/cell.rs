@@ -65,31 +65,33 @@ impl Recipe<'_> {
         flag("--dir", dir.display().to_string());
         flag("--json", json.display().to_string());
         flag("--workloads", workloads.to_owned());
-        flag("--durability", arguments.durability.name().to_owned());
-        flag("--threads", arguments.threads.to_string());
-        flag("--seed", arguments.seed.to_string());
+        flag("--durability", arguments.common.durability.name().to_owned());
+        flag("--threads", arguments.job.threads.to_string());
+        flag("--seed", arguments.data.seed.to_string());
         if engine::is_budgeted(engine) {
-            flag("--engine-option", format!("cache_size_bytes={}", arguments.cache_size_bytes));
+            flag("--engine-option", format!("cache_size_bytes={}", arguments.common.cache_size_bytes));
             flag("--memtable-size-bytes", arguments.memtable_size_bytes().to_string());
         }
-        for option in arguments.options.iter().filter(|option| option.engine == engine) {
-            flag("--engine-option", option.setting.clone());
+        for setting in arguments.common.options_of(engine) {
+            flag("--engine-option", setting.to_owned());
         }
-        for (name, value) in [("--records", arguments.records), ("--operations", arguments.operations)] {
+        for (name, value) in
+            [("--records", arguments.job.records), ("--operations", arguments.job.operations)]
+        {
             if let Some(value) = value {
                 flag(name, value.to_string());
             }
         }
-        if let Some(seconds) = arguments.duration {
+        if let Some(seconds) = arguments.job.duration {
             flag("--duration", seconds.to_string());
         }
-        for property in &arguments.properties {
+        for property in &arguments.job.properties {
             flag("-p", property.clone());
         }
         let switches = [
-            ("--verify", arguments.verify),
-            ("--settle", arguments.settle && !loaded),
-            ("--smoke", arguments.smoke),
+            ("--verify", arguments.data.verify),
+            ("--settle", arguments.data.settle && !loaded),
+            ("--smoke", arguments.job.smoke),
             ("--loaded", loaded),
         ];
         words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.to_owned()));

@@ -14,7 +14,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::control_group::MemoryLimit;
 use crate::dataset;
@@ -26,7 +26,7 @@ use crate::report::Style;
 use crate::results_directory;
 use crate::size::size;
 use crate::suite::{Done, NOT_LIMITED, Phase, SuiteReport, page, pictures, read, readme, summarize};
-use crate::terminal::{notice, output};
+use crate::terminal::{notice, output, warn};
 use crate::verdict::Verdict;
 
 pub use arguments::{ABOUT_THE_SUITE, SuiteArgs};
@@ -43,10 +43,8 @@ pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
     notice(&format!("memory: {memory}"));
     let parent = databases(arguments.dir.as_deref())?;
     let environment = Environment::gather(parent.path());
-    for doubt in environment.doubts() {
-        notice(&format!("warning: {doubt}"));
-    }
-    let results = results_directory::create(&arguments.results)?;
+    environment.doubts().iter().for_each(warn);
+    let results = results_directory::create(&arguments.job.results)?;
     fs::create_dir(results.join("raw")).context("cannot create raw/ in the directory of results")?;
     let mut suite = Suite {
         recipe: Recipe { arguments: &arguments, workloads: &workloads },
@@ -78,17 +76,7 @@ fn engines(arguments: &SuiteArgs) -> Result<Vec<String>> {
     if arguments.engines.is_empty() {
         return Ok(engine::on_disk());
     }
-    for (index, name) in arguments.engines.iter().enumerate() {
-        engine::check(name)?;
-        if arguments.engines[..index].contains(name) {
-            bail!("--engines: {name} is named twice; use --repeat to run it more often");
-        }
-    }
-    let foreign = arguments.options.iter().find(|option| !arguments.engines.contains(&option.engine));
-    if let Some(option) = foreign {
-        let (engine, setting) = (&option.engine, &option.setting);
-        bail!("--engine-option {engine}.{setting}: {engine} is not among the engines of this suite");
-    }
+    arguments.common.check(&arguments.engines, "--repeat to run it more often", "of this suite")?;
     Ok(arguments.engines.clone())
 }
 
@@ -180,7 +168,7 @@ impl Suite<'_> {
         Outlook {
             runs,
             workloads: self.recipe.workloads.len(),
-            workload_s_max: arguments.duration.unwrap_or(if arguments.smoke { 5.0 } else { 10.0 }),
+            workload_s_max: arguments.job.duration.unwrap_or(if arguments.job.smoke { 5.0 } else { 10.0 }),
             loads_each: !arguments.load_once,
         }
     }
