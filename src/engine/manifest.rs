@@ -1,20 +1,17 @@
 //! The manifest: the file of the durable state, and the only commit point.
 //!
-//! ```text
-//! file     0        8             12  16           24      32
-//!          | magic  | version u32 | 0 | number u64 | check | records ... | zeros (preallocated)
-//! record   | payload len u32 | check u64 | payload |
-//! check    XXH3-64 of the payload, seeded with the file's number and the record's offset
-//! ```
-//!
 //! The first record is the whole state, each further one an edit. A file is whole once its first
 //! record is valid; the one with the highest number counts. An invalid record ends the file if
 //! nothing valid follows (its commit never completed); otherwise the file is damaged.
 
 use std::path::Path;
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::manifest_format::{
+    EDIT_LEN_MAX, HEADER_LEN, MAGIC, RECORD_HEADER_LEN, STEP, TAIL_LEN_MAX, VERSION, header, record,
+    record_at, stated_at,
+};
 use super::manifest_image::load;
 use super::state::{Edit, State};
 use crate::base::codec::Cursor;
@@ -25,21 +22,6 @@ use crate::base::limits::REQUEST_LEN_MAX;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
-
-const MAGIC: &[u8; 8] = b"RABIMAN1";
-const VERSION: u32 = 2;
-pub(super) const HEADER_LEN: usize = 32;
-pub(super) const RECORD_HEADER_LEN: usize = 12;
-
-/// Space is reserved in steps of this, so that an append rarely changes the file's size.
-const STEP: u64 = 64 << 10;
-
-/// An edit that is longer than this begins a new manifest instead: so nothing that an interrupted
-/// commit leaves behind the last record is longer.
-const EDIT_LEN_MAX: usize = 16 << 20;
-
-/// Most bytes behind the last valid record: an edit whose commit never completed, and what was reserved.
-pub(super) const TAIL_LEN_MAX: usize = RECORD_HEADER_LEN + EDIT_LEN_MAX + STEP as usize;
 
 /// Most bytes whose checksums are computed in search of a valid record behind an invalid one. A torn
 /// edit states a length here and there by chance; one that does so everywhere was made to.
@@ -121,56 +103,10 @@ fn final_failure(error: Error) -> Error {
     error
 }
 
-fn header(id: FileId) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER_LEN);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&id.0.to_le_bytes());
-    let check = xxh3_64(&bytes);
-    bytes.extend_from_slice(&check.to_le_bytes());
-    bytes
-}
-
 fn payload_of(edit: &Edit) -> Vec<u8> {
     let mut payload = Vec::new();
     edit.encode(&mut payload);
     payload
-}
-
-/// What the checksum of the record at `offset` is seeded with.
-pub(super) fn checksum_seed(id: FileId, offset: u64) -> u64 {
-    id.0.rotate_left(40) ^ offset
-}
-
-fn checksum(id: FileId, offset: u64, payload: &[u8]) -> u64 {
-    xxh3_64_with_seed(payload, checksum_seed(id, offset))
-}
-
-fn record(id: FileId, offset: u64, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(RECORD_HEADER_LEN + payload.len());
-    let len = u32::try_from(payload.len()).expect("an edit names a few files");
-    bytes.extend_from_slice(&len.to_le_bytes());
-    bytes.extend_from_slice(&checksum(id, offset, payload).to_le_bytes());
-    bytes.extend_from_slice(payload);
-    bytes
-}
-
-/// The length of the payload that a record at `offset` states, if it may be one: a payload is never empty,
-/// and all but the first are edits.
-pub(super) fn stated_at(bytes: &[u8], offset: usize) -> Option<usize> {
-    let len = Cursor::new(bytes.get(offset..)?).u32()? as usize;
-    let may_be = len > 0 && (len <= EDIT_LEN_MAX || offset == HEADER_LEN);
-    may_be.then_some(len)
-}
-
-/// The payload of the record at `offset`, if there is a valid one.
-pub(super) fn record_at(id: FileId, bytes: &[u8], offset: usize) -> Option<&[u8]> {
-    let len = stated_at(bytes, offset)?;
-    let mut cursor = Cursor::new(bytes.get(offset + 4..)?);
-    let check = cursor.u64()?;
-    let payload = cursor.take(len)?;
-    (checksum(id, offset as u64, payload) == check).then_some(payload)
 }
 
 /// Reads the manifest `id` and makes it durable; `None` if its first record was never completed.

@@ -5,7 +5,9 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::manifest::{HEADER_LEN, RECORD_HEADER_LEN, TAIL_LEN_MAX, checksum_seed, record_at, stated_at};
+use super::manifest_format::{
+    HEADER_LEN, RECORD_HEADER_LEN, TAIL_LEN_MAX, checksum_seed, record_at, stated_at,
+};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::ids::FileId;

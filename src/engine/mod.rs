@@ -14,6 +14,7 @@ mod large_batch;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod manifest;
+mod manifest_format;
 mod manifest_image;
 mod moment;
 mod open;

@@ -73,7 +73,8 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
     let start = LogMark { lsn: end.lsn.sector_ceil(), seqno: end.seqno };
     let log = (generation, start);
     let (wal, first, free) = begin_log(local, &directory, &state, &segments, log, options).await?;
-    let needed = segments.iter().filter(|segment| is_needed(segment, &state)).cloned().collect();
+    let needed =
+        segments.iter().filter(|segment| state.is_of_log(segment.header.generation)).cloned().collect();
     state.begin_log(generation, start);
     state.next_file = directory.next_id();
     let manifest = Manifest::create(local, &directory, manifest_id.next(), &state).await?;
@@ -199,7 +200,9 @@ async fn begin_log(
     let len_max = options.wal_segment_size_bytes;
     let mut free = Vec::new();
     for segment in segments {
-        if !is_needed(segment, state) {
+        // What the state's log has is left alone until the commit: it may have to be read again, or be there to show
+        // that the log once began.
+        if !state.is_of_log(segment.header.generation) {
             free.extend(FreeSegment::leftover(local, directory, segment, len_max)?);
         }
     }
@@ -212,12 +215,6 @@ async fn begin_log(
     let reused = u64::from(planted!(SeqnoReused));
     let wal = Arc::new(Wal::new(generation, stage, start.lsn, start.seqno.saturating_sub(reused)));
     Ok((wal, first, free))
-}
-
-/// Whether `segment` is one of the log that `state` names: until the commit it may have to be read
-/// again, or be there to show that the log once began.
-pub(super) fn is_needed(segment: &Segment, state: &State) -> bool {
-    segment.header.generation == state.generation
 }
 
 /// After the commit the old log's segments serve again, as far as spares are kept.

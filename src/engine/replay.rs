@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use super::recovery::is_needed;
 use super::state::{Edit, State};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
@@ -86,7 +85,7 @@ impl<'a> Replay<'a> {
     /// The stage that belongs to the log, as its segments say. One that is missing or damaged is an error,
     /// unless the options permit to open without.
     async fn find_stage(&self, segments: &[Segment], kinds: &[FileKind]) -> Result<Option<StageImage>> {
-        let of_log = segments.iter().filter(|segment| is_needed(segment, self.state));
+        let of_log = segments.iter().filter(|segment| self.state.is_of_log(segment.header.generation));
         let Some(newest) = of_log.max_by_key(|segment| segment.header.start) else {
             // The reader says what is missing.
             return Ok(None);

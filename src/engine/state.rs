@@ -63,6 +63,11 @@ impl State {
         marks.min_by_key(|mark| mark.lsn).expect("there is the tree of the default keyspace")
     }
 
+    /// Whether a segment of this generation is one of its log.
+    pub(crate) fn is_of_log(&self, generation: Generation) -> bool {
+        generation == self.generation
+    }
+
     /// Every tree has all of the log up to `mark` in its tables; a new log begins there.
     pub(crate) fn begin_log(&mut self, generation: Generation, mark: LogMark) {
         self.generation = generation;

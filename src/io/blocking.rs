@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::host::{self, Clock};
+use super::clock::Clock;
 use super::{Buffer, Completion, Data, File, Lock, Op, Queue, Unpark, Wait, names};
 use crate::base::error::Result;
 use crate::base::limits::SECTOR;
@@ -91,7 +91,7 @@ impl Queue for BlockingQueue {
         }
         for (token, mut op) in self.pending.drain(..) {
             let result = perform(&mut op);
-            host::count(&self.counters, &op, &result);
+            op.count(&self.counters, &result);
             done.push(Completion { token, result, op });
         }
         Ok(())

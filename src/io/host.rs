@@ -8,11 +8,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::clock::Clock;
 use super::{
-    Dir, Entry, File, Io, Lock, Op, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names,
-    promise, uring,
+    Dir, Entry, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names, promise,
+    uring,
 };
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
@@ -41,7 +42,7 @@ pub(super) struct Host {
 impl Host {
     /// The machine, its clock starting now.
     pub(super) fn new(way: Way) -> Self {
-        Self { way, clock: Clock { origin: Instant::now() }, counters: Arc::default() }
+        Self { way, clock: Clock::start(), counters: Arc::default() }
     }
 }
 
@@ -155,24 +156,6 @@ impl Io for Host {
     }
 }
 
-/// The clock of one [`Host`]; queues carry a copy to turn deadlines into timeouts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
-    origin: Instant,
-}
-
-impl Clock {
-    /// Time since the host was made.
-    pub(super) fn now(self) -> Duration {
-        self.origin.elapsed()
-    }
-
-    /// Time left until `deadline`; `None` once it has passed.
-    pub(super) fn left_until(self, deadline: Duration) -> Option<Duration> {
-        deadline.checked_sub(self.now()).filter(|left| !left.is_zero())
-    }
-}
-
 thread_local! {
     /// The calling thread, if it is one of ours. Unlike `thread::current` it works in destructors of
     /// thread-locals, where the last handle of a database may be dropped.
@@ -194,23 +177,5 @@ impl Thread for HostThread {
         if self.handle.join().is_err() {
             tracing::error!("thread {name} ended in a panic");
         }
-    }
-}
-
-/// Adds an operation that has ended to the counters; failed ones are not counted.
-pub(super) fn count(counters: &IoCounters, op: &Op, result: &io::Result<usize>) {
-    let Ok(len) = result else { return };
-    match op {
-        Op::Read { .. } => {
-            counters.reads.add(1);
-            counters.read_bytes.add(*len as u64);
-        }
-        Op::Write { durable, .. } => {
-            counters.writes.add(1);
-            counters.write_bytes.add(*len as u64);
-            counters.syncs.add(u64::from(*durable));
-        }
-        Op::Sync { .. } => counters.syncs.add(1),
-        Op::Allocate { .. } | Op::Remove { .. } => {}
     }
 }

@@ -10,6 +10,7 @@
 
 mod blocking;
 pub(crate) mod buffer;
+mod clock;
 pub(crate) mod dir;
 pub(crate) mod file;
 mod host;
@@ -19,6 +20,7 @@ mod names;
 pub(crate) mod probe;
 mod process;
 mod promise;
+mod refusal;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 mod uring;
@@ -135,6 +137,24 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// Adds it to the counters, now that it has ended; one that failed is not counted.
+    fn count(&self, counters: &IoCounters, result: &io::Result<usize>) {
+        let Ok(len) = result else { return };
+        match self {
+            Self::Read { .. } => {
+                counters.reads.add(1);
+                counters.read_bytes.add(*len as u64);
+            }
+            Self::Write { durable, .. } => {
+                counters.writes.add(1);
+                counters.write_bytes.add(*len as u64);
+                counters.syncs.add(u64::from(*durable));
+            }
+            Self::Sync { .. } => counters.syncs.add(1),
+            Self::Allocate { .. } | Self::Remove { .. } => {}
+        }
+    }
+
     /// The buffer that a read has filled; an empty one for all others.
     pub(crate) fn into_buffer(self) -> Buffer {
         match self {

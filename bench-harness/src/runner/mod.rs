@@ -16,6 +16,7 @@ mod kept;
 mod ledger;
 mod live;
 mod reads;
+mod ready;
 mod replay;
 #[cfg(test)]
 mod replay_tests;

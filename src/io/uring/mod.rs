@@ -20,7 +20,7 @@ mod flight_tests;
 mod loom_tests;
 
 use super::Lock;
-use super::host::Clock;
+use super::clock::Clock;
 use crate::base::error::Result;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;

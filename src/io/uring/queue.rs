@@ -21,8 +21,8 @@ use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
-use crate::io::host::{self, Clock};
-use crate::io::probe::{Refusal, SETUP};
+use crate::io::clock::Clock;
+use crate::io::refusal::{Refusal, SETUP};
 use crate::io::{Buffer, Completion, Lock, Op, Queue, Unpark, Wait};
 
 /// Requests sent with one enter. A batch of 32 already brings nearly all that batching can bring;
@@ -157,7 +157,7 @@ impl UringQueue {
                 Progress::Again => self.ready.push_back(key),
                 Progress::Done(result) => {
                     let Flight { token, op, .. } = self.flights.remove(key).expect(FLYING);
-                    host::count(&self.counters, &op, &result);
+                    op.count(&self.counters, &result);
                     done.push(Completion { token, result, op });
                 }
             }

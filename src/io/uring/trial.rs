@@ -8,7 +8,7 @@ use io_uring::opcode;
 use super::park::Parker;
 use super::queue;
 use super::ring::{Ring, Sleep};
-use crate::io::probe::{Refusal, SETUP};
+use crate::io::refusal::{Refusal, SETUP};
 
 /// Requests that cores send.
 const REQUESTS: [u8; 5] = [
