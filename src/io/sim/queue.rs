@@ -13,7 +13,7 @@ use super::world::World;
 use crate::base::error::Result;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{Completion, Data, Lock, Op, Queue, Unpark, Wait, host};
+use crate::io::{Completion, Data, Lock, Op, Queue, Unpark, Wait};
 
 /// What a read buffer holds before its completion.
 const GARBAGE: u8 = 0xa5;
@@ -53,7 +53,7 @@ impl SimulatedQueue {
             _ => {}
         }
         let result = landed.result.map_err(io::Error::from);
-        host::count(&self.counters, &op, &result);
+        op.count(&self.counters, &result);
         done.push(Completion { token, result, op });
     }
 }
