@@ -25,6 +25,8 @@ pub(crate) mod replayed;
 pub(crate) mod retention;
 #[cfg(feature = "sim")]
 mod retired;
+#[cfg(test)]
+mod runs_tests;
 pub(crate) mod scan;
 pub(crate) mod shape;
 pub(crate) mod sizes;
