@@ -222,3 +222,7 @@ impl<'a> Pieces<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "compact_tests.rs"]
+mod tests;
