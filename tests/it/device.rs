@@ -15,6 +15,8 @@ pub enum Kind {
     Ext4,
     /// ext4 that brings data through its journal.
     Ext4Journalled,
+    /// ext4 whose superblock turns delayed allocation off, which a list of mounts does not show.
+    Ext4Undelayed,
     /// The format of ext3, which has no `fallocate`.
     Ext3,
     /// XFS as `mkfs.xfs` makes it.
@@ -35,7 +37,7 @@ impl Device {
         let make: &[&str] = match kind {
             Kind::Memory => &[],
             // Without blocks kept for root, who runs these tests.
-            Kind::Ext4 | Kind::Ext4Journalled => &["mkfs.ext4", "-q", "-F", "-m", "0"],
+            Kind::Ext4 | Kind::Ext4Journalled | Kind::Ext4Undelayed => &["mkfs.ext4", "-q", "-F", "-m", "0"],
             Kind::Ext3 => &["mkfs.ext3", "-q", "-F", "-m", "0"],
             Kind::Xfs => &["mkfs.xfs", "-q", "-f"],
             Kind::Btrfs => &["mkfs.btrfs", "-q", "-f"],
@@ -44,6 +46,10 @@ impl Device {
             let image = scratch.beside("image");
             fs::File::create(&image).unwrap().set_len(size_mib << 20).unwrap();
             if !succeeds(Command::new(program).args(arguments).arg(&image)) {
+                return None;
+            }
+            let mut tune = Command::new("tune2fs");
+            if kind == Kind::Ext4Undelayed && !succeeds(tune.args(["-o", "nodelalloc"]).arg(&image)) {
                 return None;
             }
             let how = if kind == Kind::Ext4Journalled { "loop,data=journal" } else { "loop" };

@@ -97,6 +97,11 @@ fn a_shut_down_ext4_with_a_journal_of_data_sends_no_signal() {
 }
 
 #[test]
+fn a_shut_down_ext4_that_never_delays_allocation_sends_no_signal() {
+    check_no_signal(Kind::Ext4Undelayed, "shutdown");
+}
+
+#[test]
 fn a_shut_down_ext3_sends_no_signal() {
     check_no_signal(Kind::Ext3, "shutdown");
 }
@@ -119,6 +124,33 @@ fn a_full_xfs_sends_no_signal() {
 #[test]
 fn a_full_ext4_sends_no_signal() {
     check_no_signal(Kind::Ext4, "fill");
+}
+
+/// How writes get into the stage there, in a directory that `prepare` has made ready.
+fn stage_mode_on(kind: Kind, prepare: impl FnOnce(&Path) -> bool) -> Option<String> {
+    let scratch = Scratch::new();
+    let device = Device::mount(kind, &scratch, 128)?;
+    let dir = device.path("db");
+    fs::create_dir(&dir).unwrap();
+    prepare(&dir).then(|| Db::open(&dir, Options::new()).unwrap().stats().stage)
+}
+
+#[test]
+fn ext4_is_mapped_unless_something_makes_it_unsafe() {
+    let journal = |dir: &Path| succeeds(Command::new("chattr").arg("+j").arg(dir));
+    let options = Path::new("/proc/fs/ext4");
+    if let (Some(stage), true) = (stage_mode_on(Kind::Ext4, |_| true), options.exists()) {
+        assert_eq!(stage, "mapped");
+    }
+    for (kind, word) in [(Kind::Ext4Undelayed, "nodelalloc"), (Kind::Ext4Journalled, "data=journal")] {
+        if let Some(stage) = stage_mode_on(kind, |_| true) {
+            assert!(stage.starts_with("written: ") && (stage.contains(word) || !options.exists()), "{stage}");
+        }
+    }
+    if let Some(stage) = stage_mode_on(Kind::Ext4, journal) {
+        assert!(stage.starts_with("written: "), "{stage}");
+        assert!(stage.contains("journalled") || !options.exists(), "{stage}");
+    }
 }
 
 /// Everything works there, and is there again.
