@@ -106,8 +106,8 @@ impl Queue for BlockingQueue {
     }
 }
 
-/// Executes one operation to its end.
-fn perform(op: &mut Op) -> io::Result<usize> {
+/// Executes one operation to its end, from its beginning: a ring may have done part of it already.
+pub(super) fn perform(op: &mut Op) -> io::Result<usize> {
     match op {
         Op::Read { file, offset, buffer } => fill(file, *offset, buffer),
         Op::Write { file, offset, data, durable } => write(file, *offset, data, *durable),

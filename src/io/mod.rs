@@ -92,7 +92,7 @@ impl Data {
     }
 }
 
-/// One operation. Backends resubmit short transfers and interrupted calls themselves.
+/// One operation. Backends resubmit short transfers, and calls that were interrupted or given up, themselves.
 #[derive(Debug)]
 pub(crate) enum Op {
     /// Fills `buffer` up to its capacity from `offset` on; ends early only at the end of file.

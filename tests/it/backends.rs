@@ -14,7 +14,7 @@ fn with(backend: IoBackend) -> Options {
 }
 
 /// Whether this machine permits rings; says so if not.
-fn rings_permitted() -> bool {
+pub fn rings_permitted() -> bool {
     let scratch = Scratch::new();
     match Db::open(scratch.dir(), with(IoBackend::Uring)) {
         Ok(db) => {
@@ -38,7 +38,7 @@ fn fill(db: &Db, random: &mut Random, count: usize) {
 
 /// Takes the tables out of the page cache, whose reads need no ring. A file system in memory has
 /// nothing else; returns whether there is anything to read from a device.
-fn make_cold(dir: &Path) -> bool {
+pub fn make_cold(dir: &Path) -> bool {
     const TMPFS_MAGIC: i64 = 0x0102_1994;
     for path in files(dir, "table-") {
         // One that compaction has replaced may go at any moment.

@@ -34,6 +34,7 @@ mod full_log;
 mod identity;
 mod levels;
 mod model;
+mod signals;
 #[cfg(feature = "sim")]
 mod stepped;
 mod thread_ends;

@@ -87,6 +87,23 @@ pub fn deny(call: c_long, errno: i32) {
     assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
 
+/// From now on a signal interrupts this process every 200 us. Its handler does nothing.
+pub fn interrupt_all_the_time() {
+    extern "C" fn ignore(_: libc::c_int) {}
+    let handler = ignore as extern "C" fn(libc::c_int);
+    let time = libc::timeval { tv_sec: 0, tv_usec: 200 };
+    let timer = libc::itimerval { it_interval: time, it_value: time };
+    // SAFETY: the handler touches nothing, and may run anywhere; an action of zeros has no flags and blocks
+    // nothing; both structures are only read.
+    let failed = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut())
+            | libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut())
+    };
+    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
+}
+
 type Act = Box<dyn FnOnce() + Send>;
 
 /// Runs `act` at the end of this thread, when all of Rust's thread-locals have been destroyed: by a

@@ -9,7 +9,7 @@ use super::random::Random;
 /// Probabilities of faults, each per operation, from 0 (never) to 1 (always). The default is a
 /// perfect disk.
 ///
-/// Short transfers, `EINTR` and `EAGAIN` are missing on purpose: the real backends resubmit those
+/// Short transfers, `EINTR`, `EAGAIN` and `ECANCELED` are missing on purpose: the real backends resubmit those
 /// themselves, so the engine never sees them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {

@@ -16,6 +16,11 @@ use crate::base::limits::REQUEST_LEN_MAX;
 use crate::io::blocking::ends_unaligned;
 use crate::io::{File, Op, names};
 
+/// How often one operation may be given up by the kernel (`ECANCELED`) before plain calls do it; until then it
+/// is sent again. Nobody here cancels anything: the kernel does if a signal is pending while it makes a thread
+/// for the request, so even under a storm of signals a few tries are enough.
+pub(super) const CANCELED_MAX: u32 = 8;
+
 /// An operation with its progress.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -27,6 +32,8 @@ pub(super) struct Flight {
     durability: Durability,
     /// The name that a removal removes, in the kernel's form.
     name: Option<CString>,
+    /// Requests of it that the kernel gave up.
+    canceled: u32,
 }
 
 /// How far a write's promise to be durable has come.
@@ -47,6 +54,8 @@ enum Durability {
 pub(super) enum Progress {
     /// Another request is needed.
     Again,
+    /// The ring does not get it done: the whole operation is to be done by plain system calls.
+    Plainly,
     /// The operation has ended.
     Done(io::Result<usize>),
 }
@@ -69,7 +78,7 @@ impl Flight {
             }
             Op::Write { .. } | Op::Sync { .. } | Op::Allocate { .. } => {}
         }
-        Self { token, op, moved: 0, durability, name: removed }
+        Self { token, op, moved: 0, durability, name: removed, canceled: 0 }
     }
 
     /// The next request. It names memory of this flight, at addresses that do not change when the
@@ -153,6 +162,11 @@ impl Flight {
     fn refused(&mut self, e: Errno) -> Progress {
         match (e, &self.op) {
             (Errno::INTR | Errno::AGAIN, _) => Progress::Again,
+            // Never begun, so nothing of it has failed: a sync, too, may be asked for once more.
+            (Errno::CANCELED, _) => {
+                self.canceled += 1;
+                if self.canceled < CANCELED_MAX { Progress::Again } else { Progress::Plainly }
+            }
             // No such flag on this file system: write plainly, then sync.
             (Errno::OPNOTSUPP | Errno::INVAL, Op::Write { .. })
                 if self.durability == Durability::ByRequest =>

@@ -2,9 +2,9 @@
 
 use io_uring::opcode;
 
-use super::flight::{Flight, Progress};
+use super::flight::{CANCELED_MAX, Flight, Progress};
 use crate::base::limits::{REQUEST_LEN_MAX, SECTOR};
-use crate::io::{Buffer, Data, File, Op, OpenMode, names};
+use crate::io::{Buffer, Data, File, Op, OpenMode, blocking, names};
 use rustix::io::Errno;
 
 const READ: u32 = opcode::Read::CODE as u32;
@@ -43,6 +43,7 @@ fn check(op: Op, results: &[i32], requests: &[u32], end: Result<usize, Errno>) {
         // SAFETY: the buffers of reads were zeroed up to all the lengths given here.
         match unsafe { flight.advance(result) } {
             Progress::Again => assert!(i + 1 < results.len(), "wants another request"),
+            Progress::Plainly => panic!("gives up the ring"),
             Progress::Done(found) => {
                 assert_eq!(i + 1, results.len(), "ended early");
                 let found = found.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO));
@@ -73,6 +74,46 @@ fn interrupted_requests_are_sent_again() {
     check(read(SECTOR), &[intr, again, SECTOR as i32], &[READ; 3], Ok(SECTOR));
     check(write(SECTOR, true), &[again, SECTOR as i32], &[WRITE; 2], Ok(SECTOR));
     check(Op::Sync { file: file() }, &[intr, 0], &[SYNC; 2], Ok(0));
+}
+
+fn several() -> [Op; 4] {
+    let dir = names::open_dir(std::path::Path::new("/")).unwrap().unwrap();
+    let remove = Op::Remove { dir, name: "absent".into() };
+    [read(SECTOR), write(SECTOR, true), Op::Sync { file: file() }, remove]
+}
+
+#[test]
+fn requests_that_the_kernel_gives_up_are_sent_again() {
+    let canceled = failed(Errno::CANCELED);
+    for op in several() {
+        let mut flight = Flight::new(7, op);
+        let first = flight.request();
+        // SAFETY: nothing is counted as read.
+        let progress = unsafe { flight.advance(canceled) };
+        assert!(matches!(progress, Progress::Again), "{progress:?}");
+        assert_eq!(format!("{first:?}"), format!("{:?}", flight.request()));
+    }
+    check(read(SECTOR), &[100, canceled, SECTOR as i32 - 100], &[READ; 3], Ok(SECTOR));
+    // Also the sync that makes a long write durable: it had not begun.
+    let (len, piece) = (2 * REQUEST_LEN_MAX, REQUEST_LEN_MAX as i32);
+    check(write(len, true), &[piece, piece, canceled, 0], &[WRITE, WRITE, SYNC, SYNC], Ok(len));
+}
+
+#[test]
+fn an_operation_that_is_given_up_again_and_again_is_done_by_plain_calls() {
+    for op in several() {
+        let mut flight = Flight::new(7, op);
+        for tries in 1..=CANCELED_MAX {
+            flight.request();
+            // SAFETY: nothing is counted as read.
+            match unsafe { flight.advance(failed(Errno::CANCELED)) } {
+                Progress::Again => assert!(tries < CANCELED_MAX),
+                Progress::Plainly => assert_eq!(tries, CANCELED_MAX),
+                Progress::Done(result) => panic!("{result:?}"),
+            }
+        }
+        assert!(blocking::perform(&mut flight.op).is_ok());
+    }
 }
 
 #[test]

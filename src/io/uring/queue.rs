@@ -23,7 +23,7 @@ use crate::base::slab::Slab;
 use crate::base::sync::Arc;
 use crate::io::clock::Clock;
 use crate::io::refusal::{Refusal, SETUP};
-use crate::io::{Buffer, Completion, Lock, Op, Queue, Unpark, Wait};
+use crate::io::{Buffer, Completion, Lock, Op, Queue, Unpark, Wait, blocking};
 
 /// Requests sent with one enter. A batch of 32 already brings nearly all that batching can bring;
 /// the rest is room for bursts.
@@ -155,14 +155,23 @@ impl UringQueue {
             // SAFETY: the result is the kernel's for this flight's last request.
             match unsafe { self.flights.get_mut(key).expect(FLYING).advance(result) } {
                 Progress::Again => self.ready.push_back(key),
+                Progress::Plainly => {
+                    let mut flight = self.flights.remove(key).expect(FLYING);
+                    let result = blocking::perform(&mut flight.op);
+                    done.push(self.completion(flight, result));
+                }
                 Progress::Done(result) => {
-                    let Flight { token, op, .. } = self.flights.remove(key).expect(FLYING);
-                    op.count(&self.counters, &result);
-                    done.push(Completion { token, result, op });
+                    let flight = self.flights.remove(key).expect(FLYING);
+                    done.push(self.completion(flight, result));
                 }
             }
         }
         Ok(())
+    }
+
+    fn completion(&self, Flight { token, op, .. }: Flight, result: io::Result<usize>) -> Completion {
+        op.count(&self.counters, &result);
+        Completion { token, result, op }
     }
 
     fn check_wakeup(&self, result: i32) -> Result<()> {

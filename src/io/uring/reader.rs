@@ -17,6 +17,7 @@ use io_uring::opcode;
 use io_uring::types::Fd;
 use rustix::io::{Errno, ReadWriteFlags};
 
+use super::flight::CANCELED_MAX;
 use super::ring::{Ring, Sleep};
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::metrics::IoCounters;
@@ -110,7 +111,7 @@ fn through(
     buffer: &mut [u8],
     counters: &IoCounters,
 ) -> Result<io::Result<usize>, RingBroken> {
-    let mut filled = 0;
+    let (mut filled, mut canceled) = (0, 0);
     while filled < buffer.len() {
         let end = buffer.len().min(filled + REQUEST_LEN_MAX);
         let result = request(ring, file, offset + filled as u64, &mut buffer[filled..end], counters)?;
@@ -119,6 +120,12 @@ fn through(
             Ok(len) => filled += len,
             Err(_) => match Errno::from_raw_os_error(-result) {
                 Errno::INTR | Errno::AGAIN => {}
+                Errno::CANCELED => {
+                    canceled += 1;
+                    if canceled == CANCELED_MAX {
+                        return Ok(blocking::read_at(file, offset, buffer));
+                    }
+                }
                 e if blocking::ends_unaligned(e, filled) => break,
                 e => return Ok(Err(e.into())),
             },

@@ -166,7 +166,13 @@ impl Ring {
 
     /// Lets go of the file held.
     pub(super) fn let_go(&self) -> io::Result<()> {
-        self.submitter().unregister_files()
+        loop {
+            match self.submitter().unregister_files() {
+                // Kernels before 6.13 wait for what uses the files, and a signal ends that wait.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
     }
 
     /// Whether the kernel knows all these requests; "invalid" if not, as it would say of each.
