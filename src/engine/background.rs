@@ -76,6 +76,9 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
         }
         let idle = newest == seen;
         seen = newest;
+        if idle {
+            engine.wal.forget_unused_room();
+        }
         if engine.idle.swap(idle, Ordering::Relaxed) != idle && idle {
             reached!("tick: the database has settled");
             engine.work.notify();

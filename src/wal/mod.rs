@@ -233,6 +233,16 @@ impl Wal {
         state.room.shrink(bytes, head)
     }
 
+    /// Lets go of room that was asked for and not used, once nobody has written for a while: spares beyond the usual are
+    /// removed. A writer that is still there asks again.
+    pub(crate) fn forget_unused_room(&self) {
+        let mut state = self.lock();
+        if !state.large_batch_active && state.room.forget_granted() {
+            drop(state);
+            self.look_again();
+        }
+    }
+
     /// Bytes of room that are wanted and not there.
     fn missing_room(&self) -> u64 {
         self.lock().room.missing()

@@ -90,6 +90,16 @@ impl Room {
         spared
     }
 
+    /// Forgets what was wanted and is there: whoever asked for it has not come for a while, and may have given up.
+    /// Returns whether anything was forgotten.
+    pub(super) fn forget_granted(&mut self) -> bool {
+        let is_unused = Lsn::ZERO < self.wanted && self.wanted <= self.end;
+        if is_unused {
+            self.wanted = Lsn::ZERO;
+        }
+        is_unused
+    }
+
     /// No more than `bytes` more can be had for now. Requests for more are refused, and what was wanted is
     /// forgotten.
     pub(super) fn refuse_beyond(&mut self, bytes: u64) {
@@ -136,6 +146,12 @@ mod tests {
         room.promise(Lsn(0));
         assert_eq!(room.ask(Lsn(95_000)), Asked::Wait);
         assert!(!room.shrink(10_000, Lsn(0)), "it is wanted");
+        assert!(!room.forget_granted(), "it is not there yet");
+        room.grow(10_000);
+        assert!(!room.shrink(10_000, Lsn(0)), "it is there, and nobody has come for it");
+        assert!(room.forget_granted() && !room.forget_granted());
+        assert!(room.shrink(10_000, Lsn(0)));
+        assert_eq!(room.ask(Lsn(105_000)), Asked::Wait);
         room.refuse_beyond(0);
         assert!(room.shrink(10_000, Lsn(0)));
     }
