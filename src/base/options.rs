@@ -143,7 +143,8 @@ impl Options {
     }
 
     /// Whether opening a directory that holds a database is [`Error::Exists`]: of several openings that
-    /// set it, one makes the database and the others fail. Default: false. Makes no sense, and is
+    /// set it, one makes the database and the others fail. One that fails before the database is made, for want of
+    /// space say, can be repeated. Default: false. Makes no sense, and is
     /// [`Error::InvalidOption`], while [`create_if_missing`](Self::create_if_missing) is off.
     #[must_use]
     pub fn error_if_exists(mut self, fail: bool) -> Self {

@@ -113,7 +113,7 @@ pub(super) fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Resul
         None => io.create_dir(path)?,
     };
     let entries = io.list(&dir)?;
-    let is_ours = |entry: &Entry| matches!(FileKind::of(entry), Some(FileKind::Manifest(_)));
+    let is_ours = |entry: &Entry| FileKind::of(entry).is_some_and(FileKind::is_manifest);
     if !entries.iter().any(is_ours) {
         if let Some(found) = entries.iter().find(|entry| is_foreign(entry)) {
             return Err(Error::NotADatabase { dir: path.to_path_buf(), found: found.name.clone() });
@@ -123,10 +123,6 @@ pub(super) fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Resul
         }
     }
     let lock = io.lock(&dir, &FileKind::Lock.name())?;
-    // Under the lock: nobody makes one in between.
-    if options.error_if_exists && io.list(&dir)?.iter().any(is_ours) {
-        return Err(Error::Exists { dir: path.to_path_buf() });
-    }
     let count = if options.cores == 0 { io.parallelism().min(4) } else { options.cores };
     Ok((dir, lock, count))
 }

@@ -48,6 +48,11 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
     // Nothing is built upon what the power can still take away.
     directory.sync_found(local).await?;
     let (manifest_id, mut state) = find_state(local, &directory, &entries, options).await?;
+    // A manifest alone is no database: an opening that made the first one and then failed can be repeated. Under
+    // the lock, so nobody makes one in between.
+    if options.error_if_exists && state.generation != Generation::NONE {
+        return Err(Error::Exists { dir: dir.path().to_path_buf() });
+    }
     // Files with these numbers are gone, and their names are not used again.
     directory.skip_to(state.next_file);
     let mut kinds: Vec<FileKind> = entries.iter().filter_map(FileKind::of).collect();
@@ -152,7 +157,7 @@ async fn find_state(
             return Ok((highest, state));
         }
     }
-    let is_manifest = |entry: &Entry| matches!(FileKind::of(entry), Some(FileKind::Manifest(_)));
+    let is_manifest = |entry: &Entry| FileKind::of(entry).is_some_and(FileKind::is_manifest);
     let others = || entries.iter().filter(|entry| is_foreign(entry) && !is_manifest(entry));
     match found.first() {
         Some(newest) if others().any(|entry| entry.is_file) => {

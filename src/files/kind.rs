@@ -61,6 +61,11 @@ impl FileKind {
         }
     }
 
+    /// Whether it is a manifest, of whatever number.
+    pub(crate) fn is_manifest(self) -> bool {
+        matches!(self, Self::Manifest(_))
+    }
+
     /// Its number, if it has one.
     pub(crate) fn id(self) -> Option<FileId> {
         match self {

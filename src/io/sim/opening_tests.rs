@@ -1,10 +1,10 @@
 //! Openings that are interrupted, one after the other: what an opening builds upon must not go with
 //! the power, though the opening that made it never lived to make it durable.
 
-use super::tests::{options, step, try_open};
+use super::tests::{options, step, try_open, try_open_with};
 use super::{Faults, Lie, Survival, Syncs, World};
-use crate::Db;
 use crate::db::{OpeningDb, Stepper};
+use crate::{Db, Error};
 
 const DIR: &str = "db";
 
@@ -95,4 +95,53 @@ fn an_opening_that_does_not_is_noticed() {
         let swept = sweep(survival, Some(Lie::SyncSkipped(syncs)));
         assert!(swept.is_err(), "{syncs:?} is skipped and nobody notices");
     }
+}
+
+/// The first opening finds the device full, after more of it each time: what asked for a new database may ask
+/// again, and is refused once there is one.
+#[test]
+fn a_new_database_can_be_asked_for_again_after_an_opening_that_failed() {
+    let wanted = || options().error_if_exists(true);
+    let mut failed = 0;
+    for capacity in (0..).step_by(4096) {
+        let world = World::new(capacity, Faults::default());
+        world.set_capacity(capacity);
+        match try_open_with(&world, wanted()) {
+            Ok(_) => break,
+            Err(error) => assert!(matches!(error, Error::DiskFull { .. }), "{capacity}: {error}"),
+        }
+        failed += 1;
+        world.crash_process();
+        world.set_capacity(1 << 30);
+        if let Err(error) = try_open_with(&world, wanted()) {
+            panic!("{capacity} bytes: {error}");
+        }
+        world.crash_process();
+        assert!(matches!(try_open_with(&world, wanted()), Err(Error::Exists { .. })));
+        drop(try_open(&world).unwrap());
+    }
+    assert!(failed > 10, "{failed}");
+}
+
+/// The same where the process dies at any step instead.
+#[test]
+fn a_new_database_can_be_asked_for_again_until_there_is_one() {
+    let wanted = || options().error_if_exists(true);
+    let (mut repeated, mut refused) = (0, 0);
+    for steps in 0.. {
+        let world = World::new(steps as u64, Faults::default());
+        let ended = open_in_part(&world, steps);
+        world.crash_process();
+        match try_open_with(&world, wanted()) {
+            Ok(_) => repeated += 1,
+            Err(Error::Exists { .. }) => refused += 1,
+            Err(error) => panic!("dead after {steps} steps: {error}"),
+        }
+        world.crash_process();
+        drop(try_open(&world).unwrap());
+        if ended {
+            break;
+        }
+    }
+    assert!(repeated > FIRST_STEPS && refused > 0, "{repeated} and {refused}");
 }

@@ -40,7 +40,11 @@ fn run<F: Future>(world: &World, stepper: &mut Stepper, future: F) -> F::Output 
 }
 
 pub(super) fn try_open(world: &World) -> crate::Result<(Stepper, Db)> {
-    let (mut stepper, mut opening) = Db::open_simulated(world, DIR, options())?;
+    try_open_with(world, options())
+}
+
+pub(super) fn try_open_with(world: &World, options: Options) -> crate::Result<(Stepper, Db)> {
+    let (mut stepper, mut opening) = Db::open_simulated(world, DIR, options)?;
     loop {
         if let Some(opened) = opening.poll() {
             return opened.map(|db| (stepper, db));
