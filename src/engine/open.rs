@@ -1,5 +1,6 @@
 //! Opening and closing.
 
+use std::io;
 use std::path::Path;
 use std::pin::Pin;
 
@@ -106,6 +107,15 @@ pub(super) fn on_cores<C>(
 /// by its path here and never again, the lock, and the number of cores.
 pub(super) fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Result<(Dir, Lock, usize)> {
     options.validate()?;
+    if path.as_os_str().is_empty() {
+        let why = "the path is empty (`.` is the current directory)";
+        return Err(Error::io(
+            "open directory",
+            path,
+            None,
+            io::Error::new(io::ErrorKind::InvalidInput, why),
+        ));
+    }
     let missing = || Error::Missing { dir: path.to_path_buf() };
     let dir = match io.open_dir(path)? {
         Some(dir) => dir,

@@ -97,6 +97,12 @@ fn a_file_in_the_place_of_the_directory_is_named() {
 }
 
 #[test]
+fn an_empty_path_is_named() {
+    let expected = "cannot open directory : the path is empty (`.` is the current directory)";
+    assert_eq!(text_of(Db::open("", Options::new())), expected);
+}
+
+#[test]
 fn what_is_no_file_of_the_database_does_not_stop_an_opening() {
     let scratch = Scratch::new();
     let dir = scratch.dir();
