@@ -28,9 +28,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused an operation. Reads of other files go on. Too few descriptors or
-    /// too little memory for a new file of the log refuse writes like a full device, until there are
-    /// enough again.
+    /// The operating system refused an operation. Reads of other files go on. Too few descriptors, too
+    /// little memory or too low a limit of file sizes (`EFBIG`) for the log refuse writes like a full
+    /// device, until there is enough again.
     #[error("cannot {operation} {}{}: {source}", path.display(), at(*offset))]
     Io {
         /// What was attempted, as a verb.
@@ -237,16 +237,18 @@ impl Error {
         }
     }
 
-    /// Whether it says that there is too little of something: space, descriptors, memory. What failed
+    /// Whether it says that there is too little of something: space, descriptors, memory, or length that files
+    /// may have (`RLIMIT_FSIZE`). What failed
     /// with it has not happened, and may be tried again.
     pub(crate) fn is_shortage(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, OutOfMemory, WouldBlock};
         // The same on every Linux; the standard library has no kind for them.
         const ENFILE: i32 = 23;
         const EMFILE: i32 = 24;
         match self {
             Self::DiskFull { .. } => true,
             Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock)
+                matches!(source.kind(), OutOfMemory | WouldBlock | FileTooLarge)
                     || matches!(source.raw_os_error(), Some(ENFILE | EMFILE))
             }
             _ => false,
@@ -268,5 +270,26 @@ impl Error {
             expected: expected.to_string(),
             found: found.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn too_little_of_something_is_a_shortage_and_other_failures_are_none() {
+        let is_shortage = |e: Errno| Error::io("write", Path::new("file"), None, e.into()).is_shortage();
+        for e in
+            [Errno::NOSPC, Errno::DQUOT, Errno::FBIG, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN]
+        {
+            assert!(is_shortage(e), "{e}");
+        }
+        for e in [Errno::IO, Errno::CANCELED, Errno::INVAL, Errno::ACCESS, Errno::ROFS] {
+            assert!(!is_shortage(e), "{e}");
+        }
+        assert!(!Error::Closed.is_shortage());
     }
 }

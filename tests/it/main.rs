@@ -35,6 +35,7 @@ mod identity;
 mod levels;
 mod model;
 mod signals;
+mod size_limit;
 #[cfg(feature = "sim")]
 mod stepped;
 mod thread_ends;

@@ -87,6 +87,13 @@ pub fn deny(call: c_long, errno: i32) {
     assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
 
+/// From now on this process ignores the signal.
+pub fn ignore(signal: libc::c_int) {
+    // SAFETY: runs no code of ours.
+    let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+    assert_ne!(before, libc::SIG_ERR);
+}
+
 /// From now on a signal interrupts this process every 200 us. Its handler does nothing.
 pub fn interrupt_all_the_time() {
     extern "C" fn ignore(_: libc::c_int) {}
