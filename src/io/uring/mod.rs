@@ -18,6 +18,8 @@ mod trial;
 mod flight_tests;
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(test)]
+mod trial_tests;
 
 use super::Lock;
 use super::clock::Clock;

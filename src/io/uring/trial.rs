@@ -21,10 +21,15 @@ const REQUESTS: [u8; 5] = [
 
 /// Makes a ring as a core does, uses it and takes it down again.
 pub(in crate::io) fn test_ring() -> Result<(), Refusal> {
+    test_ring_for(&REQUESTS)
+}
+
+/// As [`test_ring`], with these requests to ask for.
+pub(super) fn test_ring_for(requests: &[u8]) -> Result<(), Refusal> {
     let ring = Ring::open(queue::ENTRIES).map_err(Refusal::of(SETUP))?;
     let wakeup = Parker::new().map_err(|e| Refusal::of("eventfd2")(e.into()))?;
     ring.hold(wakeup.file()).map_err(Refusal::of("io_uring_register"))?;
-    ring.check_requests(&REQUESTS).map_err(Refusal::of("io_uring_register"))?;
+    ring.check_requests(requests).map_err(Refusal::of("io_uring_register"))?;
     // SAFETY: the request names no memory and no descriptor.
     let pushed = unsafe { ring.push(&opcode::Nop::new().build()) };
     assert!(pushed, "a new ring is empty");
