@@ -15,7 +15,7 @@ use crate::base::sync::Arc;
 /// The machine, reached as `backend` demands.
 ///
 /// # Errors
-/// [`Error::RingDenied`] if rings are demanded and denied.
+/// [`Error::RingDenied`](crate::base::error::Error::RingDenied) if rings are demanded and denied.
 pub(crate) fn choose(backend: IoBackend) -> Result<Arc<dyn Io>> {
     choose_by(backend, uring::test_ring)
 }
