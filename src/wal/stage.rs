@@ -271,7 +271,19 @@ impl Stage {
             }
             at = end;
         }
-        self.store_marks(StageMarks { drained: live.start, complete, size: 2 * old })?;
+        let marks = |size| StageMarks { drained: live.start, complete, size };
+        // Relaxed: the writer task alone comes here.
+        let is_second_torn = || self.second_copy_torn.load(Ordering::Relaxed);
+        if is_second_torn() {
+            // Both copies are made to say the old size first: a failure below must not leave the new one alone.
+            self.store_marks(marks(old))?;
+        }
+        if let Err(error) = self.store_marks(marks(2 * old))
+            && !is_second_torn()
+        {
+            return Err(error);
+        }
+        // If only the second copy failed, the first says the new size, and an opening goes by it: so does the ring.
         self.size.store(2 * old, Ordering::Relaxed);
         Ok(())
     }
