@@ -1,6 +1,6 @@
-//! Rabi: an embedded, ordered key-value engine for Linux on io_uring, thread-per-core.
+//! Rabi: an embedded, ordered key-value engine for Linux on io_uring.
 //!
-//! One LSM tree of four levels, shared by all cores: the mutable memtable (L0), frozen memtables
+//! One LSM tree of four levels, shared by all threads, not sharded: the mutable memtable (L0), frozen memtables
 //! (L1), flushed overlapping files (L2), non-overlapping partitions (L3). Each engine core is one
 //! thread with one ring; the write-ahead log, flushes and compactions are tasks on them. Reads run
 //! on the calling thread, without locks.
