@@ -130,7 +130,7 @@ impl State {
 
     /// Reads an encoding and checks the invariants.
     pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, String> {
-        let state = Self::decode_fields(cursor).ok_or("it ends early")?;
+        let state = Self::decode_fields(cursor).ok_or("it ends early, or names a keyspace twice")?;
         if let Some(unknown) = state.trees.keys().find(|id| **id != KeyspaceId::DEFAULT) {
             return Err(format!("keyspace {unknown} is unknown"));
         }
@@ -148,7 +148,11 @@ impl State {
         let next_file = FileId(cursor.varint()?);
         let mut trees = BTreeMap::new();
         for _ in 0..cursor.varint()? {
-            trees.insert(KeyspaceId::decode(cursor)?, Levels::decode(cursor)?);
+            let (keyspace, levels) = (KeyspaceId::decode(cursor)?, Levels::decode(cursor)?);
+            // One that stands twice is no state: the later would hide the files of the earlier.
+            if trees.insert(keyspace, levels).is_some() {
+                return None;
+            }
         }
         Some(Self { database, generation, next_file, trees })
     }
@@ -235,6 +239,11 @@ mod tests {
             assert_eq!(State::decode(&mut Cursor::new(&encoded(state))), Err(expected.into()));
         };
         check(&State { trees: BTreeMap::new(), ..state.clone() }, "the default keyspace is missing");
+        let mut twice = encoded(&state);
+        twice[8 + 8 + 1] = 2;
+        KeyspaceId::DEFAULT.encode(&mut twice);
+        Levels::new().encode(&mut twice);
+        assert!(State::decode(&mut Cursor::new(&twice)).is_err(), "one keyspace twice");
         state.trees.insert(other(), Levels::new());
         check(&state, "keyspace 7 is unknown");
     }
