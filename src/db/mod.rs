@@ -95,6 +95,51 @@ impl Db {
         self.handle.0.get(key.as_ref(), None)
     }
 
+    /// Puts the value of a key into `buffer`, in place of what is there, and returns true; or returns false
+    /// and leaves the buffer as it is. One buffer for many calls spares an allocation for each value.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+    /// db.put("planet:3", "earth")?;
+    /// let mut buffer = Vec::new();
+    /// assert!(db.get_into("planet:3", &mut buffer)?);
+    /// assert_eq!(buffer, b"earth");
+    /// assert!(!db.get_into("planet:9", &mut buffer)?);
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_into(&self, key: impl AsRef<[u8]>, buffer: &mut Vec<u8>) -> Result<bool> {
+        self.handle.0.get_into(key.as_ref(), None, buffer)
+    }
+
+    /// What `take` makes of the value of a key, where the value lies in the engine's memory, without a copy;
+    /// or `None`, without a call, if there is none.
+    ///
+    /// While `take` runs, memory that readers may still look at is not freed, anywhere in the process: it
+    /// should be brief and not wait for anything, nor write to the database.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+    /// db.put("visits", 7_u64.to_le_bytes())?;
+    /// let visits = db.get_with("visits", |value| {
+    ///     u64::from_le_bytes(value.try_into().expect("eight bytes were written"))
+    /// })?;
+    /// assert_eq!(visits, Some(7));
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_with<R>(&self, key: impl AsRef<[u8]>, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        self.handle.0.get_with(key.as_ref(), None, take)
+    }
+
     /// Whether a key has a value. Sees every write acknowledged before the call, and does not copy the
     /// value, though it may read the block that holds it.
     ///

@@ -41,6 +41,18 @@ pub trait Read: sealed::Sealed {
     /// As [`Db::get`].
     fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>>;
 
+    /// Puts the value of a key into `buffer` and returns true, or returns false and leaves it as it is.
+    ///
+    /// # Errors
+    /// As [`Db::get`].
+    fn get_into(&self, key: impl AsRef<[u8]>, buffer: &mut Vec<u8>) -> Result<bool>;
+
+    /// What `take`, which should be brief, makes of the value of a key, or `None`. The value is not copied.
+    ///
+    /// # Errors
+    /// As [`Db::get`].
+    fn get_with<R>(&self, key: impl AsRef<[u8]>, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>>;
+
     /// Whether a key has a value. The value is not copied.
     ///
     /// # Errors
@@ -76,6 +88,14 @@ macro_rules! read {
         impl Read for $type {
             fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
                 <$type>::get(self, key)
+            }
+
+            fn get_into(&self, key: impl AsRef<[u8]>, buffer: &mut Vec<u8>) -> Result<bool> {
+                <$type>::get_into(self, key, buffer)
+            }
+
+            fn get_with<R>(&self, key: impl AsRef<[u8]>, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+                <$type>::get_with(self, key, take)
             }
 
             fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {

@@ -45,6 +45,24 @@ impl Snapshot {
         self.handle.0.get(key.as_ref(), Some(self.seqno))
     }
 
+    /// Puts the value the key had into `buffer`, in place of what is there, and returns true; or returns
+    /// false and leaves the buffer as it is. As [`Db::get_into`](crate::Db::get_into).
+    ///
+    /// # Errors
+    /// As [`Db::get`](crate::Db::get).
+    pub fn get_into(&self, key: impl AsRef<[u8]>, buffer: &mut Vec<u8>) -> Result<bool> {
+        self.handle.0.get_into(key.as_ref(), Some(self.seqno), buffer)
+    }
+
+    /// What `take`, which should be brief, makes of the value the key had, or `None`. As
+    /// [`Db::get_with`](crate::Db::get_with).
+    ///
+    /// # Errors
+    /// As [`Db::get`](crate::Db::get).
+    pub fn get_with<R>(&self, key: impl AsRef<[u8]>, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        self.handle.0.get_with(key.as_ref(), Some(self.seqno), take)
+    }
+
     /// Whether the key had a value. The value is not copied.
     ///
     /// # Errors

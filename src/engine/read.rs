@@ -18,12 +18,21 @@ use crate::tree::lookup::{Fetched, Lookup, look_up};
 impl Engine {
     /// The value of `key`, at a snapshot's seqno or now.
     pub(crate) fn get(&self, key: &[u8], at: Option<SeqNo>) -> Result<Option<Value>> {
-        self.read_key(key, at, Value::copy_of)
+        self.get_with(key, at, Value::copy_of)
+    }
+
+    /// Replaces what is in `buffer` by the value of `key`; whether there is one.
+    pub(crate) fn get_into(&self, key: &[u8], at: Option<SeqNo>, buffer: &mut Vec<u8>) -> Result<bool> {
+        let fill = |value: &[u8]| {
+            buffer.clear();
+            buffer.extend_from_slice(value);
+        };
+        Ok(self.get_with(key, at, fill)?.is_some())
     }
 
     /// Whether `key` has a value, at a snapshot's seqno or now.
     pub(crate) fn contains_key(&self, key: &[u8], at: Option<SeqNo>) -> Result<bool> {
-        Ok(self.read_key(key, at, |_| ())?.is_some())
+        Ok(self.get_with(key, at, |_| ())?.is_some())
     }
 
     /// About how many bytes the keys of a range take, from what is in memory.
@@ -34,13 +43,20 @@ impl Engine {
 
     /// What `take` makes of the value of `key`. Nobody sleeps with the epoch pinned: the guard is dropped
     /// before a block is read, and the lookup begins again with the block in hand.
-    fn read_key<R>(&self, key: &[u8], at: Option<SeqNo>, take: impl Fn(&[u8]) -> R) -> Result<Option<R>> {
+    pub(crate) fn get_with<R>(
+        &self,
+        key: &[u8],
+        at: Option<SeqNo>,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>> {
         self.check_open()?;
+        let mut take = Some(take);
+        let mut take = |value: &[u8]| take.take().expect("a lookup ends with the value it finds")(value);
         let mut fetched = Fetched::default();
         loop {
             let guard = epoch::pin();
             let (view, newest) = self.visible.moment(&self.trees.default_tree().published, &guard);
-            match look_up(view, key, at.unwrap_or(newest), &fetched, &guard, &take) {
+            match look_up(view, key, at.unwrap_or(newest), &fetched, &guard, &mut take) {
                 Lookup::Found(found) => return Ok(found),
                 Lookup::NeedsBlock(needed) => {
                     drop(guard);

@@ -45,21 +45,21 @@ impl Fetched {
     }
 }
 
-/// What `take` makes of the value that `key` has for a reader at `reader`.
+/// What `take` makes of the value that `key` has for a reader at `reader`. It is called once, if there is a value.
 pub(crate) fn look_up<R>(
     view: &View,
     key: &[u8],
     reader: SeqNo,
     fetched: &Fetched,
     guard: &Guard,
-    take: &impl Fn(&[u8]) -> R,
+    take: &mut impl FnMut(&[u8]) -> R,
 ) -> Lookup<R> {
-    let found = |tag: Tag, value: &[u8]| is_value(tag).then(|| take(value));
-    if let Some(found) = view.memtable.get(key, reader, found) {
+    let mut found = |tag: Tag, value: &[u8]| is_value(tag).then(|| take(value));
+    if let Some(found) = view.memtable.get(key, reader, &mut found) {
         return Lookup::Found(found);
     }
     for memtable in view.frozen.iter().filter(|memtable| memtable.may_hold(key)) {
-        if let Some(found) = memtable.get(key, reader, found) {
+        if let Some(found) = memtable.get(key, reader, &mut found) {
             reached!("read: found in L1");
             return Lookup::Found(found);
         }
@@ -86,7 +86,7 @@ fn look_in<R>(
     reader: SeqNo,
     fetched: &Fetched,
     guard: &Guard,
-    take: &impl Fn(&[u8]) -> R,
+    take: &mut impl FnMut(&[u8]) -> R,
 ) -> Option<Lookup<R>> {
     let block_no = table.find_block(key)?;
     let Some(block) = fetched.get(table, block_no).or_else(|| table.cached_block(block_no, guard)) else {

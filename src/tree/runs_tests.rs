@@ -70,8 +70,8 @@ fn lookups_and_scans_go_through_all_runs_of_a_partition() {
             let expected = visible(&entries, reader);
             let guard = epoch::pin();
             for (key, _, _) in &entries {
-                let taken = |value: &[u8]| value.to_vec();
-                match look_up(&view, key, reader, &Fetched::default(), &guard, &taken) {
+                let mut taken = |value: &[u8]| value.to_vec();
+                match look_up(&view, key, reader, &Fetched::default(), &guard, &mut taken) {
                     Lookup::Found(found) => assert_eq!(found.as_ref(), expected.get(key), "{key:?}"),
                     Lookup::NeedsBlock(_) => panic!("all blocks are cached"),
                 }

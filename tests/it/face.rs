@@ -42,7 +42,13 @@ fn check_keys(source: &impl Read, count: usize) {
     for number in 0..1010 {
         let is_there = number % 2 == 0 && number / 2 < count;
         assert_eq!(source.contains_key(key(number)).unwrap(), is_there, "{}", key(number));
-        assert_eq!(source.get(key(number)).unwrap().is_some(), is_there);
+        let got = source.get(key(number)).unwrap().map(Vec::from);
+        assert_eq!(got.is_some(), is_there);
+        let with = source.get_with(key(number), |value| value.to_vec()).unwrap();
+        assert_eq!(with, got);
+        let mut buffer = b"as it is".to_vec();
+        assert_eq!(source.get_into(key(number), &mut buffer).unwrap(), is_there);
+        assert_eq!(buffer, got.unwrap_or(b"as it is".to_vec()));
     }
 
     let part = || source.range(key(101)..=key(110));
@@ -80,6 +86,8 @@ fn keys_and_presence_are_read_alike_from_a_database_and_a_snapshot() {
     db.clone().close().unwrap();
     assert!(matches!(db.contains_key("key"), Err(Error::Closed)));
     assert!(matches!(before.contains_key("key"), Err(Error::Closed)));
+    assert!(matches!(db.get_with("key", <[u8]>::len), Err(Error::Closed)));
+    assert!(matches!(before.get_into("key", &mut Vec::new()), Err(Error::Closed)));
     assert!(matches!(before.keys().next(), Some(Err(Error::Closed))));
 }
 

@@ -56,6 +56,8 @@ impl Held {
         check(db.write(batch, WriteOptions::default()));
         check(db.write(WriteBatch::new(), WriteOptions::default()));
         check(db.get("0001").map(drop));
+        check(db.get_into("0001", &mut Vec::new()).map(drop));
+        check(db.get_with("0001", <[u8]>::len).map(drop));
         check(db.contains_key("0001").map(drop));
         check(db.approximate_size::<&str>(..).map(drop));
         check(db.approximate_size("b".."a").map(drop));
@@ -65,6 +67,8 @@ impl Held {
         let clone = snapshot.clone();
         check(snapshot.get("0001").map(drop));
         check(clone.get("0001").map(drop));
+        check(clone.get_into("0001", &mut Vec::new()).map(drop));
+        check(clone.get_with("0001", <[u8]>::len).map(drop));
         check(clone.contains_key("0001").map(drop));
         check(clone.keys().next().expect("an error first").map(drop));
         check(db.iter().into_keys().next_back().expect("an error first").map(drop));

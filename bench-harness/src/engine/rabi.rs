@@ -1,6 +1,7 @@
 //! The adapter of Rabi.
 //!
-//! One `Db` is shared by all client threads; a session is a clone of its handle. Insert and
+//! One `Db` is shared by all client threads; a session is a clone of its handle. A read
+//! hands the value over where it lies in the engine's memory, for the harness to copy. Insert and
 //! update are both a put of the whole record; a scan is a range read that is dropped after
 //! `limit` records. Durability is set once for the database: `process` acknowledges once the
 //! record is in the shared-mapped stage, `power` once it is on the device.
@@ -15,7 +16,7 @@ use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
 use super::budget::{Budget, choice, refused};
 use super::{
     Direction, Durability, Engine, EngineResult, EngineStats, Keeps, READS_IN_TURN, Scan, ScanVisitor,
-    Session, Settings, failed, visit_entries, visit_found,
+    Session, Settings, failed, visit_entries,
 };
 
 pub const NAME: &str = "rabi";
@@ -121,8 +122,8 @@ struct RabiSession {
 
 impl Session for RabiSession {
     fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        let value = self.db.get(key).map_err(failed(NAME, "get"))?;
-        Ok(visit_found(value, visit))
+        let found = self.db.get_with(key, |value| visit(value));
+        Ok(found.map_err(failed(NAME, "get"))?.is_some())
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
