@@ -52,7 +52,6 @@ impl MemoryLimit {
         limit.group("try").map(|_| limit)
     }
 
-    /// Makes the group of one run.
     pub fn group(&self, name: &str) -> Result<Group, String> {
         let group = Group { dir: self.parent.join(format!("rabi-bench-{}-{name}", std::process::id())) };
         let make = || -> io::Result<()> {
@@ -79,7 +78,6 @@ impl MemoryLimit {
 }
 
 impl Group {
-    /// The directory of the group.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -33,7 +33,6 @@ pub struct Cloned {
 }
 
 impl Cloned {
-    /// For people.
     pub fn sentence(&self) -> String {
         let Self { reflinked_bytes, linked_bytes, copied_bytes } = self;
         format!(

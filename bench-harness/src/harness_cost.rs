@@ -20,14 +20,12 @@ const BOTTLENECK_SHARE: f64 = 0.5;
 /// What an operation of the harness should cost at most.
 const GOAL_NS: f64 = 60.0;
 
-/// The cost of the harness in one phase.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct HarnessCost {
     /// Nanoseconds for an operation of this workload on the null engine, with histograms on.
     pub null_ns_per_operation: f64,
     /// The share of the client threads' time that this makes up.
     pub client_share: f64,
-    /// Whether the client was the bottleneck.
     pub client_was_bottleneck: bool,
 }
 
@@ -49,7 +47,6 @@ impl HarnessCost {
         }
     }
 
-    /// One sentence for people.
     pub fn sentence(&self) -> String {
         let ns = self.null_ns_per_operation;
         let goal = if ns > GOAL_NS { format!(" (goal: at most {GOAL_NS:.0})") } else { String::new() };

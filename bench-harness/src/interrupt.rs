@@ -18,7 +18,6 @@ use crate::terminal::notice;
 pub enum Interrupt {
     /// SIGINT, as Ctrl-C sends it.
     Int,
-    /// SIGTERM.
     Term,
 }
 
@@ -28,7 +27,6 @@ const ALL: [Interrupt; 2] = [Interrupt::Int, Interrupt::Term];
 static ASKED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
 impl Interrupt {
-    /// Its name, as reports have it.
     pub fn name(self) -> &'static str {
         match self {
             Interrupt::Int => "SIGINT",
@@ -36,7 +34,6 @@ impl Interrupt {
         }
     }
 
-    /// The signal itself.
     pub fn signal(self) -> Signal {
         match self {
             Interrupt::Int => Signal::INT,
@@ -53,7 +50,6 @@ impl Interrupt {
     }
 }
 
-/// Listens from now on.
 pub fn listen() -> io::Result<()> {
     let (came, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     for interrupt in ALL {

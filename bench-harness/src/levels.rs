@@ -25,36 +25,23 @@ const LEVELS: [Level; 4] = [
 /// How often a level was seen filled during one phase.
 #[derive(Debug, Clone, Serialize)]
 pub struct PhaseShare {
-    /// The phase.
     pub phase: String,
-    /// Samples in which the level held something.
     pub filled: u64,
-    /// All samples.
     pub samples: u64,
-    /// The largest value of the gauge.
     pub max: u64,
 }
 
-/// What was seen of one level.
 #[derive(Debug, Clone, Serialize)]
 pub struct LevelSeen {
-    /// L0 to L3.
     pub level: &'static str,
-    /// The gauge that was sampled.
     pub gauge: &'static str,
-    /// What the gauge counts.
     pub what: &'static str,
-    /// Its largest value.
     pub max: u64,
-    /// Seconds after the start of the job at which it was first seen above zero.
     pub first_s: Option<f64>,
-    /// The phase at that time.
     pub first_phase: Option<String>,
-    /// Phase by phase.
     pub phases: Vec<PhaseShare>,
 }
 
-/// The watch over a whole job.
 #[derive(Debug)]
 pub struct LevelWatch {
     start: Instant,
@@ -63,7 +50,6 @@ pub struct LevelWatch {
 }
 
 impl LevelWatch {
-    /// Begins now.
     pub fn new() -> LevelWatch {
         let levels = LEVELS.iter().map(|level| LevelSeen {
             level: level.name,
@@ -77,7 +63,6 @@ impl LevelWatch {
         LevelWatch { start: Instant::now(), levels: levels.collect(), reported: false }
     }
 
-    /// Begins a phase.
     pub fn begin(&mut self, phase: &str) {
         for seen in &mut self.levels {
             let phase = phase.to_owned();
@@ -121,7 +106,6 @@ pub fn missing(levels: &[LevelSeen]) -> Vec<&'static str> {
 }
 
 impl LevelSeen {
-    /// The sentence about this level.
     pub fn sentence(&self) -> String {
         let (Some(first_s), Some(phase)) = (self.first_s, &self.first_phase) else {
             return format!("{} was never seen filled ({})", self.level, self.what);

@@ -32,33 +32,27 @@ impl OutputFile {
         path.map(|path| OutputFile::check(argument, path)).transpose()
     }
 
-    /// As it was named.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes it as a whole.
     pub fn write(&self, content: &[u8]) -> Result<()> {
         write(&self.path, content)
     }
 
-    /// Writes it as a whole, as JSON.
     pub fn write_json(&self, content: &impl Serialize) -> Result<()> {
         write_json(&self.path, content)
     }
 
-    /// Writes it as a whole, piece by piece.
     pub fn write_by<T>(&self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
         write_by(&self.path, write)
     }
 }
 
-/// Writes a file as a whole.
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     write_by(path, |file| Ok(file.write_all(content)?))
 }
 
-/// Writes a file as a whole, as JSON.
 pub fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
     write(path, (serde_json::to_string_pretty(content)? + "\n").as_bytes())
 }
@@ -72,11 +66,12 @@ fn write_by<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> 
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// What a path leads to.
 enum Target {
     /// An ordinary file, or none yet.
-    File { path: PathBuf, permissions: Option<Permissions> },
-    /// A device.
+    File {
+        path: PathBuf,
+        permissions: Option<Permissions>,
+    },
     Stream,
     /// A pipe, with a name or of a shell's process substitution.
     Pipe,

@@ -15,7 +15,6 @@ enum Identity {
     ToBe(PathBuf),
 }
 
-/// The files of one command.
 #[derive(Debug, Default)]
 pub struct Outputs {
     known: Vec<(&'static str, Identity)>,

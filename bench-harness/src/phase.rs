@@ -11,16 +11,11 @@ use crate::report::PhaseReport;
 use crate::resources::{Meter, Usage};
 use crate::runner::{Job, Ledger, LiveStatus, Observer, PhaseKind, PhaseResult, Tick, run_phase};
 
-/// How long `--settle` waits.
 const SETTLE_MAX: Duration = Duration::from_secs(600);
 
-/// The engine that phases are run on.
 pub struct Subject<'a> {
-    /// How it was asked for.
     pub arguments: &'a EngineArgs,
-    /// Itself.
     pub engine: &'a dyn Engine,
-    /// The directory of its database.
     pub dir: &'a Path,
 }
 
@@ -28,14 +23,12 @@ pub struct Subject<'a> {
 pub struct Watch<'a> {
     /// The line that shows how far it is.
     pub live: Option<LiveStatus>,
-    /// How often it is looked at.
     pub interval: Duration,
     /// Gets the engine's numbers each time, and returns what of them belongs to the line.
     pub look: &'a mut dyn FnMut(&EngineStats) -> String,
 }
 
 impl<'a> Subject<'a> {
-    /// Runs a phase and reports it.
     pub fn run(&'a self, job: &Job, watch: Watch<'a>) -> Result<PhaseReport> {
         let pool = job.pool();
         let ledger = job.take_stock(self.engine)?;
@@ -74,7 +67,6 @@ impl Observer for Metered<'_> {
     }
 }
 
-/// The result of a phase, unless nothing of it was measured.
 fn measured(job: &Job, result: PhaseResult) -> Result<PhaseResult> {
     if let Some(why) = result.cut_short.as_ref().filter(|_| result.ended_in_warmup) {
         bail!("cut short by {why} within its warm-up of {} s, so nothing was measured", job.warmup_s());

@@ -45,7 +45,6 @@ pub struct EngineArgs {
 }
 
 impl EngineArgs {
-    /// The engine settings of the command line.
     pub fn settings(&self) -> Settings {
         Settings { durability: self.durability, options: self.options.clone() }
     }
@@ -99,7 +98,6 @@ impl EnginesArgs {
         Ok(())
     }
 
-    /// The options of one engine.
     pub fn options_of<'a>(&'a self, engine: &str) -> impl Iterator<Item = &'a str> {
         self.options
             .iter()
@@ -108,16 +106,13 @@ impl EnginesArgs {
     }
 }
 
-/// An option of one engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineOption {
-    /// The engine.
     pub engine: String,
     /// The option with its value, as `--engine-option` takes it.
     pub setting: String,
 }
 
-/// An option of one engine from an argument `ENGINE.NAME=VALUE`.
 pub fn engine_option(argument: &str) -> Result<EngineOption, String> {
     let parts = argument.split_once('.').filter(|(engine, setting)| {
         let name = setting.split_once('=').map_or("", |(name, _)| name);

@@ -16,12 +16,10 @@ use super::within::{self, WithinRun};
 use crate::stats::{Resampling, geometric_mean};
 use crate::verdict::Verdict;
 
-/// The results of one build.
 #[derive(Debug)]
 pub struct Side {
     /// Where they were read.
     pub path: PathBuf,
-    /// All runs.
     pub runs: Vec<Run>,
 }
 
@@ -32,7 +30,6 @@ impl Side {
     }
 }
 
-/// What is asked of a comparison.
 #[derive(Debug)]
 pub struct Criteria<'a> {
     /// Parts of the names of metrics; none for all metrics.
@@ -41,47 +38,34 @@ pub struct Criteria<'a> {
     pub workloads: &'a [String],
     /// The smallest relative change that matters.
     pub min_effect: f64,
-    /// The noise of the machine, where it is known.
     pub noise: Option<&'a Calibration>,
     /// The chance of one false regression among all metrics.
     pub alpha: f64,
-    /// The seed of the bootstrap.
     pub seed: u64,
 }
 
 /// One metric of one workload, judged.
 #[derive(Debug, Serialize)]
 pub struct Line {
-    /// Of what.
     #[serde(flatten)]
     pub key: Key,
-    /// Its name.
     pub metric: String,
-    /// Which way is better.
     pub better: Better,
-    /// Runs of the base.
     pub repeats_base: usize,
-    /// Runs of what is judged.
     pub repeats_new: usize,
     /// Whether they are compared in pairs.
     pub paired: bool,
-    /// What was found.
     #[serde(flatten)]
     pub judged: Judged,
 }
 
-/// A whole comparison, as it is written to JSON.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
-    /// The version of this form.
     pub schema: u32,
     /// What tells it from other JSON files.
     pub kind: &'static str,
-    /// Where the base was read.
     pub base: String,
-    /// Where what is judged was read.
     pub new: String,
-    /// In a word.
     pub verdict: &'static str,
     /// Unlike conditions that `--force` passed over.
     pub unlike: Vec<String>,
@@ -89,14 +73,11 @@ pub struct Comparison {
     pub unmatched: Vec<Key>,
     /// The geometric mean over the workloads of new throughput over base throughput.
     pub throughput_ratio: Option<f64>,
-    /// All metrics of all workloads.
     pub lines: Vec<Line>,
-    /// What single runs tell from within.
     pub within_runs: Vec<WithinRun>,
 }
 
 impl Comparison {
-    /// Compares two sides.
     pub fn of(base: &Side, new: &Side, unlike: Vec<String>, criteria: &Criteria<'_>) -> Result<Comparison> {
         let (mut matched, unmatched) = match_runs(&base.runs, &new.runs);
         let both_have =
@@ -134,7 +115,6 @@ impl Comparison {
         })
     }
 
-    /// Whether there is a regression.
     pub fn verdict(&self) -> Verdict {
         verdict(&self.lines)
     }
@@ -211,7 +191,6 @@ fn verdict(lines: &[Line]) -> Verdict {
     }
 }
 
-/// The verdict in a word, for machines.
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Good => "no-regression",

@@ -26,16 +26,12 @@ const KIND: &str = "rabi-bench calibration";
 const SPLITS: usize = 2_000;
 const SHARE: f64 = 0.95;
 
-/// The floor of one metric of one workload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Floor {
-    /// The engine.
     pub engine: String,
     /// `load` or `run`.
     pub phase: String,
-    /// The workload.
     pub workload: String,
-    /// The metric.
     pub metric: String,
     /// Runs in each half of a split.
     pub repeats: usize,
@@ -46,16 +42,13 @@ pub struct Floor {
 /// All floors of a machine, with the conditions they hold under.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Always `KIND`.
     pub kind: String,
-    /// The conditions of the runs.
     pub conditions: BTreeMap<String, String>,
     /// One entry per workload and metric.
     pub floors: Vec<Floor>,
 }
 
 impl Calibration {
-    /// The floors of A/A runs.
     pub fn of(matched: &[Matched<'_>], seed: u64) -> Calibration {
         let mut random = Stream::new(seed, "calibration").operation(0);
         let mut floors = Vec::new();
@@ -78,7 +71,6 @@ impl Calibration {
         Calibration { kind: KIND.to_owned(), conditions: conditions.unwrap_or_default(), floors }
     }
 
-    /// Reads a calibration.
     pub fn read(path: &Path) -> Result<Calibration> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let read: Calibration = serde_json::from_str(&text).with_context(|| {
@@ -96,7 +88,6 @@ impl Calibration {
         Ok(read)
     }
 
-    /// Writes it.
     pub fn write(&self, path: &Path) -> Result<()> {
         output_file::write_json(path, self)
     }

@@ -28,7 +28,6 @@ pub struct Question {
     pub new: Vec<f64>,
     /// Whether `base[i]` and `new[i]` were measured next to each other.
     pub paired: bool,
-    /// Which direction is better.
     pub better: Better,
     /// The relative change below which a difference does not matter or cannot be told from noise.
     pub min_effect: f64,
@@ -44,12 +43,10 @@ impl Question {
     }
 }
 
-/// How strict the verdicts are.
 #[derive(Debug, Clone, Copy)]
 pub struct Strictness {
     /// The chance of even one false regression among all metrics.
     pub alpha: f64,
-    /// Of the intervals.
     pub resampling: Resampling,
 }
 
@@ -72,27 +69,19 @@ pub enum Call {
 /// The answer about one metric.
 #[derive(Debug, Clone, Serialize)]
 pub struct Judged {
-    /// Median of the base.
     pub base: f64,
-    /// Median of the new side.
     pub new: f64,
     /// Relative change of the median, or median of the relative changes of the pairs.
     pub change: f64,
-    /// The interval of the change.
     pub low: f64,
-    /// Its upper end.
     pub high: f64,
     /// The probability of such samples without any difference.
     pub p: f64,
     /// The same after Holm's correction.
     pub p_holm: f64,
-    /// The test behind it.
     pub test: &'static str,
-    /// The minimum effect that applied.
     pub min_effect: f64,
-    /// The verdict.
     pub call: Call,
-    /// Why it is inconclusive, with what to do.
     pub reason: Option<String>,
 }
 

@@ -29,7 +29,6 @@ const TRACE_FIELDS: [&str; 4] = ["file_bytes", "format", "sample", "speed"];
 const MEMORY_FIELD: &str = "memory_bytes";
 const MEMORY_TOLERANCE: f64 = 0.01;
 
-/// The conditions of a phase in its environment.
 pub fn conditions(phase: &Value, environment: &Value) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for field in PHASE_FIELDS {

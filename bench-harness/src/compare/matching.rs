@@ -11,7 +11,6 @@ use super::run::{Key, Run};
 pub struct Matched<'a> {
     /// What was measured. If each side has one engine only, the base's.
     pub key: Key,
-    /// The base's repeats.
     pub base: Vec<&'a Run>,
     /// The new side's; partners of `base` if paired.
     pub new: Vec<&'a Run>,
@@ -32,7 +31,6 @@ impl Matched<'_> {
         names
     }
 
-    /// The values of a metric on both sides.
     pub fn values(&self, metric: &str) -> (Vec<f64>, Vec<f64>) {
         let of = |runs: &[&Run]| runs.iter().map(|run| run.metrics[metric]).collect();
         (of(&self.base), of(&self.new))

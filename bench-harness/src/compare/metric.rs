@@ -9,13 +9,10 @@ use serde_json::Value;
 
 use crate::measure::Row;
 
-/// Which direction of a metric is the better one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
-    /// More is better.
     Higher,
-    /// Less is better.
     Lower,
 }
 
@@ -28,7 +25,6 @@ impl Better {
         }
     }
 
-    /// The direction of a metric by its name.
     pub fn of(metric: &str) -> Better {
         if metric == THROUGHPUT { Better::Higher } else { Better::Lower }
     }
@@ -44,7 +40,6 @@ const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p999", 0.9
 
 /// The kinds of latency, and what stands before the percentile in the name of a metric.
 const CLOSED: &[(&str, &str)] = &[("service_us", "")];
-/// The same where there is a schedule, and both kinds are there.
 const SCHEDULED: &[(&str, &str)] = &[("response_us", "response "), ("service_us", "service ")];
 
 /// Counters that are compared per operation. They stand under `resources`, of the phase alone,

@@ -17,11 +17,9 @@ use super::metric::extract;
 /// What a run measured: runs are compared with runs of the same key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Key {
-    /// The engine.
     pub engine: String,
     /// `load` or `run`.
     pub phase: String,
-    /// The name of the workload.
     pub workload: String,
 }
 
@@ -32,12 +30,9 @@ impl Key {
     }
 }
 
-/// One measured phase.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The file it came from.
     pub source: PathBuf,
-    /// What was measured.
     pub key: Key,
     /// Everything that must be alike for a comparison to mean something.
     pub conditions: BTreeMap<String, String>,
@@ -45,11 +40,9 @@ pub struct Run {
     pub started_utc: Option<String>,
     /// The number of the pair it belongs to, if it was recorded as one of alternating runs.
     pub pair: Option<u64>,
-    /// The numbers by name.
     pub metrics: BTreeMap<String, f64>,
     /// Throughput interval by interval within the run, where it was recorded.
     pub intervals_ops_s: Vec<f64>,
-    /// Calls that failed.
     pub errors: u64,
     /// Why it ended before its time, if it did.
     pub cut_short: Option<String>,
@@ -60,7 +53,6 @@ pub fn is_result(document: &Value) -> bool {
     document["schema"].is_u64() && (document["phases"].is_array() || document["operations"].is_object())
 }
 
-/// The runs in a document.
 pub fn runs_of(document: &Value, source: &Path) -> Result<Vec<Run>> {
     match document["schema"].as_u64() {
         Some(schema) if schema == u64::from(SCHEMA) => {}

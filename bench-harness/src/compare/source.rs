@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use super::run::{Run, is_result, runs_of};
 
-/// All runs of one side.
 pub fn read(path: &Path) -> Result<Vec<Run>> {
     let metadata = fs::metadata(path).with_context(|| {
         format!("cannot read {}; give a file written by --json, or a directory of them", path.display())
@@ -59,7 +58,6 @@ fn json_files(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The JSON in a file.
 pub fn parse(path: &Path) -> Result<Value> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text)

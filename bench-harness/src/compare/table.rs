@@ -10,7 +10,6 @@ const HEAD: [&str; 9] =
 /// The columns of words, which are aligned to the left.
 const WORDS: [usize; 3] = [0, 1, 8];
 
-/// The whole text.
 pub fn text(comparison: &Comparison, alpha: f64) -> String {
     let mut out = String::new();
     write(&mut out, comparison, alpha).expect("writing to a string does not fail");

@@ -17,12 +17,10 @@ const SAMPLES_MIN: usize = 20;
 /// The difference of one workload between two single runs.
 #[derive(Debug, Serialize)]
 pub struct WithinRun {
-    /// What was measured.
     #[serde(flatten)]
     pub key: Key,
     /// Lower end of the relative change of the median rate.
     pub low: f64,
-    /// Its upper end.
     pub high: f64,
     /// The correlation of neighbouring samples, the larger of both runs.
     pub lag1: f64,

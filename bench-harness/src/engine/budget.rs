@@ -12,7 +12,6 @@ pub const MEMTABLES_MAX: u64 = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     pub cache_size_bytes: u64,
-    /// Of one memtable.
     pub memtable_size_bytes: u64,
 }
 

@@ -10,23 +10,19 @@ use std::path::{Path, PathBuf};
 /// Above this a limit of version 1 means none: it is a number near the largest signed one.
 const NO_LIMIT_BYTES: u64 = 1 << 60;
 
-/// A hierarchy of groups that limits memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hierarchy {
     pub root: PathBuf,
-    /// This process's group, from the root on.
     pub group: PathBuf,
     /// Whether it is the unified hierarchy of version 2.
     pub unified: bool,
 }
 
 impl Hierarchy {
-    /// The hierarchy that has the memory controller, if any has.
     pub fn of_this_process() -> Option<Hierarchy> {
         Hierarchy::with("memory")
     }
 
-    /// The hierarchy that has this controller, if any has.
     pub fn with(controller: &str) -> Option<Hierarchy> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;

@@ -38,7 +38,6 @@ pub struct Environment {
     pub memory_bytes: u64,
     pub file_system: String,
     pub mount: String,
-    /// The options of the file system itself, such as its journal mode.
     pub file_system_options: String,
     /// The block device below it: name, scheduler, write cache.
     pub device: String,

@@ -13,7 +13,6 @@
 
 use super::OpRandom;
 
-/// The lengths of a histogram.
 #[derive(Debug, Clone)]
 pub struct LengthHistogram {
     block_size: u64,

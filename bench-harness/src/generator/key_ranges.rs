@@ -31,7 +31,6 @@ impl KeyRangeShape {
 #[derive(Debug, Clone)]
 pub struct KeyRanges {
     low: u64,
-    /// Records in a range.
     range_records: u64,
     /// The share of all draws that falls into this range or one before it in the key space.
     shares: Vec<f64>,

@@ -8,7 +8,6 @@ use super::counts::Counts;
 use super::recorder::Outcome;
 use super::totals::RowSlice;
 
-/// One point of a latency distribution.
 #[derive(Debug, Clone, Serialize)]
 pub struct CurvePoint {
     pub percentile: f64,
@@ -16,7 +15,6 @@ pub struct CurvePoint {
     pub us: f64,
 }
 
-/// One kind of latency in numbers, in microseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct LatencySummary {
     #[serde(rename = "mean")]

@@ -7,7 +7,6 @@ const HEAD: &str = "engine,durability,phase,workload,threads,target_ops_s,seed,r
                     operations_total,throughput_ops_s,operation,latency,count,errors,mean_us,min_us,p50_us,\
                     p95_us,p99_us,p999_us,max_us";
 
-/// The whole file, with its head.
 pub fn csv(report: &PhaseReport) -> String {
     let mut out = format!("{HEAD}\r\n");
     let rows = report.operations.iter().flat_map(|row| {
@@ -45,7 +44,6 @@ pub fn csv(report: &PhaseReport) -> String {
     out
 }
 
-/// In quotes where it has to be.
 fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\r', '\n']) {
         return format!("\"{}\"", cell.replace('"', "\"\""));

@@ -9,21 +9,15 @@ use super::{Grid, PhaseInfo};
 
 const COLUMNS: [&str; 6] = ["engine", "asked", "kept", "kill -9", "power loss", "how"];
 
-/// One engine's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DurabilityRow {
-    /// The engine.
     pub engine: String,
-    /// What was asked.
     pub asked: String,
-    /// What it keeps.
     pub kept: Kept,
-    /// By which means.
     pub how: String,
 }
 
 impl DurabilityRow {
-    /// The row of a phase.
     pub fn of(info: &PhaseInfo) -> DurabilityRow {
         DurabilityRow {
             engine: info.engine.clone(),
@@ -34,7 +28,6 @@ impl DurabilityRow {
     }
 }
 
-/// The matrix of several engines.
 pub fn durability_matrix(rows: &[DurabilityRow]) -> Grid {
     let mut grid = Grid::new(&COLUMNS, &[0, 1, 2, 3, 4, 5]);
     for row in rows {

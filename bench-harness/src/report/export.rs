@@ -53,7 +53,6 @@ pub struct Exports {
 }
 
 impl Exports {
-    /// Checks the files.
     pub fn check(arguments: &ExportArgs) -> Result<Exports> {
         let wanted: [(&str, &Option<PathBuf>, Format); 4] = [
             ("--csv", &arguments.csv, |report| Ok(csv::csv(report).into_bytes())),

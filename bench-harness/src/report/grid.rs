@@ -9,29 +9,24 @@ use super::page::{escape, palette};
 pub enum Style {
     /// Aligned with spaces.
     Plain,
-    /// As Markdown.
     Markdown,
 }
 
 /// A table. Every line has as many cells as there are columns.
 #[derive(Debug)]
 pub struct Grid {
-    /// The head.
     pub columns: Vec<String>,
     /// The columns of words, which are aligned to the left.
     pub words: &'static [usize],
-    /// The lines below the head.
     pub lines: Vec<Vec<String>>,
 }
 
 impl Grid {
-    /// An empty table.
     pub fn new(columns: &[&str], words: &'static [usize]) -> Grid {
         let columns = columns.iter().map(|name| (*name).to_owned()).collect();
         Grid { columns, words, lines: Vec::new() }
     }
 
-    /// The table as text.
     pub fn text(&self, style: Style) -> String {
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|column| {

@@ -2,7 +2,6 @@
 
 use super::{Grid, PhaseReport};
 
-/// One line per phase.
 pub fn harness_table(phases: &[PhaseReport]) -> Grid {
     let mut grid =
         Grid::new(&["workload", "harness ns/op", "share of the clients' time", "client-bound"], &[0, 3]);

@@ -22,7 +22,6 @@ const NS_PER_MS: f64 = 1e6;
 const LEGEND: &str =
     "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"";
 
-/// The whole log.
 pub fn hdr_log(report: &PhaseReport) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let mut serializer = V2DeflateSerializer::new();

@@ -10,7 +10,6 @@ use super::{
     response_table, table,
 };
 
-/// The whole page.
 pub fn html(report: &JobReport) -> String {
     let environment = &report.environment;
     let engine = report.phases.first().map_or("", |phase| phase.info.engine.as_str());

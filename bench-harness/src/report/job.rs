@@ -1,4 +1,4 @@
-//! The result of the main job: all phases, the levels and the environment.
+//! The result of the main job: all phases, the levels and the environment. The fields are explained in `docs/results-schema.md`.
 
 use serde::Serialize;
 
@@ -10,18 +10,12 @@ use super::{DurabilityRow, PhaseReport};
 /// The result of a whole job, as it is written to `results.json`.
 #[derive(Debug, Serialize)]
 pub struct JobReport {
-    /// The version of this format.
     pub schema: u32,
-    /// Where it was measured.
     pub environment: Environment,
-    /// Why it ended before its time, if it did: `SIGINT`, `SIGTERM` or an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_short: Option<String>,
-    /// What was seen of the levels; nothing if the engine has none.
     pub levels: Option<Vec<LevelSeen>>,
-    /// All phases in order.
     pub phases: Vec<PhaseReport>,
-    /// From the first phase's start to the engine's end.
     pub elapsed_s: f64,
 }
 
@@ -74,7 +68,6 @@ impl JobReport {
         Some(format!("cut short by {why} {when} {}, and what would have followed is missing", last.title()))
     }
 
-    /// The rows of the durability matrix: one, as a job has one engine.
     pub fn durability_rows(&self) -> Vec<DurabilityRow> {
         self.phases.first().map(|phase| DurabilityRow::of(&phase.info)).into_iter().collect()
     }

@@ -1,6 +1,5 @@
 //! Numbers as people read them.
 
-/// A number with its thousands apart.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();

@@ -9,7 +9,6 @@ use crate::measure::{LatencySummary, RowSummary};
 
 use super::PhaseReport;
 
-/// The whole exposition.
 pub fn openmetrics(report: &PhaseReport) -> String {
     let mut out = String::new();
     write(&mut out, report).expect("writing to a string does not fail");

@@ -85,7 +85,6 @@ fn panels(phases: &[Placed], class: &'static str) -> Vec<Panel> {
     ]
 }
 
-/// A panel for each other number of the engine that changed.
 fn others(phases: &[Placed], class: &'static str) -> Vec<Panel> {
     let mut names: Vec<&str> = phases.iter().flat_map(|phase| phase.sampled.changing()).collect();
     names.sort_unstable();

@@ -1,4 +1,4 @@
-//! The result of one phase, as it is written to JSON.
+//! The result of one phase, as it is written to JSON. `docs/results-schema.md` says what its fields are.
 
 use serde::{Serialize, Serializer};
 
@@ -19,84 +19,49 @@ pub const SCHEMA: u32 = 2;
 /// What a phase report says besides numbers.
 #[derive(Debug, Clone, Serialize)]
 pub struct PhaseInfo {
-    /// The engine.
     pub engine: String,
-    /// The engine's options that were set.
     #[serde(serialize_with = "as_map")]
     pub engine_options: Vec<(String, String)>,
-    /// Every setting of the engine worth knowing, set or not.
     #[serde(serialize_with = "as_map")]
     pub engine_settings: Vec<(&'static str, String)>,
-    /// The durability asked for.
     pub durability: &'static str,
-    /// The durability the engine keeps.
     pub durability_kept: Kept,
-    /// By which means it keeps it.
     pub durability_how: &'static str,
-    /// The two as one phrase.
     pub durability_statement: String,
 }
 
-/// The result of one phase.
 #[derive(Debug, Serialize)]
 pub struct PhaseReport {
-    /// The version of this format.
     pub schema: u32,
-    /// Engine and durability.
     #[serde(flatten)]
     pub info: PhaseInfo,
-    /// The name of the workload.
     pub workload: String,
-    /// `load` or `run`.
     pub phase: &'static str,
-    /// Why it ended before its time, if it did: `SIGINT`, `SIGTERM` or an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_short: Option<String>,
-    /// Client threads.
     pub threads: usize,
-    /// `closed`, `target` (closed, at a target rate) or `open`.
     pub mode: &'static str,
-    /// The target rate over all threads; 0 is no limit.
     pub target_ops_s: f64,
-    /// The schedule of an open loop.
     pub arrivals: Option<Arrivals>,
-    /// The trace that was replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceReport>,
-    /// Seconds before the measured part, which no number is of.
     pub warmup_s: f64,
-    /// The seed.
     pub seed: u64,
-    /// Whether contents were verified.
     pub verify: bool,
-    /// Records in the data set after the phase.
     pub records: u64,
-    /// From the first start to the last end.
     pub elapsed_s: f64,
-    /// Operations finished, counting a read-modify-write once.
     pub operations_total: u64,
-    /// Operations a second.
     pub throughput_ops_s: f64,
-    /// Calls that failed.
     pub errors_total: u64,
-    /// Operations in each whole second.
     pub operations_by_second: Vec<u64>,
-    /// Operations an open loop had due by its end and never began.
     pub unstarted: Option<u64>,
-    /// How long the first of those had waited by then.
     pub unstarted_wait_us: Option<u64>,
-    /// What operations were timed with.
     pub clock: &'static str,
-    /// Processor, bytes, memory, space.
     pub resources: Usage,
-    /// What the harness itself cost.
     pub harness: HarnessCost,
-    /// The first errors in words.
     pub first_errors: Vec<String>,
-    /// The whole database against what was acknowledged, after a verified phase.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
-    /// One entry per kind of operation.
     #[serde(serialize_with = "rows_as_map")]
     pub operations: Vec<RowSummary>,
     /// Which latencies the rows of the text summary have.
@@ -105,21 +70,14 @@ pub struct PhaseReport {
     /// Latencies interval by interval, for formats that carry whole histograms.
     #[serde(skip)]
     pub along: Series,
-    /// Whether it was in a steady state, responses included where there is a schedule; none if it was too short to say.
     pub steady_state: Option<Steadiness>,
-    /// Bytes of the database's files that were dropped from the page cache before it, if that was
-    /// asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooled_bytes: Option<u64>,
-    /// Seconds the engine took after the phase to finish its background work, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settle_s: Option<f64>,
-    /// The phase along the time.
     pub series: SeriesReport,
-    /// The engine's counters and gauges at the end of the phase.
     #[serde(serialize_with = "stats_as_map")]
     pub engine_stats: EngineStats,
-    /// Where it was measured; left out where a surrounding report has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
 }

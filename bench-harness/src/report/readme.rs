@@ -9,7 +9,6 @@ use super::{
     response_table, table,
 };
 
-/// The whole file.
 pub fn readme(report: &JobReport) -> String {
     let mut out = String::new();
     write(&mut out, report).expect("writing to a string does not fail");

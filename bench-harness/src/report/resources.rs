@@ -24,7 +24,6 @@ const COLUMNS: [&str; 16] = [
     "RSS peak",
 ];
 
-/// One line per phase.
 pub fn resources(phases: &[PhaseReport]) -> Grid {
     let mut grid = Grid::new(&COLUMNS, &[0]);
     for phase in phases {
@@ -65,7 +64,6 @@ fn ratio(value: f64) -> String {
     format!("{value:.2}")
 }
 
-/// Bytes for reading.
 fn mebibytes(bytes: u64) -> String {
     let mebibytes = bytes as f64 / f64::from(1 << 20);
     match mebibytes {

@@ -26,7 +26,6 @@ struct Interval {
     response_us: Option<Quantiles>,
 }
 
-/// The latencies of an interval.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Quantiles {
     p50: f64,
@@ -46,16 +45,13 @@ enum Gauge {
 /// From when a latency counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// The call.
     Call,
     /// The time the operation was due, where there is a schedule.
     Due,
 }
 
-/// A quantile by its name and how it is taken from an interval.
 pub type Quantile = (&'static str, fn(&Quantiles) -> f64);
 
-/// The quantiles of intervals.
 pub const QUANTILES: [Quantile; 4] =
     [("p50", |q| q.p50), ("p99", |q| q.p99), ("p99.9", |q| q.p999), ("max", |q| q.max)];
 

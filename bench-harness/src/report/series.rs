@@ -1,18 +1,14 @@
-//! A phase along the time, as it is written to JSON.
+//! A phase along the time, as it is written to JSON. `docs/results-schema.md` says what its fields are.
 
 use serde::{Serialize, Serializer};
 
 use crate::measure::{Counts, Outcome, RowSlice};
 use crate::runner::{Interval, Series};
 
-/// All intervals of a phase.
 #[derive(Debug, Clone, Serialize)]
 pub struct SeriesReport {
-    /// The length intervals are meant to have; each says its own.
     pub interval_s: f64,
-    /// The intervals in order.
     pub intervals: Vec<IntervalReport>,
-    /// The engine's numbers at the end of each interval, by name.
     #[serde(serialize_with = "as_map")]
     pub engine: Vec<(String, Gauge)>,
 }
@@ -27,56 +23,36 @@ pub enum Gauge {
     Values(Vec<Option<u64>>),
 }
 
-/// One interval.
 #[derive(Debug, Clone, Serialize)]
 pub struct IntervalReport {
-    /// When it began, since the measured part of the phase did.
     pub start_s: f64,
-    /// How long it lasted.
     pub length_s: f64,
-    /// Operations finished.
     pub operations: u64,
-    /// The same a second.
     pub throughput_ops_s: f64,
-    /// Operations failed.
     pub failures: u64,
-    /// Time writes were stopped or slowed meanwhile, over all threads, if the engine counts it.
     pub stall_us: Option<u64>,
-    /// Service times of all kinds of operation; none if no operation ended.
     pub service_us: Option<Quantiles>,
-    /// Response times of all kinds of operation, where there is a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_us: Option<Quantiles>,
-    /// By kind of operation.
     #[serde(serialize_with = "rows_as_map")]
     pub rows: Vec<IntervalRow>,
 }
 
-/// One kind of operation in one interval.
 #[derive(Debug, Clone, Serialize)]
 pub struct IntervalRow {
-    /// The kind.
     #[serde(skip)]
     pub row: &'static str,
-    /// Operations that ended as they should.
     pub count: u64,
-    /// Service times.
     pub service_us: Option<Quantiles>,
-    /// Response times, where there is a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_us: Option<Quantiles>,
 }
 
-/// The latencies of an interval.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Quantiles {
-    /// Median.
     pub p50: f64,
-    /// 99th percentile.
     pub p99: f64,
-    /// 99.9th percentile.
     pub p999: f64,
-    /// Longest.
     pub max: f64,
 }
 
@@ -93,7 +69,6 @@ impl Quantiles {
 }
 
 impl SeriesReport {
-    /// The numbers of a series.
     pub fn of(series: &Series) -> SeriesReport {
         let intervals = series.intervals();
         SeriesReport {

@@ -25,16 +25,13 @@ const STALL_FACTOR: f64 = 10.0;
 /// What is shorter may be the scheduler of the machine, and is no stall whatever is usual.
 const STALL_US_MIN: f64 = 10_000.0;
 
-/// The drift of a phase.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Steadiness {
     /// Whether nothing drifts, and no response stalled.
     pub steady: bool,
-    /// Throughput over the whole phase.
     pub throughput: Drift,
     /// The median of the service times over the whole phase.
     pub median_latency: Drift,
-    /// Response times, where there is a schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Responses>,
 }
@@ -46,7 +43,6 @@ pub struct Responses {
     pub median: Drift,
     /// Of the 99th percentiles of the intervals, the median.
     pub usual_p99_us: f64,
-    /// The largest.
     pub worst_p99_us: f64,
     /// Whether that, or the wait of what was due and never began, is far above the usual.
     pub stalled: bool,
@@ -70,7 +66,6 @@ impl Responses {
 /// How far something went from the start of a phase to its end.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Drift {
-    /// As a share of its median.
     pub share: f64,
     /// The probability of as much without any trend.
     pub p: f64,
@@ -121,7 +116,6 @@ impl Steadiness {
         self.response.is_some_and(|response| response.stalled)
     }
 
-    /// One word.
     pub fn state(&self) -> &'static str {
         match (self.stalled(), self.steady) {
             (true, _) => "stalled",

@@ -7,7 +7,6 @@ use crate::workload::Measured;
 
 use super::PhaseReport;
 
-/// The whole summary.
 pub fn text(report: &PhaseReport) -> String {
     let mut out = String::new();
     if let Some(why) = &report.cut_short {

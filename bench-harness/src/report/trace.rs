@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::trace::{Ending, Replay};
 
-/// The trace, and what of it was replayed.
 #[derive(Debug, Serialize)]
 pub struct TraceReport {
     /// File, format, sample and speed.
@@ -17,7 +16,6 @@ pub struct TraceReport {
 }
 
 impl TraceReport {
-    /// Of a phase that has ended.
     pub fn new(replay: &Replay, ending: &Ending) -> TraceReport {
         TraceReport { replay: replay.clone(), skipped: ending.skipped.iter().copied().collect() }
     }

@@ -46,7 +46,6 @@ impl Kept {
         }
     }
 
-    /// Visits all that is kept.
     pub fn read(&self, visit: &mut dyn FnMut(u64, Note)) -> io::Result<()> {
         let slots = self.file.metadata()?.len().div_ceil(SLOT_BYTES);
         let mut piece = vec![0; PIECE * SLOT_BYTES as usize];

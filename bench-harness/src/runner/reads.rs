@@ -12,7 +12,6 @@ use crate::measure::{Moment, Outcome, Row};
 use crate::workload::{field, version};
 
 impl Worker<'_> {
-    /// A read that is checked.
     pub fn read_and_check(&mut self, random: &mut OpRandom) {
         let floor = self.floor(self.number);
         let (_, outcome) = self.read(random);

@@ -5,15 +5,12 @@ use super::summary::{Better, EngineRow, Measure, WorkloadSummary};
 
 /// Whose results these are to be read against.
 const OURS: &str = "rabi";
-/// How the measure of throughput is called.
 const THROUGHPUT: &str = "ops/s";
 
 /// One workload, in which Rabi ran beside others.
 #[derive(Debug)]
 pub struct Behind {
-    /// The workload.
     pub workload: String,
-    /// How many numbers were compared.
     pub compared: usize,
     /// One line for each number in which another engine was better.
     pub lines: Vec<Line>,
@@ -22,10 +19,8 @@ pub struct Behind {
 /// One number in which another engine was better.
 #[derive(Debug)]
 pub struct Line {
-    /// Which number, and which engines by what factor.
     pub text: String,
     measure: String,
-    /// The best of the others.
     engine: String,
     /// By which factor it is better; none if it has nothing at all of what is to be little.
     factor: Option<f64>,
@@ -51,7 +46,6 @@ pub fn behind(workloads: &[WorkloadSummary]) -> Vec<Behind> {
     found
 }
 
-/// The same number of another engine.
 fn other<'a>(row: &'a EngineRow, ours: &Measure) -> Option<(&'a str, &'a Measure)> {
     let same = row.measures.iter().find(|other| other.name == ours.name && other.median().is_some());
     same.filter(|_| row.engine != OURS).map(|other| (row.engine.as_str(), other))
@@ -74,7 +68,6 @@ fn line(ours: &Measure, others: &[(&str, &Measure)]) -> Option<Line> {
     })
 }
 
-/// By which factor the other one is better.
 fn factor(ours: &Measure, other: &Measure) -> Option<f64> {
     let (ours_median, other_median) = (ours.median()?, other.median()?);
     let (more, less) = match ours.better {
@@ -103,7 +96,6 @@ impl Line {
 }
 
 impl Behind {
-    /// One line on the workload.
     pub fn headline(&self) -> String {
         let (workload, compared) = (&self.workload, self.compared);
         if self.lines.is_empty() {

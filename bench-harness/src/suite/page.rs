@@ -10,7 +10,6 @@ use super::report::{READING, SUMMARY_NOTE, SuiteReport};
 use super::sample::Phase;
 use super::summary::{Class, EngineRow, Measure, WorkloadSummary};
 
-/// The whole page.
 pub fn page(report: &SuiteReport) -> String {
     let title = format!("{}, {}", report.engines.join(", "), report.environment.started_utc);
     let mut page = Document::new(&title, &report.headline());
@@ -70,7 +69,6 @@ fn write_workload(page: &mut Document, report: &SuiteReport, workload: &Workload
     }
 }
 
-/// What the bars of the summary are.
 const CHART_NOTE: &str = "\
 Operations a second: the median of the repeats, with a whisker from the smallest to the largest. The longest bar or \
 whisker of each workload fills its width.";
@@ -129,7 +127,6 @@ fn operations(rows: &[EngineRow]) -> Vec<String> {
     kinds.into_iter().map(|(name, _)| name.clone()).collect()
 }
 
-/// The distributions of one kind of operation.
 fn latency(rows: &[EngineRow], operation: &str) -> String {
     let line = |row: &EngineRow| {
         let (label, class) = (row.engine.clone(), palette::class(&row.engine));
@@ -157,7 +154,6 @@ fn write_environment(page: &mut Document, report: &SuiteReport) {
     page.folded("Every run, in order", &commands);
 }
 
-/// A command as it can be repeated.
 fn command(text: &str) -> String {
     format!("<pre><code>{}</code></pre>\n", escape(text))
 }

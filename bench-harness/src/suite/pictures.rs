@@ -28,7 +28,6 @@ text { fill: var(--ink); } .soft { fill: var(--soft); } .title { font-weight: 60
 .end { text-anchor: end; } .bar { fill: var(--c); } .whisker { stroke: var(--ink); stroke-width: 1; } .best { font-weight: 600; }
 ";
 
-/// One row of a panel.
 struct Row<'a> {
     engine: &'a str,
     measure: &'a Measure,

@@ -7,7 +7,6 @@ use crate::report::Style;
 use super::remarks::remarks;
 use super::report::{READING, SUMMARY_NOTE, SuiteReport};
 
-/// The whole file.
 pub fn readme(report: &SuiteReport) -> String {
     let mut out = String::new();
     write(&mut out, report).expect("writing to a string does not fail");

@@ -6,7 +6,6 @@ use crate::stats::median;
 use super::sample::Phase;
 use super::summary::EngineRow;
 
-/// One sentence for each, of the engines it is true of.
 pub fn remarks(rows: &[EngineRow]) -> Vec<String> {
     let about = |beginning: &str, of: &dyn Fn(&EngineRow) -> Option<String>| {
         let named: Vec<String> =

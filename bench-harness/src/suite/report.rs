@@ -23,26 +23,21 @@ pub struct Done {
     pub trouble: Option<String>,
 }
 
-/// A suite that is over.
 #[derive(Debug)]
 pub struct SuiteReport {
-    /// Where it was measured.
     pub environment: Environment,
     /// The engines in the order they were named.
     pub engines: Vec<String>,
-    /// Repeats of each.
     pub repeats: u32,
     /// How memory was bounded, or why not.
     pub memory: String,
     /// The signal that ended it before its time, if one did.
     pub cut_short: Option<&'static str>,
-    /// All runs in order.
     pub done: Vec<Done>,
     /// All whole phases of all runs.
     pub phases: Vec<Phase>,
     /// The phases that ended before their time.
     pub cut: Vec<Phase>,
-    /// Summed up.
     pub workloads: Vec<WorkloadSummary>,
 }
 
@@ -60,7 +55,6 @@ is the peak of the resident set, file pages of memory maps included.";
 /// How the sentence on memory begins where a limit was asked for and cannot be set.
 pub const NOT_LIMITED: &str = "NOT limited";
 
-/// What stands in the table of the summary.
 pub const SUMMARY_NOTE: &str = "\
 Median of the repeats; in brackets its share of the largest median of the same line. A star marks the best \
 only where its worst repeat beats every other engine's best one, with at least three repeats: without a \
@@ -68,7 +62,6 @@ star, no engine was shown to be the fastest. Engines that keep a different durab
 and stand in tables of their own.";
 
 impl SuiteReport {
-    /// One line on what was run.
     pub fn headline(&self) -> String {
         let first = self.phases.first();
         let asked = first.map_or("unknown", |phase| phase.durability.as_str());
@@ -137,7 +130,6 @@ impl SuiteReport {
         durability_matrix(&self.engines.iter().filter_map(row).collect::<Vec<_>>())
     }
 
-    /// All settings of all engines.
     pub fn settings(&self) -> Grid {
         let mut grid = Grid::new(&["engine", "setting", "value"], &[0, 1, 2]);
         for engine in &self.engines {
@@ -151,7 +143,6 @@ impl SuiteReport {
         grid
     }
 
-    /// The table of one class of one workload.
     pub fn class(&self, class: &Class) -> Grid {
         let names = class.rows.first().map(|row| row.measures.iter().map(|measure| measure.name.as_str()));
         let mut columns = vec!["engine"];
@@ -217,7 +208,6 @@ impl SuiteReport {
         ))
     }
 
-    /// What makes the numbers doubtful.
     pub fn doubts(&self) -> Vec<String> {
         let mut doubts: Vec<String> = self.cut_short().into_iter().collect();
         doubts.extend(self.environment.doubts());

@@ -15,52 +15,39 @@ use super::sample::Phase;
 /// of equal engines has such ranges; of three, every tenth.
 pub const REPEATS_MIN: usize = 3;
 
-/// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
-    /// More is.
     High,
-    /// Less is.
     Low,
 }
 
 /// One number of a phase over all repeats of an engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
-    /// What it is, with its unit.
     pub name: String,
-    /// Which way is better.
     pub better: Better,
-    /// One value per repeat that has it.
     pub values: Vec<f64>,
     /// Whether it is the best of its class by more than noise.
     pub best: bool,
 }
 
-/// One engine in one workload.
 #[derive(Debug)]
 pub struct EngineRow {
-    /// The engine.
     pub engine: String,
-    /// All its numbers, in the order of columns.
     pub measures: Vec<Measure>,
-    /// The phase of each repeat.
     pub phases: Vec<Phase>,
 }
 
 /// The engines of one durability class in one workload.
 #[derive(Debug)]
 pub struct Class {
-    /// What they keep.
     pub kept: Kept,
     /// The engines, in the order they were named.
     pub rows: Vec<EngineRow>,
 }
 
-/// One workload.
 #[derive(Debug)]
 pub struct WorkloadSummary {
-    /// Its name.
     pub title: String,
     /// By class, in the order of `class_order`.
     pub classes: Vec<Class>,
@@ -193,12 +180,10 @@ impl Measure {
         self.median().filter(|median| *median > 0.0).map(|median| (self.max() - self.min()) / median)
     }
 
-    /// The smallest value.
     pub fn min(&self) -> f64 {
         self.values.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    /// The largest value.
     pub fn max(&self) -> f64 {
         self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }

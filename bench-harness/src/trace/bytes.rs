@@ -26,7 +26,6 @@ impl<'a> Cursor<'a> {
         self.bytes.len() - self.at
     }
 
-    /// What is missing here.
     pub fn missing(&self, expected: impl Into<String>, found: impl Into<String>) -> Missing {
         Missing { at: self.at as u64, expected: expected.into(), found: found.into() }
     }

@@ -61,7 +61,6 @@ impl Recording {
         self.log(thread).take()
     }
 
-    /// Brings a log back.
     pub fn bring_back(&self, thread: usize, log: ThreadLog) {
         *self.log(thread) = Some(log);
     }

@@ -13,7 +13,6 @@
 use super::bytes::{Cursor, Missing};
 use super::step::{Action, KEY_BYTES_MAX, Record, VALUE_BYTES_MAX};
 
-/// What a batch does.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
     pub actions: Vec<Action>,

@@ -25,7 +25,6 @@ pub enum Action {
         value_bytes: Option<u64>,
     },
     Insert(Record),
-    /// A record that may have been there.
     Update(Record),
     /// A read of a record, and its overwriting if it is there.
     ReadModifyWrite(Record),

@@ -1,10 +1,8 @@
 //! The kinds of operation and their shares.
 
-/// One operation of the mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     Read,
-    /// Overwrite one record.
     Update,
     /// Add a record that was not there.
     Insert,
@@ -30,23 +28,14 @@ impl Operation {
 /// The shares of the operations. They need not add up to one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mix {
-    /// Weight of reads.
     pub read: f64,
-    /// Weight of updates.
     pub update: f64,
-    /// Weight of inserts.
     pub insert: f64,
-    /// Weight of scans.
     pub scan: f64,
-    /// Weight of read-modify-writes.
     pub read_modify_write: f64,
-    /// Weight of deletes.
     pub delete: f64,
-    /// Weight of multi-gets.
     pub multi_read: f64,
-    /// Weight of batches.
     pub batch: f64,
-    /// Weight of reverse scans.
     pub reverse_scan: f64,
 }
 
@@ -89,7 +78,6 @@ pub struct Lots {
 }
 
 impl Lots {
-    /// The operation at `unit`, a number in [0, 1).
     #[inline]
     pub fn choose(&self, unit: f64) -> Operation {
         let place = unit * self.total;

@@ -15,23 +15,17 @@ use super::gate::Counters;
 
 const KIND: &str = "rabi-bench ci baseline";
 
-/// The file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Baseline {
-    /// Always `KIND`.
     pub kind: String,
-    /// When it was recorded.
     pub recorded_utc: String,
-    /// The commit it was recorded from.
     pub git_commit: String,
     /// What has to be equal for the counters to be comparable.
     pub conditions: BTreeMap<String, String>,
-    /// The medians of the counters.
     pub counters: BTreeMap<String, f64>,
 }
 
 impl Baseline {
-    /// A baseline of these counters.
     pub fn of(conditions: BTreeMap<String, String>, counters: &Counters) -> Baseline {
         let medians = counters.iter().map(|(name, repeats)| (name.clone(), median(repeats)));
         Baseline {
@@ -43,7 +37,6 @@ impl Baseline {
         }
     }
 
-    /// Reads a baseline.
     pub fn read(path: &Path) -> Result<Baseline> {
         let next = "record one with: rabi-bench ci --update-baseline";
         let text = fs::read_to_string(path)
@@ -56,7 +49,6 @@ impl Baseline {
         Ok(read)
     }
 
-    /// Writes it, with its directory.
     pub fn write(&self, path: &Path) -> Result<()> {
         let context = || format!("cannot write the baseline {}", path.display());
         if let Some(dir) = path.parent() {

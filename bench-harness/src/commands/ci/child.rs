@@ -11,9 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::steps::Sequence;
 use crate::{interrupt, subprocess};
 
-/// How the children of one `ci` are to be run.
 pub struct Children {
-    /// This program.
     pub program: PathBuf,
     /// Arguments for every child: engine, options, injection.
     pub arguments: Vec<OsString>,

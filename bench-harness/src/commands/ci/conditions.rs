@@ -11,12 +11,10 @@ use crate::environment::cpu_model;
 use super::CiArgs;
 use super::instructions::Counter;
 
-/// Conditions of instructions alone.
 const OF_INSTRUCTIONS: [&str; 3] = ["instructions_by", "libc", "processor"];
 /// Instructions are counted on system calls, whatever the other runs have.
 const NOT_OF_INSTRUCTIONS: [&str; 1] = ["backend"];
 
-/// The conditions of this run by name.
 pub fn of(arguments: &CiArgs, counter: &Counter, backend: Option<String>) -> BTreeMap<String, String> {
     let libc = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
     let libc = libc.map_or_else(|_| "unknown".to_owned(), |done| text_of(&done.stdout));

@@ -11,7 +11,6 @@ use serde::Serialize;
 /// How far a counter of a kind may rise.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
-    /// Part of the names it applies to.
     pub kind: &'static str,
     /// Relative to the baseline.
     pub relative: f64,
@@ -57,9 +56,7 @@ pub enum Call {
 /// One counter held against the baseline.
 #[derive(Debug, Clone, Serialize)]
 pub struct Gated {
-    /// Its name.
     pub metric: String,
-    /// Its value in the baseline.
     pub baseline: Option<f64>,
     /// The smallest of this run's repeats.
     pub low: Option<f64>,
@@ -67,7 +64,6 @@ pub struct Gated {
     pub high: Option<f64>,
     /// The highest value allowed.
     pub limit: Option<f64>,
-    /// The verdict.
     pub call: Call,
 }
 
@@ -80,10 +76,8 @@ impl Gated {
     }
 }
 
-/// Repeats of every counter by name.
 pub type Counters = BTreeMap<String, Vec<f64>>;
 
-/// Holds all counters against a baseline.
 pub fn gate(baseline: &BTreeMap<String, f64>, now: &Counters) -> Vec<Gated> {
     let mut names: Vec<&String> = baseline.keys().chain(now.keys()).collect();
     names.sort();

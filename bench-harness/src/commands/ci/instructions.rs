@@ -16,7 +16,6 @@ use anyhow::{Context, Result, bail};
 use super::child::Children;
 use super::steps::{MEASURED, Sequence};
 
-/// A way to count instructions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counter {
     /// `valgrind --tool=callgrind`, with its version.
@@ -28,7 +27,6 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// What works on this machine.
     pub fn probe() -> Counter {
         if let Some(version) = said("valgrind", &["--version"]) {
             return Counter::Callgrind(version);

@@ -26,7 +26,6 @@ const SCAN_RECORDS: usize = 50;
 const SCANS_FEWER: usize = 20;
 /// The longest wait for background work.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
-/// The engine's counters that are handed on.
 pub const COUNTERS: [&str; 3] = ["write_bytes", "syncs", "ring_enters"];
 
 /// The function callgrind collects in, by its whole name: a pattern would match the closures
@@ -55,22 +54,16 @@ pub struct StepsArgs {
 /// What one step took.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
-    /// Its name.
     pub name: String,
-    /// Calls of the engine.
     pub operations: u64,
     /// Allocations of the calling thread.
     pub allocations: u64,
-    /// Wall time.
     pub elapsed_ns: u64,
 }
 
-/// What a whole sequence took.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sequence {
-    /// The steps in order.
     pub steps: Vec<Step>,
-    /// Writes in all steps.
     pub writes: u64,
     /// The engine's counters from after the opening to after the last background work; those
     /// it has.
@@ -92,7 +85,6 @@ pub fn execute(arguments: StepsArgs) -> Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-/// What a step does with each of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     Insert,

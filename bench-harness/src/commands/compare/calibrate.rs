@@ -17,7 +17,6 @@ use crate::verdict::Verdict;
 /// Pairs, unless --pairs says how many.
 const PAIRS: u64 = 10;
 
-/// Carries out `compare --calibrate`.
 pub fn execute(arguments: &CompareArgs) -> Result<Verdict> {
     let temporary = tempfile::tempdir().context(NO_TEMPORARY)?;
     let results = arguments.base.as_deref().or(arguments.results.as_deref()).unwrap_or(temporary.path());

@@ -18,7 +18,6 @@ pub struct LoadedOnce {
 }
 
 impl LoadedOnce {
-    /// Loads with the program of a side.
     pub fn load(side: &Build, arguments: &[OsString]) -> Result<Self> {
         let place = tempfile::tempdir().context("cannot create a temporary directory")?;
         let loaded = place.path().join("loaded");

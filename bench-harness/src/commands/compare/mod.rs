@@ -20,7 +20,6 @@ use crate::verdict::Verdict;
 
 pub use arguments::{ABOUT_COMPARISONS, CompareArgs};
 
-/// Carries out `compare`.
 pub fn execute(arguments: CompareArgs) -> Result<Verdict> {
     arguments.check()?;
     if arguments.calibrate {

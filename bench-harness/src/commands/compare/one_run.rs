@@ -15,11 +15,8 @@ use crate::{interrupt, subprocess};
 pub const NO_TEMPORARY: &str =
     "cannot create a temporary directory; name a place that can be written by TMPDIR";
 
-/// One side of all pairs.
 pub struct Build {
-    /// Its name, which is also its directory.
     pub name: &'static str,
-    /// The program to run.
     pub program: PathBuf,
 }
 

@@ -35,7 +35,6 @@ fn program(argument: &str, named: &Path) -> Result<PathBuf> {
     Ok(found)
 }
 
-/// The program that is running.
 pub fn this_program() -> Result<PathBuf> {
     std::env::current_exe().context("cannot find the path of this program")
 }

@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 use crate::arguments::{EngineArgs, EnginesArgs, WorkloadArgs, count};
 use crate::engine::Injection;
 
-/// What the help says after the options.
 pub const ABOUT_CRASHES: &str = "\
 Each round a process of its own opens the database and does the writes of the workload, after loading it
 if it is empty; its reads and scans are left out. It is killed (SIGKILL) at a random moment, in the first
@@ -111,7 +110,6 @@ pub struct ChildArgs {
 }
 
 impl CrashArgs {
-    /// The arguments of a child, behind the program's name.
     pub fn child(&self, engine: &str, dir: &Path, step: Step, load: bool, seed: u64) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec!["crash-child".into()];
         let mut flag = |name: &str, value: OsString| words.extend([name.into(), value]);

@@ -26,10 +26,8 @@ use crate::verdict::Verdict;
 /// The first word of the line with what a recovery has found.
 pub const RECOVERED: &str = "recovered";
 
-/// What a recovery has found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recovered {
-    /// From the call of open to its return.
     pub open_s: f64,
     /// From the call of open to the end of the first read; nothing if no record is known to be there.
     pub first_read_s: Option<f64>,
@@ -41,9 +39,7 @@ pub struct Recovered {
     pub wrong: u64,
     /// The first of those in words.
     pub texts: Vec<String>,
-    /// What the engine keeps.
     pub kept: Kept,
-    /// By which means.
     pub how: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the kills of one engine have shown, round by round.
+//! What the kills of one engine have shown, round by round. The fields are explained in `docs/results-schema.md`.
 
 use serde::Serialize;
 
@@ -6,7 +6,6 @@ use crate::engine::Kept;
 use crate::report::{grouped, microseconds as three_digits};
 use crate::stats::{median, quantile_sorted};
 
-/// The head of the table.
 pub const COLUMNS: [&str; 13] = [
     "engine",
     "keeps",
@@ -23,56 +22,36 @@ pub const COLUMNS: [&str; 13] = [
     "wrong",
 ];
 
-/// One engine.
 #[derive(Debug, Serialize)]
 pub struct EngineCrashes {
-    /// Its name.
     pub engine: String,
-    /// What it keeps, once it has said so.
     pub durability_kept: Option<Kept>,
-    /// By which means.
     pub durability_how: Option<String>,
-    /// Why it was given up.
     pub out: Option<String>,
-    /// The first records that were lost or wrong.
     pub first_bad: Vec<String>,
-    /// What was found in each round.
     pub rounds: Vec<Round>,
 }
 
 /// One kill of one engine, and what was there afterwards.
 #[derive(Debug, Clone, Serialize)]
 pub struct Round {
-    /// Counted from 1.
     pub round: u32,
-    /// Seconds after loading or running had begun.
     pub kill_after_s: f64,
-    /// What the process was about: `load` or `run`.
     pub killed_in: &'static str,
-    /// What the process was about that opened the database thereafter and was killed too: `open`, or `opened`.
     pub killed_again_in: Option<&'static str>,
-    /// Writes acknowledged since the round before.
     pub acknowledged: u64,
-    /// Operations that had failed before the kill.
     pub failures: u64,
-    /// Allocated to the database before it was opened again.
     pub size_bytes: u64,
-    /// From the call of open to its return.
     pub open_s: f64,
-    /// From the call of open to the end of the first read.
     pub first_read_s: Option<f64>,
-    /// Records as they should be.
     pub good: u64,
-    /// Records without a write that was acknowledged.
     pub lost: u64,
-    /// Records nobody wrote so.
     pub wrong: u64,
 }
 
 impl EngineCrashes {
     const BAD_MAX: usize = 5;
 
-    /// An engine of which nothing is known.
     pub fn new(engine: &str) -> EngineCrashes {
         EngineCrashes {
             engine: engine.to_owned(),

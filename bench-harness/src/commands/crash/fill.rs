@@ -15,14 +15,12 @@ use crate::runner::{Change, Job, Ledger};
 use crate::verdict::Verdict;
 use crate::workload::{Pool, RecordBuilder, version};
 
-/// Records read back.
 const READS: u64 = 1000;
 /// How long an engine may take to write again.
 const RESUME_MAX: Duration = Duration::from_secs(30);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Carries it out.
 pub fn fill(engine: &dyn Engine, job: &Job, ledger: &Ledger) -> Result<Verdict> {
     let pool = job.pool();
     let mut writer = Writer::new(engine.session()?, job, ledger, &pool);
@@ -60,7 +58,6 @@ fn one_line(text: &str) -> String {
     text.replace('\n', " ")
 }
 
-/// The one client.
 struct Writer<'a> {
     session: Box<dyn Session + 'a>,
     job: &'a Job,

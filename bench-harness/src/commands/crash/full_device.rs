@@ -1,4 +1,4 @@
-//! What engines made of a full device, as JSON and as text.
+//! What engines made of a full device, as JSON and as text. The fields are explained in `docs/results-schema.md`.
 
 use serde::Serialize;
 
@@ -21,31 +21,18 @@ const COLUMNS: [&str; 10] = [
 /// What an engine made of a full device. What is missing, it did not live to show.
 #[derive(Debug, Default, Serialize)]
 pub struct EngineFull {
-    /// Its name.
     pub engine: String,
-    /// The room it was given when the device was full.
     pub room_bytes: u64,
-    /// Writes acknowledged before the first that failed.
     pub acknowledged: Option<u64>,
-    /// What that one said.
     pub error: Option<String>,
-    /// Records read back while the device was full.
     pub reads_good: Option<u64>,
-    /// Reads that failed then, or gave something else.
     pub reads_bad: Option<u64>,
-    /// Seconds from when there was room to the first write that succeeded.
     pub resumed_s: Option<f64>,
-    /// Why it did not write again, or how it ended.
     pub trouble: Option<String>,
-    /// What it keeps; nothing if it did not open again.
     pub durability_kept: Option<Kept>,
-    /// Seconds for opening once there was room and it had been killed.
     pub open_s: Option<f64>,
-    /// Records without a write that was acknowledged.
     pub lost: Option<u64>,
-    /// Records nobody wrote so.
     pub wrong: Option<u64>,
-    /// The first of both.
     pub first_bad: Vec<String>,
 }
 
@@ -58,7 +45,6 @@ impl EngineFull {
     }
 }
 
-/// A table, and what each engine said.
 pub fn text(engines: &[EngineFull]) -> String {
     let mut grid = Grid::new(&COLUMNS, &[0, 1]);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());

@@ -2,7 +2,6 @@
 
 use crate::generator::Stream;
 
-/// The kills of one round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Kills {
     /// Seconds after the writing process has begun to load or to run.
@@ -11,7 +10,6 @@ pub struct Kills {
     pub opening: Option<f64>,
 }
 
-/// The kills of a round, counted from 1.
 pub fn kills(seed: u64, round: u32, run_s: f64, open_kill: f64) -> Kills {
     let mut random = Stream::new(seed, "crash kills").operation(u64::from(round));
     let after_s = random.unit() * run_s;

@@ -7,33 +7,20 @@ use super::full_device::{self, EngineFull};
 use crate::environment::Environment;
 use crate::report::{Grid, Style};
 
-/// The result of `crash`.
 #[derive(Debug, Serialize)]
 pub struct CrashReport {
-    /// The version of this format, as of all results.
     pub schema: u32,
-    /// Where it was measured.
     pub environment: Environment,
-    /// The workload.
     pub workload: String,
-    /// Records in the data set.
     pub records: u64,
-    /// Client threads.
     pub threads: usize,
-    /// Seconds within which a writing process was killed.
     pub run_s: f64,
-    /// The share of rounds in which the opening was to be killed.
     pub open_kill: f64,
-    /// The seed.
     pub seed: u64,
-    /// The durability asked for.
     pub durability: &'static str,
-    /// The signal that ended it before its time, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_short: Option<&'static str>,
-    /// The engines that were killed.
     pub engines: Vec<EngineCrashes>,
-    /// The engines that had a full device, under `--full`.
     pub full: Vec<EngineFull>,
 }
 

@@ -25,7 +25,6 @@ const LOAD_MAX: Duration = Duration::from_secs(86_400);
 /// How long an opening takes before one was measured.
 const OPEN_FIRST_S: f64 = 0.05;
 
-/// A file in memory for what is acknowledged.
 pub fn new_ledger() -> Result<File> {
     let ledger = memfd_create("rabi-bench-ledger", MemfdFlags::CLOEXEC)
         .context("cannot make a file in memory for what is acknowledged")?;
@@ -40,9 +39,7 @@ pub struct Subject<'a> {
     ledger: File,
     /// Whether a child has come to the end of loading.
     loaded: bool,
-    /// Of all children so far.
     acknowledged: u64,
-    /// What was found.
     pub crashes: EngineCrashes,
 }
 

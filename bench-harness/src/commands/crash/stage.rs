@@ -9,13 +9,9 @@ use crate::terminal::output;
 pub enum Stage {
     /// It has said nothing yet.
     Starting,
-    /// It opens the database.
     Opening,
-    /// The database is open.
     Opened,
-    /// It loads the data set.
     Loading,
-    /// It writes the workload.
     Running,
 }
 
@@ -32,7 +28,6 @@ impl Stage {
     }
 }
 
-/// Tells the parent.
 pub fn say(line: &str) -> Result<()> {
     output(&format!("{line}\n")).context("cannot tell the parent")
 }

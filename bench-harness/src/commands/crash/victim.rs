@@ -19,7 +19,6 @@ const SIGKILL: i32 = 9;
 /// How long a signal to this process is not seen.
 const POLL: Duration = Duration::from_millis(20);
 
-/// What was heard of a child.
 enum Heard {
     Line,
     Nothing,
@@ -39,9 +38,7 @@ pub struct Victim {
 /// How a child died by the hand of its parent.
 #[derive(Debug)]
 pub struct Death {
-    /// How far it had come.
     pub stage: Stage,
-    /// Operations that had failed.
     pub failures: u64,
 }
 

@@ -42,7 +42,6 @@ const WORKLOADS: [(&str, &str); 6] = [
     ("f", include_str!("../../../../workloads/workloadf")),
 ];
 
-/// The size of a job.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     records: u64,
@@ -70,7 +69,6 @@ const SMOKE: Size = Size {
     sample_interval: Duration::from_millis(2),
 };
 
-/// Carries out the main job.
 pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
     if let Some(group) = &arguments.join_group {
         join(group).with_context(|| {

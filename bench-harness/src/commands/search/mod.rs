@@ -98,7 +98,6 @@ struct SearchReport {
     environment: Environment,
 }
 
-/// Carries out the search.
 pub fn execute(mut arguments: SearchArgs) -> Result<Verdict> {
     check(&arguments)?;
     arguments.phase.duration = Some(arguments.probe_seconds);

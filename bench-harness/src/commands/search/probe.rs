@@ -16,20 +16,15 @@ const UNSTARTED_SHARE_MAX: f64 = 0.001;
 /// next operation.
 const BUSY_SHARE: f64 = 0.9;
 
-/// Which latency the objective is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Judged {
-    /// From the intended start.
     Response,
-    /// From the actual start.
     Service,
 }
 
-/// What a probe gave.
 #[derive(Debug, Clone, Serialize)]
 pub struct Probe {
-    /// The rate of the schedule.
     pub rate_ops_s: f64,
     /// Operations a second that ended.
     pub throughput_ops_s: f64,
@@ -39,7 +34,6 @@ pub struct Probe {
     pub response_us: f64,
     /// Operations that were due and never begun.
     pub unstarted: u64,
-    /// Operations that failed.
     pub errors: u64,
     /// The share of the clients' time spent within calls.
     pub busy_share: f64,
@@ -54,21 +48,14 @@ pub struct Probe {
     pub confirms: bool,
 }
 
-/// What all probes have in common.
 pub struct Prober<'a> {
-    /// The engine, open.
     pub engine: &'a dyn Engine,
     /// What to do; each probe sets the rate, and adds what it inserted.
     pub job: Job,
-    /// The bytes of values.
     pub pool: Pool,
-    /// The objective.
     pub objective: Objective,
-    /// What it is of.
     pub judged: Judged,
-    /// What the harness costs on its own.
     pub harness_ns: f64,
-    /// Why a probe was cut short, if one was.
     pub cut_short: Option<String>,
 }
 

@@ -20,18 +20,13 @@ pub type Words = Vec<String>;
 /// What the runs of one engine have in common.
 #[derive(Debug)]
 pub struct Recipe<'a> {
-    /// The arguments of the suite.
     pub arguments: &'a SuiteArgs,
-    /// The letters of the workloads.
     pub workloads: &'a [String],
 }
 
-/// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// All operations went well.
     Well,
-    /// Some failed; the numbers are there.
     WithFailures,
     /// A signal to this process ended it; the numbers so far are there, unless it came too early.
     CutShort(Interrupt),
@@ -47,7 +42,6 @@ impl Recipe<'_> {
         self.words(engine, dir, json, &self.workloads.join(","), false)
     }
 
-    /// A run that only loads.
     pub fn load(&self, engine: &str, dir: &Path, json: &Path) -> Words {
         self.words(engine, dir, json, "", false)
     }

@@ -35,7 +35,6 @@ use cell::{Ended, Recipe, Words};
 use pace::Outlook;
 use plan::Cell;
 
-/// Carries out the suite.
 pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
     let engines = engines(&arguments)?;
     let workloads = plan::workloads(&arguments.workloads)?;
@@ -113,7 +112,6 @@ fn databases(parent: Option<&Path>) -> Result<tempfile::TempDir> {
     })
 }
 
-/// A suite while it runs.
 struct Suite<'a> {
     recipe: Recipe<'a>,
     dir: PathBuf,

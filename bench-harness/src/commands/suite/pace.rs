@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-/// What a suite is about to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Outlook {
-    /// Runs of one engine each.
     pub runs: usize,
-    /// Workloads in each.
     pub workloads: usize,
-    /// The most one workload may take.
     pub workload_s_max: f64,
     /// Whether each run loads its records anew.
     pub loads_each: bool,
@@ -48,7 +44,6 @@ fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A duration for people.
 fn rough(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     match seconds {

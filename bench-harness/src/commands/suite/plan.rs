@@ -7,7 +7,6 @@ use anyhow::{Result, bail};
 pub struct Cell {
     /// Counted from 1.
     pub repeat: u32,
-    /// The engine.
     pub engine: String,
 }
 

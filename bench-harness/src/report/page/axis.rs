@@ -4,19 +4,14 @@
 
 use crate::report::number::{grouped, microseconds};
 
-/// A tick.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
-    /// Its place.
     pub place: f64,
-    /// Its label.
     pub label: String,
 }
 
-/// An axis.
 #[derive(Debug, Clone)]
 pub struct Axis {
-    /// The ticks in order.
     pub ticks: Vec<Tick>,
     low: f64,
     high: f64,
@@ -140,7 +135,6 @@ pub fn amount(value: f64) -> String {
     }
 }
 
-/// Bytes, in powers of 1024.
 pub fn bytes(value: f64) -> String {
     let mebibytes = value / f64::from(1 << 20);
     if mebibytes >= 1024.0 {

@@ -4,20 +4,16 @@ use std::fmt::Write;
 
 use super::escape::escape;
 
-/// One bar.
 #[derive(Debug)]
 pub struct Bar {
-    /// What it stands for.
     pub label: String,
     /// The class of its colour, see `palette`.
     pub class: &'static str,
-    /// Its length.
     pub value: f64,
     /// The smallest and the largest value behind it, if there were several.
     pub range: Option<(f64, f64)>,
     /// The value in words, and what is to be said of it.
     pub text: String,
-    /// Whether it is marked as the best.
     pub best: bool,
 }
 

@@ -42,7 +42,6 @@ impl Document {
         self.sections.push((id, title));
     }
 
-    /// A heading within a section.
     pub fn heading(&mut self, title: &str) {
         self.out += &format!("<h3>{}</h3>\n", escape(title));
     }
@@ -62,7 +61,6 @@ impl Document {
         self.out += html;
     }
 
-    /// Charts beside each other where there is room.
     pub fn beside(&mut self, charts: &[String]) {
         self.out += &format!("<div class=\"beside\">\n{}</div>\n", charts.concat());
     }
@@ -72,7 +70,6 @@ impl Document {
         self.out += &format!("<details><summary>{}</summary>\n{html}</details>\n", escape(title));
     }
 
-    /// The whole page.
     pub fn end(self) -> String {
         let links: String =
             self.sections.iter().map(|(id, title)| format!("<a href=\"#{id}\">{title}</a>\n")).collect();

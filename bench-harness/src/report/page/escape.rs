@@ -1,6 +1,5 @@
 //! Text from outside within markup.
 
-/// A text as it has to stand in markup.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

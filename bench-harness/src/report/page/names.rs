@@ -8,10 +8,8 @@ const CHART_PX: f64 = 250.0;
 const LETTER_PX: f64 = 8.0;
 const AROUND_PX: f64 = 8.0;
 
-/// A name where it is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Name<'a> {
-    /// The whole name.
     pub full: &'a str,
     /// Without what most phases have in common.
     pub short: &'a str,

@@ -12,16 +12,12 @@ use super::axis::Axis;
 use super::escape::escape;
 use super::names::names;
 
-/// One line of a chart.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// What it stands for.
     pub label: String,
     /// The class of its colour, see `palette`.
     pub class: &'static str,
-    /// Which of the patterns it has, see `PATTERNS`.
     pub pattern: usize,
-    /// Its points from left to right.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -31,26 +27,18 @@ const PATTERNS: usize = 4;
 /// A stretch of the horizontal axis with a name, such as one phase of a job.
 #[derive(Debug, Clone)]
 pub struct Band {
-    /// Its name.
     pub label: String,
-    /// Where it begins.
     pub from: f64,
-    /// Where it ends.
     pub to: f64,
 }
 
-/// A chart.
 #[derive(Debug)]
 pub struct Plot {
-    /// Its caption.
     pub title: String,
     /// What it shows, in words and numbers, for those who cannot see it.
     pub description: String,
-    /// The horizontal axis.
     pub x: Axis,
-    /// The vertical axis.
     pub y: Axis,
-    /// The lines, the first one lowest.
     pub lines: Vec<Line>,
     /// Stretches behind the lines.
     pub bands: Vec<Band>,
@@ -71,7 +59,6 @@ struct Told<'a> {
 }
 
 impl Plot {
-    /// The chart as HTML.
     pub fn html(&self) -> String {
         let mut out = String::new();
         self.write(&mut out).expect("writing to a string does not fail");

@@ -4,7 +4,6 @@ use super::axis::{Axis, amount};
 use super::escape::escape;
 use super::plot::{Band, Line, Plot};
 
-/// What the values of a panel are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// A number of something, from zero.
@@ -15,14 +14,10 @@ pub enum Unit {
     Latency,
 }
 
-/// One panel.
 #[derive(Debug)]
 pub struct Panel {
-    /// Its caption.
     pub title: String,
-    /// What its values are.
     pub unit: Unit,
-    /// Its lines: seconds and values.
     pub lines: Vec<Line>,
 }
 
