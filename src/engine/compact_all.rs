@@ -45,10 +45,9 @@ impl Engine {
         self.check_open()?;
         let mut tasks: Vec<Task> = self.trees.iter().map(Task::begin).collect();
         self.flush_memtables().await?;
-        let snapshots = self.snapshots.list();
         for task in &mut tasks {
             task.flushed = task.tree.flushed_files();
-            task.unclean = task.tree.runs_with_garbage(&snapshots);
+            task.unclean = task.tree.runs_with_garbage(|| self.snapshots.list());
             lock(&task.tree.compactions).want_clean(&task.unclean);
         }
         self.work.notify();

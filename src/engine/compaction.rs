@@ -14,12 +14,11 @@ use crate::tree::holes::hole_around;
 use crate::tree::levels::Change;
 
 impl Engine {
-    /// Takes the next compaction of a tree, if one is due and possible.
+    /// Takes the next compaction of the tree whose turn it is, of those where one is due and possible.
     fn take_compaction(&self) -> Option<(Arc<Tree>, Compaction)> {
-        let (idle, snapshots) = (self.idle.load(Ordering::Relaxed), self.snapshots.list());
-        self.trees.iter().find_map(|tree| {
-            let taken = tree.take_compaction(idle, &snapshots, |bytes| self.is_space_for(bytes));
-            Some((Arc::clone(tree), taken?))
+        let idle = self.idle.load(Ordering::Relaxed);
+        self.compaction_turns.serve(self.trees.iter(), Tree::l2_fill_percent, |tree| {
+            tree.take_compaction(idle, || self.snapshots.list(), |bytes| self.is_space_for(bytes))
         })
     }
 

@@ -58,22 +58,11 @@ impl Engine {
         Some(view.memtable.id())
     }
 
-    /// Moves the oldest frozen memtable of a tree to L2, if one has any and its L2 has room.
+    /// Moves the oldest frozen memtable of the tree whose turn it is to L2, of those that have any and room in L2.
     async fn flush_oldest(&self, local: &Local) -> Option<Result<()>> {
-        for tree in self.trees.iter() {
-            let view = tree.view();
-            let Some(oldest) = view.frozen.last() else { continue };
-            if tree.is_l2_full(&view) {
-                reached!("flush: L2 is full");
-                continue;
-            }
-            // What follows the oldest begins where it ends.
-            let skipped = if planted!(LogStartWrong) { view.frozen.len() } else { 1 };
-            let next = view.frozen.iter().rev().nth(skipped).unwrap_or(&view.memtable);
-            let flushed_to = LogMark { lsn: next.wal_start(), seqno: next.seqno_before() };
-            return Some(self.flush_memtable(local, tree, oldest, flushed_to).await);
-        }
-        None
+        let (tree, (oldest, flushed_to)) =
+            self.flush_turns.serve(self.trees.iter(), Tree::l1_fill_percent, oldest_of)?;
+        Some(self.flush_memtable(local, &tree, &oldest, flushed_to).await)
     }
 
     /// Moves a frozen memtable to L2, after which the tree has all of the log up to `flushed_to` in its tables.
@@ -93,6 +82,20 @@ impl Engine {
         tree.counters.flush_bytes.add(bytes);
         Ok(())
     }
+}
+
+/// The oldest frozen memtable of a tree, if it has any and its L2 has room; and where it ends in the log.
+fn oldest_of(tree: &Tree) -> Option<(Arc<Memtable>, LogMark)> {
+    let view = tree.view();
+    let oldest = view.frozen.last()?;
+    if tree.is_l2_full(&view) {
+        reached!("flush: L2 is full");
+        return None;
+    }
+    // What follows the oldest begins where it ends.
+    let skipped = if planted!(LogStartWrong) { view.frozen.len() } else { 1 };
+    let next = view.frozen.iter().rev().nth(skipped).unwrap_or(&view.memtable);
+    Some((Arc::clone(oldest), LogMark { lsn: next.wal_start(), seqno: next.seqno_before() }))
 }
 
 /// The flushing task. Runs until the core stops.

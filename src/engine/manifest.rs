@@ -14,7 +14,6 @@ use super::manifest_format::{
 };
 use super::manifest_image::load;
 use super::state::{Edit, State};
-use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
@@ -158,11 +157,10 @@ fn parse(path: &Path, id: FileId, bytes: &[u8], file_len: u64) -> Result<Option<
     let damage = |offset: usize, found: String| {
         Error::corruption(path, offset as u64, "manifest record", "a possible state", found)
     };
-    let mut state = State::decode(&mut Cursor::new(first)).map_err(|why| damage(HEADER_LEN, why))?;
+    let mut state = State::decode(first).map_err(|why| damage(HEADER_LEN, why))?;
     let mut offset = HEADER_LEN + RECORD_HEADER_LEN + first.len();
     while let Some(payload) = record_at(id, bytes, offset) {
-        let edit = Edit::decode(&mut Cursor::new(payload));
-        let edit = edit.ok_or_else(|| damage(offset, "an edit that makes no sense".into()))?;
+        let edit = Edit::decode(payload).map_err(|why| damage(offset, why))?;
         state.apply(&edit).and_then(|()| state.check_limits()).map_err(|why| damage(offset, why))?;
         offset += RECORD_HEADER_LEN + payload.len();
     }
@@ -230,6 +228,14 @@ mod tests {
         (bytes, state)
     }
 
+    /// A manifest whose records are these payloads.
+    fn of_records(payloads: &[&[u8]]) -> Vec<u8> {
+        payloads.iter().fold(header(ID), |mut bytes, payload| {
+            bytes.extend_from_slice(&record(ID, bytes.len() as u64, payload));
+            bytes
+        })
+    }
+
     fn read(bytes: &[u8]) -> Result<Option<State>> {
         parse(Path::new("MANIFEST-00000003"), ID, bytes, bytes.len() as u64)
     }
@@ -270,6 +276,21 @@ mod tests {
         let end = bytes.len() - 100;
         assert_eq!(read(&bytes[..end - 1]).unwrap(), Some(expected));
         assert_eq!(read(&shorter[..HEADER_LEN + 5]).unwrap(), None);
+    }
+
+    #[test]
+    fn bytes_behind_what_a_record_holds_are_damage_although_its_checksum_fits() {
+        let (mut whole, mut change) = (Vec::new(), Vec::new());
+        State::new(42).encode(&mut whole);
+        let flushed_to = LogMark { lsn: Lsn(4096), seqno: SeqNo(1) };
+        let none = Change::Flush { file: None, flushed_to };
+        Edit { keyspace: KeyspaceId::DEFAULT, next_file: FileId(9), change: none }.encode(&mut change);
+        assert!(read(&of_records(&[&whole, &change])).unwrap().is_some());
+        let refused = |payloads: &[&[u8]]| read(&of_records(payloads)).unwrap_err().to_string();
+        let longer = |payload: &[u8]| [payload, &[0]].concat();
+        for said in [refused(&[&longer(&whole), &change]), refused(&[&whole, &longer(&change)])] {
+            assert!(said.contains("found a byte behind its end"), "{said}");
+        }
     }
 
     #[test]

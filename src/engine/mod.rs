@@ -30,6 +30,7 @@ mod stats;
 #[cfg(feature = "sim")]
 mod stepped;
 mod trees;
+mod turns;
 pub(crate) mod visible;
 mod write;
 
@@ -59,6 +60,7 @@ use commit::Requests;
 use read::BlockReader;
 use snapshots::Snapshots;
 use trees::Trees;
+use turns::Turns;
 
 /// One open database.
 pub(crate) struct Engine {
@@ -80,6 +82,9 @@ pub(crate) struct Engine {
     pub(crate) requests: Requests,
     /// Something may have become possible: a memtable was frozen, the files changed, a job ended.
     pub(crate) work: Event,
+    /// Which tree is flushed, and which compacted, next.
+    pub(crate) flush_turns: Turns,
+    pub(crate) compaction_turns: Turns,
     /// No write for a while: L2 is compacted into L3 although it is small.
     pub(crate) idle: AtomicBool,
     /// The newest failure of a flush or compaction, until one succeeds.

@@ -12,6 +12,7 @@ use super::flushing::flush_forever;
 use super::read::BlockReader;
 use super::snapshots::Snapshots;
 use super::trees::Trees;
+use super::turns::Turns;
 use super::{Counters, Engine};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
@@ -178,6 +179,8 @@ async fn assemble(
         snapshots: Snapshots::default(),
         requests: Requests::default(),
         work: Event::default(),
+        flush_turns: Turns::default(),
+        compaction_turns: Turns::default(),
         idle: AtomicBool::new(false),
         background_error: Mutex::default(),
         closed: AtomicBool::new(false),

@@ -128,9 +128,11 @@ impl State {
         }
     }
 
-    /// Reads an encoding and checks the invariants.
-    pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, String> {
-        let state = Self::decode_fields(cursor).ok_or("it ends early, or names a keyspace twice")?;
+    /// Reads an encoding, which is all of `bytes`, and checks the invariants.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let mut cursor = Cursor::new(bytes);
+        let state = Self::decode_fields(&mut cursor)?;
+        check_end(&cursor)?;
         if let Some(unknown) = state.trees.keys().find(|id| **id != KeyspaceId::DEFAULT) {
             return Err(format!("keyspace {unknown} is unknown"));
         }
@@ -143,18 +145,29 @@ impl State {
         Ok(state)
     }
 
-    fn decode_fields(cursor: &mut Cursor<'_>) -> Option<Self> {
-        let (database, generation) = (cursor.u64()?, Generation(cursor.u64()?));
-        let next_file = FileId(cursor.varint()?);
+    fn decode_fields(cursor: &mut Cursor<'_>) -> Result<Self, String> {
+        let early = || "a state that makes no sense or ends early".to_owned();
+        let mut number = || cursor.u64().ok_or_else(early);
+        let (database, generation) = (number()?, Generation(number()?));
+        let next_file = FileId(cursor.varint().ok_or_else(early)?);
         let mut trees = BTreeMap::new();
-        for _ in 0..cursor.varint()? {
-            let (keyspace, levels) = (KeyspaceId::decode(cursor)?, Levels::decode(cursor)?);
+        for _ in 0..cursor.varint().ok_or_else(early)? {
+            let keyspace = KeyspaceId::decode(cursor).ok_or_else(early)?;
             // One that stands twice is no state: the later would hide the files of the earlier.
-            if trees.insert(keyspace, levels).is_some() {
-                return None;
+            if trees.insert(keyspace, Levels::decode(cursor).ok_or_else(early)?).is_some() {
+                return Err(format!("keyspace {keyspace} is named twice"));
             }
         }
-        Some(Self { database, generation, next_file, trees })
+        Ok(Self { database, generation, next_file, trees })
+    }
+}
+
+/// Whether nothing follows: what does was written by no version of this format.
+fn check_end(cursor: &Cursor<'_>) -> Result<(), String> {
+    match cursor.remaining() {
+        0 => Ok(()),
+        1 => Err("a byte behind its end".into()),
+        count => Err(format!("{count} bytes behind its end")),
     }
 }
 
@@ -166,8 +179,15 @@ impl Edit {
         self.change.encode(out);
     }
 
-    /// Reads an encoding; `None` if it is none.
-    pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
+    /// Reads an encoding, which is all of `bytes`; the error says why it is none.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let mut cursor = Cursor::new(bytes);
+        let edit = Self::decode_fields(&mut cursor).ok_or("an edit that makes no sense or ends early")?;
+        check_end(&cursor)?;
+        Ok(edit)
+    }
+
+    fn decode_fields(cursor: &mut Cursor<'_>) -> Option<Self> {
         Some(Self {
             keyspace: KeyspaceId::decode(cursor)?,
             next_file: FileId(cursor.varint()?),
@@ -208,13 +228,27 @@ mod tests {
         let edit = flush(KeyspaceId::DEFAULT, 3, 4);
         state.apply(&edit).unwrap();
         let bytes = encoded(&state);
-        assert_eq!(State::decode(&mut Cursor::new(&bytes)), Ok(state));
+        assert_eq!(State::decode(&bytes), Ok(state));
         for len in 0..bytes.len() {
-            assert!(State::decode(&mut Cursor::new(&bytes[..len])).is_err());
+            assert_eq!(State::decode(&bytes[..len]), Err("a state that makes no sense or ends early".into()));
         }
         let mut bytes = Vec::new();
         edit.encode(&mut bytes);
-        assert_eq!(Edit::decode(&mut Cursor::new(&bytes)), Some(edit));
+        assert_eq!(Edit::decode(&bytes), Ok(edit));
+        for len in 0..bytes.len() {
+            assert_eq!(Edit::decode(&bytes[..len]), Err("an edit that makes no sense or ends early".into()));
+        }
+    }
+
+    #[test]
+    fn bytes_behind_a_whole_state_or_edit_are_refused() {
+        let mut bytes = encoded(&State::new(42));
+        bytes.push(0);
+        assert_eq!(State::decode(&bytes), Err("a byte behind its end".into()));
+        let mut bytes = Vec::new();
+        flush(KeyspaceId::DEFAULT, 3, 4).encode(&mut bytes);
+        bytes.extend([0; 3]);
+        assert_eq!(Edit::decode(&bytes), Err("3 bytes behind its end".into()));
     }
 
     #[test]
@@ -236,14 +270,14 @@ mod tests {
         assert_eq!(refused(&flush(KeyspaceId::DEFAULT, 3, 4)), "file 3 is named twice");
         assert_eq!(refused(&flush(KeyspaceId::DEFAULT, 9, 4)), "file 9 is above the next number 4");
         let check = |state: &State, expected: &str| {
-            assert_eq!(State::decode(&mut Cursor::new(&encoded(state))), Err(expected.into()));
+            assert_eq!(State::decode(&encoded(state)), Err(expected.into()));
         };
         check(&State { trees: BTreeMap::new(), ..state.clone() }, "the default keyspace is missing");
         let mut twice = encoded(&state);
         twice[8 + 8 + 1] = 2;
         KeyspaceId::DEFAULT.encode(&mut twice);
         Levels::new().encode(&mut twice);
-        assert!(State::decode(&mut Cursor::new(&twice)).is_err(), "one keyspace twice");
+        assert_eq!(State::decode(&twice), Err("keyspace 0 is named twice".into()));
         state.trees.insert(other(), Levels::new());
         check(&state, "keyspace 7 is unknown");
     }

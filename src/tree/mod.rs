@@ -32,6 +32,8 @@ pub(crate) mod shape;
 pub(crate) mod sizes;
 pub(crate) mod table_files;
 mod take;
+#[cfg(test)]
+pub(crate) mod tests;
 pub(crate) mod throttle;
 pub(crate) mod view;
 
@@ -98,6 +100,16 @@ impl Tree {
     /// Whether flushes have to wait for compaction.
     pub(crate) fn is_l2_full(&self, view: &View) -> bool {
         view.files.flushed.len() >= self.options.max_flushed_files
+    }
+
+    /// How full L1 is, in per cent: at 100 its writers stall.
+    pub(crate) fn l1_fill_percent(&self) -> u64 {
+        self.view().frozen.len() as u64 * 100 / self.options.max_frozen_memtables as u64
+    }
+
+    /// How full L2 is, in per cent: at 100 its flushes wait.
+    pub(crate) fn l2_fill_percent(&self) -> u64 {
+        self.view().files.flushed.len() as u64 * 100 / self.options.max_flushed_files as u64
     }
 
     /// The files of L2, by number.

@@ -15,10 +15,13 @@ use crate::base::sync::{Arc, lock};
 impl Tree {
     /// Takes the next compaction, if one is due and possible. The database is `idle` if nobody has written for a
     /// while; `has_space` says whether the device has room for the output of so many bytes.
+    ///
+    /// `snapshots` lists those that are alive, ascending, and is asked once the view is loaded: a table of a newer view
+    /// may hold what only a newer snapshot needs, and would seem to be full of garbage.
     pub(crate) fn take_compaction(
         &self,
         idle: bool,
-        snapshots: &[SeqNo],
+        snapshots: impl FnOnce() -> Vec<SeqNo>,
         has_space: impl Fn(u64) -> bool,
     ) -> Option<Compaction> {
         let mut compactions = lock(&self.compactions);
@@ -30,7 +33,7 @@ impl Tree {
             garbage_percent: u64::from(self.options.compact_garbage_percent),
             partition_bytes: self.options.partition_size_bytes,
         };
-        let plan = plan(&shape_of(&view.files, &compactions, snapshots), &goals)?;
+        let plan = plan(&shape_of(&view.files, &compactions, &snapshots()), &goals)?;
         if !compactions.has_space_for(plan.input_bytes, has_space) {
             return None;
         }
@@ -42,10 +45,11 @@ impl Tree {
     }
 
     /// The runs with garbage that nobody needs, by number. A snapshot that is gone does not come back, so each of
-    /// them is work until it is rewritten.
-    pub(crate) fn runs_with_garbage(&self, snapshots: &[SeqNo]) -> Vec<FileId> {
+    /// them is work until it is rewritten. `snapshots` is asked once the view is loaded, as for a compaction.
+    pub(crate) fn runs_with_garbage(&self, snapshots: impl FnOnce() -> Vec<SeqNo>) -> Vec<FileId> {
         let view = self.view();
-        let unclean = view.files.runs().filter(|run| removable_bytes(&run.table, snapshots) > 0);
+        let snapshots = snapshots();
+        let unclean = view.files.runs().filter(|run| removable_bytes(&run.table, &snapshots) > 0);
         unclean.map(|run| run.table.id()).collect()
     }
 }

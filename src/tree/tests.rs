@@ -1,0 +1,77 @@
+//! Trees without an engine, also for the engine's tests; and when the snapshots are listed that a compaction heeds.
+
+use super::*;
+use crate::base::ids::{FileId, MemtableId};
+use crate::base::key::{Kind, SeqNo, Tag};
+use crate::base::lsn::Lsn;
+use crate::base::options::{IoBackend, Options};
+use crate::base::sync::Arc;
+use crate::cache::Cache;
+use crate::exec::Event;
+use crate::files::Directory;
+use crate::io::probe;
+use crate::memtable::Memtable;
+use crate::table::TableOptions;
+use crate::table::tests::{Entries, build, open};
+use crate::tree::levels::LogMark;
+use crate::tree::view::{Files, Partition, Run};
+
+/// An empty tree in a directory of its own.
+pub(crate) struct TestTree {
+    pub(crate) tree: Arc<Tree>,
+    _scratch: tempfile::TempDir,
+}
+
+impl TestTree {
+    pub(crate) fn new(keyspace: KeyspaceId) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let io = probe::choose(IoBackend::Blocking).unwrap();
+        let directory = Directory::new(io.open_dir(scratch.path()).unwrap().unwrap(), FileId(1));
+        let options = TableOptions { block_size_bytes: 4096, filter_bits_per_key: 10 };
+        let files = TableFiles::new(directory, Arc::new(Cache::new(0)), options);
+        let view = View {
+            memtable: Arc::new(Memtable::new(MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)),
+            frozen: Vec::new(),
+            files: Arc::new(Files::new(Vec::new(), vec![Partition { lower: Vec::new(), runs: Vec::new() }])),
+        };
+        let tree = Arc::new(Tree::new(
+            keyspace,
+            Options::new().max_frozen_memtables(4).tree,
+            files,
+            Published::new(view),
+        ));
+        Self { tree, _scratch: scratch }
+    }
+}
+
+/// Freezes the memtable of a tree, as it is.
+pub(crate) fn freeze_one(tree: &Tree) {
+    tree.freeze(LogMark::default(), &Event::default());
+}
+
+/// Publishes these runs as all that L3 has.
+fn publish_runs(tree: &Tree, runs: Vec<Run>) {
+    let files = Arc::new(Files::new(Vec::new(), vec![Partition { lower: Vec::new(), runs }]));
+    tree.published.update(|old| View { files, ..old.clone() });
+}
+
+#[test]
+fn snapshots_are_listed_once_the_view_is_loaded() {
+    let TestTree { tree, .. } = TestTree::new(KeyspaceId::DEFAULT);
+    let delete = |n: u8| (vec![n], Tag::new(SeqNo(n.into()), Kind::Delete), Vec::new());
+    let deletes: Entries = (1..9).map(delete).collect();
+    let options = TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 };
+    let table = Arc::new(open(&build(&deletes, options), &Arc::new(Cache::new(0))).unwrap());
+    assert!(table.removable_bytes(&[]) > 0);
+    // While they are listed a run appears that would seem to be garbage to who has listed none.
+    let publish = || {
+        publish_runs(&tree, vec![Run { table: Arc::clone(&table) }]);
+        Vec::new()
+    };
+    assert!(tree.take_compaction(true, publish, |_| true).is_none());
+    publish_runs(&tree, Vec::new());
+    assert!(tree.runs_with_garbage(publish).is_empty());
+    // By the next view it is garbage.
+    assert_eq!(tree.runs_with_garbage(Vec::new), [table.id()]);
+    assert!(tree.take_compaction(true, Vec::new, |_| true).is_some());
+}
