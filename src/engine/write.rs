@@ -104,8 +104,16 @@ impl Engine {
         Ok(())
     }
 
-    /// What is done under the commit lock.
     fn try_insert(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
+        let attempt = self.insert_in_order(batch)?;
+        if let Attempt::Done(end) = attempt {
+            self.wal.tell_appended(end, batch.record_len() as u64);
+        }
+        Ok(attempt)
+    }
+
+    /// What is done under the commit lock.
+    fn insert_in_order(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
         let mut log = self.wal.lock();
         self.wal.check()?;
         if log.large_batch_active {

@@ -61,7 +61,7 @@ impl Wal {
     }
 
     /// Stages a batch: gives it the next seqnos and its place in the stream. The caller then
-    /// inserts its entries and only after that releases the commit lock.
+    /// inserts its entries, only after that releases the commit lock, and [tells](Self::tell_appended) of it.
     pub(crate) fn append(&self, state: &mut LogState, batch: &mut BatchBuffer) -> Result<Append> {
         let record = batch.record_len() as u64;
         if !state.room.has(state.head + record) && !self.ask_for_room(state, state.head + record)? {
@@ -140,10 +140,17 @@ impl Wal {
         batch.seal(place, self.durable_records(), state.seqno.next())
     }
 
-    /// Ends a record at `end`, which took `count` seqnos, and tells the writer task when a piece's
-    /// worth has gathered.
+    /// Tells the writer task when, with the `len` bytes that end at `end`, a piece's worth has gathered. After the
+    /// commit lock was released: waking a thread takes longer than appending.
+    pub(crate) fn tell_appended(&self, end: Lsn, len: u64) {
+        let piece_len = self.piece_len();
+        if (end.0 - len) / piece_len != end.0 / piece_len {
+            self.marks.work.notify();
+        }
+    }
+
+    /// Ends a record at `end`, which took `count` seqnos.
     fn advance(&self, state: &mut LogState, end: Lsn, count: u64) {
-        let crossed = state.head.0 / self.piece_len() != end.0 / self.piece_len();
         if end.sector_floor() == end {
             state.record_boundary = end;
         } else if end.sector_floor() >= state.head {
@@ -152,9 +159,6 @@ impl Wal {
         state.head = end;
         state.seqno = state.seqno + count;
         self.marks.staged(end);
-        if crossed {
-            self.marks.work.notify();
-        }
     }
 
     /// Fills the last sector if it is partly used, so that all of the stream can be drained.
