@@ -12,8 +12,8 @@ use crate::commands::suite::{ABOUT_THE_SUITE, SuiteArgs};
 use crate::engine;
 
 const ABOUT_THE_MAIN_JOB: &str = "\
-Without a command, rabi-bench runs its main job: it loads a data set into a temporary directory,
-runs YCSB's workloads A, B, C, D, F and E on it, prints a table and writes the results to
+Without a command, rabi-bench runs its main job: it loads a data set into a temporary directory, \
+runs YCSB's workloads A, B, C, D, F and E on it, prints a table and writes the results to \
 results/<date>-<machine>/ as results.json, README.md and report.html.
 
 Examples:
@@ -24,24 +24,24 @@ Examples:
   rabi-bench run  -P workloads/workloada -p recordcount=100000 -p operationcount=0 \\
                   --dir db --threads 4 --duration 10 --json a.json -s
 
-Exit status: 0 all well; 1 an operation failed, or a level of the engine was never seen filled;
-2 the command, a file, a property or the engine's directory is wrong; 130 or 143 ended early by SIGINT or SIGTERM,
+Exit status: 0 all well; 1 an operation failed, or a level of the engine was never seen filled; \
+2 the command, a file, a property or the engine's directory is wrong; 130 or 143 ended early by SIGINT or SIGTERM, \
 with a report of what there was (a second signal ends at once).";
 
 const SEARCH_STATUS: &str = "\
-Each probe is an open loop of Poisson arrivals. The rate is doubled until one misses the objective, then
+Each probe is an open loop of Poisson arrivals. The rate is doubled until one misses the objective, then \
 the distance is halved, and the rate found must hold in all of --confirm repeats.
 
 Example:
   rabi-bench search --slo p99=2ms -P workloads/workloadb -p recordcount=100000 --dir db --threads 16
 
-Exit status: 0 found; 2 the command, a file or the engine's directory is wrong; 3 the client was the
+Exit status: 0 found; 2 the command, a file or the engine's directory is wrong; 3 the client was the \
 limit, or no rate held; 130 or 143 ended early by SIGINT or SIGTERM.";
 
 const CI_STATUS: &str = "\
-Exit status: 0 no regression; 1 a regression; 2 the command, the engine or the baseline is wrong, or
-the time limit has passed; 3 inconclusive: counters are unsteady; 4 no verdict on some counters, which
-were not counted here, or depend on what is unlike (the compiler; for instructions also the C library);
+Exit status: 0 no regression; 1 a regression; 2 the command, the engine or the baseline is wrong, or \
+the time limit has passed; 3 inconclusive: counters are unsteady; 4 no verdict on some counters, which \
+were not counted here, or depend on what is unlike (the compiler; for instructions also the C library); \
 130 or 143 ended by SIGINT or SIGTERM, without a verdict.";
 
 /// YCSB-style workload runner.

@@ -120,11 +120,12 @@ impl Comparison {
     }
 }
 
-/// Every difference of conditions among the runs of either side and of the calibration.
+/// Every difference of conditions among the runs of either side that are judged, and of the calibration.
 /// Runs of different workloads may differ in what belongs to the workload.
-pub fn unlike(base: &[Run], new: &[Run], noise: Option<&Calibration>) -> Vec<String> {
+pub fn unlike(base: &[Run], new: &[Run], workloads: &[String], noise: Option<&Calibration>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    let runs: Vec<&Run> = base.iter().chain(new).collect();
+    let is_judged = |run: &&Run| workloads.is_empty() || workloads.iter().any(|name| name == run.key.name());
+    let runs: Vec<&Run> = base.iter().chain(new).filter(is_judged).collect();
     for (index, run) in runs.iter().enumerate() {
         let alike =
             |other: &&&Run| other.key.phase == run.key.phase && other.key.workload == run.key.workload;

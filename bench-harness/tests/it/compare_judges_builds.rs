@@ -68,6 +68,22 @@ fn unlike_conditions_are_refused_by_name_unless_forced() {
 }
 
 #[test]
+fn only_what_is_judged_has_to_be_alike() {
+    let bench = both(10, 0.95, "6.1");
+    let mut inserting = bench.json("base/00.json");
+    inserting["workload"] = json!("workloade");
+    for (path, records) in [("base/inserting.json", 1000), ("new/inserting.json", 1001)] {
+        inserting["records"] = json!(records);
+        bench.write(path, &inserting.to_string());
+    }
+    let said =
+        bench.run("compare base new").expect(2, "records: 1000 / 1001\na workload that is bounded by time");
+    assert!(said.err.contains("bound it by --operations, or judge others by --workloads"), "{}", said.err);
+    let said = bench.run("compare base new --workloads workloadc").expect(1, "");
+    assert!(said.out.contains("REGRESSION in 5 of 5 metrics"), "{}", said.out);
+}
+
+#[test]
 fn failed_operations_are_no_measurement() {
     let bench = both(10, 1.0, "6.1");
     let mut result = bench.json("new/03.json");

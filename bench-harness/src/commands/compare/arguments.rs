@@ -11,13 +11,14 @@ use crate::arguments::{count, number};
 /// What the help says after the options.
 pub const ABOUT_COMPARISONS: &str = "\
 Examples:
-  rabi-bench compare old.json new.json                         two results, or two directories of repeats
-  rabi-bench compare old/rabi-bench --pairs 10 --results out -- --records 100000 --duration 5
-                                                               two builds, run in turn: an old and this one
-  rabi-bench compare --calibrate --out noise.json -- --smoke   this machine's noise, for --noise
+  rabi-bench compare old.json new.json      two results, or two directories of repeats
+  rabi-bench compare old/rabi-bench --pairs 10 --results out -- --records 100000 --operations 200000
+                                            two builds, run in turn: an old and this one
+  rabi-bench compare --calibrate --out noise.json -- --smoke
+                                            this machine's noise, for --noise
 
-Exit status: 0 no regression beyond the minimum effect, or calibrated; 1 a regression; 2 the command, a file or a
-program is wrong, or the conditions are unlike; 3 inconclusive: these results cannot tell; 130 or 143 ended by
+Exit status: 0 no regression beyond the minimum effect, or calibrated; 1 a regression; 2 the command, a file or a \
+program is wrong, or the conditions are unlike; 3 inconclusive: these results cannot tell; 130 or 143 ended by \
 SIGINT or SIGTERM: pairs that were recorded stay in --results.";
 
 /// The arguments of `compare`.

@@ -29,7 +29,7 @@ pub fn execute(arguments: CompareArgs) -> Result<Verdict> {
     let noise = arguments.noise.as_deref().map(Calibration::read).transpose()?;
     let (base, new) = sides(&arguments)?;
     let (base, new) = (Side::read(base)?, Side::read(new)?);
-    let unlike = unlike(&base.runs, &new.runs, noise.as_ref());
+    let unlike = unlike(&base.runs, &new.runs, &arguments.workloads, noise.as_ref());
     refuse_unlike(&unlike, &base.runs, &new.runs, arguments.force)?;
     let criteria = Criteria {
         metrics: &arguments.metrics,
@@ -78,8 +78,14 @@ fn refuse_unlike(unlike: &[String], base: &[Run], new: &[Run], force: bool) -> R
     }
     let listed = unlike.join("\n  ");
     if !force {
+        let advice = if unlike.iter().any(|text| text.starts_with("records:")) {
+            "\na workload that is bounded by time inserts as many records as it is fast: bound it by --operations, \
+             or judge others by --workloads"
+        } else {
+            ""
+        };
         bail!(
-            "the conditions are unlike (base / new):\n  {listed}\nmeasure both sides under the same \
+            "the conditions are unlike (base / new):\n  {listed}{advice}\nmeasure both sides under the same \
              conditions, or compare all the same with --force"
         );
     }

@@ -9,22 +9,22 @@ use crate::arguments::{EngineArgs, EnginesArgs, WorkloadArgs, count};
 use crate::engine::Injection;
 
 pub const ABOUT_CRASHES: &str = "\
-Each round a process of its own opens the database and does the writes of the workload, after loading it
-if it is empty; its reads and scans are left out. It is killed (SIGKILL) at a random moment, in the first
-round while it loads. Some openings that follow are killed as well. Then another process opens the database and
-is timed, and every record is held against what the dead process had acknowledged. Memory that was written
+Each round a process of its own opens the database and does the writes of the workload, after loading it \
+if it is empty; its reads and scans are left out. It is killed (SIGKILL) at a random moment, in the first \
+round while it loads. Some openings that follow are killed as well. Then another process opens the database and \
+is timed, and every record is held against what the dead process had acknowledged. Memory that was written \
 survives such a death, so this says nothing about a loss of power.
 
 Examples:
   rabi-bench crash -P workloads/workloada -p recordcount=100000 --dir db --rounds 100
   rabi-bench crash -P workloads/workloada --engines rabi,fjall,lmdb --dir dbs --json crash.json
 
-With --full there is one round and no kill while writing: a process inserts records until the device is full, reads some
+With --full there is one round and no kill while writing: a process inserts records until the device is full, reads some \
 back, waits for room and writes again; then it is killed, and all is checked. Give it a small file system:
   mount -t tmpfs -o size=256m none small; rabi-bench crash -P workloads/workloada --full --dir small
 
-Exit status: 0 nothing was lost; 1 an engine lost what it had promised to keep, had what nobody wrote, or did
-not open again; 2 the command, a file or a directory is wrong; 130 or 143 ended early by SIGINT or SIGTERM, with a report of
+Exit status: 0 nothing was lost; 1 an engine lost what it had promised to keep, had what nobody wrote, or did \
+not open again; 2 the command, a file or a directory is wrong; 130 or 143 ended early by SIGINT or SIGTERM, with a report of \
 what there was.";
 
 /// The arguments of `crash`.

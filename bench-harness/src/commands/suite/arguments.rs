@@ -8,8 +8,8 @@ use crate::arguments::{DataArgs, EnginesArgs, JobArgs, count};
 
 /// What the help says after the options.
 pub const ABOUT_THE_SUITE: &str = "\
-Every engine gets the same records, the same memory and a fresh directory; each repeat runs all of
-them, and every other repeat in the opposite order, so that what drifts over time meets all alike.
+Every engine gets the same records, the same memory and a fresh directory; each repeat runs all of \
+them, and every other repeat in the opposite order, so that what drifts over time meets all alike. \
 Each is a process of its own, whose command stands in the README of the results.
 
 Examples:
@@ -18,7 +18,7 @@ Examples:
   rabi-bench suite --engines rabi,rocksdb --records 8000000 --memory-limit-bytes 2147483648 \\
                    --cache-size-bytes 536870912 --threads 32 --duration 60 --load-once
 
-Exit status: 0 all well; 1 an engine failed; 2 the command or a directory is wrong; 130 or 143 ended
+Exit status: 0 all well; 1 an engine failed; 2 the command or a directory is wrong; 130 or 143 ended \
 early by SIGINT or SIGTERM, with a report of what there was.";
 
 /// The arguments of a suite.
