@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::arguments::PhaseArgs;
 use crate::commands::ci::{CiArgs, StepsArgs, limits_help};
+use crate::commands::cliffs::{ABOUT_CLIFFS, CliffsArgs};
 use crate::commands::compare::{ABOUT_COMPARISONS, CompareArgs};
 use crate::commands::crash::{ABOUT_CRASHES, ChildArgs, CrashArgs};
 use crate::commands::main_job::MainJobArgs;
@@ -83,6 +84,9 @@ pub enum Command {
     /// Compare several engines: the same work, the same memory, side by side
     #[command(after_help = suite_help(), allow_negative_numbers = true)]
     Suite(SuiteArgs),
+    /// Measure patterns that some designs are bad at: hot keys, queues, deleted ranges, large values
+    #[command(after_help = cliffs_help(), allow_negative_numbers = true)]
+    Cliffs(Box<CliffsArgs>),
     /// Kill engines while they write: how long they take to open again, and whether anything is lost
     #[command(after_help = crash_help())]
     Crash(Box<CrashArgs>),
@@ -101,6 +105,10 @@ fn ci_help() -> String {
 
 fn suite_help() -> String {
     format!("{}\n\n{ABOUT_THE_SUITE}", engines_help())
+}
+
+fn cliffs_help() -> String {
+    format!("{}\n\n{ABOUT_CLIFFS}", engines_help())
 }
 
 fn crash_help() -> String {

@@ -55,7 +55,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use commands::{ci, crash, load_and_run, main_job, search};
+use commands::{ci, cliffs, crash, load_and_run, main_job, search};
 use runner::PhaseKind;
 use terminal::{notice, output};
 use verdict::Verdict;
@@ -107,6 +107,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Verdict> {
         Some(Command::Ci(arguments)) => ci::execute(arguments),
         Some(Command::CiSteps(arguments)) => ci::steps(arguments),
         Some(Command::Suite(arguments)) => commands::suite::execute(arguments),
+        Some(Command::Cliffs(arguments)) => cliffs::execute(*arguments),
         Some(Command::Crash(arguments)) => crash::execute(*arguments),
         Some(Command::CrashChild(arguments)) => crash::execute_child(*arguments),
         None => main_job::execute(cli.main_job),

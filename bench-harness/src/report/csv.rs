@@ -44,7 +44,7 @@ pub fn csv(report: &PhaseReport) -> String {
     out
 }
 
-fn quoted(cell: &str) -> String {
+pub(super) fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\r', '\n']) {
         return format!("\"{}\"", cell.replace('"', "\"\""));
     }

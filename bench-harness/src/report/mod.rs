@@ -3,6 +3,7 @@
 //! `PhaseReport` and `JobReport` are the data, serialised as they are; the other files only
 //! print them.
 
+mod cliffs;
 mod csv;
 mod durability;
 mod export;
@@ -27,6 +28,7 @@ mod table;
 mod text;
 mod trace;
 
+pub use cliffs::{Cliff, cliffs_csv, cliffs_table};
 pub use durability::{DurabilityRow, durability_matrix};
 pub use export::{ExportArgs, Exports};
 pub use grid::{Grid, Style};

@@ -10,6 +10,7 @@ mod a_signal_ends_a_run_early;
 mod arrivals_on_a_schedule;
 mod ci_gates_counters;
 mod ci_scripts_decide;
+mod cliffs_are_shown;
 mod compare_judges_builds;
 mod crash_keeps_what_was_acknowledged;
 mod errors_name_what_is_wrong;
