@@ -4,7 +4,7 @@
 //! (the null engine has no content), closed loop; the median of three runs. The client threads of a run spend about this much of their time
 //! in the harness; where that is half of it or more, the run measured the client.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{EngineResult, null_engine};
 use crate::runner::{Job, Observer, PhaseResult, run_phase};
@@ -20,7 +20,7 @@ const BOTTLENECK_SHARE: f64 = 0.5;
 /// What an operation of the harness should cost at most.
 const GOAL_NS: f64 = 60.0;
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct HarnessCost {
     /// Nanoseconds for an operation of this workload on the null engine, with histograms on.
     pub null_ns_per_operation: f64,

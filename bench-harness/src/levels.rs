@@ -9,13 +9,23 @@ use serde::Serialize;
 
 use crate::engine::EngineStats;
 
-struct Level {
+/// One of the four levels, and the engine's number that says what it holds.
+#[derive(Debug)]
+pub struct Level {
     name: &'static str,
-    gauge: &'static str,
+    pub gauge: &'static str,
     what: &'static str,
 }
 
-const LEVELS: [Level; 4] = [
+impl Level {
+    /// For charts.
+    pub fn title(&self) -> String {
+        format!("{}: {}", self.name, self.what)
+    }
+}
+
+/// Of the first the gauge is in bytes.
+pub const LEVELS: [Level; 4] = [
     Level { name: "L0", gauge: "memtable_bytes", what: "bytes in the memtable" },
     Level { name: "L1", gauge: "frozen_memtables", what: "frozen memtables" },
     Level { name: "L2", gauge: "flushed_files", what: "flushed files" },

@@ -20,6 +20,7 @@ pub use floor::Calibration;
 pub use judge::{Call, REPEATS_MIN, Strictness};
 pub use likeness::differences;
 pub use matching::match_runs;
+pub use metric::Better;
 pub use run::Run;
 pub use source::{parse, read};
 pub use table::{percent, text};

@@ -4,11 +4,10 @@ use std::fmt::Write;
 
 use super::comparison::{Comparison, Line};
 use super::judge::Call;
+use crate::report::{Grid, Style};
 
-const HEAD: [&str; 9] =
+const COLUMNS: [&str; 9] =
     ["workload", "metric", "base", "new", "change", "95 % interval", "p (Holm)", "min effect", "verdict"];
-/// The columns of words, which are aligned to the left.
-const WORDS: [usize; 3] = [0, 1, 8];
 
 pub fn text(comparison: &Comparison, alpha: f64) -> String {
     let mut out = String::new();
@@ -18,7 +17,9 @@ pub fn text(comparison: &Comparison, alpha: f64) -> String {
 
 fn write(out: &mut String, comparison: &Comparison, alpha: f64) -> std::fmt::Result {
     writeln!(out, "base {}\nnew  {}\n{}\n", comparison.base, comparison.new, repeats(comparison))?;
-    write_lines(out, &comparison.lines)?;
+    let mut grid = Grid::new(&COLUMNS, &[0, 1, 8]);
+    grid.lines = comparison.lines.iter().map(|line| row(line).to_vec()).collect();
+    writeln!(out, "{}", grid.text(Style::Plain))?;
     for key in &comparison.unmatched {
         writeln!(out, "not compared, only one side has it: {} {} {}", key.engine, key.phase, key.workload)?;
     }
@@ -52,26 +53,6 @@ fn repeats(comparison: &Comparison) -> String {
     }
     let how = if first.paired { "paired" } else { "unpaired" };
     format!("{} and {} repeats, {how}, {}", first.repeats_base, first.repeats_new, first.judged.test)
-}
-
-fn write_lines(out: &mut String, lines: &[Line]) -> std::fmt::Result {
-    let mut rows = vec![HEAD.map(str::to_owned)];
-    rows.extend(lines.iter().map(row));
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-    for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, width))| match WORDS.contains(&column) {
-                true => format!("{cell:<width$}"),
-                false => format!("{cell:>width$}"),
-            })
-            .collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
-    writeln!(out)
 }
 
 fn row(line: &Line) -> [String; 9] {

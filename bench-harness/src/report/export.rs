@@ -2,7 +2,7 @@
 //!
 //! Paths are checked before the measurement, so that a wrong one does not cost a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -29,22 +29,31 @@ pub struct ExportArgs {
     hdr_log: Option<PathBuf>,
 }
 
+type Format = fn(&PhaseReport) -> Result<Vec<u8>>;
+
 impl ExportArgs {
+    /// Each argument with its file and who writes it.
+    fn files(&self) -> [(&'static str, Option<&Path>, Format); 4] {
+        [
+            ("--csv", self.csv.as_deref(), |report| Ok(csv::csv(report).into_bytes())),
+            ("--go-bench", self.go_bench.as_deref(), |report| Ok(gobench::go_bench(report).into_bytes())),
+            ("--openmetrics", self.openmetrics.as_deref(), |report| {
+                Ok(openmetrics::openmetrics(report).into_bytes())
+            }),
+            ("--hdr-log", self.hdr_log.as_deref(), hdrlog::hdr_log),
+        ]
+    }
+
     /// Adds its files to those of the command.
     pub fn add_to(&self, outputs: &mut Outputs) -> Result<()> {
-        outputs.writes("--csv", self.csv.as_deref())?;
-        outputs.writes("--go-bench", self.go_bench.as_deref())?;
-        outputs.writes("--openmetrics", self.openmetrics.as_deref())?;
-        outputs.writes("--hdr-log", self.hdr_log.as_deref())
+        self.files().into_iter().try_for_each(|(argument, path, _)| outputs.writes(argument, path))
     }
 
     /// Whether any file was asked for.
     pub fn is_given(&self) -> bool {
-        [&self.csv, &self.go_bench, &self.openmetrics, &self.hdr_log].into_iter().any(Option::is_some)
+        self.files().iter().any(|(_, path, _)| path.is_some())
     }
 }
-
-type Format = fn(&PhaseReport) -> Result<Vec<u8>>;
 
 /// Files that can be written and wait for their content.
 #[derive(Debug)]
@@ -54,21 +63,10 @@ pub struct Exports {
 
 impl Exports {
     pub fn check(arguments: &ExportArgs) -> Result<Exports> {
-        let wanted: [(&str, &Option<PathBuf>, Format); 4] = [
-            ("--csv", &arguments.csv, |report| Ok(csv::csv(report).into_bytes())),
-            ("--go-bench", &arguments.go_bench, |report| Ok(gobench::go_bench(report).into_bytes())),
-            ("--openmetrics", &arguments.openmetrics, |report| {
-                Ok(openmetrics::openmetrics(report).into_bytes())
-            }),
-            ("--hdr-log", &arguments.hdr_log, hdrlog::hdr_log),
-        ];
-        let mut files = Vec::new();
-        for (argument, path, format) in wanted {
-            if let Some(path) = path {
-                files.push((OutputFile::check(argument, path)?, format));
-            }
-        }
-        Ok(Exports { files })
+        let asked = arguments.files().into_iter().filter_map(|(argument, path, format)| {
+            Some(OutputFile::check(argument, path?).map(|file| (file, format)))
+        });
+        Ok(Exports { files: asked.collect::<Result<_>>()? })
     }
 
     /// Writes all of them that can be written; the first failure is returned.

@@ -1,4 +1,5 @@
-//! The result of the main job: all phases, the levels and the environment. The fields are explained in `docs/results-schema.md`.
+//! The result of the main job: all phases, the levels and the environment. `docs/results-schema.md` says what its
+//! fields are.
 
 use serde::Serialize;
 

@@ -2,22 +2,17 @@
 //!
 //! The axis is time spent in phases: what lies between two of them is not on it.
 
-use super::JobReport;
+use crate::levels::LEVELS;
+
 use super::page::{Band, Line, Panel, Unit, palette, timeline};
-use super::sampled::{Points, QUANTILES, Sampled, Since};
+use super::sampled::{Points, QUANTILES, Since};
+use super::{JobReport, SeriesReport};
 
 /// A phase where it lies on the axis.
-struct Placed {
+struct Placed<'a> {
     from_s: f64,
-    sampled: Sampled,
+    sampled: &'a SeriesReport,
 }
-
-/// The gauges of levels that are counts, with their names in the legend.
-const LEVELS: [(&str, &str); 3] = [
-    ("frozen_memtables", "L1: frozen memtables"),
-    ("flushed_files", "L2: flushed files"),
-    ("partitions", "L3: partitions"),
-];
 
 /// The panels of all phases, one after another, and what is left of the engine's numbers, folded.
 pub fn over_time(report: &JobReport) -> (String, String) {
@@ -26,7 +21,7 @@ pub fn over_time(report: &JobReport) -> (String, String) {
     for phase in &report.phases {
         let from_s = bands.last().map_or(0.0, |band| band.to);
         bands.push(Band { label: phase.title().to_owned(), from: from_s, to: from_s + phase.elapsed_s });
-        phases.push(Placed { from_s, sampled: Sampled::of(&phase.series) });
+        phases.push(Placed { from_s, sampled: &phase.series });
     }
     let duration_s = bands.last().map_or(0.0, |band| band.to);
     let class = report.phases.first().map_or("e-other", |phase| palette::class(&phase.info.engine));
@@ -37,16 +32,16 @@ pub fn over_time(report: &JobReport) -> (String, String) {
 
 /// One line for each phase, all with the same label: between two phases nothing is drawn.
 fn lines(
-    phases: &[Placed],
+    phases: &[Placed<'_>],
     class: &'static str,
     (label, pattern): (&str, usize),
-    points: impl Fn(&Placed) -> Points,
+    points: impl Fn(&Placed<'_>) -> Points,
 ) -> Vec<Line> {
     let line = |phase| Line { label: label.to_owned(), class, pattern, points: points(phase) };
     phases.iter().map(line).collect()
 }
 
-fn panels(phases: &[Placed], class: &'static str) -> Vec<Panel> {
+fn panels(phases: &[Placed<'_>], class: &'static str) -> Vec<Panel> {
     let panel = |title: &str, unit, lines| Panel { title: title.to_owned(), unit, lines };
     let latencies = |since| {
         let quantiles = QUANTILES.iter().enumerate();
@@ -57,10 +52,13 @@ fn panels(phases: &[Placed], class: &'static str) -> Vec<Panel> {
         });
         all.collect()
     };
-    let gauge = |name: &'static str| move |phase: &Placed| phase.sampled.engine(phase.from_s, name);
-    let levels = LEVELS.iter().enumerate();
-    let levels =
-        levels.flat_map(|(pattern, (name, label))| lines(phases, class, (label, pattern), gauge(name)));
+    let gauge = |name: &'static str| move |phase: &Placed<'_>| phase.sampled.engine(phase.from_s, name);
+    // The first of them is in bytes, and has a panel of its own.
+    let [memtable, counted @ ..] = &LEVELS;
+    let levels = counted
+        .iter()
+        .enumerate()
+        .flat_map(|(pattern, level)| lines(phases, class, (&level.title(), pattern), gauge(level.gauge)));
     vec![
         panel(
             "Throughput",
@@ -76,20 +74,16 @@ fn panels(phases: &[Placed], class: &'static str) -> Vec<Panel> {
                 phase.sampled.stalls_ms(phase.from_s)
             }),
         ),
-        panel(
-            "Memtable",
-            Unit::Bytes,
-            lines(phases, class, ("L0: bytes in the memtable", 0), gauge("memtable_bytes")),
-        ),
+        panel("Memtable", Unit::Bytes, lines(phases, class, (&memtable.title(), 0), gauge(memtable.gauge))),
         panel("Levels", Unit::Amount, levels.collect()),
     ]
 }
 
-fn others(phases: &[Placed], class: &'static str) -> Vec<Panel> {
+fn others(phases: &[Placed<'_>], class: &'static str) -> Vec<Panel> {
     let mut names: Vec<&str> = phases.iter().flat_map(|phase| phase.sampled.changing()).collect();
     names.sort_unstable();
     names.dedup();
-    names.retain(|name| *name != "memtable_bytes" && LEVELS.iter().all(|(level, _)| level != name));
+    names.retain(|name| LEVELS.iter().all(|level| level.gauge != *name));
     let panel = |name: &str| Panel {
         title: name.to_owned(),
         unit: if name.contains("bytes") && !name.contains("per") { Unit::Bytes } else { Unit::Amount },

@@ -1,46 +1,10 @@
-//! A phase along the time, read back from its JSON: what pages draw is what files hold.
-
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
+//! The lines that pages draw of a phase along the time.
 
 use super::SeriesReport;
+use super::series::{Gauge, IntervalReport, Quantiles};
 
 /// A line's points: seconds since the start of the axis, and values.
 pub type Points = Vec<(f64, f64)>;
-
-/// The field `series` of a phase, as far as pages draw it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Sampled {
-    intervals: Vec<Interval>,
-    engine: BTreeMap<String, Gauge>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Interval {
-    start_s: f64,
-    length_s: f64,
-    throughput_ops_s: f64,
-    stall_us: Option<u64>,
-    service_us: Option<Quantiles>,
-    response_us: Option<Quantiles>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub struct Quantiles {
-    p50: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
-}
-
-/// One number of the engine: the same all the time, or a value for each interval.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-enum Gauge {
-    Constant(u64),
-    Values(Vec<Option<u64>>),
-}
 
 /// From when a latency counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +19,7 @@ pub type Quantile = (&'static str, fn(&Quantiles) -> f64);
 pub const QUANTILES: [Quantile; 4] =
     [("p50", |q| q.p50), ("p99", |q| q.p99), ("p99.9", |q| q.p999), ("max", |q| q.max)];
 
-impl Sampled {
-    /// What the JSON of a phase will hold.
-    pub fn of(series: &SeriesReport) -> Sampled {
-        let json = serde_json::to_value(series).expect("all its fields have a form in JSON");
-        serde_json::from_value(json).expect("its fields are those that are read here")
-    }
-
+impl SeriesReport {
     /// Operations a second, in the middle of each interval.
     pub fn throughput(&self, from_s: f64) -> Points {
         self.points(from_s, |interval| Some(interval.throughput_ops_s))
@@ -83,18 +41,19 @@ impl Sampled {
         self.points(from_s, |interval| Some(interval.stall_us? as f64 / 1e3))
     }
 
-    fn points(&self, from_s: f64, value: impl Fn(&Interval) -> Option<f64>) -> Points {
-        let middle = |interval: &Interval| from_s + interval.start_s + interval.length_s / 2.0;
+    fn points(&self, from_s: f64, value: impl Fn(&IntervalReport) -> Option<f64>) -> Points {
+        let middle = |interval: &IntervalReport| from_s + interval.start_s + interval.length_s / 2.0;
         self.intervals.iter().filter_map(|interval| Some((middle(interval), value(interval)?))).collect()
     }
 
     /// A number of the engine, at the end of each interval; no points if it has no such number.
     pub fn engine(&self, from_s: f64, name: &str) -> Points {
-        let value = |index: usize| match self.engine.get(name)? {
+        let gauge = self.engine.iter().find(|(known, _)| known == name).map(|(_, gauge)| gauge);
+        let value = |index: usize| match gauge? {
             Gauge::Constant(value) => Some(*value),
             Gauge::Values(values) => *values.get(index)?,
         };
-        let end = |interval: &Interval| from_s + interval.start_s + interval.length_s;
+        let end = |interval: &IntervalReport| from_s + interval.start_s + interval.length_s;
         let intervals = self.intervals.iter().enumerate();
         intervals.filter_map(|(index, interval)| Some((end(interval), value(index)? as f64))).collect()
     }
@@ -118,7 +77,7 @@ mod tests {
             json!({"start_s": start, "length_s": 2.0, "throughput_ops_s": 10.0, "stall_us": 500,
                    "service_us": service, "operations": 20})
         };
-        let sampled: Sampled = serde_json::from_value(json!({
+        let sampled: SeriesReport = serde_json::from_value(json!({
             "interval_s": 2.0,
             "intervals": [interval(0.0, quantiles), interval(2.0, json!(null))],
             "engine": {"cores": 2, "files": [null, 3]},

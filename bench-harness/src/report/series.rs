@@ -1,20 +1,24 @@
 //! A phase along the time, as it is written to JSON. `docs/results-schema.md` says what its fields are.
 
-use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::measure::{Counts, Outcome, RowSlice};
 use crate::runner::{Interval, Series};
 
-#[derive(Debug, Clone, Serialize)]
+/// It is read back by the pages of a suite, as far as they draw it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SeriesReport {
+    #[serde(skip_deserializing)]
     pub interval_s: f64,
     pub intervals: Vec<IntervalReport>,
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub engine: Vec<(String, Gauge)>,
 }
 
 /// One number of the engine over the intervals.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Gauge {
     /// The same at the end of all intervals.
@@ -23,18 +27,20 @@ pub enum Gauge {
     Values(Vec<Option<u64>>),
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IntervalReport {
     pub start_s: f64,
     pub length_s: f64,
+    #[serde(skip_deserializing)]
     pub operations: u64,
     pub throughput_ops_s: f64,
+    #[serde(skip_deserializing)]
     pub failures: u64,
     pub stall_us: Option<u64>,
     pub service_us: Option<Quantiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_us: Option<Quantiles>,
-    #[serde(serialize_with = "rows_as_map")]
+    #[serde(serialize_with = "rows_as_map", skip_deserializing)]
     pub rows: Vec<IntervalRow>,
 }
 
@@ -48,7 +54,7 @@ pub struct IntervalRow {
     pub response_us: Option<Quantiles>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Quantiles {
     pub p50: f64,
     pub p99: f64,
@@ -125,6 +131,10 @@ fn gauges(intervals: &[Interval]) -> Vec<(String, Gauge)> {
 
 fn as_map<S: Serializer>(gauges: &[(String, Gauge)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(gauges.iter().map(|(name, gauge)| (name, gauge)))
+}
+
+fn from_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Gauge)>, D::Error> {
+    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
 }
 
 fn rows_as_map<S: Serializer>(rows: &[IntervalRow], serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{major, minor};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The unit of `/sys/.../stat`, whatever the device's own sectors are.
 const SECTOR_BYTES: u64 = 512;
@@ -16,7 +16,7 @@ pub struct Device {
 }
 
 /// Its counters since it was attached, or their difference.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceCounters {
     /// Read requests.
     pub reads: u64,
@@ -29,7 +29,7 @@ pub struct DeviceCounters {
 }
 
 /// What went on at the device during a phase, whoever caused it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeviceUsage {
     /// Its name, such as `vda`.
     pub name: String,

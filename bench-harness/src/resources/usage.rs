@@ -1,11 +1,11 @@
 //! What a phase used, as it is written to JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{DeviceUsage, Difference, Work};
 
 /// What a phase used. Ratios are left out where their denominator is too small to mean anything.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// Processor time of all threads, the harness's own included.
     pub cpu_us_per_operation: f64,

@@ -1,7 +1,8 @@
 //! Where Rabi is behind: every number in which another engine of the same durability was better by
 //! more than noise. A suite says this by itself, so that nobody has to look for it.
 
-use super::summary::{Better, EngineRow, Measure, WorkloadSummary};
+use super::summary::{EngineRow, Measure, WorkloadSummary};
+use crate::compare::Better;
 
 /// Whose results these are to be read against.
 const OURS: &str = "rabi";
@@ -59,7 +60,7 @@ fn line(ours: &Measure, others: &[(&str, &Measure)]) -> Option<Line> {
         factors.clone().max_by(|a, b| a.1.unwrap_or(f64::MAX).total_cmp(&b.1.unwrap_or(f64::MAX)))?;
     let named: Vec<String> =
         factors.map(|(engine, factor)| format!("{engine} ({})", times(factor))).collect();
-    let which = if ours.better == Better::High { "higher" } else { "lower" };
+    let which = if ours.better == Better::Higher { "higher" } else { "lower" };
     Some(Line {
         text: format!("{}, {which} in {}", ours.name, named.join(", ")),
         measure: ours.name.clone(),
@@ -71,8 +72,8 @@ fn line(ours: &Measure, others: &[(&str, &Measure)]) -> Option<Line> {
 fn factor(ours: &Measure, other: &Measure) -> Option<f64> {
     let (ours_median, other_median) = (ours.median()?, other.median()?);
     let (more, less) = match ours.better {
-        Better::High => (other_median, ours_median),
-        Better::Low => (ours_median, other_median),
+        Better::Higher => (other_median, ours_median),
+        Better::Lower => (ours_median, other_median),
     };
     (less > 0.0).then(|| more / less)
 }
@@ -157,7 +158,10 @@ mod tests {
         };
         EngineRow {
             engine: engine.to_owned(),
-            measures: vec![measure("ops/s", Better::High, rate), measure("READ p99 us", Better::Low, p99)],
+            measures: vec![
+                measure("ops/s", Better::Higher, rate),
+                measure("READ p99 us", Better::Lower, p99),
+            ],
             phases: Vec::new(),
         }
     }

@@ -1,24 +1,18 @@
 //! One workload over time, engines side by side: of each the repeat with the median throughput.
 
+use crate::levels::LEVELS;
+use crate::report::SeriesReport;
 use crate::report::page::{Line, Panel, Unit, palette, timeline};
-use crate::report::sampled::{Points, QUANTILES, Sampled, Since};
+use crate::report::sampled::{Points, QUANTILES, Since};
 
 use super::sample::Phase;
 use super::summary::EngineRow;
-
-/// Numbers of engines that are drawn beneath, as far as engines have them.
-const GAUGES: [(&str, &str, Unit); 4] = [
-    ("memtable_bytes", "L0: bytes in the memtable", Unit::Bytes),
-    ("frozen_memtables", "L1: frozen memtables", Unit::Amount),
-    ("flushed_files", "L2: flushed files", Unit::Amount),
-    ("partitions", "L3: partitions", Unit::Amount),
-];
 
 /// The panels of one class of durability of a workload.
 pub fn over_time(rows: &[EngineRow]) -> String {
     let phases: Vec<&Phase> = rows.iter().filter_map(|row| row.median_phase()).collect();
     let duration_s = phases.iter().map(|phase| phase.elapsed_s).fold(0.0, f64::max);
-    let panel = |title: &str, unit, points: &dyn Fn(&Sampled) -> Points| {
+    let panel = |title: &str, unit, points: &dyn Fn(&SeriesReport) -> Points| {
         let line = |phase: &&Phase| {
             let points = points(&phase.series);
             let drawn = !points.is_empty();
@@ -36,8 +30,9 @@ pub fn over_time(rows: &[EngineRow]) -> String {
     }
     let stalls = "Writes stopped or slowed, ms in each interval, all threads";
     panels.push(panel(stalls, Unit::Amount, &|sampled| sampled.stalls_ms(0.0)));
-    for (name, title, unit) in GAUGES {
-        panels.push(panel(title, unit, &|sampled| sampled.engine(0.0, name)));
+    for (index, level) in LEVELS.iter().enumerate() {
+        let unit = if index == 0 { Unit::Bytes } else { Unit::Amount };
+        panels.push(panel(&level.title(), unit, &|sampled| sampled.engine(0.0, level.gauge)));
     }
     timeline(panels, duration_s, &[])
 }

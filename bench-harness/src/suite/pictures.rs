@@ -190,22 +190,10 @@ fn write_panel(
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::phase;
     use super::super::summary::summarize;
     use super::*;
-
-    fn phase(engine: &str, kept: &str, throughput: f64) -> Phase {
-        let text = format!(
-            r#"{{"engine": "{engine}", "engine_settings": {{}}, "durability": "process",
-            "durability_kept": "{kept}", "durability_how": "", "workload": "workloada", "phase": "run",
-            "threads": 2, "elapsed_s": 1.0,
-            "series": {{"intervals": [], "engine": {{}}}}, "throughput_ops_s": {throughput}, "errors_total": 0,
-            "operations": {{"READ": {{"count": 9, "service_us":
-                {{"p50": 1, "p99": 2, "p999": {throughput}, "curve": []}}}}}},
-            "resources": {{"cpu_us_per_operation": 1.0}},
-            "harness": {{"null_ns_per_operation": 1.0, "client_was_bottleneck": false}}}}"#
-        );
-        serde_json::from_str(&text).unwrap()
-    }
+    use crate::engine::Kept;
 
     fn of(phases: &[Phase]) -> Vec<(&'static str, String)> {
         let engines = ["rabi", "lmdb", "redb"].map(str::to_owned);
@@ -215,9 +203,9 @@ mod tests {
     #[test]
     fn both_pictures_show_the_engines_of_the_largest_class_and_need_nothing_else() {
         let pictures = of(&[
-            phase("rabi", "process", 50.0),
-            phase("lmdb", "process", 100.0),
-            phase("redb", "power", 7.0),
+            phase("rabi", Kept::Process, 50.0),
+            phase("lmdb", Kept::Process, 100.0),
+            phase("redb", Kept::Power, 7.0),
         ]);
         assert_eq!(
             pictures.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
@@ -239,6 +227,6 @@ mod tests {
 
     #[test]
     fn one_engine_alone_makes_no_picture() {
-        assert!(of(&[phase("rabi", "process", 50.0)]).is_empty());
+        assert!(of(&[phase("rabi", Kept::Process, 50.0)]).is_empty());
     }
 }

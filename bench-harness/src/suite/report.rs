@@ -7,10 +7,11 @@ use crate::environment::Environment;
 use crate::report::{DurabilityRow, Grid, durability_matrix, grouped, microseconds};
 use crate::resources::OTHERS_CORES_MAX;
 use crate::size::with_sizes;
+use crate::stats::median;
 
 use super::behind::{Behind, behind, summary};
 use super::sample::Phase;
-use super::summary::{Better, Class, EngineRow, Measure, REPEATS_MIN, WorkloadSummary, class_order};
+use super::summary::{Class, EngineRow, Measure, REPEATS_MIN, WorkloadSummary, class_order};
 
 /// A run that was carried out, or could not be.
 #[derive(Debug)]
@@ -174,13 +175,12 @@ impl SuiteReport {
         for workload in &self.workloads {
             let rows = || workload.classes.iter().flat_map(|class| &class.rows);
             let cost = |phase: &Phase| phase.harness.null_ns_per_operation;
-            let costs = rows().flat_map(|row| row.phases.iter().map(cost)).collect();
-            let costs = Measure { name: String::new(), better: Better::Low, values: costs, best: false };
+            let costs: Vec<f64> = rows().flat_map(|row| row.phases.iter().map(cost)).collect();
             let bound = |phase: &Phase| phase.harness.client_was_bottleneck;
             let names: Vec<&str> =
                 rows().filter(|row| row.phases.iter().any(bound)).map(|row| row.engine.as_str()).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            let cost = costs.median().map_or("-".to_owned(), |ns| format!("{ns:.0}"));
+            let cost = if costs.is_empty() { "-".to_owned() } else { format!("{:.0}", median(&costs)) };
             grid.lines.push(vec![workload.title.clone(), cost, names]);
         }
         grid

@@ -7,8 +7,10 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::engine::Kept;
-use crate::report::Steadiness;
-use crate::report::sampled::Sampled;
+use crate::harness_cost::HarnessCost;
+use crate::measure::LatencySummary;
+use crate::report::{SeriesReport, Steadiness};
+use crate::resources::Usage;
 
 /// A run's JSON, as far as the suite's report uses it.
 #[derive(Debug, Deserialize)]
@@ -32,68 +34,34 @@ pub struct Phase {
     pub throughput_ops_s: f64,
     pub errors_total: u64,
     pub operations: BTreeMap<String, Operation>,
-    pub resources: Resources,
-    pub harness: Harness,
+    pub resources: Usage,
+    pub harness: HarnessCost,
     #[serde(default)]
     pub steady_state: Option<Steadiness>,
     #[serde(default)]
     pub cooled_bytes: Option<u64>,
     #[serde(default)]
     pub settle_s: Option<f64>,
-    pub series: Sampled,
+    pub series: SeriesReport,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Operation {
     pub count: u64,
     #[serde(rename = "service_us")]
-    pub service: Latencies,
+    pub service: LatencySummary,
     #[serde(rename = "response_us", default)]
-    pub response: Option<Latencies>,
+    pub response: Option<LatencySummary>,
 }
 
 impl Operation {
     /// Both kinds of latency with their names, responses first; without a schedule the one there is needs none.
-    pub fn latencies(&self) -> Vec<(&'static str, &Latencies)> {
+    pub fn latencies(&self) -> Vec<(&'static str, &LatencySummary)> {
         match &self.response {
             Some(response) => vec![("response ", response), ("service ", &self.service)],
             None => vec![("", &self.service)],
         }
     }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct Latencies {
-    #[serde(rename = "p50")]
-    pub p50_us: f64,
-    #[serde(rename = "p99")]
-    pub p99_us: f64,
-    #[serde(rename = "p999")]
-    pub p999_us: f64,
-    pub curve: Vec<Point>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub struct Point {
-    pub percentile: f64,
-    pub us: f64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct Resources {
-    pub cpu_us_per_operation: f64,
-    pub cpu_others_cores: Option<f64>,
-    pub write_amplification: Option<f64>,
-    pub read_amplification: Option<f64>,
-    pub space_amplification: Option<f64>,
-    pub rss_peak_bytes: Option<u64>,
-    pub worst_second_ops: Option<u64>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct Harness {
-    pub null_ns_per_operation: f64,
-    pub client_was_bottleneck: bool,
 }
 
 impl Phase {
@@ -106,4 +74,31 @@ impl Phase {
 pub fn read(path: &Path) -> Result<RunFile> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not the JSON of a run", path.display()))
+}
+
+/// For tests: a phase of one second, with no more in it than its throughput and as many microseconds for the slowest reads.
+#[cfg(test)]
+pub fn phase(engine: &str, durability_kept: Kept, throughput_ops_s: f64) -> Phase {
+    let service = LatencySummary { p999_us: throughput_ops_s, ..LatencySummary::default() };
+    Phase {
+        engine: engine.to_owned(),
+        engine_settings: BTreeMap::new(),
+        durability: "process".to_owned(),
+        durability_kept,
+        durability_how: String::new(),
+        workload: "workloada".to_owned(),
+        phase: "run".to_owned(),
+        cut_short: None,
+        threads: 2,
+        elapsed_s: 1.0,
+        throughput_ops_s,
+        errors_total: 0,
+        operations: [("READ".to_owned(), Operation { count: 9, service, response: None })].into(),
+        resources: Usage::default(),
+        harness: HarnessCost::default(),
+        steady_state: None,
+        cooled_bytes: None,
+        settle_s: None,
+        series: SeriesReport { interval_s: 0.0, intervals: Vec::new(), engine: Vec::new() },
+    }
 }

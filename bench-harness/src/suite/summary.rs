@@ -6,20 +6,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::compare::Better;
 use crate::engine::Kept;
 use crate::measure::Row;
+use crate::stats::median;
 
 use super::sample::Phase;
 
 /// With fewer repeats, ranges that do not touch say little: of two repeats each, every third pair
 /// of equal engines has such ranges; of three, every tenth.
 pub const REPEATS_MIN: usize = 3;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    High,
-    Low,
-}
 
 /// One number of a phase over all repeats of an engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,9 +99,9 @@ fn measures(repeats: &[Phase]) -> Vec<Measure> {
         let values = repeats.iter().filter_map(value).collect();
         all.push(Measure { name, better, values, best: false });
     };
-    add("ops/s".to_owned(), Better::High, &|phase| Some(phase.throughput_ops_s));
+    add("ops/s".to_owned(), Better::Higher, &|phase| Some(phase.throughput_ops_s));
     let whole = |number: Option<u64>| number.map(|number| number as f64);
-    add("worst second".to_owned(), Better::High, &|phase| whole(phase.resources.worst_second_ops));
+    add("worst second".to_owned(), Better::Higher, &|phase| whole(phase.resources.worst_second_ops));
     let operations = repeats.first().map(|phase| &phase.operations).into_iter().flatten();
     // Checks call no engine.
     for (operation, first) in operations.filter(|(operation, _)| *operation != Row::Verify.name()) {
@@ -115,16 +111,16 @@ fn measures(repeats: &[Phase]) -> Vec<Measure> {
                 found.into_iter().find(|(name, _)| *name == kind).map(|(_, latencies)| latencies.clone())
             };
             let name = format!("{} {kind}", short(operation));
-            add(format!("{name}p50 us"), Better::Low, &|phase| Some(of(phase)?.p50_us));
-            add(format!("{name}p99 us"), Better::Low, &|phase| Some(of(phase)?.p99_us));
-            add(format!("{name}p99.9 us"), Better::Low, &|phase| Some(of(phase)?.p999_us));
+            add(format!("{name}p50 us"), Better::Lower, &|phase| Some(of(phase)?.p50_us));
+            add(format!("{name}p99 us"), Better::Lower, &|phase| Some(of(phase)?.p99_us));
+            add(format!("{name}p99.9 us"), Better::Lower, &|phase| Some(of(phase)?.p999_us));
         }
     }
-    add("CPU us/op".to_owned(), Better::Low, &|phase| Some(phase.resources.cpu_us_per_operation));
-    add("w-amp".to_owned(), Better::Low, &|phase| phase.resources.write_amplification);
-    add("r-amp".to_owned(), Better::Low, &|phase| phase.resources.read_amplification);
-    add("s-amp".to_owned(), Better::Low, &|phase| phase.resources.space_amplification);
-    add("RSS MiB".to_owned(), Better::Low, &|phase| {
+    add("CPU us/op".to_owned(), Better::Lower, &|phase| Some(phase.resources.cpu_us_per_operation));
+    add("w-amp".to_owned(), Better::Lower, &|phase| phase.resources.write_amplification);
+    add("r-amp".to_owned(), Better::Lower, &|phase| phase.resources.read_amplification);
+    add("s-amp".to_owned(), Better::Lower, &|phase| phase.resources.space_amplification);
+    add("RSS MiB".to_owned(), Better::Lower, &|phase| {
         Some(whole(phase.resources.rss_peak_bytes)? / f64::from(1 << 20))
     });
     all
@@ -158,21 +154,14 @@ impl Measure {
         let enough = self.values.len().min(other.values.len()) >= REPEATS_MIN;
         enough
             && match self.better {
-                Better::High => self.min() > other.max(),
-                Better::Low => self.max() < other.min(),
+                Better::Higher => self.min() > other.max(),
+                Better::Lower => self.max() < other.min(),
             }
     }
 
     /// The value in the middle, or the mean of the two there; nothing without values.
     pub fn median(&self) -> Option<f64> {
-        let mut sorted = self.values.clone();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        match sorted.len() {
-            0 => None,
-            odd if odd % 2 == 1 => Some(sorted[middle]),
-            _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
-        }
+        (!self.values.is_empty()).then(|| median(&self.values))
     }
 
     /// From the smallest to the largest, as a share of the median.
@@ -200,6 +189,7 @@ impl EngineRow {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::phase;
     use super::*;
 
     fn measure(better: Better, values: &[f64]) -> Measure {
@@ -208,31 +198,31 @@ mod tests {
 
     #[test]
     fn medians_and_spreads_are_over_the_repeats() {
-        let odd = measure(Better::High, &[3.0, 1.0, 2.0]);
+        let odd = measure(Better::Higher, &[3.0, 1.0, 2.0]);
         assert_eq!((odd.median(), odd.spread()), (Some(2.0), Some(1.0)));
-        assert_eq!(measure(Better::High, &[1.0, 4.0]).median(), Some(2.5));
-        assert_eq!(measure(Better::High, &[]).median(), None);
+        assert_eq!(measure(Better::Higher, &[1.0, 4.0]).median(), Some(2.5));
+        assert_eq!(measure(Better::Higher, &[]).median(), None);
     }
 
     #[test]
     fn only_ranges_that_do_not_touch_make_a_best() {
-        let high = |values: [f64; 3]| measure(Better::High, &values);
+        let high = |values: [f64; 3]| measure(Better::Higher, &values);
         assert_eq!(best(&[high([1.0, 2.0, 3.0]), high([4.0, 5.0, 6.0])]), Some(1));
         assert_eq!(best(&[high([1.0, 2.0, 4.5]), high([4.0, 5.0, 6.0])]), None);
-        let low = |values: [f64; 3]| measure(Better::Low, &values);
+        let low = |values: [f64; 3]| measure(Better::Lower, &values);
         assert_eq!(best(&[low([1.0, 2.0, 3.0]), low([4.0, 5.0, 6.0])]), Some(0));
     }
 
     #[test]
     fn two_repeats_or_one_engine_have_no_best() {
-        let two = |a, b| measure(Better::High, &[a, b]);
+        let two = |a, b| measure(Better::Higher, &[a, b]);
         assert_eq!(best(&[two(1.0, 2.0), two(8.0, 9.0)]), None);
-        assert_eq!(best(&[measure(Better::High, &[1.0, 2.0, 3.0])]), None);
+        assert_eq!(best(&[measure(Better::Higher, &[1.0, 2.0, 3.0])]), None);
     }
 
     #[test]
     fn under_a_schedule_responses_come_first_and_both_are_named() {
-        let mut scheduled = phase("a", "process", 1.0);
+        let mut scheduled = phase("a", Kept::Process, 1.0);
         let names = |phase: &Phase| -> Vec<String> {
             let measures = measures(std::slice::from_ref(phase));
             measures.into_iter().map(|each| each.name).filter(|name| name.contains("p99 us")).collect()
@@ -243,28 +233,14 @@ mod tests {
         assert_eq!(names(&scheduled), ["READ response p99 us", "READ service p99 us"]);
     }
 
-    fn phase(engine: &str, kept: &str, throughput: f64) -> Phase {
-        let text = format!(
-            r#"{{"engine": "{engine}", "engine_settings": {{}}, "durability": "process",
-            "durability_kept": "{kept}", "durability_how": "", "workload": "workloada", "phase": "run",
-            "threads": 2, "elapsed_s": 1.0,
-            "series": {{"intervals": [], "engine": {{}}}}, "throughput_ops_s": {throughput}, "errors_total": 0,
-            "operations": {{"READ": {{"count": 1, "service_us":
-                {{"p50": 1, "p99": 1, "p999": 1, "curve": []}}}}}},
-            "resources": {{"cpu_us_per_operation": 1.0}},
-            "harness": {{"null_ns_per_operation": 1.0, "client_was_bottleneck": false}}}}"#
-        );
-        serde_json::from_str(&text).unwrap()
-    }
-
     #[test]
     fn engines_that_keep_less_are_in_a_class_of_their_own_and_never_the_best_of_another() {
         let mut phases = Vec::new();
         for repeat in 0..3 {
             let noise = f64::from(repeat);
-            phases.push(phase("fast", "process", 900.0 + noise));
-            phases.push(phase("slow", "process", 500.0 + noise));
-            phases.push(phase("safe", "power", 10.0 + noise));
+            phases.push(phase("fast", Kept::Process, 900.0 + noise));
+            phases.push(phase("slow", Kept::Process, 500.0 + noise));
+            phases.push(phase("safe", Kept::Power, 10.0 + noise));
         }
         let engines = ["slow", "fast", "safe"].map(str::to_owned);
         let summary = summarize(&engines, &phases);
@@ -280,7 +256,8 @@ mod tests {
 
     #[test]
     fn of_classes_with_equally_many_engines_the_strongest_is_first() {
-        let phases = [phase("a", "nothing", 1.0), phase("b", "power", 1.0), phase("c", "process", 1.0)];
+        let phases =
+            [phase("a", Kept::Nothing, 1.0), phase("b", Kept::Power, 1.0), phase("c", Kept::Process, 1.0)];
         let engines = ["a", "b", "c", "refused"].map(str::to_owned);
         assert_eq!(class_order(&engines, &phases), [Kept::Power, Kept::Process, Kept::Nothing]);
     }

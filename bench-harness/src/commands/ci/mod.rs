@@ -21,6 +21,7 @@ use clap::Args;
 use crate::arguments::{count, name_value};
 use crate::compare::differences;
 use crate::engine::{self, Injection};
+use crate::report::{Grid, Style};
 use crate::terminal::{notice, output};
 use crate::verdict::Verdict;
 
@@ -184,15 +185,7 @@ fn add_device(counters: &mut Counters, durability: &str, sequence: &Sequence) {
 
 fn table(gated: &[Gated], counter: &Counter) -> String {
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
-    let mut out = format!(
-        "instructions counted by {}\n{:<34} {:>13} {:>13} {:>8} {:>13}  verdict\n",
-        counter.name(),
-        "counter",
-        "baseline",
-        "now",
-        "change",
-        "limit"
-    );
+    let mut grid = Grid::new(&["counter", "baseline", "now", "change", "limit", "verdict"], &[0, 5]);
     for line in gated {
         let change = line.baseline.zip(line.low).filter(|(base, _)| *base != 0.0);
         let change =
@@ -207,15 +200,10 @@ fn table(gated: &[Gated], counter: &Counter) -> String {
             Call::New => "not in the baseline",
             Call::Information => "information",
         };
-        out += &format!(
-            "{:<34} {:>13} {:>13} {change:>8} {:>13}  {verdict}\n",
-            line.metric,
-            number(line.baseline),
-            number(line.low),
-            number(line.limit)
-        );
+        let (baseline, now, limit) = (number(line.baseline), number(line.low), number(line.limit));
+        grid.lines.push(vec![line.metric.clone(), baseline, now, change, limit, verdict.to_owned()]);
     }
-    out
+    format!("instructions counted by {}\n{}", counter.name(), grid.text(Style::Plain))
 }
 
 fn conclude(gated: &[Gated], unlike: &[String]) -> Result<Verdict> {
