@@ -113,7 +113,8 @@ fn check(path: &Path) -> io::Result<()> {
     }
 }
 
-fn directory(path: &Path) -> &Path {
+/// The directory a file lies or will lie in.
+pub fn directory(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use crate::output_file::directory;
+
 /// What two spellings of one file have in common.
 #[derive(Debug, PartialEq, Eq)]
 enum Identity {
@@ -57,13 +59,9 @@ fn identity(path: &Path) -> Option<Identity> {
         return found.is_file().then(|| Identity::There(found.dev(), found.ino()));
     }
     // A link that leads nowhere yet leads to the file to be.
-    let target = fs::read_link(path).map(|target| parent(path).join(target));
+    let target = fs::read_link(path).map(|target| directory(path).join(target));
     let path = target.as_deref().unwrap_or(path);
-    Some(Identity::ToBe(parent(path).canonicalize().ok()?.join(path.file_name()?)))
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    Some(Identity::ToBe(directory(path).canonicalize().ok()?.join(path.file_name()?)))
 }
 
 #[cfg(test)]

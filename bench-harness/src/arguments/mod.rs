@@ -29,6 +29,17 @@ pub fn number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "expected a number without a unit, such as 10 or 0.5".to_owned())
 }
 
+/// A number that is allowed, for clap.
+pub fn within(
+    is_allowed: fn(f64) -> bool,
+    expected: &'static str,
+) -> impl Fn(&str) -> Result<f64, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| is_allowed(*number));
+        number.ok_or_else(|| format!("expected {expected}"))
+    }
+}
+
 /// A pair from an argument `NAME=VALUE`.
 pub fn name_value(argument: &str) -> Result<(String, String), String> {
     match argument.split_once('=') {

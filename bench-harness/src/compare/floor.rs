@@ -28,10 +28,8 @@ const SHARE: f64 = 0.95;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Floor {
-    pub engine: String,
-    /// `load` or `run`.
-    pub phase: String,
-    pub workload: String,
+    #[serde(flatten)]
+    pub key: Key,
     pub metric: String,
     /// Runs in each half of a split.
     pub repeats: usize,
@@ -57,9 +55,7 @@ impl Calibration {
                 let (mut all, more) = group.values(metric);
                 all.extend(more);
                 floors.push(Floor {
-                    engine: group.key.engine.clone(),
-                    phase: group.key.phase.clone(),
-                    workload: group.key.workload.clone(),
+                    key: group.key.clone(),
                     metric: metric.to_owned(),
                     repeats: all.len() / 2,
                     floor: floor_of(&mut all, &mut random),
@@ -94,13 +90,7 @@ impl Calibration {
 
     /// The floor of a metric for a comparison with this many repeats a side, if there is one.
     pub fn floor(&self, key: &Key, metric: &str, repeats: usize) -> Option<f64> {
-        let is_it = |floor: &&Floor| {
-            floor.engine == key.engine
-                && floor.phase == key.phase
-                && floor.workload == key.workload
-                && floor.metric == metric
-        };
-        let found = self.floors.iter().find(is_it)?;
+        let found = self.floors.iter().find(|floor| floor.key == *key && floor.metric == metric)?;
         let fewer = (found.repeats as f64 / repeats.max(1) as f64).max(1.0);
         Some(found.floor * fewer.sqrt())
     }
@@ -150,14 +140,7 @@ mod tests {
     #[test]
     fn fewer_repeats_raise_the_floor_and_more_do_not_lower_it() {
         let key = Key { engine: "x".into(), phase: "run".into(), workload: "a".into() };
-        let floor = Floor {
-            engine: "x".into(),
-            phase: "run".into(),
-            workload: "a".into(),
-            metric: "m".into(),
-            repeats: 20,
-            floor: 0.01,
-        };
+        let floor = Floor { key: key.clone(), metric: "m".into(), repeats: 20, floor: 0.01 };
         let calibration = Calibration { kind: KIND.into(), conditions: BTreeMap::new(), floors: vec![floor] };
         // sqrt(20 / 5) = 2.
         assert_eq!(calibration.floor(&key, "m", 5), Some(0.02));

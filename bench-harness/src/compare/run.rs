@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::report::SCHEMA;
@@ -15,7 +16,7 @@ use super::likeness;
 use super::metric::extract;
 
 /// What a run measured: runs are compared with runs of the same key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     pub engine: String,
     /// `load` or `run`.

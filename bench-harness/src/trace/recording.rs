@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, directory};
 
 use super::reader::Reader;
 use super::step::{Action, Source, Step};
@@ -45,9 +45,8 @@ impl Recording {
     /// Checks the file and makes those of the threads, so that a wrong path does not cost a run.
     pub fn create(path: &Path, threads: usize) -> Result<Recording> {
         let file = OutputFile::check("--record-trace", path)?;
-        let beside = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let log = || {
-            let writer = Writer::new(tempfile::tempfile_in(beside)?)?;
+            let writer = Writer::new(tempfile::tempfile_in(directory(path))?)?;
             Ok(Mutex::new(Some(ThreadLog { writer, failure: None })))
         };
         let logs: io::Result<Vec<_>> = (0..threads).map(|_| log()).collect();

@@ -37,8 +37,7 @@ pub fn execute(arguments: &CompareArgs) -> Result<Verdict> {
     let false_alarms = lines.iter().filter(|line| line.judged.call == Call::Regression).count();
     let mut out = String::from("noise floor: the difference that one A/A comparison in twenty exceeds\n");
     for floor in &calibration.floors {
-        let workload = if floor.phase == "load" { "load" } else { &floor.workload };
-        let floor_percent = percent(floor.floor);
+        let (workload, floor_percent) = (floor.key.name(), percent(floor.floor));
         out += &format!("{workload:>12}  {:<28} {floor_percent:>8}\n", floor.metric);
     }
     out += &format!(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::arguments::{EngineArgs, EnginesArgs, WorkloadArgs, count};
+use crate::arguments::{EngineArgs, EnginesArgs, WorkloadArgs, count, within};
 use crate::engine::Injection;
 
 pub const ABOUT_CRASHES: &str = "\
@@ -42,10 +42,12 @@ pub struct CrashArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rounds: u32,
     /// Seconds within which a writing process is killed
-    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = positive, help_heading = "Crashes")]
+    #[arg(long, value_name = "S", default_value_t = 1.0, help_heading = "Crashes")]
+    #[arg(value_parser = within(|s| s > 0.0 && s <= 86_400.0, "seconds above 0, at most 86400"))]
     pub run_s: f64,
     /// The share of rounds in which the opening that follows is killed as well
-    #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = share, help_heading = "Crashes")]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25, help_heading = "Crashes")]
+    #[arg(value_parser = within(|share| (0.0..=1.0).contains(&share), "a share from 0 to 1"))]
     pub open_kill: f64,
     /// The engines
     #[arg(long, alias = "engine", value_name = "LIST", default_value = "rabi", value_delimiter = ',')]
@@ -62,7 +64,8 @@ pub struct CrashArgs {
     #[arg(long, requires = "dir", help_heading = "Crashes")]
     pub full: bool,
     /// Under --full, the share of the free space that is given back once the device is full
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = inner_share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    #[arg(value_parser = within(|share| (0.01..=0.9).contains(&share), "a share from 0.01 to 0.9"))]
     #[arg(help_heading = "Crashes", requires = "full")]
     pub room: f64,
     /// The directory of the database, or of several engines' databases, by name [default: a temporary one]
@@ -113,13 +116,8 @@ impl CrashArgs {
     pub fn child(&self, engine: &str, dir: &Path, step: Step, load: bool, seed: u64) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec!["crash-child".into()];
         let mut flag = |name: &str, value: OsString| words.extend([name.into(), value]);
-        let name = match step {
-            Step::Write => "write",
-            Step::Open => "open",
-            Step::Recover => "recover",
-            Step::Fill => "fill",
-        };
-        flag("--step", name.into());
+        let name = step.to_possible_value().expect("no step is skipped");
+        flag("--step", name.get_name().into());
         flag("--engine", engine.into());
         flag("--dir", dir.into());
         flag("--seed", seed.to_string().into());
@@ -137,26 +135,5 @@ impl CrashArgs {
         words.extend(self.injection.arguments().map(OsString::from));
         words.extend(load.then(|| "--load".into()));
         words
-    }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
-        _ => Err("expected seconds above 0, at most 86400".to_owned()),
-    }
-}
-
-fn inner_share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.01..=0.9).contains(&share) => Ok(share),
-        _ => Err("expected a share from 0.01 to 0.9".to_owned()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("expected a share from 0 to 1".to_owned()),
     }
 }

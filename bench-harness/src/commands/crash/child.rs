@@ -15,6 +15,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{ChildArgs, Step};
+use super::crashes::Found;
 use super::fill::fill;
 use super::stage::say;
 use super::workload::writes_only;
@@ -28,16 +29,9 @@ pub const RECOVERED: &str = "recovered";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recovered {
-    pub open_s: f64,
-    /// From the call of open to the end of the first read; nothing if no record is known to be there.
-    pub first_read_s: Option<f64>,
-    /// Records that are as they should be.
-    pub good: u64,
-    /// Records without an acknowledged write.
-    pub lost: u64,
-    /// Records that nobody wrote so.
-    pub wrong: u64,
-    /// The first of those in words.
+    #[serde(flatten)]
+    pub found: Found,
+    /// The first records that are lost or wrong, in words.
     pub texts: Vec<String>,
     pub kept: Kept,
     pub how: String,
@@ -64,9 +58,8 @@ pub fn execute(arguments: ChildArgs) -> Result<Verdict> {
 }
 
 fn open(arguments: &ChildArgs) -> Result<Box<dyn Engine>> {
-    let arguments = (&arguments.engine, &arguments.dir);
     say("opening")?;
-    let engine = engine::open(&arguments.0.engine, arguments.1, &arguments.0.settings())?;
+    let engine = engine::open(&arguments.engine.engine, &arguments.dir, &arguments.engine.settings())?;
     say("opened")?;
     Ok(engine)
 }
@@ -115,11 +108,13 @@ fn recover(arguments: &ChildArgs, job: &Job, ledger: &Ledger) -> Result<Verdict>
     let keeps = engine.keeps();
     engine.close()?;
     let recovered = Recovered {
-        open_s,
-        first_read_s,
-        good: audit.good,
-        lost: audit.lost,
-        wrong: audit.bad - audit.lost,
+        found: Found {
+            open_s,
+            first_read_s,
+            good: audit.good,
+            lost: audit.lost,
+            wrong: audit.bad - audit.lost,
+        },
         texts: audit.texts,
         kept: keeps.kept,
         how: keeps.how.to_owned(),

@@ -1,6 +1,6 @@
 //! What the kills of one engine have shown, round by round. The fields are explained in `docs/results-schema.md`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::Kept;
 use crate::report::{grouped, microseconds as three_digits};
@@ -42,10 +42,22 @@ pub struct Round {
     pub acknowledged: u64,
     pub failures: u64,
     pub size_bytes: u64,
+    #[serde(flatten)]
+    pub found: Found,
+}
+
+/// What was there when an engine was opened again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Found {
+    /// From the call of open to its return.
     pub open_s: f64,
+    /// From the call of open to the end of the first read; nothing if no record is known to be there.
     pub first_read_s: Option<f64>,
+    /// Records that are as they should be.
     pub good: u64,
+    /// Records without an acknowledged write.
     pub lost: u64,
+    /// Records that nobody wrote so.
     pub wrong: u64,
 }
 
@@ -73,7 +85,9 @@ impl EngineCrashes {
     /// Whether it has kept what it promises.
     pub fn is_good(&self) -> bool {
         let may_lose = self.durability_kept == Some(Kept::Nothing);
-        let fine = |round: &Round| (may_lose || round.lost == 0) && round.wrong == 0 && round.failures == 0;
+        let fine = |round: &Round| {
+            (may_lose || round.found.lost == 0) && round.found.wrong == 0 && round.failures == 0
+        };
         self.out.is_none() && self.rounds.iter().all(fine)
     }
 
@@ -88,9 +102,9 @@ impl EngineCrashes {
         // An opening that was killed may have done a part of the work for the next one.
         let whole = || self.rounds.iter().filter(|round| round.killed_again_in.is_none());
         let again = self.rounds.iter().filter(|round| round.killed_again_in.is_some());
-        let open: Vec<f64> = whole().map(|round| round.open_s).collect();
-        let read: Vec<f64> = whole().filter_map(|round| round.first_read_s).collect();
-        let again: Vec<f64> = again.map(|round| round.open_s).collect();
+        let open: Vec<f64> = whole().map(|round| round.found.open_s).collect();
+        let read: Vec<f64> = whole().filter_map(|round| round.found.first_read_s).collect();
+        let again: Vec<f64> = again.map(|round| round.found.open_s).collect();
         let sizes: Vec<f64> = self.rounds.iter().map(|round| round.size_bytes as f64 / 1e6).collect();
         vec![
             self.engine.clone(),
@@ -104,8 +118,8 @@ impl EngineCrashes {
             milliseconds(&again, 1.0),
             milliseconds(&read, 0.5),
             milliseconds(&read, 1.0),
-            grouped(self.sum(|round| round.lost)),
-            grouped(self.sum(|round| round.wrong)),
+            grouped(self.sum(|round| round.found.lost)),
+            grouped(self.sum(|round| round.found.wrong)),
         ]
     }
 
@@ -162,11 +176,7 @@ mod tests {
             acknowledged: 1000,
             failures,
             size_bytes: 5_000_000,
-            open_s: 0.25,
-            first_read_s: Some(0.5),
-            good: 10,
-            lost,
-            wrong,
+            found: Found { open_s: 0.25, first_read_s: Some(0.5), good: 10, lost, wrong },
         }
     }
 
@@ -193,8 +203,12 @@ mod tests {
 
     #[test]
     fn an_opening_that_was_killed_first_is_not_mixed_with_the_others() {
-        let again = Round { open_s: 9.0, killed_again_in: Some("open"), ..round(0, 0, 0) };
-        let late = Round { open_s: 7.0, killed_again_in: Some("opened"), ..round(0, 0, 0) };
+        let after_killed = |stage, open_s| {
+            let mut round = Round { killed_again_in: Some(stage), ..round(0, 0, 0) };
+            round.found.open_s = open_s;
+            round
+        };
+        let (again, late) = (after_killed("open", 9.0), after_killed("opened", 7.0));
         let line = engine(Kept::Process, vec![round(0, 0, 0), again, late, round(2, 0, 0)]).line();
         let expected =
             ["x", "process", "4", "0/4/1", "4,000", "5", "250", "250", "9,000", "500", "500", "2", "0"];

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +15,7 @@ use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use super::arguments::{CrashArgs, Step};
 use super::full_device::EngineFull;
 use super::round::{OPEN_MAX, new_ledger};
-use super::victim::Victim;
+use super::victim::{Trouble, Victim};
 use crate::interrupt;
 use crate::terminal::notice;
 
@@ -42,15 +42,13 @@ pub fn fill(arguments: &CrashArgs, engine: &str, dir: &Path) -> Result<Option<En
     let mut full = EngineFull { engine: engine.to_owned(), room_bytes, ..EngineFull::default() };
     let ledger = new_ledger()?;
     let words = |step| arguments.child(engine, &database, step, false, arguments.seed);
-    if let Err(trouble) = write_and_wait(&words(Step::Fill), &ledger, &filler, &mut full)? {
-        full.trouble = Some(trouble);
-    }
+    full.trouble = Trouble::in_words(write_and_wait(&words(Step::Fill), &ledger, &filler, &mut full))?.err();
     // Also for an engine that did not live to see it.
     let _ = fs::remove_file(&filler);
     match Victim::start(&words(Step::Recover), &ledger)?.recovered(OPEN_MAX) {
         Ok(recovered) => {
-            (full.durability_kept, full.open_s) = (Some(recovered.kept), Some(recovered.open_s));
-            (full.lost, full.wrong) = (Some(recovered.lost), Some(recovered.wrong));
+            (full.durability_kept, full.open_s) = (Some(recovered.kept), Some(recovered.found.open_s));
+            (full.lost, full.wrong) = (Some(recovered.found.lost), Some(recovered.found.wrong));
             full.first_bad = recovered.texts;
         }
         Err(trouble) => {
@@ -66,36 +64,22 @@ pub fn fill(arguments: &CrashArgs, engine: &str, dir: &Path) -> Result<Option<En
     Ok(Some(full))
 }
 
-fn write_and_wait(
-    words: &[OsString],
-    ledger: &File,
-    filler: &PathBuf,
-    full: &mut EngineFull,
-) -> Result<Result<(), String>> {
+fn write_and_wait(words: &[OsString], ledger: &File, filler: &Path, full: &mut EngineFull) -> Result<()> {
     let mut writer = Victim::start(words, ledger)?;
-    let said = match writer.wait_for_word("full", FULL_MAX) {
-        Ok(said) => said,
-        Err(trouble) => return Ok(Err(trouble)),
-    };
+    let said = writer.wait_for_word("full", FULL_MAX)?;
     let (count, error) = said.split_once(' ').unwrap_or((&said, ""));
     (full.acknowledged, full.error) = (count.parse().ok(), Some(error.to_owned()));
-    let said = match writer.wait_for_word("reads", FULL_MAX) {
-        Ok(said) => said,
-        Err(trouble) => return Ok(Err(trouble)),
-    };
+    let said = writer.wait_for_word("reads", FULL_MAX)?;
     let (good, bad) = said.split_once(' ').unwrap_or((&said, ""));
     (full.reads_good, full.reads_bad) = (good.parse().ok(), bad.parse().ok());
     fs::remove_file(filler).with_context(|| format!("cannot remove {}", filler.display()))?;
-    Ok(match writer.wait_for_word("room", RESUME_MAX) {
-        Ok(said) => match (said.strip_prefix("stuck "), said.parse()) {
-            (None, Ok(seconds)) => {
-                full.resumed_s = Some(seconds);
-                writer.kill_after(Duration::ZERO).map(drop)
-            }
-            (error, _) => Err(format!("does not write again: {}", error.unwrap_or(&said))),
-        },
-        Err(trouble) => Err(trouble),
-    })
+    let said = writer.wait_for_word("room", RESUME_MAX)?;
+    match (said.strip_prefix("stuck "), said.parse()) {
+        (None, Ok(seconds)) => full.resumed_s = Some(seconds),
+        (error, _) => bail!(Trouble(format!("does not write again: {}", error.unwrap_or(&said)))),
+    }
+    writer.kill_after(Duration::ZERO)?;
+    Ok(())
 }
 
 /// The room there is to be filled; an error if somebody else could miss it.

@@ -118,9 +118,9 @@ fn crash_all(subjects: &mut [Subject<'_>], round: u32, arguments: &CrashArgs) ->
                 "{round}: killed in {}, {} acknowledged, open after {} ms, {} lost, {} wrong",
                 last.killed_in,
                 last.acknowledged,
-                microseconds(1e3 * last.open_s),
-                last.lost,
-                last.wrong
+                microseconds(1e3 * last.found.open_s),
+                last.found.lost,
+                last.found.wrong
             )),
             (None, None) => {}
         }

@@ -8,11 +8,10 @@ use anyhow::{Context, Result};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::arguments::{CrashArgs, Step};
-use super::child::Recovered;
 use super::crashes::{EngineCrashes, Round};
 use super::plan::Kills;
 use super::stage::Stage;
-use super::victim::Victim;
+use super::victim::{Trouble, Victim};
 use crate::interrupt;
 use crate::resources::allocated_bytes;
 use crate::runner::Ledger;
@@ -53,7 +52,7 @@ impl<'a> Subject<'a> {
 
     /// Carries out a round; what is found of the engine is in `crashes`, also that it cannot go on.
     pub fn round(&mut self, round: u32, kills: Kills) -> Result<()> {
-        match self.attempt(round, kills)? {
+        match Trouble::in_words(self.attempt(round, kills))? {
             // Half a round tells nothing, and the children died of it.
             _ if interrupt::asked().is_some() => {}
             Ok(done) => self.crashes.rounds.push(done),
@@ -62,7 +61,7 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    fn attempt(&mut self, round: u32, kills: Kills) -> Result<Result<Round, String>> {
+    fn attempt(&mut self, round: u32, kills: Kills) -> Result<Round> {
         let seed = self.arguments.seed.wrapping_add(u64::from(round));
         let mut writer = self.start(Step::Write, seed)?;
         // Only the first load is killed, or a load longer than a round would never end.
@@ -71,42 +70,28 @@ impl<'a> Subject<'a> {
             (false, 1) => (Stage::Loading, OPEN_MAX),
             (false, _) => (Stage::Running, LOAD_MAX),
         };
-        if let Err(trouble) = writer.wait_for(stage, limit) {
-            return Ok(Err(format!("the process that writes: {trouble}")));
-        }
-        let death = match writer.kill_after(Duration::from_secs_f64(kills.after_s)) {
-            Ok(death) => death,
-            Err(trouble) => return Ok(Err(format!("the process that writes: {trouble}"))),
-        };
+        let writing = "the process that writes";
+        writer.wait_for(stage, limit).context(writing)?;
+        let death = writer.kill_after(Duration::from_secs_f64(kills.after_s)).context(writing)?;
         self.loaded |= death.stage == Stage::Running;
         let acknowledged = self.newly_acknowledged()?;
-        let killed_again_in = match kills.opening {
-            Some(share) => match self.kill_opening(seed, share)? {
-                Ok(stage) => Some(stage.name()),
-                Err(trouble) => return Ok(Err(format!("the first opening: {trouble}"))),
-            },
-            None => None,
-        };
+        let kill_opening = |share| self.kill_opening(seed, share).context("the first opening");
+        let killed_again_in = kills.opening.map(kill_opening).transpose()?;
         let size_bytes = allocated_bytes(&self.dir);
-        Ok(match self.start(Step::Recover, seed)?.recovered(OPEN_MAX) {
-            Ok(recovered) => {
-                self.keep(round, &recovered);
-                Ok(Round {
-                    round,
-                    kill_after_s: kills.after_s,
-                    killed_in: death.stage.name(),
-                    killed_again_in,
-                    acknowledged,
-                    failures: death.failures,
-                    size_bytes,
-                    open_s: recovered.open_s,
-                    first_read_s: recovered.first_read_s,
-                    good: recovered.good,
-                    lost: recovered.lost,
-                    wrong: recovered.wrong,
-                })
-            }
-            Err(trouble) => Err(format!("opening after the kill: {trouble}")),
+        let recovery = self.start(Step::Recover, seed)?;
+        let recovered = recovery.recovered(OPEN_MAX).context("opening after the kill")?;
+        self.crashes.durability_kept = Some(recovered.kept);
+        self.crashes.durability_how = Some(recovered.how);
+        recovered.texts.iter().for_each(|text| self.crashes.note(format!("round {round}: {text}")));
+        Ok(Round {
+            round,
+            kill_after_s: kills.after_s,
+            killed_in: death.stage.name(),
+            killed_again_in: killed_again_in.map(Stage::name),
+            acknowledged,
+            failures: death.failures,
+            size_bytes,
+            found: recovered.found,
         })
     }
 
@@ -124,21 +109,11 @@ impl<'a> Subject<'a> {
     }
 
     /// Kills a process that opens the database, at a share of the time that usually takes.
-    fn kill_opening(&mut self, seed: u64, share: f64) -> Result<Result<Stage, String>> {
-        let known: Vec<f64> = self.crashes.rounds.iter().map(|round| round.open_s).collect();
+    fn kill_opening(&self, seed: u64, share: f64) -> Result<Stage> {
+        let known: Vec<f64> = self.crashes.rounds.iter().map(|round| round.found.open_s).collect();
         let usual_s = if known.is_empty() { OPEN_FIRST_S } else { median(&known) };
         let mut opener = self.start(Step::Open, seed)?;
-        if let Err(trouble) = opener.wait_for(Stage::Opening, OPEN_MAX) {
-            return Ok(Err(trouble));
-        }
-        Ok(opener.kill_after(Duration::from_secs_f64(usual_s * share)).map(|death| death.stage))
-    }
-
-    fn keep(&mut self, round: u32, recovered: &Recovered) {
-        self.crashes.durability_kept = Some(recovered.kept);
-        self.crashes.durability_how = Some(recovered.how.clone());
-        for text in &recovered.texts {
-            self.crashes.note(format!("round {round}: {text}"));
-        }
+        opener.wait_for(Stage::Opening, OPEN_MAX)?;
+        Ok(opener.kill_after(Duration::from_secs_f64(usual_s * share))?.stage)
     }
 }

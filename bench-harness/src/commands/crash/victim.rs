@@ -19,10 +19,26 @@ const SIGKILL: i32 = 9;
 /// How long a signal to this process is not seen.
 const POLL: Duration = Duration::from_millis(20);
 
+#[derive(PartialEq, Eq)]
 enum Heard {
-    Line,
+    Enough,
     Nothing,
     End,
+}
+
+/// What went wrong with an engine: it is reported, and ends no command.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Trouble(pub String);
+
+impl Trouble {
+    /// Tells it from what does end the command.
+    pub fn in_words<T>(done: Result<T>) -> Result<Result<T, String>> {
+        match done {
+            Err(error) if error.is::<Trouble>() => Ok(Err(format!("{error:#}"))),
+            done => done.map(Ok),
+        }
+    }
 }
 
 /// A child process that is alive, as far as is known.
@@ -69,37 +85,28 @@ impl Victim {
     }
 
     /// Waits until it has come so far; an error says why it never will.
-    pub fn wait_for(&mut self, stage: Stage, limit: Duration) -> Result<(), String> {
+    pub fn wait_for(&mut self, stage: Stage, limit: Duration) -> Result<(), Trouble> {
         self.wait_until(limit, |victim| victim.stage >= stage)
     }
 
     /// Waits until it says a line with this first word; returns the rest of the line.
-    pub fn wait_for_word(&mut self, word: &str, limit: Duration) -> Result<String, String> {
+    pub fn wait_for_word(&mut self, word: &str, limit: Duration) -> Result<String, Trouble> {
         self.wait_until(limit, |victim| victim.said.contains_key(word))?;
         Ok(self.said[word].clone())
     }
 
-    fn wait_until(&mut self, limit: Duration, is_there: impl Fn(&Victim) -> bool) -> Result<(), String> {
-        let deadline = Instant::now() + limit;
-        while !is_there(self) {
-            match self.hear(deadline) {
-                Heard::Line => {}
-                Heard::Nothing => return Err(format!("{} was not over within {limit:?}", self.stage.name())),
-                Heard::End => return Err(self.own_end()),
-            }
+    fn wait_until(&mut self, limit: Duration, is_there: impl Fn(&Victim) -> bool) -> Result<(), Trouble> {
+        match self.hear_until(limit, is_there) {
+            Heard::Enough => Ok(()),
+            Heard::Nothing => Err(self.too_long(limit)),
+            Heard::End => Err(self.own_end()),
         }
-        Ok(())
     }
 
     /// Lets it go on for some time and kills it; an error says how it ended before.
-    pub fn kill_after(mut self, time: Duration) -> Result<Death, String> {
-        let deadline = Instant::now() + time;
-        loop {
-            match self.hear(deadline) {
-                Heard::Line => {}
-                Heard::Nothing => break,
-                Heard::End => return Err(self.own_end()),
-            }
+    pub fn kill_after(mut self, time: Duration) -> Result<Death, Trouble> {
+        if self.hear_until(time, |_| false) == Heard::End {
+            return Err(self.own_end());
         }
         // If it has ended in this moment there is nothing to kill, and its status says so.
         let _ = self.child.kill();
@@ -116,32 +123,25 @@ impl Victim {
     }
 
     /// Waits for the end of a recovery.
-    pub fn recovered(mut self, limit: Duration) -> Result<Recovered, String> {
-        let deadline = Instant::now() + limit;
-        loop {
-            match self.hear(deadline) {
-                Heard::Line => {}
-                Heard::Nothing => return Err(format!("{} was not over within {limit:?}", self.stage.name())),
-                Heard::End => break,
-            }
+    pub fn recovered(mut self, limit: Duration) -> Result<Recovered, Trouble> {
+        if self.hear_until(limit, |_| false) == Heard::Nothing {
+            return Err(self.too_long(limit));
         }
         match (self.said.remove(RECOVERED), self.child.wait()) {
             (Some(json), Ok(status)) if status.success() => {
-                serde_json::from_str(&json).map_err(|error| format!("said {json}: {error}"))
+                serde_json::from_str(&json).map_err(|error| Trouble(format!("said {json}: {error}")))
             }
             _ => Err(self.own_end()),
         }
     }
 
-    /// A signal is a deadline that has come.
-    fn hear(&mut self, deadline: Instant) -> Heard {
-        loop {
+    /// Hears it until that is enough. A signal is a deadline that has come.
+    fn hear_until(&mut self, limit: Duration, is_enough: impl Fn(&Victim) -> bool) -> Heard {
+        let deadline = Instant::now() + limit;
+        while !is_enough(self) {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left.min(POLL)) {
-                Ok(line) => {
-                    self.take(&line);
-                    return Heard::Line;
-                }
+                Ok(line) => self.take(&line),
                 Err(RecvTimeoutError::Timeout) if left <= POLL || interrupt::asked().is_some() => {
                     return Heard::Nothing;
                 }
@@ -149,6 +149,7 @@ impl Victim {
                 Err(RecvTimeoutError::Disconnected) => return Heard::End,
             }
         }
+        Heard::Enough
     }
 
     fn take(&mut self, line: &str) {
@@ -163,8 +164,12 @@ impl Victim {
         self.said.insert(word.to_owned(), rest.to_owned());
     }
 
+    fn too_long(&self, limit: Duration) -> Trouble {
+        Trouble(format!("{} was not over within {limit:?}", self.stage.name()))
+    }
+
     /// How it has ended by itself, or is about to, with the last lines it said.
-    fn own_end(&mut self) -> String {
+    fn own_end(&mut self) -> Trouble {
         const LINES: usize = 4;
         let status = match self.child.wait() {
             Ok(status) => status.to_string(),
@@ -176,7 +181,7 @@ impl Victim {
         let lines: Vec<&str> = said.lines().collect();
         let last = lines[lines.len().saturating_sub(LINES)..].join("; ");
         let last = if last.is_empty() { "it said nothing" } else { &last };
-        format!("{} ended by itself with {status}: {last}", self.stage.name())
+        Trouble(format!("{} ended by itself with {status}: {last}", self.stage.name()))
     }
 }
 
