@@ -269,31 +269,4 @@ mod tests {
         let sine = "rabi.arrivals=sine\nrabi.rate=200\nrabi.rate.to=400\nmaxexecutiontime=12";
         assert_eq!(read(sine).unwrap().unwrap().rate, RATES[4]);
     }
-
-    #[test]
-    fn what_is_missing_or_contradicts_is_named() {
-        for (text, expected) in [
-            ("rabi.rate=5", "mix:1: property rabi.rate is '5'; allowed: 0 without rabi.arrivals"),
-            ("rabi.arrivals=fixed", "property rabi.rate is not set; allowed: a number above 0"),
-            (
-                "rabi.arrivals=ramp\nrabi.rate=5",
-                "property rabi.rate.to is not set; allowed: a number above 0",
-            ),
-            (
-                "rabi.arrivals=sine\nrabi.rate=5\nrabi.rate.to=11\nrabi.period=1",
-                "mix:3: property rabi.rate.to is '11'; allowed: the peak",
-            ),
-            (
-                "rabi.arrivals=ramp\nrabi.rate=5\nrabi.rate.to=11",
-                "property rabi.period is not set; allowed: a number of seconds above 0",
-            ),
-            (
-                "rabi.arrivals=fixed\nrabi.rate=5\ntarget=7",
-                "mix:3: property target is '7'; allowed: 0 with rabi.arrivals",
-            ),
-        ] {
-            let error = read(text).unwrap_err();
-            assert!(error.starts_with(expected), "{error}");
-        }
-    }
 }

@@ -221,53 +221,6 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_name_the_property_and_the_bound() {
-        for (text, expected) in [
-            (
-                "",
-                "property recordcount is not set; allowed: a whole number of at least 1; set it with \
-                 -p recordcount=..., or in a file for -P",
-            ),
-            (
-                "recordcount=10\ninsertstart=10",
-                "mix:2: property insertstart is '10'; allowed: a whole number below recordcount, \
-                 which is 10",
-            ),
-            (
-                "recordcount=10\ninsertstart=4\ninsertcount=7",
-                "mix:3: property insertcount is '7'; allowed: from 1 to recordcount - \
-                 insertstart, which is 6",
-            ),
-            (
-                "recordcount=10\nminscanlength=9\nmaxscanlength=8",
-                "mix:2: property minscanlength is '9'; allowed: from 1 to maxscanlength, which \
-                 is 8",
-            ),
-            (
-                "recordcount=10\nhdrhistogram.percentiles=50,high",
-                "mix:2: property hdrhistogram.percentiles is '50,high'; allowed: numbers from 0 \
-                 to 100, separated by commas",
-            ),
-            (
-                "recordcount=10\ndataintegrity=true\nfieldlengthdistribution=uniform",
-                "mix:3: property fieldlengthdistribution is 'uniform'; allowed: constant, because \
-                 dataintegrity=true needs to know each length",
-            ),
-            (
-                "recordcount=10\nfieldlengthdistribution=rabi.pareto\nrabi.fieldlength.sigma=0",
-                "mix:3: property rabi.fieldlength.sigma is '0'; allowed: a number above 0",
-            ),
-            (
-                "recordcount=10\nrequestdistribution=rabi.keyranges\nrabi.keyranges.a=-1000\nrabi.keyranges.c=-1",
-                "mix:3: property rabi.keyranges.a is '-1000'; allowed: numbers with which a e^(b x) + \
-                 c e^(d x) is finite for every range x and positive for one of them",
-            ),
-        ] {
-            assert_eq!(read(text).unwrap_err(), expected);
-        }
-    }
-
-    #[test]
     fn the_six_core_workloads_are_what_their_letters_stand_for() {
         let core = |letter: &str| {
             let path = format!("{}/../workloads/workload{letter}", env!("CARGO_MANIFEST_DIR"));

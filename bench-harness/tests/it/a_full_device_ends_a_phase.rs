@@ -1,37 +1,8 @@
 //! A device that gets full: the numbers so far are reported and marked, the error named, the status 1.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::{Bench, names, read_json};
-
-/// A small file system in memory, gone with the value.
-struct Small {
-    at: PathBuf,
-}
-
-impl Small {
-    /// Nothing where none can be mounted, which is said.
-    fn mount(bench: &Bench, size_mib: u32) -> Option<Small> {
-        let at = bench.path("small");
-        std::fs::create_dir(&at).unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={size_mib}m"), "rabi-bench-test"]).arg(&at);
-        let done = mount.output();
-        if done.is_ok_and(|done| done.status.success()) {
-            return Some(Small { at });
-        }
-        eprintln!("skipped: cannot mount a tmpfs at {}", at.display());
-        None
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // A process that has not quite gone may still be in it: the lazy way takes it all the same.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.at).status();
-    }
-}
+use crate::harness::{Bench, Small, names, read_json};
 
 #[test]
 fn a_load_and_a_run_report_the_numbers_so_far() {
@@ -75,7 +46,7 @@ fn the_main_job_reports_the_phases_so_far_and_removes_its_directory() {
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert_eq!(done.status.code(), Some(1), "{out}\n{err}");
     assert!(err.contains("no space left") && out.contains("CUT SHORT by "), "{out}\n{err}");
-    let results = bench.path("results").join(&names(&bench.path("results"))[0]);
+    let results = bench.results();
     let report = read_json(&results.join("results.json"));
     assert!(report["cut_short"].as_str().unwrap().contains("no space left"), "{}", report["cut_short"]);
     assert_eq!(report["phases"].as_array().unwrap().len(), 1);

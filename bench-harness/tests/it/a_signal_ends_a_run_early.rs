@@ -92,7 +92,7 @@ fn a_load_reports_the_records_it_has_and_the_main_job_the_phases() {
     job.signal(Signal::INT);
     let said = job.end_within(SOON).expect(130, "");
     assert!(said.out.contains("CUT SHORT by SIGINT in workloadc"), "{}", said.out);
-    let results = bench.path("results").join(&names(&bench.path("results"))[0]);
+    let results = bench.results();
     let report = read_json(&results.join("results.json"));
     assert_eq!(report["cut_short"], "SIGINT");
     let phases = report["phases"].as_array().unwrap();
@@ -118,7 +118,7 @@ fn a_suite_takes_its_child_along_and_reports_the_whole_phases() {
         let said = suite.end_within(SOON).expect(code, name);
         assert!(!std::path::Path::new(&format!("/proc/{child}")).exists(), "{child} lives");
         assert!(said.out.contains(&format!("CUT SHORT by {name}")), "{}", said.out);
-        let results = bench.path("results").join(&names(&bench.path("results"))[0]);
+        let results = bench.results();
         let cell = read_json(&results.join("raw/rabi-1.json"));
         assert_eq!(cell["cut_short"], name);
         let page = std::fs::read_to_string(results.join("report.html")).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Bench, core_workload, count, names};
+use crate::harness::{Bench, core_workload, count};
 
 fn run(bench: &Bench, arguments: &str) -> Value {
     let file = core_workload('c');
@@ -112,7 +112,7 @@ fn the_main_job_shows_response_times_before_service_times() {
         assert!(places[0] < places[1], "{parts:?}:\n{text}");
     };
     order(&said.out, ["Response times, from", "Service times, from"]);
-    let results = bench.path("results").join(&names(&bench.path("results"))[0]);
+    let results = bench.results();
     let file = |name: &str| std::fs::read_to_string(results.join(name)).unwrap();
     order(&file("README.md"), ["Response times", "Service times"]);
     let page = file("report.html");
@@ -146,16 +146,4 @@ fn ycsb_rows_count_from_the_start_that_was_asked_for() {
     assert!(mean_us(&intended, "Intended-READ").is_none());
     assert!(response > 5.0 * mean_us(&intended, "Service-READ").unwrap());
     assert!(mean_us(&both, "Intended-READ").unwrap() > 5.0 * mean_us(&both, "READ").unwrap());
-}
-
-#[test]
-fn a_schedule_that_makes_no_sense_is_refused() {
-    let bench = Bench::new();
-    let refused = |arguments: &str, said: &str| {
-        bench.run(&format!("load -p recordcount=9 --engine null --dir db {arguments}")).expect(2, said);
-    };
-    refused("--arrivals fixed", "--rate <OPS>");
-    refused("--arrivals tide --rate 5", "property rabi.arrivals is 'tide'; allowed: none, fixed, poisson");
-    refused("--arrivals ramp --rate 5", "property rabi.rate.to is not set; allowed: a number above 0");
-    refused("--arrivals fixed --rate 5 --target 5", "target paces a closed loop, rabi.rate an open one");
 }

@@ -1,11 +1,9 @@
 //! `crash`: engines that are killed lose nothing, an engine that loses something is found out, and wrong
 //! arguments are answered.
 
-use std::process::Command;
-
 use serde_json::Value;
 
-use crate::harness::{Bench, Said, core_workload, engines};
+use crate::harness::{Bench, Said, Small, engines};
 
 /// Deletes, batches and inserts as well, few enough records that memtables are flushed and merged.
 const MIX: &str = "recordcount=3000\nfieldcount=2\nfieldlength=100\nrequestdistribution=uniform\n\
@@ -121,33 +119,10 @@ fn an_engine_that_does_not_open_is_given_up_with_its_own_words() {
     assert!(said.out.contains("rabi: was never open again"), "{}", said.out);
 }
 
-/// A small file system in memory that goes when the test ends; none without the right to mount.
-struct Small(std::path::PathBuf);
-
-impl Small {
-    fn mount(at: std::path::PathBuf) -> Option<Small> {
-        std::fs::create_dir(&at).unwrap();
-        let mut mount = Command::new("mount");
-        let done = mount.args(["-t", "tmpfs", "-o", "size=160m", "rabi-bench-test"]).arg(&at).output();
-        if done.is_ok_and(|done| done.status.success()) {
-            return Some(Small(at));
-        }
-        eprintln!("skipped: cannot mount a tmpfs at {}", at.display());
-        None
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let done = Command::new("umount").arg("-l").arg(&self.0).status();
-        assert!(done.is_ok_and(|status| status.success()), "cannot unmount {}", self.0.display());
-    }
-}
-
 #[test]
 fn a_full_device_refuses_writes_serves_reads_and_loses_nothing() {
     let bench = Bench::new();
-    let Some(_small) = Small::mount(bench.path("small")) else { return };
+    let Some(_small) = Small::mount(&bench, 160) else { return };
     bench.write("mix", MIX);
     let said = bench
         .run("crash -P mix --full --dir small --memtable-size-bytes 1048576 --json x.json")
@@ -159,31 +134,4 @@ fn a_full_device_refuses_writes_serves_reads_and_loses_nothing() {
     assert_eq!((&full["lost"], &full["wrong"]), (&0.into(), &0.into()), "{full}");
     assert!(full["resumed_s"].is_number() && full["open_s"].is_number(), "{full}");
     assert!(!bench.path("small/rabi").exists() && !bench.path("small/filler").exists());
-}
-
-#[test]
-fn wrong_arguments_are_answered() {
-    let bench = Bench::new();
-    let a = core_workload('a');
-    for (arguments, answer) in [
-        (format!("-P {} --dir d", core_workload('c')), "the workload workloadc writes nothing, so a crash"),
-        (format!("-P {a} --engines memory"), "--engines: memory keeps no data on disk, so nothing of it"),
-        (format!("-P {a} --engines rabi,rabi"), "--engines: rabi is named twice; use --rounds"),
-        (format!("-P {a} --engines rabbi"), "unknown engine rabbi (meant rabi?)"),
-        (
-            format!("-P {a} --engine-option lmdb.x=1"),
-            "--engine-option lmdb.x=1: lmdb is not among the engines to be crashed",
-        ),
-        (format!("-P {a} --run-s 0"), "expected seconds above 0, at most 86400"),
-        (format!("-P {a} --open-kill 2"), "expected a share from 0 to 1"),
-        ("--dir d".to_owned(), "property recordcount"),
-        (format!("-P {a} --full"), "--dir <DIR>"),
-        (format!("-P {a} --full --dir d --room 1"), "expected a share from 0.01 to 0.9"),
-    ] {
-        bench.run(&format!("crash {arguments}")).expect(2, answer);
-    }
-    assert!(!bench.path("d").exists(), "made before the arguments were checked");
-    bench
-        .run(&format!("crash -P {a} --full --dir d"))
-        .expect(2, "--full fills a whole file system, and d is not the root of one; mount a small one");
 }

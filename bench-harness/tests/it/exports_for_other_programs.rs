@@ -144,11 +144,3 @@ fn every_column_unit_family_and_tag_is_on_the_page_and_nothing_else() {
     let kinds = tags.map(|tag| if tag.starts_with("Intended-") { "Intended-NAME" } else { "NAME" });
     assert_eq!(documented("HdrHistogram log"), of(&mut kinds.into_iter()));
 }
-
-#[test]
-fn a_file_that_cannot_be_created_is_found_before_the_work() {
-    let said = Bench::new()
-        .run("load -p recordcount=5 --engine memory --dir db --csv no/where.csv")
-        .expect(2, "cannot create no/where.csv");
-    assert_eq!(said.out, "");
-}

@@ -64,8 +64,43 @@ impl Bench {
         Running { child, out, err, temporary }
     }
 
+    /// The directory of the only results.
+    pub fn results(&self) -> PathBuf {
+        let names = names(&self.path("results"));
+        assert_eq!(names.len(), 1, "{names:?}");
+        self.path("results").join(&names[0])
+    }
+
     pub fn json(&self, name: &str) -> Value {
         read_json(&self.path(name))
+    }
+}
+
+/// A small file system in memory, gone with the value.
+pub struct Small {
+    pub at: PathBuf,
+}
+
+impl Small {
+    /// Mounts one at `small`; nothing where none can be mounted, which is said.
+    pub fn mount(bench: &Bench, size_mib: u32) -> Option<Small> {
+        let at = bench.path("small");
+        std::fs::create_dir(&at).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size_mib}m"), "rabi-bench-test"]).arg(&at);
+        if mount.output().is_ok_and(|done| done.status.success()) {
+            return Some(Small { at });
+        }
+        eprintln!("skipped: cannot mount a tmpfs at {}", at.display());
+        None
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // A process that has not quite gone may still be in it: the lazy way takes it all the same.
+        let done = Command::new("umount").arg("--lazy").arg(&self.at).status();
+        assert!(done.is_ok_and(|status| status.success()), "cannot unmount {}", self.at.display());
     }
 }
 

@@ -18,9 +18,7 @@ fn check_smoke_job(engine: &str) {
     let about_levels =
         if engine == "rabi" { "L0 first seen filled at" } else { "This engine reports no levels." };
     assert!(said.out.contains(about_levels), "{}", said.out);
-    let results: Vec<_> = std::fs::read_dir(bench.path("results")).unwrap().collect();
-    assert_eq!(results.len(), 1);
-    let dir = results[0].as_ref().unwrap().path();
+    let dir = bench.results();
 
     let report = read_json(&dir.join("results.json"));
     let phases = report["phases"].as_array().unwrap();

@@ -1,6 +1,6 @@
 //! The pages of a job and of a suite, opened: they draw, they answer the pointer, they ask nobody.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::browser::Browser;
 use crate::harness::{Bench, read_json};
@@ -70,17 +70,11 @@ fn asks_nobody(html: &str) {
     }
 }
 
-fn page_of(bench: &Bench) -> PathBuf {
-    let dirs: Vec<_> = std::fs::read_dir(bench.path("results")).unwrap().collect();
-    assert_eq!(dirs.len(), 1);
-    dirs[0].as_ref().unwrap().path().join("report.html")
-}
-
 #[test]
 fn the_page_of_a_job_has_a_line_for_each_operation_of_each_phase() {
     let bench = Bench::new();
     bench.run("--engine rabi --smoke --workloads a,b,c,d,f,e").expect(0, "");
-    let page = page_of(&bench);
+    let page = bench.results().join("report.html");
     let html = std::fs::read_to_string(&page).unwrap();
     asks_nobody(&html);
     let report = read_json(&page.with_file_name("results.json"));
@@ -100,7 +94,7 @@ fn the_page_of_a_suite_has_a_line_for_each_engine_in_its_own_colour() {
     let bench = Bench::new();
     let suite = "suite --smoke --engines rabi,memory --workloads a --repeat 2 --dir databases";
     bench.run(&format!("{suite} --memory-limit-bytes 1073741824")).expect(0, "1 GiB ");
-    let page = page_of(&bench);
+    let page = bench.results().join("report.html");
     let html = std::fs::read_to_string(&page).unwrap();
     asks_nobody(&html);
     assert!(html.contains(" 1 GiB ") && !html.contains("1073741824 bytes"), "a limit in digits");

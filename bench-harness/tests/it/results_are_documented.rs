@@ -93,7 +93,7 @@ fn beyond(a: &Fields, b: &Fields) -> Vec<String> {
 fn every_field_of_a_result_is_on_the_page_and_every_field_of_the_page_in_a_result() {
     let bench = Bench::new();
     bench.run("--engine rabi --smoke --workloads a").expect(0, "");
-    let results = std::fs::read_dir(bench.path("results")).unwrap().next().unwrap().unwrap().path();
+    let results = bench.results();
     let mut written = Fields::new();
     let job = read_json(&results.join("results.json"));
     collect("job", &job, &mut written);

@@ -48,12 +48,3 @@ fn an_objective_that_no_call_can_meet_ends_without_a_rate() {
     assert!(said.out.contains("no rate met p50 of at most 1000 us (service times)"), "{}", said.out);
     assert!(bench.json("x.json")["found_ops_s"].is_null());
 }
-
-#[test]
-fn a_wrong_objective_is_answered_with_a_right_one() {
-    let bench = Bench::new();
-    bench.run("search --slo fast --dir db").expect(2, "'fast' is no objective; expected for example p99=2ms");
-    bench
-        .run("search --slo p99=2ms --dir db -p recordcount=5 --precision 0")
-        .expect(2, "--precision is 0; allowed: a number above 0");
-}

@@ -4,12 +4,6 @@ use crate::harness::{Bench, Said, read_json};
 
 const SMALL: &str = "--records 1000 --operations 500 --smoke";
 
-fn results(bench: &Bench) -> std::path::PathBuf {
-    let mut dirs: Vec<_> = std::fs::read_dir(bench.path("results")).unwrap().collect();
-    assert_eq!(dirs.len(), 1);
-    dirs.remove(0).unwrap().path()
-}
-
 fn run(bench: &Bench, arguments: &str) -> Said {
     bench.run(&format!("suite {SMALL} --dir databases {arguments}"))
 }
@@ -22,7 +16,7 @@ fn engines_take_turns_and_every_run_leaves_its_numbers() {
     let turns: Vec<&str> = said.err.lines().filter_map(|line| Some(line.split_once("/4] ")?.1)).collect();
     let turns: Vec<&str> = turns.into_iter().filter(|turn| turn.contains("repeat")).collect();
     assert_eq!(turns, ["rabi, repeat 1", "memory, repeat 1", "memory, repeat 2", "rabi, repeat 2"]);
-    let dir = results(&bench);
+    let dir = bench.results();
     for name in ["rabi-1", "memory-1", "memory-2", "rabi-2"] {
         let report = read_json(&dir.join(format!("raw/{name}.json")));
         let phases = report["phases"].as_array().unwrap();
@@ -45,7 +39,7 @@ fn the_report_ranks_by_what_is_kept_and_names_commands_and_versions() {
     assert!(said.out.contains("No other engine kept the durability that rabi kept"), "{}", said.out);
     assert!(said.err.contains("2 runs, each of a load and 1 workload of at most 5 s"), "{}", said.err);
     assert!(said.err.contains("[1/2] took ") && said.err.contains(" left\n"), "{}", said.err);
-    let dir = results(&bench);
+    let dir = bench.results();
     let readme = std::fs::read_to_string(dir.join("README.md")).unwrap();
     for part in [
         "rabi-bench --engine rabi --dir ",
@@ -67,7 +61,7 @@ fn a_data_set_loaded_once_serves_all_repeats() {
     let bench = Bench::new();
     run(&bench, "--engines rabi --workloads c --repeat 2 --load-once --verify")
         .expect(0, "cloned the data set: ");
-    let dir = results(&bench);
+    let dir = bench.results();
     let load = read_json(&dir.join("raw/rabi-load.json"));
     assert_eq!(load["phases"].as_array().unwrap().len(), 1);
     for name in ["rabi-1", "rabi-2"] {
@@ -86,21 +80,4 @@ fn an_engine_that_refuses_is_left_out_and_fails_the_suite() {
     let said = said.expect(1, "FAILED: memory could not be run, and is left out");
     assert_eq!(said.err.matches("cannot offer durability power").count(), 1, "{}", said.err);
     assert!(said.out.contains("workloada, durability kept: power"), "{}", said.out);
-}
-
-#[test]
-fn what_is_wrong_with_the_command_is_said_before_the_work() {
-    for (arguments, expected) in [
-        ("--engines rabi,rabii", "unknown engine rabii (meant rabi?)"),
-        ("--engines rabi,rabi", "rabi is named twice; use --repeat"),
-        ("--engines rabi --workloads a-g", "there is no workload 'g'; allowed: a, b, c, d, e, f"),
-        ("--engines rabi --engine-option redb.commit=none", "redb is not among the engines of this suite"),
-        ("--engines rabi --engine-option cores=2", "expected ENGINE.NAME=VALUE, for example rabi.cores=2"),
-        ("--engines rabi --repeat 0", "--repeat"),
-    ] {
-        Bench::new().run(&format!("suite {SMALL} {arguments}")).expect(2, expected);
-    }
-    let bench = Bench::new();
-    let loaded = bench.run("--engine memory --smoke --loaded --dir new");
-    loaded.expect(2, "the directory new is empty; leave --loaded out");
 }

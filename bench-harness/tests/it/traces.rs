@@ -116,65 +116,6 @@ fn a_share_of_the_keys_has_their_whole_history() {
 }
 
 #[test]
-fn wrong_files_are_refused_before_anything_runs() {
-    let bench = Bench::new();
-    bench.write("mix", "recordcount=5\n");
-    std::fs::create_dir(bench.path("db")).unwrap();
-    bench.write("cluster.csv", TWITTER);
-    let run = |arguments: &str| bench.run(&format!("run --engine memory --dir db {arguments}"));
-    for (arguments, expected) in [
-        ("--trace nowhere", "cannot read the trace nowhere: No such file"),
-        (
-            "--trace mix",
-            "mix is no trace of a known format: expected the header of a trace that --record-trace",
-        ),
-        (
-            "--trace mix",
-            "found 'recordcount=5\\n'; name the format with --trace-format if it is one of these",
-        ),
-        ("--trace db", "found something else; a trace is a file; copy it into one"),
-        (
-            "--trace cluster.csv --trace-format rabi",
-            "is damaged at offset 0: expected 'rabitrac', found '100,cold'",
-        ),
-        (
-            "--trace cluster.csv --trace-format rocksdb",
-            "expected a payload of at most 268435456 bytes, found",
-        ),
-        (
-            "--trace cluster.csv -p dataintegrity=true",
-            "dataintegrity=true decides keys and values, and so does --trace",
-        ),
-        (
-            "--trace cluster.csv --trace-speed 1 -p target=5",
-            "--trace-speed sets the times of operations, and so does target",
-        ),
-        ("--trace cluster.csv --trace-speed 1 --target 5", "cannot be used with"),
-        ("--trace cluster.csv --trace-speed 0", "expected a number above 0; 1 is as fast as recorded"),
-        ("--trace cluster.csv --trace-sample 2", "expected a number above 0 and at most 1, for example 0.01"),
-        ("--trace-sample 0.5", "--trace <FILE>"),
-        (
-            "--trace cluster.csv --record-trace cluster.csv",
-            "--record-trace would overwrite cluster.csv, which is the file of --trace",
-        ),
-        (
-            "--trace cluster.csv --record-trace no/where",
-            "cannot create no/where; --record-trace takes a file in a directory that is there",
-        ),
-    ] {
-        let said = run(arguments).expect(2, expected);
-        assert_eq!(said.out, "", "{arguments}");
-    }
-    assert_eq!(std::fs::read(bench.path("cluster.csv")).unwrap(), TWITTER.as_bytes());
-    bench
-        .run("load --trace cluster.csv --trace-speed 1 --engine memory --dir db")
-        .expect(2, "--trace-speed is of run: a load writes records before the trace, at no time of it");
-    bench
-        .run("search --slo p99=2ms --trace cluster.csv --engine memory --dir db")
-        .expect(2, "search has rates of its own, and neither replays nor records traces");
-}
-
-#[test]
 fn damage_further_on_ends_the_run_with_what_was_done_and_the_place() {
     let bench = Bench::new();
     bench.write("cluster.csv", &format!("{TWITTER}103,cold,4,40,1,touch,0\n"));
