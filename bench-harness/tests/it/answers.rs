@@ -49,7 +49,7 @@ fn check(file: &str) {
         let (bench, mut said) = (Bench::new(), None);
         for line in paragraph.lines().filter(|line| !line.starts_with('#')) {
             // The last one that is printed is the one that failed.
-            println!("{file}: {line}");
+            eprintln!("{file}: {line}");
             carry_out(&bench, &mut said, line);
         }
     }
