@@ -46,7 +46,7 @@ pub use base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
 pub use base::options::{Durability, IoBackend, Options, StageMode, WriteOptions};
 pub use base::value::Value;
 pub use db::{Cursor, Db, Keys, Range, Read, Snapshot, WriteBatch};
-pub use engine::{FileStats, PartitionStats, Stats};
+pub use engine::{FileStats, PartitionStats, Slowdown, SlowdownReason, Stats};
 
 /// A simulated machine to run databases on, and cores that the caller steps, for tests of the engine.
 ///

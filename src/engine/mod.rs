@@ -24,6 +24,7 @@ mod read;
 mod recovery;
 mod replay;
 mod scan;
+mod slowdown;
 mod snapshots;
 mod state;
 mod stats;
@@ -38,6 +39,7 @@ pub(crate) use moment::Moment;
 pub(crate) use open::{Handle, open};
 pub(crate) use position::Position;
 pub(crate) use range::RangeScan;
+pub use slowdown::{Slowdown, SlowdownReason};
 pub use stats::{FileStats, PartitionStats, Stats};
 #[cfg(feature = "sim")]
 pub(crate) use {
@@ -58,6 +60,7 @@ use crate::io::{Io, Process};
 use crate::wal::Wal;
 use commit::Requests;
 use read::BlockReader;
+use slowdown::Waits;
 use snapshots::Snapshots;
 use trees::Trees;
 use turns::Turns;
@@ -92,16 +95,13 @@ pub(crate) struct Engine {
 
     // Writers.
     pub(crate) closed: AtomicBool,
+    pub(crate) waits: Waits,
     pub(crate) counters: Counters,
 }
 
 /// What the engine counts beside its trees.
 #[derive(Default)]
 pub(crate) struct Counters {
-    pub(crate) slowdowns: Counter,
-    pub(crate) slowdown_us: Counter,
-    pub(crate) stalls: Counter,
-    pub(crate) stall_us: Counter,
     pub(crate) background_failures: Counter,
     pub(crate) replayed_bytes: Counter,
 }

@@ -10,6 +10,7 @@ use super::compaction::compact_forever;
 use super::environment::Environment;
 use super::flushing::flush_forever;
 use super::read::BlockReader;
+use super::slowdown::Waits;
 use super::snapshots::Snapshots;
 use super::trees::Trees;
 use super::turns::Turns;
@@ -184,6 +185,7 @@ async fn assemble(
         idle: AtomicBool::new(false),
         background_error: Mutex::default(),
         closed: AtomicBool::new(false),
+        waits: Waits::default(),
         counters: Counters::default(),
     });
     engine.counters.replayed_bytes.add(recovered.replayed_bytes);

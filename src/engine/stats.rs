@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Engine;
+use super::slowdown::Slowdown;
 use crate::base::sync::{Arc, lock};
 use crate::table::Table;
 use crate::tree::Tree;
@@ -80,6 +81,9 @@ pub struct Stats {
     pub backend: String,
     /// How writes get into the stage: `mapped`, or `written: <why>`.
     pub stage: String,
+    /// Why writers are slowed or stopped now, if they are, and for how long. How much in all is among the
+    /// [values](Self::values).
+    pub slowdown: Option<Slowdown>,
     /// L2, newest first.
     pub flushed: Vec<FileStats>,
     /// L3, by key.
@@ -111,6 +115,10 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "backend: {}", self.backend)?;
         writeln!(f, "stage: {}", self.stage)?;
+        match &self.slowdown {
+            Some(slowdown) => writeln!(f, "writers: {slowdown}")?,
+            None => writeln!(f, "writers: free")?,
+        }
         for (name, value) in &self.values {
             writeln!(f, "{name}: {value}")?;
         }
@@ -147,11 +155,14 @@ impl Engine {
         ];
         let running = if forked { 0 } else { lock(&tree.compactions).count() as u64 };
         self.add_counters(tree, running, &mut values);
-        Stats { backend: self.io.backend(), stage: self.wal.stage().mode(), flushed, partitions, values }
+        let (backend, stage) = (self.io.backend(), self.wal.stage().mode());
+        let slowdown = if forked { None } else { self.slowdown() };
+        Stats { backend, stage, slowdown, flushed, partitions, values }
     }
 
     fn add_counters(&self, tree: &Tree, compactions_running: u64, values: &mut Vec<(&'static str, u64)>) {
-        let (counters, of_tree) = (&self.counters, &tree.counters);
+        let (counters, of_tree, waits) = (&self.counters, &tree.counters, &self.waits);
+        let stops = [&waits.memtables, &waits.log, &waits.large_batch];
         let (io, wal) = (self.io.counters(), &self.wal);
         let cache = tree.files.cache().stats();
         values.extend([
@@ -177,11 +188,14 @@ impl Engine {
             ("compaction_holes", of_tree.compaction_holes.get()),
             ("entries_skipped", self.blocks.skipped.entries.get()),
             ("tombstones_skipped", self.blocks.skipped.tombstones.get()),
-            ("slowdowns", counters.slowdowns.get()),
-            ("slowdown_us_total", counters.slowdown_us.get()),
-            ("stalls", counters.stalls.get()),
-            ("stall_us_total", counters.stall_us.get()),
-            ("write_delay_ns_per_byte", tree.throttle.delay_ns_per_byte()),
+            ("slowdowns", waits.slowdowns.get()),
+            ("slowdown_us_total", waits.slowdown_us.get()),
+            ("stalls", stops.iter().map(|wait| wait.count.get()).sum()),
+            ("stall_us_total", stops.iter().map(|wait| wait.us.get()).sum()),
+            ("stall_memtables_us_total", waits.memtables.us.get()),
+            ("stall_log_us_total", waits.log.us.get()),
+            ("stall_large_batch_us_total", waits.large_batch.us.get()),
+            ("write_delay_ps_per_byte", tree.throttle.delay_ps_per_byte()),
             ("reads", io.reads.get()),
             ("page_cache_reads", io.page_cache_reads.get()),
             ("read_bytes", io.read_bytes.get()),

@@ -1,4 +1,4 @@
-//! The write path: the throttle, the commit lock, durability.
+//! The write path: the commit lock, durability. Debt is paid first: see [`slowdown`](super::slowdown).
 
 use super::Engine;
 use crate::base::coverage::reached;
@@ -40,7 +40,9 @@ impl Engine {
             };
         }
         batch.prepare();
-        self.pay_throttle(batch.record_len() as u64).await?;
+        if self.is_throttled() {
+            self.pay_throttle(batch.record_len() as u64).await?;
+        }
         let end = if self.wal.is_large(batch) {
             self.insert_large(batch).await?
         } else {
@@ -51,17 +53,6 @@ impl Engine {
             Durability::Power if planted!(AcknowledgedEarly) => Ok(()),
             Durability::Power => self.wal.wait_durable(end).await,
         }
-    }
-
-    /// Sleeps off what the debt of flushes and compaction demands of this writer.
-    async fn pay_throttle(&self, bytes: u64) -> Result<()> {
-        let Some(delay) = self.trees.iter().filter_map(|tree| tree.throttle.charge(bytes)).max() else {
-            return Ok(());
-        };
-        reached!("write: slowed");
-        self.counters.slowdowns.add(1);
-        self.counters.slowdown_us.add(delay.as_micros() as u64);
-        self.cores.run(0, move |local| async move { local.sleep(delay).await }).await
     }
 
     async fn insert(&self, batch: &mut BatchBuffer) -> Result<Lsn> {
@@ -97,10 +88,7 @@ impl Engine {
             Attempt::LargeBatchActive => reached!("write: waits for a large batch"),
             Attempt::Done(_) => {}
         }
-        let start = self.io.now();
-        changed.await;
-        self.counters.stalls.add(1);
-        self.counters.stall_us.add((self.io.now() - start).as_micros() as u64);
+        self.wait_for(attempt, changed).await;
         Ok(())
     }
 

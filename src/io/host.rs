@@ -149,6 +149,11 @@ impl Io for Host {
         self.clock.now()
     }
 
+    fn sleep(&self, duration: Duration) -> bool {
+        thread::sleep(duration);
+        true
+    }
+
     fn random(&self) -> u64 {
         // The keys of a RandomState come from the system and differ from one value to the next, so
         // that the hash of nothing under them is a fresh number each time.

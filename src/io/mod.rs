@@ -299,6 +299,10 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// Time since an arbitrary origin; never goes back.
     fn now(&self) -> Duration;
 
+    /// Sleeps on the calling thread, which is not a core's. `false` where callers share a thread with the cores: then
+    /// nothing has happened.
+    fn sleep(&self, duration: Duration) -> bool;
+
     /// A random number, for generation numbers.
     fn random(&self) -> u64;
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::levels::{FlushedRecord, Levels, PartitionRecord};
 use super::ranges::RangeSet;
 use crate::base::ids::FileId;
+use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
 use crate::memtable::Memtable;
 use crate::table::Table;
@@ -19,6 +20,16 @@ pub(crate) struct Flushed {
     pub(crate) table: Arc<Table>,
     /// Keys that must not be read here: they were compacted into L3.
     pub(crate) consumed: RangeSet,
+}
+
+impl Flushed {
+    /// The share of its bytes that is not consumed, in thousandths.
+    fn live_per_mille(&self) -> u64 {
+        let gaps = self.consumed.gaps(&KeyRange::default()).into_iter();
+        let live: u64 = gaps.map(|gap| self.table.bytes_in_range(&gap.lower, gap.upper.as_deref())).sum();
+        let all = self.table.data_bytes().max(1);
+        live.min(all).saturating_mul(1000) / all
+    }
 }
 
 /// A run: one sorted sequence of entries, one file, which never changes.
@@ -40,13 +51,15 @@ pub(crate) struct Files {
     pub(crate) flushed: Vec<Flushed>,
     pub(crate) partitions: Vec<Partition>,
     runs_max: usize,
+    live_per_mille: u64,
 }
 
 impl Files {
     /// L2 newest first, and L3 by key.
     pub(crate) fn new(flushed: Vec<Flushed>, partitions: Vec<Partition>) -> Self {
         let runs_max = partitions.iter().map(|partition| partition.runs.len()).max().unwrap_or(0);
-        Self { flushed, partitions, runs_max }
+        let live_per_mille = flushed.iter().map(Flushed::live_per_mille).sum();
+        Self { flushed, partitions, runs_max, live_per_mille }
     }
 
     /// The files that `levels` names, all of them among `tables`.
@@ -66,6 +79,11 @@ impl Files {
     /// The most runs that a partition has.
     pub(crate) fn runs_max(&self) -> usize {
         self.runs_max
+    }
+
+    /// What is left of the files of L2 to be compacted, in thousandths of a file.
+    pub(crate) fn live_per_mille(&self) -> u64 {
+        self.live_per_mille
     }
 
     /// All runs of all partitions.

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use rabi::sim::Stepper;
-use rabi::{Db, Error, FileStats, IoBackend, Options, WriteBatch, WriteOptions};
+use rabi::{Db, Error, FileStats, IoBackend, Options, SlowdownReason, WriteBatch, WriteOptions};
 
 use crate::generator::Random;
 use crate::scratch::{Scratch, contents, files, number, small};
@@ -192,4 +192,31 @@ fn a_large_batch_that_a_close_overtakes_is_refused_or_there() {
     };
     assert_eq!(db.contains_key("large").unwrap(), written.is_ok(), "{written:?}");
     drop((db, stepper));
+}
+
+#[test]
+fn who_asks_is_told_what_stops_writers_and_for_how_long() {
+    let (scratch, mut random) = (Scratch::new(), Random::new("stopped"));
+    let (mut stepper, db) = open(&scratch.dir(), &mut random);
+    assert_eq!(db.stats().slowdown, None);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut stopped = loop {
+        let mut put = Box::pin(db.put_async(b"key", &[7; 100]));
+        if put.as_mut().poll(&mut context).is_pending() {
+            break put;
+        }
+    };
+    let reason = |db: &Db| db.stats().slowdown.map(|slowdown| slowdown.reason);
+    // The stage or the memtables, whichever is full first.
+    assert!(matches!(reason(&db), Some(SlowdownReason::LogFull | SlowdownReason::MemtablesFull)));
+    assert!(db.stats().to_string().contains("writers: stopped: "));
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    assert!(db.stats().slowdown.unwrap().lasts.as_millis() >= 20);
+    while stopped.as_mut().poll(&mut context).is_pending() {
+        settle(&mut stepper, &mut random);
+    }
+    assert!(number(&db.stats(), "stalls") > 0);
+    assert!(number(&db.stats(), "stall_us_total") >= 20_000);
+    settle(&mut stepper, &mut random);
+    assert!(!matches!(reason(&db), Some(SlowdownReason::LogFull | SlowdownReason::MemtablesFull)));
 }

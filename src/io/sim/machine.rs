@@ -168,6 +168,10 @@ impl Io for Machine {
         self.world.state().tick()
     }
 
+    fn sleep(&self, _duration: Duration) -> bool {
+        false
+    }
+
     fn random(&self) -> u64 {
         self.world.state().draw()
     }
