@@ -31,6 +31,11 @@ pub(crate) fn garbage_percent(seed: u64, opening: u64) -> u32 {
     Random::new(seed.wrapping_add(opening), "garbage").pick(&[0, 1, 25, 25, 25, 100])
 }
 
+/// How many runs a partition may have in one opening of a run.
+pub(crate) fn max_runs(seed: u64, opening: u64) -> usize {
+    Random::new(seed.wrapping_add(opening), "runs").pick(&[1, 2, 3, 8, 8])
+}
+
 /// The options as text, for the record of a run: only what was drawn.
 pub(crate) fn describe(options: &Options) -> String {
     let text = format!("{options:?}");

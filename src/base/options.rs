@@ -204,18 +204,28 @@ impl Options {
         self
     }
 
-    /// Target size in bytes of a partition (L3): above twice this it is split, below a quarter it
-    /// is merged with a neighbour. Default: 64 MiB. Range: 16 KiB to 64 GiB. Larger means fewer
-    /// files and more write amplification, since a step rewrites a whole partition.
+    /// Target size in bytes of a partition (L3): below a quarter of this it is merged with a neighbour, above four times
+    /// it is split, above twice if it is one run. Default: 64 MiB. Range: 16 KiB to 64 GiB. Larger means fewer files, and
+    /// more free space that a step needs. From 1024 partitions on they grow instead of becoming more.
     #[must_use]
     pub fn partition_size_bytes(mut self, bytes: u64) -> Self {
         self.tree.partition_size_bytes = bytes;
         self
     }
 
+    /// Most runs of a partition: sorted files, each with any of its keys. Default: 8. Range: 1 to 64. A compaction adds one
+    /// run with what L2 has for the partition, or merges it with older ones. More means less write amplification, and
+    /// while others write a filter to ask for each, and a file to merge for a scan. When nobody writes, they become one.
+    #[must_use]
+    pub fn max_runs(mut self, count: usize) -> Self {
+        self.tree.max_runs = count;
+        self
+    }
+
     /// Share of garbage, in per cent, from which on a range of keys is compacted although nothing else
-    /// asks for it: of deletes among the entries that a reader of the range has to pass, or of a partition's
-    /// bytes that only snapshots needed which are gone. Default: 25. Range: 0 (never) to 100. Less
+    /// asks for it: of deletes among the entries that a reader of the range has to pass, of a partition's
+    /// bytes that only snapshots needed which are gone, or of what all partitions together hold of values that newer runs
+    /// have overwritten. Default: 25. Range: 0 (never) to 100. Less
     /// keeps scans over deleted keys short and gives space back sooner; a step then rewrites up to
     /// 100 / share bytes for each that it frees. [`Db::compact`](crate::Db::compact) takes out all garbage.
     #[must_use]
@@ -320,6 +330,7 @@ pub(crate) struct TreeOptions {
     pub(crate) max_frozen_memtables: usize,
     pub(crate) max_flushed_files: usize,
     pub(crate) partition_size_bytes: u64,
+    pub(crate) max_runs: usize,
     pub(crate) compact_garbage_percent: u32,
     pub(crate) block_size_bytes: usize,
     pub(crate) filter_bits_per_key: u32,
@@ -332,6 +343,7 @@ impl Default for TreeOptions {
             max_frozen_memtables: 3,
             max_flushed_files: 12,
             partition_size_bytes: 64 << 20,
+            max_runs: 8,
             compact_garbage_percent: 25,
             block_size_bytes: 4096,
             filter_bits_per_key: 10,
@@ -345,6 +357,7 @@ impl TreeOptions {
         within("max_frozen_memtables", self.max_frozen_memtables as u64, 1..=64)?;
         within("max_flushed_files", self.max_flushed_files as u64, 2..=256)?;
         within("partition_size_bytes", self.partition_size_bytes, (16 << 10)..=(64 << 30))?;
+        within("max_runs", self.max_runs as u64, 1..=64)?;
         within("compact_garbage_percent", u64::from(self.compact_garbage_percent), 0..=100)?;
         within("block_size_bytes", self.block_size_bytes as u64, 512..=(1 << 20))?;
         within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0..=32)

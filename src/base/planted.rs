@@ -94,6 +94,9 @@ mod selector {
         HoleTooWide: "a hole of a flushed file takes in the key behind it",
         GarbageForgotten: "what dropped snapshots held is never taken out",
         NeededTombstoneDropped: "a compaction drops a tombstone and keeps what it hides",
+        RunAddedAsOldest: "a run is added behind the runs that stay in its partition",
+        TombstoneDroppedAbove: "a compaction of the newest runs drops tombstones that hide what is in older ones",
+        RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 
     thread_local! {

@@ -154,9 +154,14 @@ impl State {
         for _ in 0..cursor.varint().ok_or_else(early)? {
             let keyspace = KeyspaceId::decode(cursor).ok_or_else(early)?;
             // One that stands twice is no state: the later would hide the files of the earlier.
-            if trees.insert(keyspace, Levels::decode(cursor).ok_or_else(early)?).is_some() {
+            let last = trees.last_key_value().map(|(last, _)| *last);
+            if last == Some(keyspace) {
                 return Err(format!("keyspace {keyspace} is named twice"));
             }
+            if last.is_some_and(|last| last > keyspace) {
+                return Err("its keyspaces do not ascend".into());
+            }
+            trees.insert(keyspace, Levels::decode(cursor).ok_or_else(early)?);
         }
         Ok(Self { database, generation, next_file, trees })
     }

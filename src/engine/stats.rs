@@ -7,6 +7,7 @@ use super::slowdown::Slowdown;
 use crate::base::sync::{Arc, lock};
 use crate::table::Table;
 use crate::tree::Tree;
+use crate::tree::shape::{debt_bytes, space_amplification_percent};
 use crate::tree::view::Partition;
 
 /// A table file, as [`Stats`] shows it.
@@ -49,8 +50,7 @@ impl FileStats {
 pub struct PartitionStats {
     /// Its smallest possible key: it has the keys from here up to the next partition's.
     pub lower_bound: Vec<u8>,
-    /// Its runs, newest first: sorted files, each with any of its keys. None while it is empty, and one at most
-    /// today.
+    /// Its runs, newest first: sorted files, each with any of its keys. None while it is empty.
     pub runs: Vec<FileStats>,
 }
 
@@ -148,6 +148,8 @@ impl Engine {
             ("partitions", partitions.iter().filter(|partition| !partition.runs.is_empty()).count() as u64),
             ("runs", runs().count() as u64),
             ("partition_bytes", runs().map(|run| run.bytes).sum()),
+            ("compaction_debt_bytes", debt_bytes(&view.files)),
+            ("space_amplification_percent", space_amplification_percent(&view.files)),
             ("index_filter_bytes", tables.map(|table| table.memory_bytes() as u64).sum()),
             ("snapshots", if forked { 0 } else { self.snapshots.count() as u64 }),
             ("last_seqno", self.visible_seqno().0),

@@ -41,6 +41,7 @@ struct Counts {
     entries: u64,
     deletes: u64,
     garbage_bytes: u64,
+    overwrites: u64,
     seqno_min: SeqNo,
     seqno_max: SeqNo,
 }
@@ -77,6 +78,7 @@ impl Builder {
             entries: 0,
             deletes: 0,
             garbage_bytes: 0,
+            overwrites: 0,
             seqno_min: SeqNo::MAX,
             seqno_max: SeqNo::ZERO,
         };
@@ -122,6 +124,11 @@ impl Builder {
         self.counts.seqno_min = self.counts.seqno_min.min(tag.seqno());
         self.counts.seqno_max = self.counts.seqno_max.max(tag.seqno());
         len
+    }
+
+    /// So many more of its keys also stand in older runs that stay.
+    pub(crate) fn add_overwrites(&mut self, keys: u64) {
+        self.counts.overwrites += keys;
     }
 
     /// Asserts the order; whether the entry has another user key than the last one.
@@ -203,6 +210,7 @@ impl Builder {
             seqno_min: self.counts.seqno_min,
             seqno_max: self.counts.seqno_max,
             garbage_bytes: self.counts.garbage_bytes,
+            overwrites: u32::try_from(self.counts.overwrites).unwrap_or(u32::MAX),
         };
         self.output.put(&footer.encode());
         Finished { file_len: self.output.len, rest: self.output.finish() }

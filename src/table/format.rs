@@ -5,7 +5,7 @@
 //! block   | body | compression (1) | checksum (8) |
 //! footer  | file id (8) | filter offset (8) | filter length (8) | index offset (8) | index length (8) |
 //!         | entries (8) | deletes (8) | least seqno (8) | greatest seqno (8) | garbage (8) |
-//!         | version (4) | reserved, zero (4) | checksum (8) | magic "rabi.tbl" (8) |
+//!         | version (4) | overwrites (4) | checksum (8) | magic "rabi.tbl" (8) |
 //! ```
 //!
 //! Blocks follow each other without gaps. Lengths and offsets of blocks include their trailers.
@@ -124,6 +124,8 @@ pub(crate) struct Footer {
     /// Bytes of the entries that are garbage once no snapshot needs them: deletes, and what a newer version of
     /// the same key hides. For deletes that only holds where nothing older lies below.
     pub(crate) garbage_bytes: u64,
+    /// About how many of the keys also stood in older runs that stayed when the file was written.
+    pub(crate) overwrites: u32,
 }
 
 impl Footer {
@@ -141,7 +143,7 @@ impl Footer {
             self.seqno_min.0,
             self.seqno_max.0,
             self.garbage_bytes,
-            u64::from(VERSION),
+            u64::from(VERSION) | u64::from(self.overwrites) << 32,
         ] {
             out.extend_from_slice(&field.to_le_bytes());
         }
@@ -211,7 +213,7 @@ impl Footer {
 
     fn fields(bytes: &[u8]) -> Option<(Self, u32)> {
         let mut cursor = Cursor::new(bytes);
-        let footer = Self {
+        let mut footer = Self {
             file_id: FileId(cursor.u64()?),
             filter_offset: cursor.u64()?,
             filter_len: cursor.u64()?,
@@ -222,8 +224,11 @@ impl Footer {
             seqno_min: SeqNo(cursor.u64()?),
             seqno_max: SeqNo(cursor.u64()?),
             garbage_bytes: cursor.u64()?,
+            overwrites: 0,
         };
-        Some((footer, cursor.u32()?))
+        let version = cursor.u32()?;
+        footer.overwrites = cursor.u32()?;
+        Some((footer, version))
     }
 
     /// The relations between the fields; an error is what was wrong, expected and found.
@@ -264,6 +269,7 @@ mod tests {
             seqno_min: SeqNo(5),
             seqno_max: SeqNo(50),
             garbage_bytes: 30,
+            overwrites: 6,
         }
     }
 

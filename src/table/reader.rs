@@ -111,6 +111,11 @@ impl Table {
         self.footer.garbage_bytes
     }
 
+    /// About how many of the keys also stood in older runs of the partition, which stayed, when the file was written.
+    pub(crate) fn overwrites(&self) -> u64 {
+        u64::from(self.footer.overwrites)
+    }
+
     /// Bytes of garbage that a rewrite would leave out, where nothing older lies below and these are the
     /// live snapshots, ascending. What several snapshots held counts when the last of them is gone: those
     /// that come later see newer versions, so none of them gets between.

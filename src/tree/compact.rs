@@ -1,10 +1,10 @@
-//! One compaction: the partitions of a range, merged with what L2 holds for it, become new
-//! partitions.
+//! One compaction: runs of the partitions of a range, merged with what L2 holds for it, become new runs.
 //!
-//! The same serves every purpose: the first partitions (one empty partition holds all keys),
-//! moving L2 into L3, splitting (the output is cut by bytes), merging neighbours (the range spans
-//! both), taking out garbage. It takes *all* L2 files older than its plan that have a key in the range, so
-//! nothing older than its inputs lies elsewhere, and a tombstone with nothing older behind it in the merge can go.
+//! The same serves every purpose: the first partitions (one empty partition holds all keys), adding what L2 holds to
+//! a partition as a run, merging its newest runs, splitting (the output is cut by bytes), merging neighbours (the
+//! range spans both), taking out garbage. It takes *all* L2 files older than its plan that have a key in the range, and of
+//! a partition's runs the newest or all: what it writes is newer than all that stays. If it takes all, a tombstone with
+//! nothing older behind it in the merge can go; else tombstones stay, for they may hide what is in the runs below.
 
 use super::input::Input;
 use super::levels::{AddedRun, Change};
@@ -21,17 +21,22 @@ use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Entry, Merge};
 use crate::exec::Local;
-use crate::table::Table;
+use crate::table::{Table, key_hash};
 
 /// Work between two looks at the clock: entries, large values counting for many.
 const YIELD_INTERVAL: usize = 64;
+
+/// One key in so many is looked for in the filters of older runs: estimates need no more, and each look is a cache miss.
+const OVERWRITE_SAMPLE: u64 = 8;
 
 /// What to merge, and how.
 pub(crate) struct Compaction {
     /// From the lower bound of the first partition to the upper bound of the last.
     pub(crate) range: KeyRange,
-    /// Runs of the partitions.
+    /// Runs of the partitions, which it takes: all, or the newest of one partition.
     pub(crate) runs: Vec<Arc<Table>>,
+    /// Older runs, which stay.
+    pub(crate) older: Vec<Arc<Table>>,
     /// Files of L2 with their consumed parts.
     pub(crate) flushed: Vec<(Arc<Table>, RangeSet)>,
     /// Length in bytes at which an output is cut.
@@ -71,6 +76,14 @@ pub(crate) async fn compact(
 
 /// The change that a compaction makes.
 pub(crate) fn change(compaction: &Compaction, pieces: &[Piece]) -> Change {
+    assert!(compaction.older.is_empty() || pieces.len() == 1, "bounds stay where runs stay");
+    for output in pieces.iter().filter_map(|piece| piece.output.as_ref()) {
+        let is_older = |table: &Arc<Table>| table.seqno_range().1 < output.table.seqno_range().0;
+        assert!(
+            compaction.older.iter().all(is_older),
+            "what a compaction adds is newer than the runs that stay"
+        );
+    }
     let outputs = pieces.iter().map(|piece| piece.output.as_ref());
     let added = outputs.enumerate().filter_map(|(partition, output)| {
         let table = output?.record;
@@ -92,7 +105,8 @@ async fn write(
     snapshots: Vec<SeqNo>,
 ) -> Result<()> {
     let mut inputs = Vec::new();
-    for table in &compaction.runs {
+    let left_out = usize::from(planted!(RunLeftOut) && compaction.runs.len() > 1);
+    for table in &compaction.runs[left_out..] {
         inputs.push(Input::new(local, table, compaction.range.clone()));
     }
     for (table, consumed) in &compaction.flushed {
@@ -103,7 +117,13 @@ async fn write(
             inputs.push(Input::new(local, table, gap));
         }
     }
-    merge(local, inputs, pieces, Retention::new(snapshots, compaction.bottommost)).await?;
+    merge(
+        local,
+        inputs,
+        pieces,
+        Retention::new(snapshots, compaction.bottommost || planted!(TombstoneDroppedAbove)),
+    )
+    .await?;
     pieces.end_piece().await?;
     pieces.files.directory().sync(local).await
 }
@@ -152,6 +172,8 @@ struct Pieces<'a> {
     local: &'a Local,
     files: &'a TableFiles,
     piece_len: u64,
+    /// Older runs, which stay.
+    older: &'a [Arc<Table>],
     done: Vec<Piece>,
     pending: PendingOutputs,
     /// Lower bound of the piece being written.
@@ -159,13 +181,24 @@ struct Pieces<'a> {
     writer: Option<TableWriter>,
     /// Tombstones of the key at hand, newest first: needed only if an older version is kept.
     tombstones: Vec<Tag>,
+    /// Keys since the last entry was written that also stand in older runs.
+    overwrites: u64,
 }
 
 impl<'a> Pieces<'a> {
-    fn new(local: &'a Local, files: &'a TableFiles, compaction: &Compaction) -> Self {
-        let (piece_len, lower) = (compaction.piece_len, compaction.range.lower.clone());
-        let (done, pending, writer, tombstones) = (Vec::new(), PendingOutputs::default(), None, Vec::new());
-        Self { local, files, piece_len, done, pending, lower, writer, tombstones }
+    fn new(local: &'a Local, files: &'a TableFiles, compaction: &'a Compaction) -> Self {
+        Self {
+            local,
+            files,
+            piece_len: compaction.piece_len,
+            older: &compaction.older,
+            done: Vec::new(),
+            pending: PendingOutputs::default(),
+            lower: compaction.range.lower.clone(),
+            writer: None,
+            tombstones: Vec::new(),
+            overwrites: 0,
+        }
     }
 
     /// Entries of another key follow: the place to cut.
@@ -174,6 +207,9 @@ impl<'a> Pieces<'a> {
             reached!("compaction: a tombstone was dropped");
         }
         self.tombstones.clear();
+        if !self.older.is_empty() {
+            self.count_overwrite(key_hash(key));
+        }
         if self.writer.as_ref().is_some_and(|writer| writer.len_estimate() >= self.piece_len) {
             self.end_piece().await?;
             self.lower = key.to_vec();
@@ -182,6 +218,14 @@ impl<'a> Pieces<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Counts a key in a sample that may also stand in an older run, for all that it stands for.
+    fn count_overwrite(&mut self, hash: u64) {
+        let is_older = || self.older.iter().any(|table| table.may_contain(hash));
+        if hash.is_multiple_of(OVERWRITE_SAMPLE) && is_older() {
+            self.overwrites += OVERWRITE_SAMPLE;
+        }
     }
 
     /// A tombstone that goes, unless a version that it hides is kept.
@@ -194,6 +238,7 @@ impl<'a> Pieces<'a> {
             Some(writer) => writer,
             none => none.insert(TableWriter::create(self.local, self.files, &mut self.pending)?),
         };
+        writer.add_overwrites(std::mem::take(&mut self.overwrites));
         for tombstone in self.tombstones.drain(..) {
             // It hides what a snapshot needs from all others, and goes with it.
             reached!("compaction: a tombstone was kept for a snapshot");

@@ -20,6 +20,7 @@ async fn compacted(local: Local, files: TableFiles, bottommost: bool) -> Result<
         range: KeyRange::default(),
         input_bytes: run.file_len(),
         runs: vec![run],
+        older: Vec::new(),
         flushed: Vec::new(),
         piece_len: u64::MAX,
         is_for_flushed: false,

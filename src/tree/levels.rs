@@ -6,11 +6,14 @@
 //! is named twice is checked over all trees, where their states are together.
 //! The bytes are in [`levels_format`](super::levels_format).
 
+use std::collections::HashSet;
+
 use super::ranges::RangeSet;
 use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::key_range::KeyRange;
 use crate::base::lsn::Lsn;
+use crate::base::planted::planted;
 
 /// A table file as the manifest names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,12 +200,18 @@ fn new_partitions(
     added: &[AddedRun],
     removed: &[FileId],
 ) -> Result<Vec<PartitionRecord>, String> {
-    let is_there = |id: &&FileId| old.iter().flat_map(|partition| &partition.runs).any(|run| run.id == **id);
-    if let Some(id) = removed.iter().find(|id| !is_there(id)) {
-        return Err(format!("file {id} is no run there"));
+    let there: HashSet<FileId> = old.iter().flat_map(|partition| &partition.runs).map(|run| run.id).collect();
+    let mut gone = HashSet::with_capacity(removed.len());
+    for id in removed {
+        if !there.contains(id) {
+            return Err(format!("file {id} is no run there"));
+        }
+        if !gone.insert(*id) {
+            return Err(format!("file {id} is removed twice"));
+        }
     }
     let stay = |partition: &PartitionRecord| -> Vec<TableRecord> {
-        partition.runs.iter().filter(|run| !removed.contains(&run.id)).copied().collect()
+        partition.runs.iter().filter(|run| !gone.contains(&run.id)).copied().collect()
     };
     let same_bounds = old.iter().map(|partition| &partition.lower).eq(bounds);
     let mut new: Vec<PartitionRecord> = if same_bounds {
@@ -216,10 +225,17 @@ fn new_partitions(
     } else {
         bounds.iter().map(|lower| PartitionRecord { lower: lower.clone(), runs: Vec::new() }).collect()
     };
+    // The newest stands last while runs are added, so that none is moved for another.
+    let newest_first = !planted!(RunAddedAsOldest);
+    let turn = |partitions: &mut [PartitionRecord]| {
+        partitions.iter_mut().filter(|_| newest_first).for_each(|partition| partition.runs.reverse());
+    };
+    turn(&mut new);
     for run in added {
         let partition = new.get_mut(run.partition).ok_or("a run is added to no partition")?;
-        partition.runs.insert(0, run.table);
+        partition.runs.push(run.table);
     }
+    turn(&mut new);
     Ok(new)
 }
 

@@ -95,6 +95,33 @@ fn a_run_is_added_before_those_that_stay() {
 }
 
 #[test]
+fn of_several_runs_added_to_a_partition_the_newest_is_last() {
+    let mut levels = Levels::new();
+    levels.apply(&compact("", None, &[], &[("", 10), ("k", 11)], &[])).unwrap();
+    let mut change = compact("", None, &[], &[("", 12), ("k", 13)], &[]);
+    let Change::Compact { added, .. } = &mut change else { unreachable!() };
+    added.push(AddedRun { partition: 0, table: table(14) });
+    levels.apply(&change).unwrap();
+    assert_eq!(show(&levels), " | :14,12,10 k:13,11");
+}
+
+/// Takes a moment, and an hour if it were to look through all runs for each.
+#[test]
+fn a_hundred_thousand_runs_go_in_one_change() {
+    let count = 100_000;
+    let ids: Vec<u64> = (1..=count).collect();
+    let mut levels = Levels::new();
+    levels.partitions[0].runs = ids.iter().map(|id| table(*id)).collect();
+    levels.apply(&compact("", None, &ids, &[("", count + 1)], &[])).unwrap();
+    assert_eq!(show(&levels), format!(" | :{}", count + 1));
+    let mut change = compact("", None, &[], &[("", 0)], &[]);
+    let Change::Compact { added, .. } = &mut change else { unreachable!() };
+    added.extend(ids.iter().map(|id| AddedRun { partition: 0, table: table(*id) }));
+    levels.apply(&change).unwrap();
+    assert_eq!(levels.partitions[0].runs.first(), Some(&table(count)));
+}
+
+#[test]
 fn impossible_changes_are_refused() {
     let check = |change: Change, expected: &str| {
         let mut levels = Levels::new();
@@ -107,6 +134,7 @@ fn impossible_changes_are_refused() {
     check(compact("", Some("k"), &[10], &[], &[]), "the new partitions do not begin where their range does");
     check(compact("", Some("k"), &[10], &[("", 12), ("x", 13)], &[]), "the partitions overlap");
     check(compact("", Some("k"), &[11], &[("", 12)], &[]), "file 11 is no run there");
+    check(compact("", Some("k"), &[10, 10], &[("", 12)], &[]), "file 10 is removed twice");
     check(
         compact("", Some("k"), &[], &[("", 12), ("c", 13)], &[]),
         "file 10 stays although its partition goes",

@@ -81,6 +81,11 @@ impl TableWriter {
         }
     }
 
+    /// So many more of its keys also stand in older runs that stay.
+    pub(crate) fn add_overwrites(&mut self, keys: u64) {
+        self.builder.add_overwrites(keys);
+    }
+
     /// Hands full pieces to the device; waits if too many are in flight.
     pub(crate) async fn write_full(&mut self, local: &Local) -> Result<()> {
         while let Some(piece) = self.builder.take_full() {

@@ -5,7 +5,7 @@ use super::compact::Compaction;
 use super::compactions::Compactions;
 use super::plan::{Goals, Plan, plan};
 use super::shape::{partition_range, removable_bytes, shape_of, slice};
-use super::view::Files;
+use super::view::{Files, Run};
 use crate::base::coverage::reached;
 use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
@@ -29,9 +29,11 @@ impl Tree {
         let goals = Goals {
             trigger: self.options.compaction_trigger(),
             compact_all: compactions.wants_all() || idle,
+            settle: idle,
             clean_first: compactions.is_turn_of_unclean(),
             garbage_percent: u64::from(self.options.compact_garbage_percent),
             partition_bytes: self.options.partition_size_bytes,
+            max_runs: self.options.max_runs,
         };
         let plan = plan(&shape_of(&view.files, &compactions, &snapshots()), &goals)?;
         if !compactions.has_space_for(plan.input_bytes, has_space) {
@@ -44,29 +46,39 @@ impl Tree {
         Some(compaction)
     }
 
-    /// The runs with garbage that nobody needs, by number. A snapshot that is gone does not come back, so each of
+    /// The runs with garbage that nobody needs, by number: those of partitions that have several, of which any may hide
+    /// what is in another, and those with garbage of their own. A snapshot that is gone does not come back, so each of
     /// them is work until it is rewritten. `snapshots` is asked once the view is loaded, as for a compaction.
     pub(crate) fn runs_with_garbage(&self, snapshots: impl FnOnce() -> Vec<SeqNo>) -> Vec<FileId> {
         let view = self.view();
         let snapshots = snapshots();
-        let unclean = view.files.runs().filter(|run| removable_bytes(&run.table, &snapshots) > 0);
+        let unclean = view.files.partitions.iter().flat_map(|partition| {
+            let is_unclean =
+                |run: &&Run| partition.runs.len() > 1 || removable_bytes(&run.table, &snapshots) > 0;
+            partition.runs.iter().filter(is_unclean)
+        });
         unclean.map(|run| run.table.id()).collect()
     }
 }
 
-/// What a plan takes: all runs of its partitions, and all that L2 holds for their range.
+/// What a plan takes: runs of its partitions, and all that L2 holds for their range.
 fn compaction(files: &Files, plan: &Plan) -> Compaction {
     let range = partition_range(files, plan.first, plan.last);
     let partitions = files.partitions[plan.first..=plan.last].iter();
+    let mut runs: Vec<_> =
+        partitions.flat_map(|partition| &partition.runs).map(|run| Arc::clone(&run.table)).collect();
+    let older = runs.split_off(plan.runs);
+    assert_eq!(older.is_empty(), plan.is_rewrite);
     let count = if planted!(NewerPastOlder) { 1 } else { usize::MAX };
     let flushed = files.flushed.iter().filter(|file| slice(file, &range).bytes > 0).take(count);
     Compaction {
-        runs: partitions.flat_map(|partition| &partition.runs).map(|run| Arc::clone(&run.table)).collect(),
+        runs,
+        older,
         flushed: flushed.map(|file| (Arc::clone(&file.table), file.consumed.clone())).collect(),
         piece_len: plan.piece_len,
         input_bytes: plan.input_bytes,
         is_for_flushed: plan.is_for_flushed,
-        bottommost: true,
+        bottommost: plan.is_rewrite,
         range,
     }
 }
@@ -74,6 +86,14 @@ fn compaction(files: &Files, plan: &Plan) -> Compaction {
 fn mark_plan(files: &Files, plan: &Plan, compactions: &Compactions) {
     if plan.first != plan.last {
         reached!("compaction: merges neighbours");
+    }
+    if !plan.is_rewrite {
+        match plan.runs {
+            0 => reached!("compaction: adds a run"),
+            _ => reached!("compaction: merges the newest runs"),
+        }
+    } else if plan.first == plan.last && plan.runs > 1 {
+        reached!("compaction: rewrites several runs as one");
     }
     if files.partitions[plan.first].runs.is_empty() {
         reached!("compaction: an empty partition");
