@@ -62,6 +62,13 @@ pub mod sim {
     pub use crate::io::sim::{Counts, Faults, Lie, Random, Survival, Syncs, World};
 }
 
+/// Parts of the engine by themselves, for its benchmarks. Not for programs: they change with every version.
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::cursor::bench::Memtable;
+}
+
 /// The Rust blocks of the README, compiled as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -57,8 +57,12 @@ fn keys() -> impl FnMut() -> [u8; 20] {
 fn writes(c: &mut Criterion) {
     let mut group = c.benchmark_group("write");
     let (bench, mut next) = (open(), keys());
-    group.bench_function("put into the memtable", |b| {
+    group.bench_function("put 100 B", |b| {
         b.iter(|| bench.db.put(next(), VALUE).expect("a record can be written"));
+    });
+    let (bench, mut next) = (open(), keys());
+    group.bench_function("put 1 KB", |b| {
+        b.iter(|| bench.db.put(next(), [b'v'; 1000]).expect("a record can be written"));
     });
     let (bench, mut next) = (open(), keys());
     group.throughput(Throughput::Elements(BATCH));
@@ -90,6 +94,22 @@ fn reads(c: &mut Criterion, place: &str, bench: &Bench) {
             let mut absent = next();
             absent[11] = b'1';
             assert!(get(absent).is_none());
+        });
+    });
+    group.bench_function("seek", |b| {
+        b.iter(|| {
+            let entry = bench.db.range(next()..).next().expect("there is a record at or after each");
+            black_box(entry.expect("a record can be read"));
+        });
+    });
+    let mut range = bench.db.range::<[u8; 20]>(..);
+    group.bench_function("next", |b| {
+        b.iter(|| {
+            let entry = range.next().or_else(|| {
+                range = bench.db.range::<[u8; 20]>(..);
+                range.next()
+            });
+            black_box(entry.expect("there are records").expect("a record can be read"));
         });
     });
     group.throughput(Throughput::Elements(SCAN as u64));

@@ -21,6 +21,8 @@
 //! }
 //! ```
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod heap;
 mod memtable_cursor;
 mod merge;

@@ -16,8 +16,10 @@ use crate::report::grouped;
 const SCAN_RECORDS: usize = 50;
 /// What a queue holds while it is used.
 const QUEUE_LEN: u64 = 100;
-/// One in so many records of a data set is written as a large value.
-const LARGE_FEWER: u64 = 1000;
+/// How many fewer large values are written than records, and of how many fewer values are read again: a gigabyte, and a
+/// quarter of one, which fits in caches.
+const LARGE_WRITTEN_FEWER: u64 = 250;
+const LARGE_READ_FEWER: u64 = 1000;
 /// The longest wait for background work.
 const SETTLE_MAX: Duration = Duration::from_secs(300);
 
@@ -78,14 +80,8 @@ impl Bench<'_> {
             Pattern::Deleted => self.deleted(),
             Pattern::Large => self.large(),
             Pattern::Settled => self.settled(),
-            Pattern::Ordered => self.puts("ordered-put", "ordered puts", self.sizes.threads, |client| {
-                client.ordered(b"user", client.number);
-                client.put(VALUE_BYTES)
-            }),
-            Pattern::Writers => {
-                let title = format!("{} threads putting", self.sizes.writers);
-                self.puts("writers", &title, self.sizes.writers, put_scattered)
-            }
+            Pattern::Ordered => self.ordered(),
+            Pattern::Writers => self.writers(),
             Pattern::AThenE => self.a_then_e(["a", "e-after-a"], "", None),
             Pattern::HotAThenE => {
                 let hottest = fnv_hash_64(0) as u64 % self.sizes.records;
@@ -105,29 +101,28 @@ impl Bench<'_> {
     fn timed(
         &mut self,
         name: &'static str,
-        title: String,
+        title: impl Into<String>,
         call: impl Fn(&mut Client<'_>) -> Result<()> + Sync,
     ) -> Result<u64> {
-        let clients = Clients { threads: self.sizes.threads, calls: u64::MAX, time: self.sizes.duration };
-        let stream = Stream::new(self.sizes.seed, name);
-        let measured = run(self.engine, clients, &self.sizes.values, stream, call)?;
-        (self.tell)(name, title, measured);
-        Ok(measured.calls)
+        self.measured(name, title, self.clients(self.sizes.threads, u64::MAX), call)
     }
 
-    /// Makes one put for each record, as far as they get in the time of a measurement.
-    fn puts(
+    /// So many calls at most, in the time of a measurement.
+    fn clients(&self, threads: u64, calls: u64) -> Clients {
+        Clients { threads, calls, time: self.sizes.duration }
+    }
+
+    fn measured(
         &mut self,
         name: &'static str,
-        title: &str,
-        threads: u64,
+        title: impl Into<String>,
+        clients: Clients,
         call: impl Fn(&mut Client<'_>) -> Result<()> + Sync,
-    ) -> Result<()> {
-        let clients = Clients { threads, calls: self.sizes.records, time: self.sizes.duration };
+    ) -> Result<u64> {
         let stream = Stream::new(self.sizes.seed, name);
         let measured = run(self.engine, clients, &self.sizes.values, stream, call)?;
-        (self.tell)(name, title.to_owned(), measured);
-        Ok(())
+        (self.tell)(name, title.into(), measured);
+        Ok(measured.calls)
     }
 
     fn hot_key(&mut self) -> Result<()> {
@@ -148,7 +143,7 @@ impl Bench<'_> {
     /// Each thread has a queue of its own.
     fn queue(&mut self) -> Result<()> {
         let threads = self.sizes.threads;
-        self.timed("queue", "queue: push, look at the head, pop".to_owned(), |client| {
+        self.timed("queue", "queue: push, look at the head, pop", |client| {
             let (prefix, head) = ([b'f', b'i', b'f', client.thread as u8], client.number / threads);
             for place in if head == 0 { 0 } else { head + QUEUE_LEN }..=head + QUEUE_LEN {
                 client.ordered(&prefix, place);
@@ -186,14 +181,15 @@ impl Bench<'_> {
     }
 
     fn large(&mut self) -> Result<()> {
-        let count = (self.sizes.records / LARGE_FEWER).max(8);
-        let puts = self.timed("large-put", "puts of 256 KiB".to_owned(), |client| {
-            client.scattered(client.number % count);
+        let records = self.sizes.records;
+        let clients = self.clients(self.sizes.threads, records.div_ceil(LARGE_WRITTEN_FEWER));
+        let puts = self.measured("large-put", "puts of 256 KiB", clients, |client| {
+            client.scattered(client.number);
             client.put(LARGE_BYTES)
         })?;
         // One thread may be behind the others: what is read was written by all of them.
-        let written = (puts / self.sizes.threads / 2).clamp(1, count);
-        self.timed("large-get", "gets of 256 KiB".to_owned(), |client| {
+        let written = (puts / self.sizes.threads / 2).clamp(1, records / LARGE_READ_FEWER + 1);
+        self.timed("large-get", "gets of 256 KiB", |client| {
             let record = client.random.below(written);
             client.scattered(record);
             client.get_written(LARGE_BYTES)
@@ -214,11 +210,27 @@ impl Bench<'_> {
                 client.scan(SCAN_RECORDS, direction, 1)
             })?;
         }
-        self.timed("absent-get", "absent gets, settled".to_owned(), |client| {
+        self.timed("absent-get", "absent gets, settled", |client| {
             let absent = records + client.random.below(records);
             client.scattered(absent);
             if client.get()? { bail!("a record was found that nobody wrote") } else { Ok(()) }
         })?;
+        Ok(())
+    }
+
+    fn ordered(&mut self) -> Result<()> {
+        let clients = self.clients(self.sizes.threads, self.sizes.records);
+        self.measured("ordered-put", "ordered puts", clients, |client| {
+            client.ordered(b"user", client.number);
+            client.put(VALUE_BYTES)
+        })?;
+        Ok(())
+    }
+
+    fn writers(&mut self) -> Result<()> {
+        let clients = self.clients(self.sizes.writers, self.sizes.records);
+        let title = format!("{} threads putting", self.sizes.writers);
+        self.measured("writers", title, clients, put_scattered)?;
         Ok(())
     }
 
