@@ -5,6 +5,16 @@
 //! thread with one ring; the write-ahead log, flushes and compactions are tasks on them. Reads run
 //! on the calling thread, without locks.
 //!
+//! - [`Db`] is the place to begin: opening, reading, writing, closing. All calls block; from an async program, call
+//!   them where blocking is allowed.
+//! - [`Durability`] says what a write has survived when its call returns, [`Error`] what may go wrong and what still
+//!   works then, [`Stats`] what each number of [`Db::stats`] means.
+//! - Keys are ordered by their bytes. A key has at most [`KEY_LEN_MAX`] bytes, a value [`VALUE_LEN_MAX`], a batch
+//!   [`BATCH_LEN_MAX`]; keys and values may be empty.
+//! - Memory: `1 + max_frozen_memtables` memtables and the block cache, about 512 MiB at most with the default [`Options`],
+//!   and for as long as a file exists its index and filter (`index_filter_bytes` of the statistics), which grow with
+//!   the data.
+//!
 //! ```
 //! use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};
 //!

@@ -43,7 +43,8 @@ pub enum Error {
         source: IoSource,
     },
 
-    /// Bytes on disk are not what was written. They are never returned as data.
+    /// Bytes on disk are not what was written. They are never returned as data. What other files hold goes on to be
+    /// read; a compaction of the damaged file fails, and is tried again.
     #[error(
         "{} is damaged at offset {offset}: {what}: expected {expected}, found {found}; \
          restore the file from a backup",
@@ -105,14 +106,14 @@ pub enum Error {
         found: String,
     },
 
-    /// There is no database and `create_if_missing` is off.
+    /// There is no database and [`create_if_missing`](crate::Options::create_if_missing) is off.
     #[error("{} holds no Rabi database; set `create_if_missing(true)` to make one", dir.display())]
     Missing {
         /// The directory.
         dir: PathBuf,
     },
 
-    /// There is a database already and `error_if_exists` is on.
+    /// There is a database already and [`error_if_exists`](crate::Options::error_if_exists) is on.
     #[error("{} holds a Rabi database already; name another directory, or open it without `error_if_exists`", dir.display())]
     Exists {
         /// The directory.
@@ -181,7 +182,7 @@ pub enum Error {
         cause: String,
     },
 
-    /// `IoBackend::Uring` was demanded but the kernel denies rings.
+    /// [`IoBackend::Uring`](crate::IoBackend::Uring) was demanded but the kernel denies rings.
     #[error("io_uring cannot be used: {cause}; {remedy}")]
     RingDenied {
         /// Why.
@@ -190,7 +191,7 @@ pub enum Error {
         remedy: String,
     },
 
-    /// The handle was closed.
+    /// The database was closed, by this handle or another of its clones.
     #[error("the database is closed")]
     Closed,
 

@@ -9,11 +9,12 @@ use super::limits::{SECTOR, SEGMENT_SIZE_MIN, STAGE_SIZE_MAX, STAGE_SIZE_MIN};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// Survives the death of the process (kill -9, panic, out of memory): the kernel owns the
-    /// bytes. Loss of power may take the last moments of such writes, always a suffix of them.
+    /// bytes. Loss of power may take the newest of such writes, always a suffix of them, about a second's worth: later
+    /// than that they are on the device. [`Db::sync`](crate::Db::sync) or a write with `Power` brings them there at once.
     #[default]
     Process,
-    /// Survives loss of power as well: the device has the bytes before the call returns.
-    /// Concurrent writers share one device flush.
+    /// Survives loss of power as well: the device has the bytes before the call returns, and those of all earlier
+    /// writes. Concurrent writers share one device flush, which is most of what the call costs.
     Power,
 }
 
@@ -195,7 +196,7 @@ impl Options {
         self
     }
 
-    /// Most flushed files (L2); compaction starts at a third of it, and flushes wait at this
+    /// Most flushed files (L2); compaction starts at a third of it, but at no fewer than two, and flushes wait at this
     /// number. Default: 12. Range: 2 to 256. More means less write amplification and slower reads
     /// of keys that are absent or old.
     #[must_use]
@@ -235,7 +236,8 @@ impl Options {
     }
 
     /// Target size in bytes of a table's data blocks, the unit of reading and caching.
-    /// Default: 4096. Range: 512 to 1 MiB. Larger means a smaller index and costlier point reads.
+    /// Default: 4096. Range: 512 to 1 MiB. Larger means a smaller index and costlier point reads. An entry
+    /// is never split: a long one makes a long block. Files that exist keep theirs.
     #[must_use]
     pub fn block_size_bytes(mut self, bytes: usize) -> Self {
         self.tree.block_size_bytes = bytes;
@@ -243,25 +245,26 @@ impl Options {
     }
 
     /// Filter size in bits for each key. Default: 10, about 1 % false positives. Range: 0 (no
-    /// filters) to 32. Filters stay in memory.
+    /// filters) to 32. More spare reads of keys that a file does not have; filters stay in memory, beside the cache's
+    /// budget, at 10 bits about 1.2 MiB for a million keys. Files that exist keep theirs.
     #[must_use]
     pub fn filter_bits_per_key(mut self, bits: u32) -> Self {
         self.tree.filter_bits_per_key = bits;
         self
     }
 
-    /// Budget in bytes of the block cache. Default: 256 MiB. Range: 0 and more. Blocks not in it
-    /// are read through the operating system's page cache.
+    /// Budget in bytes of the block cache. Default: 256 MiB. Range: 0 (no cache) and more. Blocks not in it
+    /// are read through the operating system's page cache. Indexes and filters of files are not part of it.
     #[must_use]
     pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
         self.cache_size_bytes = bytes;
         self
     }
 
-    /// Largest size in bytes of a WAL segment file; the first ones are small, and each is as long as those
-    /// in use together. Default: 16 MiB. Range: 64 KiB to 1 GiB, a multiple of
-    /// 4 KiB. Segments are written once with zeros and then recycled; larger ones are
-    /// recycled later.
+    /// Largest size in bytes of a WAL segment file. A log begins with segments of 64 KiB, and each further one is as
+    /// long as all in use together, up to this. Default: 16 MiB. Range: 64 KiB to 1 GiB, a multiple of
+    /// 4 KiB. Segments are written once with zeros and then recycled; larger ones are fewer, and keep more space on the
+    /// device until they are recycled.
     #[must_use]
     pub fn wal_segment_size_bytes(mut self, bytes: u64) -> Self {
         self.wal_segment_size_bytes = bytes;
@@ -269,8 +272,9 @@ impl Options {
     }
 
     /// Largest size in bytes of the stage, the buffer that makes a write survive the process before
-    /// it is in the WAL; it begins with 64 KiB and grows with use. Default: 8 MiB. Range: 64 KiB to 1 GiB, a power of two. Larger absorbs
-    /// longer stalls of the device; `Process` writes in the stage are lost with the power.
+    /// it is in the WAL; it begins with 64 KiB and grows with use. Default: 8 MiB. Range: 64 KiB to 1 GiB, a power of
+    /// two. Larger absorbs longer stalls of the device, and takes as much of the page cache; a loss of power takes the
+    /// `Process` writes that are only there.
     #[must_use]
     pub fn stage_size_bytes(mut self, bytes: u64) -> Self {
         self.stage_size_bytes = bytes;
@@ -296,7 +300,7 @@ impl Options {
         self
     }
 
-    /// Checks every option against its range.
+    /// Checks every option against its range, as an opening does.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] naming the first option that is out of range.

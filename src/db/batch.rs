@@ -6,7 +6,9 @@ use crate::base::keyspace::KeyspaceId;
 use crate::base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::wal::{BatchBuffer, LogEntry};
 
-/// Writes that take effect together, in the order they were added.
+/// Writes that take effect together, in the order they were added: of several of one key the last counts. Readers and
+/// snapshots see all of them or none, and after a crash all or none are there. It is held in memory until it is written,
+/// at most [`BATCH_LEN_MAX`] bytes; what is larger or has too large a key is refused by the write, as a whole.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;

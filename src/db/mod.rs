@@ -33,8 +33,9 @@ use crate::exec::block_on;
 /// An open database. Cheap to clone, usable from any thread; all clones are one database.
 ///
 /// Calls block the calling thread. A read of what is in memory takes no lock and makes no system
-/// call. When the last clone, snapshot, range and cursor is dropped, the engine stops; what was acknowledged
-/// is safe without [`close`](Db::close), which saves the next opening the replay of the log.
+/// call. A write waits while memory or files are full (see [`Options::max_frozen_memtables`]). When the last clone,
+/// snapshot, range and cursor is dropped, the engine stops; what was acknowledged is safe without
+/// [`close`](Db::close), which saves the next opening the replay of the log.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -61,18 +62,22 @@ thread_local! {
 const SINGLE_KEPT_BYTES: usize = 64 << 10;
 
 impl Db {
-    /// Opens the database in a directory, making it if need be.
+    /// Opens the database in a directory, making it if need be, and the directory with those above it.
     ///
     /// Replays what the log holds of earlier openings: after this, everything acknowledged with the
-    /// crash's kind of durability is there. The path is used here and never again: the directory may
+    /// crash's kind of durability is there. What the log holds is made files first, which takes time and free space in
+    /// proportion to it, at most that of all memtables. The path is used here and never again: the directory may
     /// be renamed while it is open, and messages go on to show the path that was given.
     ///
     /// # Errors
     /// [`Error::InvalidOption`](crate::Error::InvalidOption), [`Error::Locked`](crate::Error::Locked)
     /// if another handle has it open, [`Error::Missing`](crate::Error::Missing) and
     /// [`Error::Exists`](crate::Error::Exists) as the options say, [`Error::NotADatabase`](crate::Error::NotADatabase) if the
-    /// directory holds something else, [`Error::Corruption`](crate::Error::Corruption) if something
-    /// needed is damaged, and I/O errors.
+    /// directory holds something else, [`Error::UnsupportedFormat`](crate::Error::UnsupportedFormat) if another
+    /// release wrote it, [`Error::Corruption`](crate::Error::Corruption) if something needed is damaged,
+    /// [`Error::RingDenied`](crate::Error::RingDenied) if a ring is demanded and denied,
+    /// [`Error::DiskFull`](crate::Error::DiskFull) and [`Error::Io`](crate::Error::Io). An opening that failed has lost
+    /// nothing and may be repeated.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self> {
         Ok(Self { handle: Arc::new(crate::engine::open(dir.as_ref(), options)?) })
     }
@@ -90,7 +95,9 @@ impl Db {
     /// The value of a key, or `None`. Sees every write acknowledged before the call.
     ///
     /// # Errors
-    /// [`Error::Closed`](crate::Error::Closed), [`Error::Corruption`](crate::Error::Corruption), I/O.
+    /// [`Error::Closed`](crate::Error::Closed); [`Error::Corruption`](crate::Error::Corruption) and
+    /// [`Error::Io`](crate::Error::Io) if a file that may hold the key cannot be read: other keys go on to be read.
+    /// [`Error::Forked`](crate::Error::Forked), as for every call, in a child of the process that opened the database.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         self.handle.0.get(key.as_ref(), None)
     }
@@ -149,13 +156,17 @@ impl Db {
         self.handle.0.contains_key(key.as_ref(), None)
     }
 
-    /// Sets the value of a key, with the durability of [`Options::durability`].
+    /// Sets the value of a key, with the durability of [`Options::durability`]. Key and value may be empty.
     ///
     /// # Errors
-    /// [`Error::KeyTooLarge`](crate::Error::KeyTooLarge),
-    /// [`Error::ValueTooLarge`](crate::Error::ValueTooLarge),
-    /// [`Error::DiskFull`](crate::Error::DiskFull), [`Error::Poisoned`](crate::Error::Poisoned),
-    /// [`Error::Closed`](crate::Error::Closed).
+    /// - [`Error::KeyTooLarge`](crate::Error::KeyTooLarge), [`Error::ValueTooLarge`](crate::Error::ValueTooLarge),
+    ///   [`Error::Closed`](crate::Error::Closed).
+    /// - Until there is room again: [`Error::DiskFull`](crate::Error::DiskFull), or [`Error::Io`](crate::Error::Io) for
+    ///   want of descriptors, memory or permitted length of files.
+    /// - While memory is full because flushes or compactions fail: what they fail with.
+    /// - For good: [`Error::Poisoned`](crate::Error::Poisoned).
+    ///
+    /// A write that was refused is not there, but for what `DiskFull` and `Poisoned` say of themselves.
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         self.put_with(key, value, WriteOptions::new())
     }
@@ -291,7 +302,7 @@ impl Db {
     }
 
     /// A view of the database as of now that later writes do not change. Versions it sees are kept
-    /// until it is dropped.
+    /// until it is dropped. It is of this opening: none outlives the process.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(Arc::clone(&self.handle))
     }
@@ -347,11 +358,12 @@ impl Db {
         self.handle.0.stats()
     }
 
-    /// Flushes memtables and stops the engine, also for clones of this handle, whose calls then get
-    /// [`Error::Closed`](crate::Error::Closed).
+    /// Flushes memtables and stops the engine, also for clones of this handle, snapshots, ranges and cursors, whose
+    /// calls then get [`Error::Closed`](crate::Error::Closed). The directory may be opened again at once.
     ///
     /// # Errors
-    /// What kept the flush from succeeding; the log still has everything acknowledged.
+    /// What kept the flush from succeeding; the engine has stopped all the same, and the log still has everything
+    /// acknowledged.
     pub fn close(self) -> Result<()> {
         block_on(self.handle.close())
     }

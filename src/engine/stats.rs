@@ -74,6 +74,48 @@ impl PartitionStats {
 /// # db.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The state now:
+///
+/// | name | what |
+/// | --- | --- |
+/// | `memtable_bytes` | memory of L0 |
+/// | `frozen_memtables`, `frozen_bytes` | memtables of L1, and their memory |
+/// | `flushed_files`, `flushed_bytes` | files of L2, and their length |
+/// | `partitions`, `runs`, `partition_bytes` | partitions of L3 that hold anything, their files, and their length |
+/// | `index_filter_bytes` | memory of the indexes and filters of all files |
+/// | `snapshots` | snapshots that are alive |
+/// | `last_seqno` | writes so far, one for each entry of a batch, since the database was made |
+/// | `cores` | threads of the engine |
+/// | `cache_used_bytes`, `cache_capacity_bytes` | the block cache: what is in it, and its budget |
+/// | `stage_size_bytes` | length of the stage, which grows with use |
+/// | `wal_head_lsn`, `wal_durable_lsn` | bytes of log since the database was made; those that are on the device |
+/// | `compactions_running` | compactions at work |
+/// | `compaction_debt_bytes` | bytes of L2 that are still to be compacted |
+/// | `space_amplification_percent` | length of all files for 100 bytes without garbage, estimated from above |
+/// | `write_delay_ps_per_byte` | picoseconds by which writers are slowed now, for each byte |
+///
+/// Since the database was opened:
+///
+/// | name | what |
+/// | --- | --- |
+/// | `cache_hits`, `cache_misses`, `cache_evictions` | blocks found in the cache, not found, and taken out for others |
+/// | `wal_bytes_written`, `wal_groups` | bytes written to the log's segments, and the durable writes that brought them |
+/// | `wal_segments` | segments made or recycled |
+/// | `replayed_bytes` | bytes of log that the opening has replayed |
+/// | `background_failures` | flushes and compactions that failed, each of which is tried again |
+/// | `flushes`, `flush_bytes_written` | memtables that became files, and what was written for them |
+/// | `compactions`, `compaction_bytes_read`, `compaction_bytes_written` | compactions, their inputs and outputs |
+/// | `compaction_holes` | ranges in which a compaction needed nothing of a file of L2 |
+/// | `entries_skipped`, `tombstones_skipped` | entries that ranges and cursors passed unseen: old versions and deletes; the deletes alone |
+/// | `slowdowns`, `slowdown_us_total` | writes that were slowed, and for how long |
+/// | `stalls`, `stall_us_total` | waits of writes at a limit, and how long they took |
+/// | `stall_memtables_us_total` | of that, for room in memory |
+/// | `stall_log_us_total` | of that, for room in the log |
+/// | `stall_large_batch_us_total` | of that, for a large batch to be in the log |
+/// | `reads`, `read_bytes`, `writes`, `write_bytes`, `syncs` | what was asked of the system for files |
+/// | `page_cache_reads` | of the reads, those that the page cache answered without waiting |
+/// | `ring_ops`, `ring_enters` | requests given to rings, and system calls made for that |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {

@@ -165,6 +165,26 @@ fn the_readme_states_the_rust_that_ci_checks() {
 }
 
 #[test]
+fn every_number_of_the_statistics_is_explained() {
+    let source = sources().into_iter().find(|source| source.path == "src/engine/stats.rs").unwrap();
+    let numbers =
+        source.code().filter_map(|(_, line)| Some(line.trim().strip_prefix("(\"")?.split_once('"')?.0));
+    let numbers: Vec<&str> = numbers.collect();
+    assert!(numbers.len() > 30, "the numbers are not where they are looked for");
+    let rows = source.text.lines().filter_map(|line| line.strip_prefix("/// | `"));
+    let first_columns = rows.filter_map(|row| Some(row.split_once("` | ")?.0));
+    let explained: Vec<&str> = first_columns.flat_map(|names| names.split("`, `")).collect();
+    let mut findings = String::new();
+    for name in numbers.iter().filter(|name| !explained.contains(name)) {
+        writeln!(findings, "{name} is not explained").unwrap();
+    }
+    for name in explained.iter().filter(|name| !numbers.contains(name)) {
+        writeln!(findings, "{name} is explained and not there").unwrap();
+    }
+    none(&findings, "one row for each in the tables above `Stats`");
+}
+
+#[test]
 fn no_call_needs_what_a_thread_lacks_at_its_end() {
     // Simulated worlds stay on a thread that is not about to end; a thread that begins knows itself.
     let exempt = ["src/base/coverage.rs", "src/tree/retired.rs", "src/io/host.rs", "src/io/sim/"];
