@@ -105,6 +105,7 @@ pub(crate) const MARKS: &[&str] = &[
     "read: a filter spared a block",
     "read: found in L1",
     "read: went on with a block in hand",
+    "readers: an old one holds versions",
     "replay: a batch from the stage",
     "replay: a damaged stage",
     "replay: a later record proves damage",

@@ -94,6 +94,12 @@ impl Tag {
     }
 }
 
+/// Hash of a user key, as memtables and filters use it. Compute it once per lookup.
+#[inline]
+pub(crate) fn key_hash(key: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(key)
+}
+
 /// Order of two stored entries: key ascending, then newest first.
 #[inline]
 pub(crate) fn compare(a_key: &[u8], a_seqno: SeqNo, b_key: &[u8], b_seqno: SeqNo) -> Ordering {

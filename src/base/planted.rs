@@ -57,6 +57,9 @@ mod selector {
     }
 
     bugs! {
+        IndexEntryLost: "a memtable's index lacks a key that is in its list",
+        ScanVersionsCut: "versions that a running scan sees are cut off in memtables",
+        SnapshotVersionsCut: "versions that a snapshot sees are cut off in memtables",
         AcknowledgedEarly: "a Power write is acknowledged before its sync",
         TombstoneDropped: "a flush drops tombstones while older files hold the key",
         NewerPastOlder: "a compaction takes the newest flushed file past the older ones",

@@ -4,9 +4,10 @@
 use super::{Cursor, MemtableCursor};
 use crate::base::direction::Direction;
 use crate::base::ids::MemtableId;
-use crate::base::key::{Kind, SeqNo, Tag};
+use crate::base::key::{Kind, SeqNo, Tag, key_hash};
 use crate::base::lsn::Lsn;
 use crate::base::sync::Arc;
+use crate::memtable::{Pool, Seed};
 
 /// The engine's memtable.
 #[derive(Clone)]
@@ -21,24 +22,25 @@ impl std::fmt::Debug for Memtable {
 impl Memtable {
     /// An empty one that may grow to about this size.
     #[must_use]
-    pub fn new(_size_bytes: u64) -> Self {
-        Self(Arc::new(crate::memtable::Memtable::new(MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)))
+    pub fn new(size_bytes: u64) -> Self {
+        let pool = Arc::new(Pool::new(size_bytes, Seed(0), |_, _| {}));
+        Self(Arc::new(crate::memtable::Memtable::new(&pool, MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)))
     }
 
     /// Writes a version of a key, under a seqno that no other write has. Nobody reads at an earlier one.
     pub fn insert(&self, key: &[u8], seqno: u64, value: &[u8]) {
-        self.0.insert(key, Tag::new(SeqNo(seqno), Kind::Put), value);
+        self.0.insert(key, Tag::new(SeqNo(seqno), Kind::Put), value, SeqNo(seqno).saturating_sub(1));
     }
 
     /// Hands over the newest value of a key.
     pub fn get<R>(&self, key: &[u8], found: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        self.0.get(key, SeqNo::MAX, |_, value| found(value))
+        self.0.get(key, key_hash(key), SeqNo::MAX, |_, value| found(value))
     }
 
     /// Hands over the newest value of up to `count` keys from `from` on, as a scan of the engine goes through them;
     /// returns how many there were.
     pub fn scan(&self, from: &[u8], count: usize, mut each: impl FnMut(&[u8], &[u8])) -> usize {
-        let mut cursor = MemtableCursor::new(Arc::clone(&self.0), Direction::Forward, true);
+        let mut cursor = MemtableCursor::new(Arc::clone(&self.0), Direction::Forward, SeqNo::MAX);
         let (mut seen, mut last) = (0, Vec::new());
         let mut moved = cursor.seek(Some(from));
         while seen < count && moved.is_ok() {

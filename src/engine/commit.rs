@@ -157,12 +157,8 @@ impl Committer {
         }
         engine.trees.iter().for_each(|tree| tree.published.push_retired());
         for memtable in take_unread(&mut self.retired_memtables) {
-            for (number, record) in memtable.into_records().enumerate() {
-                drop(record);
-                if number % 64 == 0 {
-                    local.yield_if_due().await;
-                }
-            }
+            drop(memtable);
+            local.yield_if_due().await;
         }
         for table in take_unread(&mut self.retired_tables) {
             let kind = FileKind::Table(table.id());

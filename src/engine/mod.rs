@@ -21,6 +21,7 @@ mod open;
 mod position;
 mod range;
 mod read;
+mod readers;
 mod recovery;
 mod replay;
 mod scan;
@@ -60,6 +61,7 @@ use crate::io::{Io, Process};
 use crate::wal::Wal;
 use commit::Requests;
 use read::BlockReader;
+use readers::Readers;
 use slowdown::Waits;
 use snapshots::Snapshots;
 use trees::Trees;
@@ -79,7 +81,8 @@ pub(crate) struct Engine {
     // What readers load.
     pub(crate) trees: Trees,
     pub(crate) visible: Visible,
-    pub(crate) snapshots: Snapshots,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) readers: Arc<Readers>,
 
     // Background work.
     pub(crate) requests: Requests,

@@ -1,6 +1,7 @@
 //! What a scan pins: the view and the seqno of one moment.
 
 use super::open::Handle;
+use super::readers::ScanReader;
 use super::scan::Scan;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
@@ -14,6 +15,8 @@ pub(crate) struct Moment {
     handle: Arc<Handle>,
     view: Arc<View>,
     seqno: SeqNo,
+    /// Keeps the versions that it sees.
+    reader: ScanReader,
 }
 
 impl Moment {
@@ -22,7 +25,10 @@ impl Moment {
         let engine = &handle.0;
         let guard = epoch::pin();
         let (view, newest) = engine.visible.moment(&engine.trees.default_tree().published, &guard);
-        Self { handle: Arc::clone(handle), view: Arc::clone(view), seqno: at.unwrap_or(newest) }
+        let seqno = at.unwrap_or(newest);
+        // Still under the guard, or while the snapshot is registered.
+        let reader = engine.readers.begin_scan(seqno);
+        Self { handle: Arc::clone(handle), view: Arc::clone(view), seqno, reader }
     }
 
     /// Up to which write it is read.
@@ -30,9 +36,9 @@ impl Moment {
         self.seqno
     }
 
-    /// The keys from `bound` on, or backward from before it. Without `values`, they may be empty.
-    pub(super) fn scan(&self, bound: Option<&[u8]>, direction: Direction, values: bool) -> Result<Scan> {
-        let cursor = scan(&self.view, self.seqno, direction, values);
+    /// The keys from `bound` on, or backward from before it.
+    pub(super) fn scan(&self, bound: Option<&[u8]>, direction: Direction) -> Result<Scan> {
+        let cursor = scan(&self.view, self.seqno, direction);
         Scan::begin(cursor, &self.handle.0.blocks, bound)
     }
 
@@ -47,6 +53,8 @@ impl Drop for Moment {
         if !self.handle.0.process.is_current() {
             // What it pins is the parent's, who alone may free it.
             std::mem::forget(Arc::clone(&self.view));
+            return;
         }
+        self.handle.0.readers.end_scan(&self.reader);
     }
 }

@@ -10,6 +10,7 @@ use super::compaction::compact_forever;
 use super::environment::Environment;
 use super::flushing::flush_forever;
 use super::read::BlockReader;
+use super::readers::Readers;
 use super::slowdown::Waits;
 use super::snapshots::Snapshots;
 use super::trees::Trees;
@@ -27,7 +28,7 @@ use crate::engine::visible::Visible;
 use crate::exec::{Cores, Event, Local, Reply, block_on};
 use crate::files::{FileKind, is_foreign};
 use crate::io::{Dir, Entry, Io, Lock, Process, probe};
-use crate::memtable::Memtable;
+use crate::memtable::{Memtable, Pool};
 use crate::tree::Tree;
 use crate::tree::view::{Files, View};
 use crate::wal::write_log;
@@ -159,8 +160,14 @@ async fn assemble(
 ) -> Result<Handle> {
     let recovered = recover(&local, dir, &options).await?;
     let start = recovered.state.log_start();
+    let pool = Arc::new(Pool::new(
+        options.tree.memtable_size_bytes,
+        (environment.seed)(local.io().as_ref()),
+        environment.advise_huge,
+    ));
+    let snapshots = Arc::<Snapshots>::default();
     let view = View {
-        memtable: Arc::new(Memtable::new(MemtableId::FIRST, start.lsn, start.seqno)),
+        memtable: Arc::new(Memtable::new(&pool, MemtableId::FIRST, start.lsn, start.seqno)),
         frozen: Vec::new(),
         files: Arc::new(Files::of(&recovered.state.trees[&KeyspaceId::DEFAULT], &recovered.tables)),
     };
@@ -177,7 +184,8 @@ async fn assemble(
         wal: recovered.wal,
         trees: Trees::new(tree),
         visible: Visible::new(start.seqno),
-        snapshots: Snapshots::default(),
+        readers: Arc::new(Readers::new(Arc::clone(&snapshots), environment.on_one_thread)),
+        snapshots,
         requests: Requests::default(),
         work: Event::default(),
         flush_turns: Turns::default(),

@@ -67,7 +67,7 @@ impl Position {
     fn scan_from(&mut self, bound: Option<&[u8]>, direction: Direction) -> Result<bool> {
         self.scan = None;
         self.moment.check_open()?;
-        self.scan = Some(self.moment.scan(bound, direction, true)?);
+        self.scan = Some(self.moment.scan(bound, direction)?);
         self.next()
     }
 

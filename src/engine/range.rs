@@ -14,7 +14,7 @@ use crate::base::planted::planted;
 pub(crate) struct RangeScan {
     moment: Moment,
     range: KeyRange,
-    /// Whether values are wanted of scans that have not begun.
+    /// Whether somebody looks at the values.
     values: bool,
     forward: Option<Scan>,
     backward: Option<Scan>,
@@ -28,7 +28,7 @@ impl RangeScan {
         Self { moment, range, values: true, forward: None, backward: None, ended }
     }
 
-    /// From now on values may be empty.
+    /// Nobody looks at the values.
     pub(crate) fn without_values(self) -> Self {
         Self { values: false, ..self }
     }
@@ -56,7 +56,7 @@ impl RangeScan {
         };
         let scan = match scan {
             Some(scan) => scan,
-            none => none.insert(self.moment.scan(bound, direction, self.values)?),
+            none => none.insert(self.moment.scan(bound, direction)?),
         };
         let Some(taken) = scan.next(take)? else { return Ok(None) };
         let met = other.as_ref().and_then(Scan::key);

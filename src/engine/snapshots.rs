@@ -50,6 +50,11 @@ impl Snapshots {
         lock(&self.0).counts.keys().copied().collect()
     }
 
+    /// The least of their seqnos.
+    pub(super) fn oldest(&self) -> Option<SeqNo> {
+        lock(&self.0).counts.keys().next().copied()
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         lock(&self.0).counts.values().sum()

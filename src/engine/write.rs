@@ -3,7 +3,6 @@
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
-use crate::base::key::Tag;
 use crate::base::lsn::Lsn;
 use crate::base::options::{Durability, WriteOptions};
 use crate::base::planted::planted;
@@ -128,13 +127,16 @@ impl Engine {
     pub(super) fn apply(&self, log: &LogState, batch: &BatchBuffer) {
         let guard = epoch::pin();
         let mut seqno = log.seqno.saturating_sub(batch.count());
+        let oldest_reader = self.readers.oldest();
         for entry in batch.entries() {
             seqno = seqno.next();
             let tree = self.trees.get(entry.keyspace).expect("a batch names keyspaces that are open");
-            tree.insert(&guard, entry.key, Tag::new(seqno, entry.kind), entry.value);
+            tree.insert(&guard, &entry, seqno, oldest_reader);
         }
         assert_eq!(seqno, log.seqno);
         self.visible.publish(seqno);
+        drop(guard);
+        self.readers.look_if_due(seqno);
     }
 
     /// Whether every L0 has room for a batch; a full one is frozen if that is possible. Under the commit lock.

@@ -5,8 +5,6 @@
 //! evenly.
 
 use super::{Memtable, memtable_bytes};
-use crate::base::direction::Direction;
-use crate::base::key::SeqNo;
 
 /// Counting so many takes some tens of microseconds.
 const COUNTED_MAX: usize = 1000;
@@ -15,19 +13,19 @@ impl Memtable {
     /// About how many bytes the entries from `lower` on and below `upper` take. Exact for all entries,
     /// and where the range holds fewer than [`COUNTED_MAX`].
     pub(crate) fn bytes_between(&self, lower: &[u8], upper: Option<&[u8]>) -> u64 {
-        let (Some(first), Some(last)) = (self.entries.front(), self.entries.back()) else { return 0 };
-        let (min, max) = (first.key().key(), last.key().key());
+        let (Some(first), Some(last)) = (self.list.first(), self.list.last()) else { return 0 };
+        let (min, max) = (first.key(), last.key());
         let is_below = |key: &[u8]| upper.is_none_or(|upper| key < upper);
         if lower <= min && is_below(max) {
             return self.bytes();
         }
         let (mut counted, mut count) = (0, 0);
-        self.walk(Direction::Forward, Some((lower, SeqNo::MAX)), COUNTED_MAX, |key, _, value| {
-            if is_below(key) {
-                counted += memtable_bytes(1, key.len() + value.len());
-                count += 1;
-            }
-        });
+        for (key, _, value) in
+            self.entries_from(lower).take(COUNTED_MAX).take_while(|(key, ..)| is_below(key))
+        {
+            counted += memtable_bytes(1, key.len() + value.len());
+            count += 1;
+        }
         if count < COUNTED_MAX {
             return counted;
         }
@@ -60,16 +58,22 @@ fn place(key: &[u8], min: &[u8], max: &[u8]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Pool;
     use super::*;
     use crate::base::ids::MemtableId;
-    use crate::base::key::{Kind, Tag};
+    use crate::base::key::{Kind, SeqNo, Tag};
     use crate::base::lsn::Lsn;
 
+    fn empty() -> Memtable {
+        let pool = Pool::of_size(64 << 20);
+        Memtable::new(&pool, MemtableId::FIRST, Lsn(0), SeqNo::ZERO)
+    }
+
     fn filled(count: u32) -> Memtable {
-        let memtable = Memtable::new(MemtableId::FIRST, Lsn(0), SeqNo::ZERO);
+        let memtable = empty();
         for number in 0..count {
             let key = [&b"user"[..], &number.to_be_bytes()].concat();
-            memtable.insert(&key, Tag::new(SeqNo(u64::from(number) + 1), Kind::Put), &[0; 100]);
+            memtable.insert(&key, Tag::new(SeqNo(u64::from(number) + 1), Kind::Put), &[0; 100], SeqNo::ZERO);
         }
         memtable
     }
@@ -89,7 +93,7 @@ mod tests {
         assert_eq!(memtable.bytes_between(b"", Some(b"user")), 0);
         assert_eq!(memtable.bytes_between(b"v", None), 0);
         assert_eq!(memtable.bytes_between(&key(5), Some(&key(5))), 0);
-        assert_eq!(Memtable::new(MemtableId::FIRST, Lsn(0), SeqNo::ZERO).bytes_between(b"", None), 0);
+        assert_eq!(empty().bytes_between(b"", None), 0);
     }
 
     #[test]
@@ -109,8 +113,8 @@ mod tests {
     #[test]
     fn uneven_keys_never_give_more_than_there_is_nor_less_than_was_counted() {
         let memtable = filled(5_000);
-        memtable.insert(b"a", Tag::new(SeqNo(9_000), Kind::Put), b"");
-        memtable.insert(b"user", Tag::new(SeqNo(9_001), Kind::Put), b"");
+        memtable.insert(b"a", Tag::new(SeqNo(9_000), Kind::Put), b"", SeqNo::ZERO);
+        memtable.insert(b"user", Tag::new(SeqNo(9_001), Kind::Put), b"", SeqNo::ZERO);
         let found = memtable.bytes_between(b"b", Some(&key(4_000)));
         assert!((1000 * memtable_bytes(1, 108)..=memtable.bytes()).contains(&(found + 200)), "{found}");
     }

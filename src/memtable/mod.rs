@@ -1,27 +1,47 @@
 //! A memtable: an ordered map of entries in memory, readable without locks while it is written.
 //!
-//! Backed by `crossbeam-skiplist`. Writers insert under the commit lock of the write path, one at
-//! a time; readers come at any time from any thread. From its creation a memtable knows where in
-//! the WAL its first record stands; nothing is ever removed from it.
+//! | file | content |
+//! | --- | --- |
+//! | `pool`, `arena` | the memory |
+//! | `node` | how a key and its versions lie in it |
+//! | `list` | the keys in order: a skip list |
+//! | `index` | the keys by hash |
+//! | `versions` | the versions of a key: adding one, cutting off what nobody sees |
+//! | `walk` | going through it |
+//! | `estimate` | bytes of a range |
+//!
+//! A lookup asks the index, which knows with one line of the cache that a key is not there. A scan walks the list. An
+//! insertion of a key that is there adds a version and touches neither; one of a new key links a node and
+//! notes it in the index. From its creation a memtable knows where in the WAL its first record stands.
 
+mod arena;
 mod estimate;
-mod record;
+mod index;
+mod list;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod node;
+mod pool;
+mod versions;
+mod walk;
 
-use std::collections::Bound;
-use std::sync::OnceLock;
-
-use crossbeam_skiplist::SkipMap;
-
-use crate::base::direction::Direction;
 use crate::base::ids::MemtableId;
-use crate::base::key::{SeqNo, Tag};
+use crate::base::key::{SeqNo, Tag, key_hash};
 use crate::base::lsn::Lsn;
-use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::planted::planted;
+use crate::base::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::base::sync::{Arc, mutant};
 
-use record::{Position, Probe, Record};
+pub(crate) use pool::{Pool, Seed};
+pub(crate) use walk::Position;
 
-/// What an entry costs beside its key and value: the skip list's node with an average tower, the
-/// record and the allocator's headers.
+use arena::Arena;
+use index::{Index, Overflowed};
+use list::List;
+use node::NodeRef;
+use versions::FreeVersions;
+
+/// What an entry costs beside its key and value: node, version and slot of the index.
 const ENTRY_OVERHEAD_BYTES: u64 = 96;
 
 /// What so many entries with so many bytes of keys and values count for in a memtable.
@@ -31,39 +51,49 @@ pub(crate) fn memtable_bytes(entries: usize, payload_bytes: usize) -> u64 {
 
 /// Entries of a contiguous range of the log, in key order.
 pub(crate) struct Memtable {
-    entries: SkipMap<Record, ()>,
+    index: Index,
+    list: List,
+    free: FreeVersions,
+    /// What entries that were not cut off count for.
     bytes: AtomicU64,
+    /// Keys that were ever inserted.
+    keys: AtomicUsize,
     /// LSN of the first record that may have entries here.
     wal_start: Lsn,
     /// Seqno of the newest write before those here.
     seqno_before: SeqNo,
     id: MemtableId,
-    /// Smallest and largest key, known once nothing more is inserted.
-    key_range: OnceLock<(Vec<u8>, Vec<u8>)>,
+    pool: Arc<Pool>,
+    /// What index and list point into.
+    arena: Arena,
 }
 
 impl Memtable {
     /// An empty memtable whose records begin at `wal_start` in the log, after `seqno_before`.
-    pub(crate) fn new(id: MemtableId, wal_start: Lsn, seqno_before: SeqNo) -> Self {
-        let (entries, bytes, key_range) = (SkipMap::new(), AtomicU64::new(0), OnceLock::new());
-        Self { entries, bytes, wal_start, seqno_before, id, key_range }
+    pub(crate) fn new(pool: &Arc<Pool>, id: MemtableId, wal_start: Lsn, seqno_before: SeqNo) -> Self {
+        let arena = pool.arena();
+        Self {
+            index: pool.take_index(),
+            list: List::new(&arena),
+            free: FreeVersions::new(),
+            bytes: AtomicU64::new(0),
+            keys: AtomicUsize::new(0),
+            wal_start,
+            seqno_before,
+            id,
+            pool: Arc::clone(pool),
+            arena,
+        }
+    }
+
+    /// The empty memtable that takes the place of this one, of the same pool.
+    pub(crate) fn successor(&self, wal_start: Lsn, seqno_before: SeqNo) -> Self {
+        Self::new(&self.pool, self.id.next(), wal_start, seqno_before)
     }
 
     /// Seqno of the newest write before those here.
     pub(crate) fn seqno_before(&self) -> SeqNo {
         self.seqno_before
-    }
-
-    /// Notes the key range. Nothing may be inserted any more.
-    pub(crate) fn freeze(&self) {
-        if let (Some(min), Some(max)) = (self.entries.front(), self.entries.back()) {
-            self.key_range.get_or_init(|| (min.key().key().to_vec(), max.key().key().to_vec()));
-        }
-    }
-
-    /// Whether `key` lies within the key range, as far as that is known.
-    pub(crate) fn may_hold(&self, key: &[u8]) -> bool {
-        self.key_range.get().is_none_or(|(min, max)| min.as_slice() <= key && key <= max.as_slice())
     }
 
     /// LSN of the first record that may have entries here.
@@ -76,122 +106,94 @@ impl Memtable {
         self.id
     }
 
-    /// Memory used, in bytes.
+    /// What its entries count for, in bytes. What was cut off does not.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Memory used, in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.arena.bytes()
+    }
+
+    /// Whether it takes no more: its memory is used up, or its index.
+    pub(crate) fn is_full(&self) -> bool {
+        self.memory_bytes() >= self.pool.memtable_size()
+            || self.keys.load(Ordering::Relaxed) >= self.index.capacity()
+    }
+
     /// Whether nothing was inserted.
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes() == 0
+        self.keys.load(Ordering::Relaxed) == 0
     }
 
-    /// Adds an entry. Each `(key, seqno)` is inserted once.
-    pub(crate) fn insert(&self, key: &[u8], tag: Tag, value: &[u8]) {
-        let size = memtable_bytes(1, key.len() + value.len());
-        self.entries.insert(Record::new(key, tag, value), ());
-        self.bytes.fetch_add(size, Ordering::Relaxed);
+    /// Adds an entry. Each `(key, seqno)` is inserted once. No reader, now or later, is below `oldest_reader`:
+    /// versions of the key that only such a one would see are cut off.
+    pub(crate) fn insert(&self, key: &[u8], tag: Tag, value: &[u8], oldest_reader: SeqNo) {
+        let hash = key_hash(key);
+        let version = self.free.make(&self.arena, tag, value);
+        self.bytes.fetch_add(memtable_bytes(1, key.len() + value.len()), Ordering::Relaxed);
+        if let Ok(Some(node)) = self.index.find(hash, key) {
+            return self.add_version(node, version, oldest_reader);
+        }
+        let random = spread(hash ^ self.pool.seed().0);
+        let (node, is_new) = self.list.get_or_insert(&self.arena, key, random, version);
+        // Also of a node that another writer has just made: its slot must be there before this entry is visible.
+        let is_left_out = planted!(IndexEntryLost) && hash.is_multiple_of(64);
+        if !is_left_out && (is_new || !mutant!("index_entry_left_to_another")) {
+            self.index.insert(hash, node);
+        }
+        if is_new {
+            self.keys.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.add_version(node, version, oldest_reader);
+        }
     }
 
-    /// The newest version of `key` at `seqno`, handed to `found`.
-    pub(crate) fn get<R>(&self, key: &[u8], seqno: SeqNo, found: impl FnOnce(Tag, &[u8]) -> R) -> Option<R> {
-        let probe = Probe { key, seqno };
-        let entry = self.entries.lower_bound(Bound::Included(&probe as &dyn Position))?;
-        let record = entry.key();
-        (record.key() == key).then(|| found(record.tag(), record.value()))
+    fn add_version(&self, node: NodeRef<'_>, version: node::VersionRef<'_>, oldest_reader: SeqNo) {
+        versions::add(node, version);
+        versions::cut(node, oldest_reader, &self.free, |cut| {
+            let bytes = memtable_bytes(1, node.key().len() + cut.value().len());
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        });
     }
 
-    /// The records, to be freed one by one: freeing a large memtable at once would take long.
-    pub(crate) fn into_records(self) -> impl Iterator {
-        self.entries.into_iter()
+    /// Asks for the memory with which a [`get`](Self::get) of a key with this hash begins.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
     }
 
-    /// Calls `each` for up to `count` entries that lie behind `(key, seqno)` in the direction, in its order,
-    /// or from where it begins if `None`; for long walks that must not hold on to the table. Returns how
-    /// many there were.
-    pub(crate) fn walk(
+    /// The newest version of `key`, whose hash is `hash`, at `reader`, handed to `found`.
+    #[inline]
+    pub(crate) fn get<R>(
         &self,
-        direction: Direction,
-        behind: Option<(&[u8], SeqNo)>,
-        count: usize,
-        mut each: impl FnMut(&[u8], Tag, &[u8]),
-    ) -> usize {
-        let probe = behind.map(|(key, seqno)| Probe { key, seqno });
-        let bound = probe.as_ref().map(|probe| Bound::Excluded(probe as &dyn Position));
-        let mut entry = match (direction, bound) {
-            (Direction::Forward, None) => self.entries.front(),
-            (Direction::Forward, Some(bound)) => self.entries.lower_bound(bound),
-            (Direction::Backward, None) => self.entries.back(),
-            (Direction::Backward, Some(bound)) => self.entries.upper_bound(bound),
+        key: &[u8],
+        hash: u64,
+        reader: SeqNo,
+        found: impl FnOnce(Tag, &[u8]) -> R,
+    ) -> Option<R> {
+        let node = match self.index.find(hash, key) {
+            Ok(node) => node?,
+            Err(Overflowed) => self.list.first_from(key).filter(|node| node.key() == key)?,
         };
-        let mut walked = 0;
-        while let Some(current) = entry {
-            let record = current.key();
-            each(record.key(), record.tag(), record.value());
-            walked += 1;
-            if walked == count {
-                break;
-            }
-            entry = match direction {
-                Direction::Forward => current.next(),
-                Direction::Backward => current.prev(),
-            };
-        }
-        walked
+        let version = node.at(reader)?;
+        Some(found(version.tag(), version.value()))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::key::Kind;
-
-    fn get(memtable: &Memtable, key: &[u8], seqno: SeqNo) -> Option<(Kind, Vec<u8>)> {
-        memtable.get(key, seqno, |tag, value| (tag.kind(), value.to_vec()))
-    }
-
-    #[test]
-    fn a_reader_sees_the_newest_version_at_its_seqno() {
-        let memtable = Memtable::new(MemtableId::FIRST, Lsn(0), SeqNo::ZERO);
-        memtable.insert(b"k", Tag::new(SeqNo(3), Kind::Put), b"three");
-        memtable.insert(b"k", Tag::new(SeqNo(7), Kind::Delete), b"");
-        memtable.insert(b"k", Tag::new(SeqNo(9), Kind::Put), b"nine");
-        memtable.insert(b"j", Tag::new(SeqNo(4), Kind::Put), b"");
-        assert_eq!(get(&memtable, b"k", SeqNo(2)), None);
-        assert_eq!(get(&memtable, b"k", SeqNo(3)), Some((Kind::Put, b"three".to_vec())));
-        assert_eq!(get(&memtable, b"k", SeqNo(8)), Some((Kind::Delete, vec![])));
-        assert_eq!(get(&memtable, b"k", SeqNo::MAX), Some((Kind::Put, b"nine".to_vec())));
-        assert_eq!(get(&memtable, b"", SeqNo::MAX), None);
-        assert_eq!(get(&memtable, b"z", SeqNo::MAX), None);
-        assert!(memtable.may_hold(b"z"));
-        memtable.freeze();
-        assert!(memtable.may_hold(b"j") && memtable.may_hold(b"k"));
-        assert!(!memtable.may_hold(b"i") && !memtable.may_hold(b"l"));
-    }
-
-    #[test]
-    fn walks_in_steps_visit_everything_once_in_both_directions() {
-        let memtable = Memtable::new(MemtableId::FIRST, Lsn(0), SeqNo::ZERO);
-        for seqno in 1..=100_u64 {
-            let key = [(seqno * 37 % 20) as u8];
-            memtable.insert(&key, Tag::new(SeqNo(seqno), Kind::Put), &seqno.to_le_bytes());
-        }
-        let walk_all = |direction: Direction| {
-            let mut seen: Vec<(Vec<u8>, SeqNo)> = Vec::new();
-            loop {
-                let last = seen.last().cloned();
-                let behind = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
-                let each = |key: &[u8], tag: Tag, _: &[u8]| seen.push((key.to_vec(), tag.seqno()));
-                if memtable.walk(direction, behind, 7, each) == 0 {
-                    return seen;
-                }
-            }
-        };
-        let forward = walk_all(Direction::Forward);
-        let mut backward = walk_all(Direction::Backward);
-        assert_eq!(forward.len(), 100);
-        assert!(forward.is_sorted_by(|a, b| crate::base::key::compare(&a.0, a.1, &b.0, b.1).is_lt()));
-        backward.reverse();
-        assert_eq!(forward, backward);
+impl Drop for Memtable {
+    fn drop(&mut self) {
+        self.pool.give_back(std::mem::replace(&mut self.index, Index::none()));
     }
 }
+
+/// Bits that all depend on all bits of `hash`.
+fn spread(hash: u64) -> u64 {
+    // The upper half of a product depends on all of it.
+    let product = u128::from(hash) * 0x9e37_79b9_7f4a_7c15;
+    (product >> 64) as u64 ^ product as u64
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

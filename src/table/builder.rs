@@ -7,10 +7,11 @@
 use std::collections::VecDeque;
 
 use super::block_builder::{BlockBuilder, common_prefix_len};
-use super::filter::{FilterBuilder, key_hash};
+use super::filter::FilterBuilder;
 use super::format::{self, FOOTER_LEN, Footer, TRAILER_LEN};
 use super::index::IndexBuilder;
 use crate::base::ids::FileId;
+use crate::base::key::key_hash;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, REQUEST_LEN_MAX, VALUE_LEN_MAX};
 use crate::base::planted::planted;

@@ -8,8 +8,6 @@
 //! user key. Its line is `h * lines >> 64`; its bits are the topmost groups of nine bits of
 //! `h * 0x9e3779b97f4a7c15` (mod 2^64), `probe count` of them. No lines: everything may be contained.
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::format::Place;
 use crate::base::error::Result;
 
@@ -21,12 +19,6 @@ const PROBE_COUNT_MAX: u8 = 7;
 
 /// 2^64 / phi, odd: its product's top bits depend on all bits of the hash.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Hash of a user key, as filters use it. Compute it once per lookup.
-#[inline]
-pub(crate) fn key_hash(key: &[u8]) -> u64 {
-    xxh3_64(key)
-}
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
@@ -162,6 +154,7 @@ mod tests {
 
     use super::*;
     use crate::base::ids::FileId;
+    use crate::base::key::key_hash;
     use crate::table::format;
 
     fn parse(mut body: Vec<u8>) -> Result<Filter> {

@@ -29,6 +29,5 @@ pub(crate) mod tests;
 pub(crate) use block::Block;
 pub(crate) use block_cursor::BlockCursor;
 pub(crate) use builder::{Builder, TableOptions};
-pub(crate) use filter::key_hash;
 pub(crate) use format::{FOOTER_LEN, Footer};
 pub(crate) use reader::{BlockCache, Table};

@@ -148,7 +148,7 @@ impl Table {
         self.index.memory_bytes() + self.filter.memory_bytes() + self.slots.memory_bytes()
     }
 
-    /// False only if no key with this [`key_hash`](super::key_hash) is in the table.
+    /// False only if no key with this [`key_hash`](crate::base::key::key_hash) is in the table.
     #[inline]
     pub(crate) fn may_contain(&self, hash: u64) -> bool {
         self.filter.may_contain(hash)

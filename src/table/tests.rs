@@ -10,6 +10,7 @@ use super::*;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::ids::FileId;
+use crate::base::key::key_hash;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::limits::KEY_LEN_MAX;
 use crate::base::sync::{Arc, epoch};

@@ -15,13 +15,14 @@ use super::table_files::TableFiles;
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
+use crate::base::key::key_hash;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Entry, Merge};
 use crate::exec::Local;
-use crate::table::{Table, key_hash};
+use crate::table::Table;
 
 /// Work between two looks at the clock: entries, large values counting for many.
 const YIELD_INTERVAL: usize = 64;

@@ -6,14 +6,13 @@ use super::ranges::RangeSet;
 use super::replayed::Replayed;
 use super::retention::{Need, Retention};
 use super::table_files::TableFiles;
-use crate::base::direction::Direction;
 use crate::base::error::Result;
-use crate::base::key::{Kind, SeqNo};
+use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::memtable::Memtable;
 
-/// Entries copied from the memtable between two looks at the clock.
+/// Entries written between two looks at the clock.
 const YIELD_INTERVAL: usize = 64;
 
 /// Writes what somebody can still see of `memtable`; `None` if it is empty. The file is synced and
@@ -28,7 +27,7 @@ pub(crate) async fn flush(
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let written = write(local, files, memtable, snapshots, &mut pending).await;
+    let written = write(local, files, memtable.entries(), snapshots, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
@@ -46,74 +45,37 @@ pub(crate) async fn flush_replayed(
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let written = write_replayed(local, files, replayed, &mut pending).await;
+    let written = write(local, files, replayed.iter(), Vec::new(), &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
     written.map(Some)
 }
 
-async fn write_replayed(
+/// Writes what somebody can still see of entries in the order of a table.
+async fn write<'a>(
     local: &Local,
     files: &TableFiles,
-    replayed: &Replayed,
+    entries: impl Iterator<Item = (&'a [u8], Tag, &'a [u8])>,
+    snapshots: Vec<SeqNo>,
     pending: &mut PendingOutputs,
 ) -> Result<Output> {
-    let mut retention = Retention::new(Vec::new(), false);
+    let mut retention = Retention::new(snapshots, false);
     let mut writer = TableWriter::create(local, files, pending)?;
     let mut key_before = None;
-    for (number, (key, tag, value)) in replayed.iter().enumerate() {
+    for (number, (key, tag, value)) in entries.enumerate() {
         if key_before.replace(key) != Some(key) {
             retention.next_key();
         }
+        let dropped = planted!(TombstoneDropped) && tag.kind() == Kind::Delete;
         let need = retention.need(tag.seqno());
-        if need != Need::Nobody {
+        if need != Need::Nobody && !dropped {
             writer.add(key, tag, value, need);
         }
         if number % YIELD_INTERVAL == 0 {
             writer.write_full(local).await?;
             local.yield_if_due().await;
         }
-    }
-    let output = writer.finish(local, files).await?;
-    files.directory().sync(local).await?;
-    Ok(output)
-}
-
-async fn write(
-    local: &Local,
-    files: &TableFiles,
-    memtable: &Memtable,
-    snapshots: Vec<SeqNo>,
-    pending: &mut PendingOutputs,
-) -> Result<Output> {
-    let mut retention = Retention::new(snapshots, false);
-    let mut writer = TableWriter::create(local, files, pending)?;
-    let mut last: Option<(Vec<u8>, SeqNo)> = None;
-    loop {
-        let after = last.as_ref().map(|(key, seqno)| (key.as_slice(), *seqno));
-        let mut key_before = after.map(|(key, _)| key.to_vec());
-        let mut seqno_before = SeqNo::ZERO;
-        let walked = memtable.walk(Direction::Forward, after, YIELD_INTERVAL, |key, tag, value| {
-            if key_before.as_deref() != Some(key) {
-                retention.next_key();
-                let buffer = key_before.get_or_insert_default();
-                buffer.clear();
-                buffer.extend_from_slice(key);
-            }
-            seqno_before = tag.seqno();
-            let dropped = planted!(TombstoneDropped) && tag.kind() == Kind::Delete;
-            let need = retention.need(seqno_before);
-            if need != Need::Nobody && !dropped {
-                writer.add(key, tag, value, need);
-            }
-        });
-        if walked == 0 {
-            break;
-        }
-        last = key_before.map(|key| (key, seqno_before));
-        writer.write_full(local).await?;
-        local.yield_if_due().await;
     }
     let output = writer.finish(local, files).await?;
     files.directory().sync(local).await?;

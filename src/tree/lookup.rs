@@ -12,13 +12,13 @@
 use super::view::{Files, View};
 use crate::base::coverage::reached;
 use crate::base::ids::FileId;
-use crate::base::key::{SeqNo, Tag};
+use crate::base::key::{SeqNo, Tag, key_hash};
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch::Guard;
 use crate::base::visibility::is_value;
 use crate::cursor::NeedsBlock;
-use crate::table::{Block, Table, key_hash};
+use crate::table::{Block, Table};
 
 /// What a lookup comes to.
 pub(crate) enum Lookup<R> {
@@ -55,16 +55,17 @@ pub(crate) fn look_up<R>(
     take: &mut impl FnMut(&[u8]) -> R,
 ) -> Lookup<R> {
     let mut found = |tag: Tag, value: &[u8]| is_value(tag).then(|| take(value));
-    if let Some(found) = view.memtable.get(key, reader, &mut found) {
+    let hash = key_hash(key);
+    view.frozen.iter().for_each(|memtable| memtable.prefetch(hash));
+    if let Some(found) = view.memtable.get(key, hash, reader, &mut found) {
         return Lookup::Found(found);
     }
-    for memtable in view.frozen.iter().filter(|memtable| memtable.may_hold(key)) {
-        if let Some(found) = memtable.get(key, reader, &mut found) {
+    for memtable in &view.frozen {
+        if let Some(found) = memtable.get(key, hash, reader, &mut found) {
             reached!("read: found in L1");
             return Lookup::Found(found);
         }
     }
-    let hash = key_hash(key);
     for table in tables_for(&view.files, key, hash) {
         if !table.may_contain(hash) {
             reached!("read: a filter spared a block");

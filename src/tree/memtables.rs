@@ -7,10 +7,14 @@ use super::Tree;
 use super::levels::LogMark;
 use super::view::View;
 use crate::base::ids::MemtableId;
-use crate::base::key::Tag;
+use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::{Arc, epoch};
 use crate::exec::Event;
-use crate::memtable::Memtable;
+use crate::wal::LogEntry;
+
+/// L0 goes to L1 when the log since its beginning is so many times as long as memtables may be, however little
+/// of what was written is left: all of that log is replayed after a crash.
+const LOG_FACTOR_MAX: u64 = 2;
 
 impl Tree {
     /// Whether L0 takes another batch; one that is full goes to L1 first, if there is room. `end` is the end of the
@@ -18,7 +22,8 @@ impl Tree {
     pub(crate) fn make_room(&self, end: LogMark, work: &Event) -> bool {
         let guard = epoch::pin();
         let view = self.published.load(&guard);
-        if view.memtable.bytes() < self.options.memtable_size_bytes {
+        let log_bytes = end.lsn - view.memtable.wal_start();
+        if !view.memtable.is_full() && log_bytes < LOG_FACTOR_MAX * self.options.memtable_size_bytes {
             return true;
         }
         let has_room = self.has_room_in_l1(view);
@@ -37,8 +42,7 @@ impl Tree {
     /// `work`. Under the commit lock.
     pub(crate) fn freeze(&self, end: LogMark, work: &Event) {
         let view = self.published.update(|old| {
-            old.memtable.freeze();
-            let memtable = Arc::new(Memtable::new(old.memtable.id().next(), end.lsn, end.seqno));
+            let memtable = Arc::new(old.memtable.successor(end.lsn, end.seqno));
             let mut frozen = Vec::with_capacity(old.frozen.len() + 1);
             frozen.push(Arc::clone(&old.memtable));
             frozen.extend(old.frozen.iter().cloned());
@@ -48,9 +52,17 @@ impl Tree {
         work.notify();
     }
 
-    /// Adds an entry to L0, which readers do not see before its seqno is visible. Under the commit lock.
-    pub(crate) fn insert(&self, guard: &epoch::Guard, key: &[u8], tag: Tag, value: &[u8]) {
-        self.published.load(guard).memtable.insert(key, tag, value);
+    /// Adds an entry to L0, which readers do not see before its seqno is visible; nobody reads below `oldest_reader`.
+    /// Under the commit lock.
+    pub(crate) fn insert(
+        &self,
+        guard: &epoch::Guard,
+        entry: &LogEntry<'_>,
+        seqno: SeqNo,
+        oldest_reader: SeqNo,
+    ) {
+        let tag = Tag::new(seqno, entry.kind);
+        self.published.load(guard).memtable.insert(entry.key, tag, entry.value, oldest_reader);
     }
 
     /// Whether memtables up to `target` are all in L2.

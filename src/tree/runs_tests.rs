@@ -11,7 +11,7 @@ use crate::base::key::{Kind, SeqNo};
 use crate::base::lsn::Lsn;
 use crate::base::sync::{Arc, epoch};
 use crate::cache::Cache;
-use crate::memtable::Memtable;
+use crate::memtable::{Memtable, Pool};
 use crate::table::tests::{Entries, build, open, random_entries, read_block};
 use crate::table::{BlockCache, TableOptions};
 
@@ -42,7 +42,7 @@ fn view_of(entries: &Entries, cache: &Arc<BlockCache>) -> View {
     };
     let partitions = [Vec::new(), bound].into_iter().zip(parts).map(partition).collect();
     View {
-        memtable: Arc::new(Memtable::new(MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)),
+        memtable: Arc::new(Memtable::new(&Pool::of_size(4096), MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)),
         frozen: Vec::new(),
         files: Arc::new(Files::new(Vec::new(), partitions)),
     }
@@ -77,7 +77,7 @@ fn lookups_and_scans_go_through_all_runs_of_a_partition() {
                 }
             }
             for direction in [Direction::Forward, Direction::Backward] {
-                let (mut cursor, mut seen) = (scan(&view, reader, direction, true), Vec::new());
+                let (mut cursor, mut seen) = (scan(&view, reader, direction), Vec::new());
                 assert!(cursor.seek(None).is_ok());
                 loop {
                     let mut last = None;

@@ -14,11 +14,11 @@ use crate::table::Block;
 /// All keys of a view, as a reader at a seqno sees them.
 pub(crate) type ViewCursor = VisibleCursor<Merge<Source>>;
 
-/// A cursor over `view` for a reader at `reader`, on no key yet. Without `values`, they may be empty.
-pub(crate) fn scan(view: &View, reader: SeqNo, direction: Direction, values: bool) -> ViewCursor {
+/// A cursor over `view` for a reader at `reader`, on no key yet.
+pub(crate) fn scan(view: &View, reader: SeqNo, direction: Direction) -> ViewCursor {
     let mut sources = Vec::with_capacity(2 + view.frozen.len() + view.files.flushed.len());
     for memtable in std::iter::once(&view.memtable).chain(&view.frozen) {
-        sources.push(Source::Memtable(MemtableCursor::new(Arc::clone(memtable), direction, values)));
+        sources.push(Source::Memtable(MemtableCursor::new(Arc::clone(memtable), direction, reader)));
     }
     for index in 0..view.files.flushed.len() {
         sources.push(Source::Flushed(FlushedCursor::new(&view.files, index, direction)));

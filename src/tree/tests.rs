@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::exec::Event;
 use crate::files::Directory;
 use crate::io::probe;
-use crate::memtable::Memtable;
+use crate::memtable::{Memtable, Pool};
 use crate::table::TableOptions;
 use crate::table::tests::{Entries, build, open};
 use crate::tree::levels::LogMark;
@@ -30,7 +30,12 @@ impl TestTree {
         let options = TableOptions { block_size_bytes: 4096, filter_bits_per_key: 10 };
         let files = TableFiles::new(directory, Arc::new(Cache::new(0)), options);
         let view = View {
-            memtable: Arc::new(Memtable::new(MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)),
+            memtable: Arc::new(Memtable::new(
+                &Pool::of_size(4096),
+                MemtableId::FIRST,
+                Lsn::ZERO,
+                SeqNo::ZERO,
+            )),
             frozen: Vec::new(),
             files: Arc::new(Files::new(Vec::new(), vec![Partition { lower: Vec::new(), runs: Vec::new() }])),
         };

@@ -73,6 +73,12 @@ impl Guard {
     /// Hands garbage over; here there is no bag to be emptied.
     pub(crate) fn flush(&self) {}
 
+    /// Calls `then` when no guard is alive.
+    pub(crate) fn defer<F: FnOnce() + Send + 'static>(&self, then: F) {
+        // SAFETY: it borrows nothing.
+        unsafe { self.defer_unchecked(then) };
+    }
+
     /// Calls `destroy` when no guard is alive.
     ///
     /// # Safety

@@ -80,6 +80,16 @@ const MUTANTS: &[(&str, &str, &str)] = &[
         "engine::loom_tests::a_key_is_never_missing_while_it_is_flushed",
         "a key was missing",
     ),
+    (
+        "versions_cut_all",
+        "memtable::loom_tests::writers_side_by_side_lose_no_version_and_cut_none_that_is_seen",
+        "left: [None",
+    ),
+    (
+        "index_entry_left_to_another",
+        "memtable::loom_tests::of_two_writers_of_a_new_key_both_are_found",
+        "its own is there, whoever made the node",
+    ),
     ("marks_staged", "wal::loom_tests::what_is_staged_is_drained_whole", RACE),
     ("marks_head", "wal::loom_tests::what_is_staged_is_drained_whole", RACE),
     ("marks_drained", "wal::loom_tests::the_stage_is_overwritten_only_behind_the_drain", RACE),

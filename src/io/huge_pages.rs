@@ -1,0 +1,14 @@
+//! Huge pages for large pieces of memory.
+
+use std::ptr::NonNull;
+
+use rustix::mm::{Advice, madvise};
+
+/// Asks for huge pages where `len` bytes from `start` on are. Without them it goes, too.
+pub(crate) fn advise_huge(start: NonNull<u8>, len: usize) {
+    // SAFETY: the advice changes no byte of the memory, and frees nothing.
+    let advised = unsafe { madvise(start.as_ptr().cast(), len, Advice::LinuxHugepage) };
+    if let Err(error) = advised {
+        tracing::debug!(%error, "no huge pages for memtables");
+    }
+}

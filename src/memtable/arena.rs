@@ -1,0 +1,197 @@
+//! The memory of a memtable: chunks that are handed out from front to back and given back all at once.
+//!
+//! Handing out is one `fetch_add` on the chunk that is being filled; only a chunk's end takes a lock. Chunks
+//! come from a store that memtables share and go back to it, so that in a steady state no memory is asked of the
+//! system and no page is touched for the first time.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+use crate::base::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::base::sync::{Arc, Mutex, lock};
+
+/// A huge page: larger chunks would have no fewer page faults.
+const CHUNK_LEN_MAX: usize = 2 << 20;
+
+/// Everything begins at a multiple of this.
+const ALIGN: usize = 8;
+
+/// Asks the system for huge pages for memory of this length, which begins at a multiple of [`CHUNK_LEN_MAX`].
+pub(crate) type AdviseHuge = fn(NonNull<u8>, usize);
+
+/// Chunks that are used by one memtable after the other.
+pub(super) struct Chunks {
+    /// Length of each.
+    len: usize,
+    /// How many are kept.
+    keep_max: usize,
+    advise_huge: AdviseHuge,
+    free: Mutex<Vec<Chunk>>,
+}
+
+impl Chunks {
+    /// For memtables of this size.
+    pub(super) fn new(memtable_size: u64, advise_huge: AdviseHuge) -> Self {
+        let sixteenth = usize::try_from(memtable_size / 16).unwrap_or(CHUNK_LEN_MAX);
+        let len = sixteenth.next_power_of_two().clamp(1024, CHUNK_LEN_MAX);
+        let keep_max = memtable_size as usize / len + 1;
+        Self { len, keep_max, advise_huge, free: Mutex::default() }
+    }
+
+    fn take(&self) -> Chunk {
+        let free = lock(&self.free).pop();
+        free.unwrap_or_else(|| {
+            let chunk = Chunk::new(self.len);
+            if self.len == CHUNK_LEN_MAX {
+                (self.advise_huge)(chunk.start, self.len);
+            }
+            chunk
+        })
+    }
+
+    /// Keeps as many as one memtable needs.
+    fn give_back(&self, chunks: Vec<Chunk>) {
+        let mut superfluous = Vec::new();
+        {
+            let mut free = lock(&self.free);
+            for chunk in chunks {
+                if chunk.len == self.len && free.len() < self.keep_max {
+                    free.push(chunk);
+                } else {
+                    superfluous.push(chunk);
+                }
+            }
+        }
+        // Outside of the lock: it is work for the kernel.
+        drop(superfluous);
+    }
+}
+
+/// A piece of memory.
+pub(super) struct Chunk {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: it is memory that the chunk owns, and nothing that belongs to a thread.
+unsafe impl Send for Chunk {}
+
+impl Chunk {
+    fn layout(len: usize) -> Layout {
+        let align = if len >= CHUNK_LEN_MAX { CHUNK_LEN_MAX } else { 64 };
+        Layout::from_size_align(len, align).expect("a chunk is below 2 GiB")
+    }
+
+    fn new(len: usize) -> Self {
+        let layout = Self::layout(len);
+        // SAFETY: the length is not zero.
+        let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+        Self { start, len }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { dealloc(self.start.as_ptr(), Self::layout(self.len)) };
+    }
+}
+
+/// The chunk that is being filled.
+struct Filling {
+    start: *mut u8,
+    len: usize,
+    used: AtomicUsize,
+}
+
+/// The memory of one memtable.
+pub(super) struct Arena {
+    chunks: Arc<Chunks>,
+    /// One of `owned`, or none before the first.
+    filling: AtomicPtr<Filling>,
+    /// Bytes of chunks that are filled.
+    filled: AtomicU64,
+    owned: Mutex<Owned>,
+}
+
+#[derive(Default)]
+struct Owned {
+    chunks: Vec<Chunk>,
+    /// What `filling` has pointed to: a thread may still look at one that has been filled.
+    #[expect(clippy::vec_box, reason = "they are pointed to")]
+    fillings: Vec<Box<Filling>>,
+}
+
+// SAFETY: the pointer in `Filling` is to memory that the arena owns; what is handed out of it is handed out once.
+unsafe impl Send for Arena {}
+// SAFETY: as above; `alloc` is atomic.
+unsafe impl Sync for Arena {}
+
+impl Arena {
+    pub(super) fn new(chunks: Arc<Chunks>) -> Self {
+        let filling = AtomicPtr::new(std::ptr::null_mut());
+        Self { chunks, filling, filled: AtomicU64::new(0), owned: Mutex::default() }
+    }
+
+    /// `len` bytes that nobody else has, at a multiple of eight, valid as long as the arena. Not initialised.
+    pub(super) fn alloc(&self, len: usize) -> NonNull<u8> {
+        let len = len.next_multiple_of(ALIGN);
+        if len > self.chunks.len / 4 {
+            return self.alloc_alone(len);
+        }
+        loop {
+            // Acquire pairs with the Release in `next_chunk`: what it points to is complete.
+            let filling = self.filling.load(Ordering::Acquire);
+            // SAFETY: null, or of a box that lives as long as the arena.
+            if let Some(chunk) = unsafe { filling.as_ref() } {
+                let at = chunk.used.fetch_add(len, Ordering::Relaxed);
+                if at + len <= chunk.len {
+                    // SAFETY: in bounds of the chunk, as was just checked.
+                    let start = unsafe { chunk.start.add(at) };
+                    return NonNull::new(start).expect("inside a chunk");
+                }
+            }
+            self.next_chunk(filling);
+        }
+    }
+
+    /// A chunk for something large.
+    fn alloc_alone(&self, len: usize) -> NonNull<u8> {
+        let chunk = Chunk::new(len);
+        let start = chunk.start;
+        self.filled.fetch_add(len as u64, Ordering::Relaxed);
+        lock(&self.owned).chunks.push(chunk);
+        start
+    }
+
+    #[cold]
+    fn next_chunk(&self, filled: *mut Filling) {
+        let mut owned = lock(&self.owned);
+        if self.filling.load(Ordering::Relaxed) != filled {
+            return;
+        }
+        if !filled.is_null() {
+            self.filled.fetch_add(self.chunks.len as u64, Ordering::Relaxed);
+        }
+        let chunk = self.chunks.take();
+        let mut filling =
+            Box::new(Filling { start: chunk.start.as_ptr(), len: chunk.len, used: AtomicUsize::new(0) });
+        self.filling.store(&raw mut *filling, Ordering::Release);
+        owned.chunks.push(chunk);
+        owned.fillings.push(filling);
+    }
+
+    /// Bytes that were handed out.
+    pub(super) fn bytes(&self) -> u64 {
+        // SAFETY: as in `alloc`.
+        let filling = unsafe { self.filling.load(Ordering::Acquire).as_ref() };
+        let used = filling.map_or(0, |chunk| chunk.used.load(Ordering::Relaxed).min(chunk.len));
+        self.filled.load(Ordering::Relaxed) + used as u64
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        self.chunks.give_back(std::mem::take(&mut lock(&self.owned).chunks));
+    }
+}

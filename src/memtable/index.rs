@@ -1,0 +1,150 @@
+//! The index by hash in front of the list: whether a memtable has a key, and where.
+//!
+//! Slots in lines of the cache, filled from a key's line on, from front to back; nothing is ever taken out, so
+//! the first empty slot ends a search. A slot is a node's address with sixteen bits of the hash above it: a
+//! lookup that misses looks at one line as a rule, one that hits at the node besides.
+
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+
+use super::node::{Node, NodeRef};
+use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+const SLOTS_PER_LINE: usize = 8;
+
+/// Addresses of a process are below this: the sixteen bits above are free.
+const ADDRESS_BITS: u32 = 48;
+
+#[repr(C, align(64))]
+struct Line([AtomicPtr<Node>; SLOTS_PER_LINE]);
+
+/// See the module.
+pub(super) struct Index {
+    lines: Box<[Line]>,
+    /// A node found no slot: the list alone knows.
+    overflowed: AtomicBool,
+}
+
+impl Index {
+    /// With at least so many slots.
+    pub(super) fn new(slots: usize) -> Self {
+        let count = slots.div_ceil(SLOTS_PER_LINE).next_power_of_two();
+        Self { lines: empty_lines(count), overflowed: AtomicBool::new(false) }
+    }
+
+    /// One that is never asked.
+    pub(super) fn none() -> Self {
+        Self { lines: Box::default(), overflowed: AtomicBool::new(true) }
+    }
+
+    /// How many nodes it takes before searches become long.
+    pub(super) fn capacity(&self) -> usize {
+        self.lines.len() * SLOTS_PER_LINE / 8 * 7
+    }
+
+    /// Empties it.
+    pub(super) fn clear(&mut self) {
+        for line in &mut self.lines {
+            for slot in &line.0 {
+                slot.store(std::ptr::null_mut(), Ordering::Relaxed);
+            }
+        }
+        self.overflowed.store(false, Ordering::Relaxed);
+    }
+
+    /// The slots in the order in which a key's are filled.
+    #[inline]
+    fn slots(&self, hash: u64) -> impl Iterator<Item = &AtomicPtr<Node>> {
+        let (mask, first) = (self.lines.len() - 1, (hash >> 32) as usize);
+        (0..self.lines.len()).flat_map(move |step| &self.lines[(first + step) & mask].0)
+    }
+
+    /// Asks for the line that a search for the hash begins with.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let line = &raw const self.lines[(hash >> 32) as usize & (self.lines.len() - 1)];
+            // SAFETY: prefetching reads nothing, at whatever address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
+        let _unused = hash;
+    }
+
+    /// The node of `key`; nothing if it has none. `Err` if the index cannot tell.
+    #[inline]
+    pub(super) fn find<'a>(&'a self, hash: u64, key: &[u8]) -> Result<Option<NodeRef<'a>>, Overflowed> {
+        for slot in self.slots(hash) {
+            // Acquire pairs with the Release in `insert`: the node is complete.
+            let entry = slot.load(Ordering::Acquire);
+            if entry.is_null() {
+                break;
+            }
+            if tag(entry) == hash as u16 {
+                // SAFETY: `insert` was given a node of the memtable's arena.
+                let node = unsafe { NodeRef::from_ptr(untagged(entry)) };
+                if node.is_some_and(|node| node.key() == key) {
+                    return Ok(node);
+                }
+            }
+        }
+        if self.overflowed.load(Ordering::Acquire) { Err(Overflowed) } else { Ok(None) }
+    }
+
+    /// Notes a node, unless it is there.
+    pub(super) fn insert(&self, hash: u64, node: NodeRef<'_>) {
+        let entry = tagged(node.as_ptr(), hash as u16);
+        for slot in self.slots(hash) {
+            let mut found = slot.load(Ordering::Relaxed);
+            if found.is_null() {
+                let taken = slot.compare_exchange(found, entry, Ordering::Release, Ordering::Relaxed);
+                match taken {
+                    Ok(_) => return,
+                    Err(other) => found = other,
+                }
+            }
+            if found == entry {
+                return;
+            }
+        }
+        self.overflowed.store(true, Ordering::Release);
+    }
+}
+
+/// The index has no room left: it does not know all nodes.
+pub(super) struct Overflowed;
+
+fn tagged(node: *mut Node, tag: u16) -> *mut Node {
+    assert!(node.addr() >> ADDRESS_BITS == 0, "an address of more than 48 bits");
+    node.map_addr(|address| address | usize::from(tag) << ADDRESS_BITS)
+}
+
+#[inline]
+fn tag(entry: *mut Node) -> u16 {
+    (entry.addr() >> ADDRESS_BITS) as u16
+}
+
+#[inline]
+fn untagged(entry: *mut Node) -> *mut Node {
+    entry.map_addr(|address| address & ((1 << ADDRESS_BITS) - 1))
+}
+
+/// Lines without an entry, whose pages the kernel gives when they are touched.
+#[cfg(not(loom))]
+fn empty_lines(count: usize) -> Box<[Line]> {
+    let layout = Layout::array::<Line>(count).expect("an index is below 2 GiB");
+    // SAFETY: the length is not zero.
+    let start = unsafe { alloc_zeroed(layout) }.cast::<Line>();
+    if start.is_null() {
+        handle_alloc_error(layout);
+    }
+    // SAFETY: allocated by the global allocator with the layout of such a slice, and null pointers are all zeros.
+    unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(start, count)) }
+}
+
+#[cfg(loom)]
+fn empty_lines(count: usize) -> Box<[Line]> {
+    let empty = || AtomicPtr::new(std::ptr::null_mut());
+    (0..count).map(|_| Line(std::array::from_fn(|_| empty()))).collect()
+}

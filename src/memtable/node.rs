@@ -1,0 +1,276 @@
+//! What stands in the arena: a node for each key, a version for each value that somebody may see.
+//!
+//! ```text
+//! node    | newest | before | head (8) | key len (2) | height (1) | cutting (1) | next of each level | key ... |
+//! version | older | tag (8) | value len (4) | value ... |
+//! ```
+//!
+//! `head` is the key's first eight bytes as a number, filled up with zeros: most comparisons end there. The
+//! versions of a node are a list from the newest to the oldest. Both are reached through pointers that may read
+//! the bytes behind the struct, never through a reference to the struct alone.
+
+use std::cmp::Ordering as Order;
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+
+use super::arena::Arena;
+use crate::base::key::{SeqNo, Tag};
+use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+/// Levels of the list. With a quarter of the nodes of one level in the next, it serves 16 million nodes.
+pub(super) const HEIGHT_MAX: usize = 12;
+
+/// A link to the next node of a level.
+type Link = AtomicPtr<Node>;
+
+/// The fixed part of a node.
+#[repr(C)]
+pub(super) struct Node {
+    newest: AtomicPtr<Version>,
+    /// A node before this one: the one before it at some time. Null for the list's head.
+    before: AtomicPtr<Node>,
+    head: u64,
+    key_len: u16,
+    height: u8,
+    /// Somebody is cutting off old versions.
+    cutting: AtomicBool,
+}
+
+/// The fixed part of a version.
+#[repr(C)]
+pub(super) struct Version {
+    pub(super) older: AtomicPtr<Version>,
+    tag: Tag,
+    value_len: u32,
+}
+
+/// The first eight bytes of a key as a number that orders as they do.
+#[inline]
+pub(super) fn head_of(key: &[u8]) -> u64 {
+    if let Some(first) = key.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    let mut bytes = [0; 8];
+    bytes[..key.len()].copy_from_slice(key);
+    u64::from_be_bytes(bytes)
+}
+
+/// A node of an arena that lives at least as long as `'a`.
+#[derive(Clone, Copy)]
+pub(super) struct NodeRef<'a>(NonNull<Node>, PhantomData<&'a Arena>);
+
+impl PartialEq for NodeRef<'_> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<'a> NodeRef<'a> {
+    /// Makes a node that is in no list yet.
+    pub(super) fn new(arena: &'a Arena, key: &[u8], height: usize, newest: Option<VersionRef<'a>>) -> Self {
+        assert!((1..=HEIGHT_MAX).contains(&height));
+        let key_len = u16::try_from(key.len()).expect("keys are at most KEY_LEN_MAX bytes");
+        let len = size_of::<Node>() + height * size_of::<Link>() + key.len();
+        let node = arena.alloc(len).cast::<Node>();
+        let fixed = Node {
+            newest: AtomicPtr::new(newest.map_or(ptr::null_mut(), VersionRef::as_ptr)),
+            before: AtomicPtr::new(ptr::null_mut()),
+            head: head_of(key),
+            key_len,
+            height: height as u8,
+            cutting: AtomicBool::new(false),
+        };
+        // SAFETY: the arena has just given out so many bytes at an address that suits a pointer, to nobody else.
+        unsafe {
+            node.write(fixed);
+            let tower = node.add(1).cast::<Link>();
+            for level in 0..height {
+                tower.add(level).write(Link::new(ptr::null_mut()));
+            }
+            let behind = tower.add(height).cast::<u8>();
+            behind.copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+        }
+        Self(node, PhantomData)
+    }
+
+    /// The node at a pointer.
+    ///
+    /// # Safety
+    /// Null, or a node of an arena that lives as long as `'a`, complete for this thread.
+    #[inline]
+    pub(super) unsafe fn from_ptr(node: *mut Node) -> Option<Self> {
+        NonNull::new(node).map(|node| Self(node, PhantomData))
+    }
+
+    #[inline]
+    pub(super) fn as_ptr(self) -> *mut Node {
+        self.0.as_ptr()
+    }
+
+    #[inline]
+    fn fixed(self) -> &'a Node {
+        // SAFETY: a node is complete before anybody has a reference to it, and lives as long as the arena.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(super) fn height(self) -> usize {
+        self.fixed().height.into()
+    }
+
+    #[inline]
+    pub(super) fn link(self, level: usize) -> &'a Link {
+        debug_assert!(level < self.height());
+        // SAFETY: there are as many links as the height, behind the fixed part.
+        unsafe { self.0.add(1).cast::<Link>().add(level).as_ref() }
+    }
+
+    #[inline]
+    pub(super) fn key(self) -> &'a [u8] {
+        let (height, len) = (self.height(), self.fixed().key_len.into());
+        // SAFETY: so many bytes were copied behind the links, and nobody writes there.
+        unsafe {
+            let start = self.0.add(1).cast::<Link>().add(height).cast::<u8>();
+            NonNull::slice_from_raw_parts(start, len).as_ref()
+        }
+    }
+
+    /// The next node of a level.
+    #[inline]
+    pub(super) fn next(self, level: usize) -> Option<Self> {
+        // SAFETY: links lead to nodes of the same arena; Acquire pairs with the Release that linked it.
+        unsafe { Self::from_ptr(self.link(level).load(Ordering::Acquire)) }
+    }
+
+    /// Asks for the memory of the next node of a level.
+    #[inline]
+    pub(super) fn prefetch_next(self, level: usize) {
+        #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let next = self.link(level).load(Ordering::Relaxed);
+            // SAFETY: prefetching reads nothing, at whatever address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(next.cast_const().cast()) };
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
+        let _unused = level;
+    }
+
+    #[inline]
+    pub(super) fn before(self) -> &'a AtomicPtr<Node> {
+        &self.fixed().before
+    }
+
+    /// Where its key stands to `key`, whose head is `head`.
+    #[inline]
+    pub(super) fn compare(self, key: &[u8], head: u64) -> Order {
+        match self.fixed().head.cmp(&head) {
+            Order::Equal => self.key().cmp(key),
+            decided => decided,
+        }
+    }
+
+    #[inline]
+    pub(super) fn newest(self) -> Option<VersionRef<'a>> {
+        // SAFETY: versions of the same arena; Acquire pairs with the Release that put it there.
+        unsafe { VersionRef::from_ptr(self.fixed().newest.load(Ordering::Acquire)) }
+    }
+
+    #[inline]
+    pub(super) fn newest_link(self) -> &'a AtomicPtr<Version> {
+        &self.fixed().newest
+    }
+
+    /// The newest version that a reader sees, whatever it says.
+    #[inline]
+    pub(super) fn at(self, reader: SeqNo) -> Option<VersionRef<'a>> {
+        let mut version = self.newest();
+        while let Some(found) = version
+            && found.tag().seqno() > reader
+        {
+            version = found.older();
+        }
+        version
+    }
+
+    /// Takes the right to cut versions off; `false` if somebody has it.
+    #[inline]
+    pub(super) fn begin_cutting(self) -> bool {
+        !self.fixed().cutting.swap(true, Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(super) fn end_cutting(self) {
+        self.fixed().cutting.store(false, Ordering::Release);
+    }
+}
+
+/// A version in an arena that lives at least as long as `'a`, and which is not cut off meanwhile.
+#[derive(Clone, Copy)]
+pub(super) struct VersionRef<'a>(NonNull<Version>, PhantomData<&'a Arena>);
+
+impl<'a> VersionRef<'a> {
+    /// Bytes that a version with so long a value takes.
+    pub(super) fn len(value_len: usize) -> usize {
+        size_of::<Version>() + value_len
+    }
+
+    /// Makes a version in memory of its own.
+    ///
+    /// # Safety
+    /// `memory` is [`len`](Self::len) bytes of an arena, at a multiple of eight, that nobody else has.
+    pub(super) unsafe fn new(memory: NonNull<u8>, tag: Tag, value: &[u8]) -> Self {
+        let value_len = u32::try_from(value.len()).expect("values are at most VALUE_LEN_MAX bytes");
+        let version = memory.cast::<Version>();
+        // SAFETY: the caller's promise.
+        unsafe {
+            version.write(Version { older: AtomicPtr::new(ptr::null_mut()), tag, value_len });
+            version.add(1).cast::<u8>().copy_from_nonoverlapping(NonNull::from(value).cast(), value.len());
+        }
+        Self(version, PhantomData)
+    }
+
+    /// The version at a pointer.
+    ///
+    /// # Safety
+    /// Null, or a version of an arena that lives as long as `'a`, complete for this thread, not cut off before.
+    #[inline]
+    pub(super) unsafe fn from_ptr(version: *mut Version) -> Option<Self> {
+        NonNull::new(version).map(|version| Self(version, PhantomData))
+    }
+
+    #[inline]
+    pub(super) fn as_ptr(self) -> *mut Version {
+        self.0.as_ptr()
+    }
+
+    #[inline]
+    fn fixed(self) -> &'a Version {
+        // SAFETY: a version is complete before anybody has a reference to it; see `from_ptr`.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(super) fn older_link(self) -> &'a AtomicPtr<Version> {
+        &self.fixed().older
+    }
+
+    #[inline]
+    pub(super) fn older(self) -> Option<Self> {
+        // SAFETY: as for `NodeRef::newest`.
+        unsafe { Self::from_ptr(self.fixed().older.load(Ordering::Acquire)) }
+    }
+
+    #[inline]
+    pub(super) fn tag(self) -> Tag {
+        self.fixed().tag
+    }
+
+    #[inline]
+    pub(super) fn value(self) -> &'a [u8] {
+        let len = self.fixed().value_len as usize;
+        // SAFETY: so many bytes were copied behind the fixed part, and nobody writes there.
+        unsafe { NonNull::slice_from_raw_parts(self.0.add(1).cast::<u8>(), len).as_ref() }
+    }
+}
