@@ -6,6 +6,7 @@
 
 #![allow(missing_docs, reason = "a benchmark has no users of its items")]
 
+mod btree;
 mod skip_map;
 
 use std::hint::black_box;
@@ -68,10 +69,12 @@ fn mix(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A key as YCSB's: a prefix that all have, and a hash of the number.
+/// A key as YCSB's: a prefix that all have, and the digits of a hash.
 fn key(number: u64) -> [u8; 20] {
-    let mut key = *b"user0000000000000000";
-    key[12..].copy_from_slice(&mix(number).to_be_bytes());
+    let (mut key, hash) = (*b"user0000000000000000", mix(number));
+    for (place, digit) in key[4..].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(hash >> (60 - 4 * place)) as usize & 15];
+    }
     key
 }
 
@@ -127,6 +130,17 @@ fn writes<C: Candidate>(group: &mut BenchmarkGroup<'_, WallTime>) {
     });
 }
 
+/// A scan of everything sees each record once, in order.
+fn is_in_order<C: Candidate>(memtable: &C) {
+    let mut keys = Vec::new();
+    memtable.scan(b"", usize::MAX, |key, value| {
+        assert_eq!(value, VALUE);
+        keys.push(key.to_vec());
+    });
+    assert_eq!(keys.len() as u64, records());
+    assert!(keys.is_sorted_by(|one, other| one < other));
+}
+
 fn reads<C: Candidate>(group: &mut BenchmarkGroup<'_, WallTime>) {
     let memtable = filled::<C>();
     let mut number = 0;
@@ -134,6 +148,7 @@ fn reads<C: Candidate>(group: &mut BenchmarkGroup<'_, WallTime>) {
         number += 1;
         mix(number) % records()
     };
+    is_in_order(&memtable);
     let length = |value: &[u8]| assert_eq!(value.len(), VALUE.len());
     group.bench_function("get hit", |b| b.iter(|| assert!(memtable.get(&key(next()), length))));
     group.bench_function("get miss", |b| {
@@ -170,6 +185,7 @@ fn candidate<C: Candidate>(c: &mut Criterion) {
 
 fn candidates(c: &mut Criterion) {
     candidate::<rabi::bench::Memtable>(c);
+    candidate::<btree::Tree>(c);
     candidate::<crossbeam_skiplist::SkipMap<skip_map::Record, ()>>(c);
 }
 

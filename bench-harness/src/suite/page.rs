@@ -6,7 +6,7 @@ use crate::report::page::{Bar, Document, Line, bars, escape, facts, multiples, p
 
 use super::over_time::over_time;
 use super::remarks::remarks;
-use super::report::{READING, SUMMARY_NOTE, SuiteReport};
+use super::report::{CLIFFS_NOTE, READING, SUMMARY_NOTE, SuiteReport};
 use super::sample::Phase;
 use super::summary::{Class, EngineRow, Measure, WorkloadSummary};
 
@@ -27,6 +27,11 @@ pub fn page(report: &SuiteReport) -> String {
     }
     page.note(SUMMARY_NOTE);
     write_behind(&mut page, report);
+    if let Some(cliffs) = report.cliffs() {
+        page.section("Cliffs");
+        page.html(&cliffs.html());
+        page.note(CLIFFS_NOTE);
+    }
     page.section("Durability");
     page.html(&report.durability().html());
     for workload in &report.workloads {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::report::Style;
 
 use super::remarks::remarks;
-use super::report::{READING, SUMMARY_NOTE, SuiteReport};
+use super::report::{CLIFFS_NOTE, READING, SUMMARY_NOTE, SuiteReport};
 
 pub fn readme(report: &SuiteReport) -> String {
     let mut out = String::new();
@@ -37,6 +37,9 @@ fn write(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
             writeln!(out, "- {}", behind.headline())?;
             behind.lines.iter().try_for_each(|line| writeln!(out, "  - {}", line.text))?;
         }
+    }
+    if let Some(cliffs) = report.cliffs() {
+        writeln!(out, "\n## Cliffs\n\n{CLIFFS_NOTE}\n\n{}", cliffs.text(Style::Markdown))?;
     }
     writeln!(out, "\n## Durability\n\n{}", report.durability().text(Style::Markdown))?;
     for workload in &report.workloads {

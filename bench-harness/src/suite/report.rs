@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::engine::Kept;
 use crate::environment::Environment;
-use crate::report::{DurabilityRow, Grid, durability_matrix, grouped, microseconds};
+use crate::report::{Cliff, DurabilityRow, Grid, cliffs_table, durability_matrix, grouped, microseconds};
 use crate::resources::OTHERS_CORES_MAX;
 use crate::size::with_sizes;
 use crate::stats::median;
@@ -40,6 +40,8 @@ pub struct SuiteReport {
     /// The phases that ended before their time.
     pub cut: Vec<Phase>,
     pub workloads: Vec<WorkloadSummary>,
+    /// What `cliffs` measured, if it was asked to.
+    pub cliffs: Vec<Cliff>,
 }
 
 /// What the marks and numbers mean.
@@ -61,6 +63,9 @@ Median of the repeats; in brackets its share of the largest median of the same l
 only where its worst repeat beats every other engine's best one, with at least three repeats: without a \
 star, no engine was shown to be the fastest. Engines that keep a different durability do different work, \
 and stand in tables of their own.";
+
+/// What the table of `cliffs` is.
+pub const CLIFFS_NOTE: &str = "Patterns one by one, operations a second: medians over the repeats.";
 
 impl SuiteReport {
     pub fn headline(&self) -> String {
@@ -97,6 +102,11 @@ impl SuiteReport {
             grid.lines.push(line);
         }
         grid
+    }
+
+    /// What `cliffs` measured: patterns down, engines across.
+    pub fn cliffs(&self) -> Option<Grid> {
+        (!self.cliffs.is_empty()).then(|| cliffs_table(&self.engines, &self.cliffs))
     }
 
     /// Where Rabi is behind, workload by workload, and a summary: that it is nowhere, or why that cannot be said.

@@ -57,6 +57,42 @@ fn the_report_ranks_by_what_is_kept_and_names_commands_and_versions() {
 }
 
 #[test]
+fn patterns_follow_on_each_run_if_asked_for() {
+    let bench = Bench::new();
+    let arguments = "--engines rabi,memory --workloads c --repeat 1 --duration 0.02 --cliffs";
+    let said = run(&bench, arguments).expect(0, "the patterns of cliffs follow on each run");
+    assert!(said.out.contains("scan of 1 over 2,000 deleted keys"), "{}", said.out);
+    let dir = bench.results();
+    let readme = std::fs::read_to_string(dir.join("README.md")).unwrap();
+    assert!(readme.contains("## Cliffs") && readme.contains("raw/memory-1-cliffs.json"), "{readme}");
+    assert!(
+        std::fs::read_to_string(dir.join("report.html")).unwrap().contains("push, look at the head, pop")
+    );
+}
+
+#[test]
+fn each_run_has_the_limit_that_was_asked_for() {
+    let bench = Bench::new();
+    let limit = 512 << 20;
+    let said = run(
+        &bench,
+        &format!(
+            "--engines rabi,memory --workloads c --repeat 1 --memory-limit-bytes {limit} --cliffs --duration 0.02"
+        ),
+    );
+    // Who may not make control groups is told so.
+    if said.err.contains("NOT limited") {
+        return;
+    }
+    assert!(said.err.contains("512 MiB for each run by a control group of its own"), "{}", said.err);
+    for name in ["rabi-1", "memory-1", "rabi-1-cliffs", "memory-1-cliffs"] {
+        let report = read_json(&bench.results().join(format!("raw/{name}.json")));
+        let environment = report.get("environment").unwrap_or(&report["phases"][0]["environment"]);
+        assert_eq!(environment["memory_limit_bytes"], limit, "{name}");
+    }
+}
+
+#[test]
 fn a_data_set_loaded_once_serves_all_repeats() {
     let bench = Bench::new();
     run(&bench, "--engines rabi --workloads c --repeat 2 --load-once --verify")

@@ -41,6 +41,9 @@ pub struct SuiteArgs {
     /// Letters, ranges or both: a-f is a,b,c,d,f,e, because e is best run last
     #[arg(long, value_name = "LIST", default_value = "a-f", help_heading = "Workload")]
     pub workloads: String,
+    /// After the workloads of each run, the patterns of `cliffs`: with one client thread, of its own size
+    #[arg(long, help_heading = "Workload")]
+    pub cliffs: bool,
     /// How often each engine is run
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Workload")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]

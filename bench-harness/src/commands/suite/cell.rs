@@ -51,6 +51,27 @@ impl Recipe<'_> {
         self.words(engine, dir, json, &self.workloads.join(","), true)
     }
 
+    /// The patterns of `cliffs`, on databases of their own below `dir`.
+    pub fn cliffs(&self, engine: &str, dir: &Path, json: &Path) -> Words {
+        let (arguments, mut words) = (self.arguments, vec!["cliffs".to_owned()]);
+        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        flag("--engines", engine.to_owned());
+        flag("--dir", dir.display().to_string());
+        flag("--json", json.display().to_string());
+        flag("--durability", arguments.common.durability.name().to_owned());
+        flag("--seed", arguments.data.seed.to_string());
+        flag("--cache-size-bytes", arguments.common.cache_size_bytes.to_string());
+        flag("--memtable-size-bytes", arguments.memtable_size_bytes().to_string());
+        for setting in arguments.common.options_of(engine) {
+            flag("--engine-option", format!("{engine}.{setting}"));
+        }
+        if let Some(seconds) = arguments.job.duration {
+            flag("--duration", seconds.to_string());
+        }
+        words.extend(arguments.job.smoke.then(|| "--smoke".to_owned()));
+        words
+    }
+
     fn words(&self, engine: &str, dir: &Path, json: &Path, workloads: &str, loaded: bool) -> Words {
         let arguments = self.arguments;
         let mut words = Words::new();

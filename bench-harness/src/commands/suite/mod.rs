@@ -22,10 +22,12 @@ use crate::engine;
 use crate::environment::{Environment, Hierarchy};
 use crate::interrupt::{self, Interrupt};
 use crate::output_file;
-use crate::report::Style;
+use crate::report::{Cliff, Style};
 use crate::results_directory;
 use crate::size::size;
-use crate::suite::{Done, NOT_LIMITED, Phase, SuiteReport, page, pictures, read, readme, summarize};
+use crate::suite::{
+    CLIFFS_NOTE, Done, NOT_LIMITED, Phase, SuiteReport, page, pictures, read, readme, summarize,
+};
 use crate::terminal::{notice, output, warn};
 use crate::verdict::Verdict;
 
@@ -34,6 +36,9 @@ pub use arguments::{ABOUT_THE_SUITE, SuiteArgs};
 use cell::{Ended, Recipe, Words};
 use pace::Outlook;
 use plan::Cell;
+
+/// How the names of files with the numbers of `cliffs` end.
+const CLIFFS: &str = "-cliffs.json";
 
 pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
     let engines = engines(&arguments)?;
@@ -60,9 +65,20 @@ pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
         read_all(&results, &done)?.into_iter().partition(|phase| phase.cut_short.is_none());
     let cut_short = interrupt::asked().map(Interrupt::name);
     let workloads = summarize(&engines, &phases);
+    let cliffs = read_cliffs(&results, &done)?;
     let repeats = arguments.repeat;
-    let report =
-        SuiteReport { environment, engines, repeats, memory, cut_short, done, phases, cut, workloads };
+    let report = SuiteReport {
+        environment,
+        engines,
+        repeats,
+        memory,
+        cut_short,
+        done,
+        phases,
+        cut,
+        workloads,
+        cliffs,
+    };
     write(&results, "README.md", &readme(&report))?;
     write(&results, "report.html", &page(&report))?;
     for (name, picture) in pictures(&report.engines, repeats, &report.phases, &report.workloads) {
@@ -126,6 +142,11 @@ impl Suite<'_> {
     fn run(&mut self, engines: &[String]) -> Result<()> {
         let runs = plan::cells(engines, self.recipe.arguments.repeat).len();
         notice(&self.outlook(runs).sentence());
+        if self.recipe.arguments.cliffs {
+            notice(
+                "the patterns of cliffs follow on each run, and take a minute or two unless it is --smoke",
+            );
+        }
         notice(&format!("results go to {}", self.results.display()));
         if self.recipe.arguments.load_once {
             for engine in engines {
@@ -186,8 +207,19 @@ impl Suite<'_> {
             self.recipe.whole(&cell.engine, &dir, &file)
         };
         self.carry_out(&cell.engine, words, json, &name)?;
+        self.clear(&dir)?;
+        if self.recipe.arguments.cliffs && !self.out.contains(&cell.engine) && interrupt::asked().is_none() {
+            let json = PathBuf::from(format!("raw/{name}{CLIFFS}"));
+            let words = self.recipe.cliffs(&cell.engine, &dir, &self.results.join(&json));
+            self.carry_out(&cell.engine, words, json, &name)?;
+            self.clear(&dir)?;
+        }
+        Ok(())
+    }
+
+    fn clear(&self, dir: &Path) -> Result<()> {
         // The next run needs the room, and must not find this one's pages in memory.
-        match fs::remove_dir_all(&dir) {
+        match fs::remove_dir_all(dir) {
             // A run that was refused, or ended early, has made none.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             done => done.with_context(|| format!("cannot remove {}", dir.display())),
@@ -229,9 +261,31 @@ impl Suite<'_> {
     }
 }
 
+/// The files of runs, of `cliffs` or of the workloads.
+fn files(done: &[Done], of_cliffs: bool) -> impl Iterator<Item = &PathBuf> {
+    let is_of_cliffs = |file: &PathBuf| file.to_string_lossy().ends_with(CLIFFS);
+    done.iter().filter_map(|run| run.file.as_ref()).filter(move |file| is_of_cliffs(file) == of_cliffs)
+}
+
+fn read_cliffs(results: &Path, done: &[Done]) -> Result<Vec<Cliff>> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        cliffs: Vec<Cliff>,
+    }
+    let mut cliffs = Vec::new();
+    for file in files(done, true) {
+        let path = results.join(file);
+        let context = || format!("cannot read {}", path.display());
+        let file: File =
+            serde_json::from_slice(&fs::read(&path).with_context(context)?).with_context(context)?;
+        cliffs.extend(file.cliffs);
+    }
+    Ok(cliffs)
+}
+
 fn read_all(results: &Path, done: &[Done]) -> Result<Vec<Phase>> {
     let mut phases = Vec::new();
-    for file in done.iter().filter_map(|run| run.file.as_ref()) {
+    for file in files(done, false) {
         phases.extend(read(&results.join(file))?.phases);
     }
     Ok(phases)
@@ -258,6 +312,9 @@ fn conclude(report: &SuiteReport, results: &Path) -> Result<Verdict> {
             "\nSummary: operations a second and share of the fastest, durability kept: {}\n{grid}",
             kept.name()
         );
+    }
+    if let Some(cliffs) = report.cliffs() {
+        out += &format!("\n{CLIFFS_NOTE}\n{}", cliffs.text(Style::Plain));
     }
     if let Some((summary, workloads)) = report.behind() {
         out += &format!("\n{summary}\n");
