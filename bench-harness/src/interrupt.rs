@@ -13,40 +13,28 @@ use signal_hook::flag;
 
 use crate::terminal::notice;
 
-/// A signal that asks for the end.
+/// A signal that asks for the end: SIGINT, as Ctrl-C sends it, or SIGTERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interrupt {
-    /// SIGINT, as Ctrl-C sends it.
-    Int,
-    Term,
-}
+pub struct Interrupt(Signal);
 
-const ALL: [Interrupt; 2] = [Interrupt::Int, Interrupt::Term];
+const ALL: [Interrupt; 2] = [Interrupt(Signal::INT), Interrupt(Signal::TERM)];
 
 /// The number of the signal that came first; 0 if none did.
 static ASKED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
 impl Interrupt {
+    /// As reports have it.
     pub fn name(self) -> &'static str {
-        match self {
-            Interrupt::Int => "SIGINT",
-            Interrupt::Term => "SIGTERM",
-        }
+        if self.0 == Signal::INT { "SIGINT" } else { "SIGTERM" }
     }
 
     pub fn signal(self) -> Signal {
-        match self {
-            Interrupt::Int => Signal::INT,
-            Interrupt::Term => Signal::TERM,
-        }
+        self.0
     }
 
     /// The exit status of a command that ended because of it: what shells give one that died of it.
     pub fn status(self) -> u8 {
-        match self {
-            Interrupt::Int => 130,
-            Interrupt::Term => 143,
-        }
+        128 + self.0.as_raw() as u8
     }
 }
 

@@ -125,17 +125,3 @@ pub fn engine_option(argument: &str) -> Result<EngineOption, String> {
         None => Err("expected ENGINE.NAME=VALUE, for example rabi.cores=2".to_owned()),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_engine_option_names_its_engine() {
-        let option = engine_option("redb.commit=none").unwrap();
-        assert_eq!((option.engine.as_str(), option.setting.as_str()), ("redb", "commit=none"));
-        for wrong in ["commit=none", "redb.commit", ".a=b", "redb.=b"] {
-            assert!(engine_option(wrong).is_err(), "{wrong}");
-        }
-    }
-}

@@ -47,16 +47,3 @@ pub fn name_value(argument: &str) -> Result<(String, String), String> {
         _ => Err("expected NAME=VALUE, for example memtable_size_bytes=33554432".to_owned()),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_with_a_unit_is_answered_with_an_example() {
-        assert_eq!(count::<u64>("12"), Ok(12));
-        assert_eq!(number("0.5"), Ok(0.5));
-        assert!(count::<u32>("-1").unwrap_err().contains("such as 1000"));
-        assert!(number("10s").unwrap_err().contains("such as 10 or 0.5"));
-    }
-}

@@ -138,12 +138,4 @@ mod tests {
         assert_eq!(runs[1].metrics["syncs_per_op"], 2.0);
         assert_eq!(runs[1].started_utc.as_deref(), Some("2026-01-01T00:00:00Z"));
     }
-
-    #[test]
-    fn files_of_others_and_of_other_versions_are_named() {
-        let error = |document: Value| runs_of(&document, Path::new("x.json")).unwrap_err().to_string();
-        assert!(error(json!({"a": 1})).starts_with("x.json: this is not a result of rabi-bench"));
-        assert!(error(json!({"schema": 9})).starts_with("x.json: its schema is 9, this program knows 2"));
-        assert!(error(json!({"schema": 2, "operations": {}})).contains("a phase has no \"engine\""));
-    }
 }

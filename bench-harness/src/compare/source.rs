@@ -102,15 +102,4 @@ mod tests {
             read(dir.path()).unwrap().iter().map(|run| run.metrics["throughput_ops_s"]).collect();
         assert_eq!(rates, [1.0, 2.0]);
     }
-
-    #[test]
-    fn what_cannot_be_compared_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let error = |path: &Path| format!("{:#}", read(path).unwrap_err());
-        assert!(error(dir.path()).contains("there is no result of rabi-bench in it"));
-        assert!(error(&dir.path().join("none")).contains("No such file"));
-        let torn = dir.path().join("torn.json");
-        fs::write(&torn, "{\"schema\"").unwrap();
-        assert!(error(&torn).contains("torn.json: this is not JSON"));
-    }
 }

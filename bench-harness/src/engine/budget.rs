@@ -93,20 +93,4 @@ mod tests {
         let budget = Budget::from_settings("x", &given, "", |_, _| Ok(false)).unwrap();
         assert_eq!(budget.total_bytes(), (8 << 20) + 4 * (2 << 20));
     }
-
-    #[test]
-    fn an_unknown_option_is_answered_with_those_there_are() {
-        let error = |options| {
-            Budget::from_settings("x", &settings(options), "jobs", |name, _| Ok(name == "jobs"))
-                .map_err(|error| error.to_string())
-        };
-        assert!(error(&[("jobs", "2")]).is_ok());
-        assert_eq!(
-            error(&[("cash", "2")]).unwrap_err(),
-            "engine x: option cash=2: there is no such option; the options are cache_size_bytes, \
-             memtable_size_bytes, jobs"
-        );
-        let small = error(&[("cache_size_bytes", "5")]).unwrap_err();
-        assert!(small.ends_with("allowed: a whole number of bytes, at least 1048576"), "{small}");
-    }
 }

@@ -323,11 +323,4 @@ mod tests {
             assert_eq!(full(std::io::Error::from_raw_os_error(error)), expected, "{error}");
         }
     }
-
-    #[test]
-    fn an_unknown_engine_is_answered_with_the_names_there_are() {
-        let error = check("memroy").unwrap_err().to_string();
-        assert!(error.starts_with("unknown engine memroy (meant memory?); available: "), "{error}");
-        assert!(error.ends_with("memory, null"), "{error}");
-    }
 }

@@ -274,41 +274,6 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_names_file_line_property_and_what_is_allowed() {
-        let layers = Properties::of("# first\n\nrequestdistribution = zipfy\nrecordcount=-1\n");
-        assert_eq!(
-            layers.choice("requestdistribution").unwrap_err().to_string(),
-            "mix:3: property requestdistribution is 'zipfy'; allowed: uniform, zipfian, latest, \
-             hotspot, sequential, exponential, rabi.zipf, rabi.keyranges"
-        );
-        assert_eq!(
-            layers.count("recordcount").unwrap_err().to_string(),
-            "mix:4: property recordcount is '-1'; allowed: a whole number of at least 0"
-        );
-    }
-
-    #[test]
-    fn an_unknown_property_is_a_warning_with_the_nearest_name() {
-        let layers = Properties::of("recordcuont=5\nfrobnicate.the.widgets=1\n");
-        assert_eq!(
-            layers.warnings(),
-            [
-                "mix:1: unknown property recordcuont; did you mean recordcount?",
-                "mix:2: unknown property frobnicate.the.widgets; it is ignored",
-            ]
-        );
-    }
-
-    #[test]
-    fn asking_for_what_is_not_offered_is_a_warning_and_its_default_is_not() {
-        let layers = Properties::of("histogram.buckets=1000\nmeasurement.trackjvm=true\n");
-        assert_eq!(
-            layers.warnings(),
-            ["mix:2: property measurement.trackjvm has no effect here: there is no JVM to track"]
-        );
-    }
-
-    #[test]
     fn every_default_is_a_value_its_own_property_accepts() {
         let none = Properties::default();
         for known in KNOWN.iter().filter(|known| known.effect == Effect::Used) {

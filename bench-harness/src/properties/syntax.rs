@@ -131,13 +131,4 @@ mod tests {
         check("a\\=b\\ c = \\u0041\\tz\\q", &[(1, "a=b c", "A\tzq")]);
         check("empty=\nbare", &[(1, "empty", ""), (2, "bare", "")]);
     }
-
-    #[test]
-    fn a_bad_escape_and_a_missing_name_are_errors_of_their_line() {
-        let parsed = parse("ok=1\nbad=\\u00zz\n=5");
-        assert!(parsed[0].1.is_ok());
-        assert_eq!(parsed[1].0, 2);
-        assert!(parsed[1].1.as_ref().unwrap_err().contains("four hexadecimal digits"));
-        assert!(parsed[2].1.as_ref().unwrap_err().contains("no property name"));
-    }
 }

@@ -154,28 +154,4 @@ mod tests {
         // 1 - (1 + 2.517 x 10 / 14.236)^(-1 / 2.517) = 0.3330; 3.29 standard errors are 0.011.
         assert!((short as f64 / 2e4 - 0.333).abs() < 0.011, "{short}");
     }
-
-    #[test]
-    fn a_histogram_is_read_from_its_file_and_a_bad_line_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("hist.txt");
-        let read = |name: &str| {
-            let text = format!("fieldlengthdistribution=histogram\nfieldlengthhistogram={name}");
-            field_lengths(&Properties::of(&text)).map_err(|error| error.to_string())
-        };
-        std::fs::write(&path, "BlockSize\t8\n0\t1\n1\t1\n2\t1\n").unwrap();
-        assert_eq!(read(path.to_str().unwrap()).unwrap().max(), 16);
-        std::fs::write(&path, "BlockSize\t8\n5\t1\n").unwrap();
-        let error = read(path.to_str().unwrap()).unwrap_err();
-        assert!(error.ends_with("hist.txt:2: expected 0, a tab and a count below 4294967296"), "{error}");
-        let error = read("nowhere.txt").unwrap_err();
-        assert!(
-            error.starts_with("cannot read nowhere.txt: No such file")
-                && error.ends_with(
-                    "property fieldlengthhistogram names the file of \
-                    fieldlengthdistribution=histogram"
-                ),
-            "{error}"
-        );
-    }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::{Bench, core_workload, names, read_json};
+use crate::harness::{Bench, names, read_json};
 
 /// Far less than the commands here would take by themselves, far more than ending takes on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
@@ -14,8 +14,7 @@ const TERM: (Signal, i32, &str) = (Signal::TERM, 143, "SIGTERM");
 
 fn loaded(engine: &str) -> Bench {
     let bench = Bench::new();
-    let file = core_workload('a');
-    bench.run(&format!("load -P {file} -p recordcount=1000 --engine {engine} --dir db")).expect(0, "");
+    bench.run(&format!("load -P {{a}} -p recordcount=1000 --engine {engine} --dir db")).expect(0, "");
     bench
 }
 
@@ -23,11 +22,8 @@ fn loaded(engine: &str) -> Bench {
 fn a_run_reports_what_it_has_done_whenever_the_signal_comes() {
     for ((signal, code, name), delay_ms) in [(INT, 0), (TERM, 30), (INT, 200), (TERM, 900)] {
         let bench = loaded("rabi");
-        let file = core_workload('a');
-        let mut run = bench.start(&format!(
-            "run -P {file} -p recordcount=1000 -p operationcount=0 --duration 600 --dir db --threads 2 --json x.json \
-             --csv x.csv"
-        ));
+        let mut run = bench.start("run -P {a} -p recordcount=1000 -p operationcount=0 --duration 600 --dir db --threads 2 --json x.json \
+             --csv x.csv");
         run.wait_for("warning: this is a debug build");
         std::thread::sleep(Duration::from_millis(delay_ms));
         run.signal(signal);
@@ -53,9 +49,8 @@ fn whatever_a_client_waits_for_it_ends() {
         ("--verify --duration 600", true),
     ] {
         let bench = loaded("memory");
-        let file = core_workload('a');
         let mut run = bench.start(&format!(
-            "run -P {file} -p recordcount=1000 -p operationcount=0 --engine memory --dir db --json x.json {arguments}"
+            "run -P {{a}} -p recordcount=1000 -p operationcount=0 --engine memory --dir db --json x.json {arguments}"
         ));
         run.wait_for("warning: this is a debug build");
         std::thread::sleep(Duration::from_millis(300));
@@ -154,18 +149,16 @@ fn child_of(parent: i32) -> i32 {
 
 #[test]
 fn searches_crashes_pairs_calibrations_and_gates_end_and_leave_nothing_behind() {
-    let file = core_workload('a');
     let program = env!("CARGO_BIN_EXE_rabi-bench");
     let smoke = "-- --smoke --operations 1000000000 --duration 600 --workloads a";
     for (command, sign, json) in [
         (
-            format!(
-                "search --slo p99=1s -P {file} -p recordcount=1000 --dir db --probe-seconds 600 --json x.json"
-            ),
+            "search --slo p99=1s -P {a} -p recordcount=1000 --dir db --probe-seconds 600 --json x.json"
+                .to_owned(),
             "",
             true,
         ),
-        (format!("crash -P {file} -p recordcount=1000 --rounds 1000 --json x.json"), "[2/1000]", true),
+        ("crash -P {a} -p recordcount=1000 --rounds 1000 --json x.json".to_owned(), "[2/1000]", true),
         (format!("compare {program} --pairs 3 --results pairs {smoke}"), "pair 1 of 3", false),
         (format!("compare {program} --pairs 3 --results pairs --load-once {smoke}"), "pair 1", false),
         (format!("compare --calibrate --pairs 5 {smoke}"), "pair 1 of 5", false),
@@ -194,11 +187,8 @@ fn a_second_signal_ends_at_once() {
     for second in [Signal::INT, Signal::TERM] {
         let bench = loaded("memory");
         bench.write("x.json", "earlier");
-        let file = core_workload('c');
         // Reads of some minutes: nothing that asks for the end is seen meanwhile.
-        let mut run = bench.start(&format!(
-            "run -P {file} -p recordcount=1000 --engine memory --dir db --json x.json --inject-delay-ns 200000000000"
-        ));
+        let mut run = bench.start("run -P {c} -p recordcount=1000 --engine memory --dir db --json x.json --inject-delay-ns 200000000000");
         run.wait_for("warning: this is a debug build");
         std::thread::sleep(Duration::from_millis(300));
         run.signal(Signal::INT);

@@ -8,7 +8,7 @@
 
 use std::fs;
 
-use crate::harness::{Bench, Said, core_workload, names};
+use crate::harness::{Bench, Said, names};
 
 fn unescaped(text: &str) -> String {
     let text = text.replace("\\\\", "\u{0}").replace("\\n", "\n").replace("\\t", "\t");
@@ -26,11 +26,7 @@ fn carry_out(bench: &Bench, said: &mut Option<Said>, line: &str) {
         "none" => assert!(!bench.path(name).exists(), "{line}"),
         "holds" => assert_eq!(names(&bench.path(name)).join(" "), text, "{line}"),
         "read" => assert_eq!(fs::read_to_string(bench.path(name)).unwrap(), unescaped(text), "{line}"),
-        "$" => {
-            let workloads = ['a', 'b', 'c', 'd', 'e', 'f'];
-            let put = |text: String, w: char| text.replace(&format!("{{{w}}}"), &core_workload(w));
-            *said = Some(bench.run(&workloads.into_iter().fold(rest.to_owned(), put)));
-        }
+        "$" => *said = Some(bench.run(rest)),
         "out" if rest.is_empty() => assert_eq!(last.unwrap().out, ""),
         "out" => assert!(last.unwrap().out.contains(&unescaped(rest)), "{}", last.unwrap().out),
         "not" => assert!(!last.unwrap().err.contains(rest), "{}", last.unwrap().err),

@@ -5,12 +5,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Bench, core_workload, count};
+use crate::harness::{Bench, count};
 
 fn run(bench: &Bench, arguments: &str) -> Value {
-    let file = core_workload('c');
-    bench.run(&format!("load -P {file} --engine memory --dir db")).expect(0, "");
-    let run = format!("run -P {file} -p operationcount=0 --engine memory --dir db --json x.json {arguments}");
+    bench.run("load -P {c} --engine memory --dir db").expect(0, "");
+    let run = format!("run -P {{c}} -p operationcount=0 --engine memory --dir db --json x.json {arguments}");
     bench.run(&run).expect(0, "");
     bench.json("x.json")
 }
@@ -124,15 +123,14 @@ fn the_main_job_shows_response_times_before_service_times() {
 #[test]
 fn ycsb_rows_count_from_the_start_that_was_asked_for() {
     let bench = Bench::new();
-    let file = core_workload('c');
-    bench.run(&format!("load -P {file} --engine memory --dir db")).expect(0, "");
+    bench.run("load -P {c} --engine memory --dir db").expect(0, "");
     let mean_us = |text: &str, row: &str| {
         let line = format!("[{row}], AverageLatency(us), ");
         text.lines().find_map(|l| l.strip_prefix(&line)).map(|v| v.parse::<f64>().unwrap())
     };
     let said = |measured: &str| {
         let run = format!(
-            "run -P {file} -p operationcount=100 --engine memory --dir db --target 2000 \
+            "run -P {{c}} -p operationcount=100 --engine memory --dir db --target 2000 \
              --inject-delay-ns 1000000 -p measurement.interval={measured}"
         );
         bench.run(&run).expect(0, "").out

@@ -34,10 +34,10 @@ impl Bench {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    /// Runs the binary with arguments separated by spaces.
+    /// Runs the binary with arguments separated by spaces; `{a}` to `{f}` are the core workloads.
     pub fn run(&self, arguments: &str) -> Said {
         let done = Command::new(env!("CARGO_BIN_EXE_rabi-bench"))
-            .args(arguments.split_whitespace())
+            .args(words(arguments))
             .current_dir(self.dir.path())
             .output()
             .unwrap();
@@ -54,7 +54,7 @@ impl Bench {
         std::fs::create_dir_all(&temporary).unwrap();
         let (out, err) = (self.path("stdout"), self.path("stderr"));
         let child = Command::new(env!("CARGO_BIN_EXE_rabi-bench"))
-            .args(arguments.split_whitespace())
+            .args(words(arguments))
             .current_dir(self.dir.path())
             .env("TMPDIR", &temporary)
             .stdout(File::create(&out).unwrap())
@@ -187,8 +187,13 @@ pub fn engines() -> Vec<&'static str> {
     engines
 }
 
+fn words(arguments: &str) -> impl Iterator<Item = String> {
+    let put = |word: String, letter: char| word.replace(&format!("{{{letter}}}"), &core_workload(letter));
+    arguments.split_whitespace().map(move |word| ('a'..='f').fold(word.to_owned(), put))
+}
+
 /// A workload file of this repository.
-pub fn core_workload(letter: char) -> String {
+fn core_workload(letter: char) -> String {
     format!("{}/../workloads/workload{letter}", env!("CARGO_MANIFEST_DIR"))
 }
 

@@ -1,13 +1,12 @@
 //! `load` and `run`: what YCSB's users do, on one directory, command after command.
 
-use crate::harness::{Bench, core_workload, count, engines};
+use crate::harness::{Bench, count, engines};
 
 #[test]
 fn a_load_and_all_six_workloads_keep_their_proportions_and_verify() {
     for engine in engines() {
         let bench = Bench::new();
-        let file = core_workload('a');
-        let load = format!("load -P {file} --engine {engine} --dir db --json load.json");
+        let load = format!("load -P {{a}} --engine {engine} --dir db --json load.json");
         let said = bench.run(&load).expect(0, "");
         assert!(said.out.contains("[INSERT], Return=OK, 1000\n"), "{}", said.out);
         let report = bench.json("load.json");
@@ -26,9 +25,8 @@ fn a_load_and_all_six_workloads_keep_their_proportions_and_verify() {
 }
 
 fn check_shares(bench: &Bench, engine: &str, letter: char, shares: &[(&str, f64)]) {
-    let file = core_workload(letter);
     let run = format!(
-        "run -P {file} -p operationcount=4000 --engine {engine} --dir db --threads 3 --verify \
+        "run -P {{{letter}}} -p operationcount=4000 --engine {engine} --dir db --threads 3 --verify \
          --json run.json"
     );
     bench.run(&run).expect(0, "");
@@ -46,10 +44,9 @@ fn check_shares(bench: &Bench, engine: &str, letter: char, shares: &[(&str, f64)
 #[test]
 fn the_json_has_the_fields_that_others_rely_on() {
     let bench = Bench::new();
-    let file = core_workload('a');
-    bench.run(&format!("load -P {file} --engine memory --dir db")).expect(0, "");
-    let run = format!("run -P {file} --engine memory --dir db --threads 2 --json a.json");
-    bench.run(&run).expect(0, "");
+    bench.run("load -P {a} --engine memory --dir db").expect(0, "");
+    let run = "run -P {a} --engine memory --dir db --threads 2 --json a.json";
+    bench.run(run).expect(0, "");
     let report = bench.json("a.json");
     assert_eq!(report["schema"], 2);
     assert_eq!(report["mode"], "closed");
@@ -77,9 +74,8 @@ fn the_json_has_the_fields_that_others_rely_on() {
 #[test]
 fn the_text_has_the_rows_of_ycsb() {
     let bench = Bench::new();
-    let file = core_workload('f');
-    bench.run(&format!("load -P {file} --engine memory --dir db")).expect(0, "");
-    let said = bench.run(&format!("run -P {file} --engine memory --dir db")).expect(0, "");
+    bench.run("load -P {f} --engine memory --dir db").expect(0, "");
+    let said = bench.run("run -P {f} --engine memory --dir db").expect(0, "");
     for part in [
         "[OVERALL], RunTime(ms), ",
         "[OVERALL], Throughput(ops/sec), ",
@@ -101,10 +97,9 @@ fn the_text_has_the_rows_of_ycsb() {
 #[test]
 fn equal_seeds_give_equal_operations_for_any_number_of_threads() {
     let bench = Bench::new();
-    let file = core_workload('a');
-    bench.run(&format!("load -P {file} --engine memory --dir db")).expect(0, "");
+    bench.run("load -P {a} --engine memory --dir db").expect(0, "");
     let reads = |arguments: &str| {
-        let run = format!("run -P {file} --engine memory --dir db --json x.json {arguments}");
+        let run = format!("run -P {{a}} --engine memory --dir db --json x.json {arguments}");
         bench.run(&run).expect(0, "");
         count(&bench.json("x.json"), "READ")
     };
@@ -116,13 +111,10 @@ fn equal_seeds_give_equal_operations_for_any_number_of_threads() {
 #[test]
 fn a_duration_ends_an_unbounded_run_and_a_target_holds_its_rate() {
     let bench = Bench::new();
-    let file = core_workload('c');
-    bench.run(&format!("load -P {file} --engine null --dir db")).expect(0, "");
-    let run = format!(
-        "run -P {file} -p operationcount=0 --engine null --dir db --threads 2 --target 2000 \
-         --duration 0.5 --json x.json -s -p status.interval=0.1"
-    );
-    bench.run(&run).expect(0, "ops/s");
+    bench.run("load -P {c} --engine null --dir db").expect(0, "");
+    let run = "run -P {c} -p operationcount=0 --engine null --dir db --threads 2 --target 2000 \
+         --duration 0.5 --json x.json -s -p status.interval=0.1";
+    bench.run(run).expect(0, "ops/s");
     let report = bench.json("x.json");
     let elapsed_s = report["elapsed_s"].as_f64().unwrap();
     assert!((0.3..5.0).contains(&elapsed_s), "{elapsed_s}");
@@ -160,9 +152,9 @@ fn the_data_set_is_the_same_byte_for_byte_whichever_threads_wrote_it() {
     let data_set = |threads: u32, seed: u32| {
         let bench = Bench::new();
         for (command, letter) in [("load", 'a'), ("run", 'd')] {
-            let file = core_workload(letter);
-            let arguments =
-                format!("{command} -P {file} --engine memory --dir db --threads {threads} --seed {seed}");
+            let arguments = format!(
+                "{command} -P {{{letter}}} --engine memory --dir db --threads {threads} --seed {seed}"
+            );
             bench.run(&arguments).expect(0, "");
         }
         std::fs::read(bench.path("db/memory.dump")).unwrap()

@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 
-use crate::harness::{Bench, core_workload, count};
+use crate::harness::{Bench, count};
 
 fn run(bench: &Bench, arguments: &str) -> Value {
-    let file = core_workload('a');
-    bench.run(&format!("load -P {file} --engine rabi --dir db")).expect(0, "");
-    let run = format!("run -P {file} -p operationcount=0 --engine rabi --dir db --json x.json {arguments}");
+    bench.run("load -P {a} --engine rabi --dir db").expect(0, "");
+    let run = format!("run -P {{a}} -p operationcount=0 --engine rabi --dir db --json x.json {arguments}");
     bench.run(&run).expect(0, "");
     bench.json("x.json")
 }
@@ -66,10 +65,9 @@ fn a_warm_up_is_in_no_figure() {
 #[test]
 fn a_run_that_ends_within_its_warm_up_is_an_error() {
     let bench = Bench::new();
-    let file = core_workload('c');
-    bench.run(&format!("load -P {file} --engine memory --dir db")).expect(0, "");
+    bench.run("load -P {c} --engine memory --dir db").expect(0, "");
     bench
-        .run(&format!("run -P {file} --engine memory --dir db --warmup 30"))
+        .run("run -P {c} --engine memory --dir db --warmup 30")
         .expect(2, "the run ended within its warm-up of 30 s");
 }
 

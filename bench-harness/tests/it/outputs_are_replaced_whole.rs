@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::{Bench, core_workload, names};
+use crate::harness::{Bench, names};
 
 const OUTPUTS: [(&str, &str); 6] = [
     ("--json", "x.json"),
@@ -52,10 +52,9 @@ fn a_run_that_is_refused_or_killed_leaves_earlier_files_as_they_were() {
 #[test]
 fn other_commands_keep_earlier_files_too() {
     let bench = with_earlier();
-    let file = core_workload('a');
-    bench.run(&format!("search --slo p99=1ms -P {file} --dir no --json x.json")).expect(2, "");
+    bench.run("search --slo p99=1ms -P {a} --dir no --json x.json").expect(2, "");
     bench.run("--engine rabi --engine-option cores=x --smoke --json x.json").expect(2, "");
-    bench.run(&format!("crash -P {file} --full --dir . --json x.json")).expect(2, "");
+    bench.run("crash -P {a} --full --dir . --json x.json").expect(2, "");
     bench.run("compare no no --json x.json").expect(2, "");
     assert_eq!(held(&bench), [true; 6]);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::harness::{Bench, core_workload, read_json};
+use crate::harness::{Bench, read_json};
 
 /// Fields by section.
 type Fields = BTreeMap<String, BTreeSet<String>>;
@@ -97,13 +97,10 @@ fn every_field_of_a_result_is_on_the_page_and_every_field_of_the_page_in_a_resul
     let mut written = Fields::new();
     let job = read_json(&results.join("results.json"));
     collect("job", &job, &mut written);
-    let file = core_workload('a');
-    bench.run(&format!("load -P {file} --engine memory --dir db --json load.json")).expect(0, "");
+    bench.run("load -P {a} --engine memory --dir db --json load.json").expect(0, "");
     let phase = bench.json("load.json");
     collect("phase", &phase, &mut written);
-    bench
-        .run(&format!("crash -P {file} --dir crashed --rounds 1 --run-s 0.1 --json crash.json"))
-        .expect(0, "");
+    bench.run("crash -P {a} --dir crashed --rounds 1 --run-s 0.1 --json crash.json").expect(0, "");
     collect("crash", &bench.json("crash.json"), &mut written);
     bench.write("cluster.csv", "0,k,1,5,1,set,0\n");
     bench.run("run --trace cluster.csv --engine memory --dir db --json run.json").expect(0, "");

@@ -1,6 +1,6 @@
 //! `--trace` and `--record-trace`: operations from files and into files.
 
-use crate::harness::{Bench, core_workload, count, engines};
+use crate::harness::{Bench, count, engines};
 
 /// A key that is read first, one that is written first, one that is not there, and one of every kind.
 const TWITTER: &str = "100,cold,4,40,1,get,0\n100,hot,3,50,1,set,60\n100,hot,3,50,1,get,0\n\
@@ -45,12 +45,11 @@ fn a_twitter_trace_is_replayed_on_what_was_loaded_for_it() {
 #[test]
 fn a_recorded_run_is_replayed_on_any_engine_with_the_same_counts() {
     let bench = Bench::new();
-    let file = core_workload('f');
-    let load = format!("load -P {file} -p fieldlength=20 --engine memory --dir db");
+    let load = "load -P {f} -p fieldlength=20 --engine memory --dir db";
     bench
         .run(&format!("{load} --record-trace load.trace"))
         .expect(0, "recorded 1000 operations in load.trace");
-    let run = format!("run -P {file} -p fieldlength=20 --engine memory --dir db --threads 3 --json run.json");
+    let run = "run -P {f} -p fieldlength=20 --engine memory --dir db --threads 3 --json run.json";
     bench.run(&format!("{run} --record-trace run.trace")).expect(0, "recorded 1000 operations in run.trace");
     let ran = bench.json("run.json");
     for engine in engines() {

@@ -92,11 +92,4 @@ mod tests {
         assert_eq!(run("e,a"), "ea");
         assert_eq!(run("a-c,workloadf"), "abcf");
     }
-
-    #[test]
-    fn a_wrong_list_says_what_is_allowed() {
-        let error = |list| workloads(list).unwrap_err().to_string();
-        assert_eq!(error("a,g"), "--workloads a,g: there is no workload 'g'; allowed: a, b, c, d, e, f");
-        assert!(error("f-a").contains("no workload is in it"));
-    }
 }

@@ -7,43 +7,32 @@
 
 use std::fmt::Write;
 
-/// An engine's name, its colour on white and its colour on the dark page.
-type Colour = (&'static str, &'static str, &'static str);
+/// An engine's name, its colour on white, its colour on the dark page, and the class that has them.
+type Colour = (&'static str, &'static str, &'static str, &'static str);
 
 const COLOURS: [Colour; 8] = [
-    ("rabi", "#0040fd", "#6094ff"),
-    ("rocksdb", "#e37000", "#d76e16"),
-    ("lmdb", "#0a9f63", "#4afd99"),
-    ("fjall", "#c336c9", "#c275af"),
-    ("redb", "#5c006a", "#7940ff"),
-    ("sled", "#802c06", "#ffe73b"),
-    ("memory", "#1f302b", "#ccf5ff"),
-    ("null", "#a886a9", "#757056"),
+    ("rabi", "#0040fd", "#6094ff", "e-rabi"),
+    ("rocksdb", "#e37000", "#d76e16", "e-rocksdb"),
+    ("lmdb", "#0a9f63", "#4afd99", "e-lmdb"),
+    ("fjall", "#c336c9", "#c275af", "e-fjall"),
+    ("redb", "#5c006a", "#7940ff", "e-redb"),
+    ("sled", "#802c06", "#ffe73b", "e-sled"),
+    ("memory", "#1f302b", "#ccf5ff", "e-memory"),
+    ("null", "#a886a9", "#757056", "e-null"),
 ];
 
 /// The class that gives an element the colour of an engine; engines without one share the ink.
 pub fn class(engine: &str) -> &'static str {
-    match COLOURS.iter().position(|(name, ..)| *name == engine) {
-        Some(0) => "e-rabi",
-        Some(1) => "e-rocksdb",
-        Some(2) => "e-lmdb",
-        Some(3) => "e-fjall",
-        Some(4) => "e-redb",
-        Some(5) => "e-sled",
-        Some(6) => "e-memory",
-        Some(_) => "e-null",
-        None => "e-other",
-    }
+    COLOURS.iter().find(|(name, ..)| *name == engine).map_or("e-other", |(.., class)| class)
 }
 
 /// The rules that define the classes.
 pub fn css() -> String {
     let mut out = String::from(".e-other { --c: var(--ink); }\n");
-    for (name, light, dark) in COLOURS {
+    for (_, light, dark, class) in COLOURS {
         let written = writeln!(
             out,
-            ".{class} {{ --c: {light}; }}\n@media (prefers-color-scheme: dark) {{ .{class} {{ --c: {dark}; }} }}",
-            class = class(name)
+            ".{class} {{ --c: {light}; }}\n@media (prefers-color-scheme: dark) {{ .{class} {{ --c: {dark}; }} }}"
         );
         written.expect("writing to a string does not fail");
     }
