@@ -1,6 +1,8 @@
 //! A memtable by itself, for benchmarks (feature `bench`): no log, no other levels, no other versions of the crate to
 //! stay compatible with.
 
+use std::sync::OnceLock;
+
 use super::{Cursor, MemtableCursor};
 use crate::base::direction::Direction;
 use crate::base::ids::MemtableId;
@@ -20,11 +22,13 @@ impl std::fmt::Debug for Memtable {
 }
 
 impl Memtable {
-    /// An empty one that may grow to about this size.
+    /// An empty one that may grow to about the size of the first that was made. All share one pool, as those of a
+    /// database do.
     #[must_use]
     pub fn new(size_bytes: u64) -> Self {
-        let pool = Arc::new(Pool::new(size_bytes, Seed(0), |_, _| {}));
-        Self(Arc::new(crate::memtable::Memtable::new(&pool, MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)))
+        static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
+        let pool = POOL.get_or_init(|| Arc::new(Pool::new(size_bytes, Seed(0), |_, _| {})));
+        Self(Arc::new(crate::memtable::Memtable::new(pool, MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)))
     }
 
     /// Writes a version of a key, under a seqno that no other write has. Nobody reads at an earlier one.
@@ -41,15 +45,11 @@ impl Memtable {
     /// returns how many there were.
     pub fn scan(&self, from: &[u8], count: usize, mut each: impl FnMut(&[u8], &[u8])) -> usize {
         let mut cursor = MemtableCursor::new(Arc::clone(&self.0), Direction::Forward, SeqNo::MAX);
-        let (mut seen, mut last) = (0, Vec::new());
-        let mut moved = cursor.seek(Some(from));
+        let (mut seen, mut moved) = (0, cursor.seek(Some(from)));
         while seen < count && moved.is_ok() {
             let Some(entry) = cursor.entry() else { break };
-            if seen == 0 || entry.key != last {
-                each(entry.key, entry.value);
-                entry.key.clone_into(&mut last);
-                seen += 1;
-            }
+            each(entry.key, entry.value);
+            seen += 1;
             moved = cursor.advance();
         }
         seen

@@ -316,7 +316,7 @@ impl Tree {
 }
 
 impl Candidate for Tree {
-    const NAME: &str = "B+-tree";
+    const NAME: &str = "b-plus-tree";
 
     fn new(_size_bytes: u64) -> Self {
         let mut arena = Arena { chunks: Vec::new(), used: 0 };
