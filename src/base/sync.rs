@@ -34,6 +34,18 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Lets time pass before look number `looks` at what another thread is about to do: a little at first, which is
+/// enough if that thread runs; then this core is left to whoever wants it.
+#[cfg(not(loom))]
+pub(crate) fn give_way(looks: u32) {
+    if looks < 64 { std::hint::spin_loop() } else { std::thread::yield_now() }
+}
+
+#[cfg(loom)]
+pub(crate) fn give_way(_looks: u32) {
+    loom::thread::yield_now();
+}
+
 /// Whether to make the mistake of this name. Always `false`, but for the model tests of mistakes.
 #[cfg(not(loom))]
 macro_rules! mutant {

@@ -1,10 +1,13 @@
 //! Flushing: L1 to L2 in the background, and all of L0 at a caller's wish.
 
+use std::time::Duration;
+
 use super::Engine;
 use super::write::end_of;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::ids::MemtableId;
+use crate::base::key::SeqNo;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::Local;
@@ -12,6 +15,9 @@ use crate::memtable::Memtable;
 use crate::tree::Tree;
 use crate::tree::flush;
 use crate::tree::levels::LogMark;
+
+/// Between two looks whether an insertion is over.
+const INSERTION_INTERVAL: Duration = Duration::from_micros(50);
 
 impl Engine {
     /// Moves what is in memory now to L2.
@@ -65,6 +71,16 @@ impl Engine {
         Some(self.flush_memtable(local, &tree, &oldest, flushed_to).await)
     }
 
+    /// Waits until the writes up to `seqno` are visible: then they are in their memtables. What is between its
+    /// place in the log and that is an insertion on some thread.
+    async fn wait_visible(&self, local: &Local, seqno: SeqNo) -> Result<()> {
+        while !self.visible.has(seqno) {
+            self.wal.check_failed()?;
+            local.sleep(INSERTION_INTERVAL).await;
+        }
+        Ok(())
+    }
+
     /// Moves a frozen memtable to L2, after which the tree has all of the log up to `flushed_to` in its tables.
     async fn flush_memtable(
         &self,
@@ -73,6 +89,7 @@ impl Engine {
         memtable: &Memtable,
         flushed_to: LogMark,
     ) -> Result<()> {
+        self.wait_visible(local, flushed_to.seqno).await?;
         let output = flush::flush(local, &tree.files, memtable, self.snapshots.list()).await?;
         let change = flush::change(output.as_ref(), flushed_to);
         let bytes = output.as_ref().map_or(0, |output| output.record.len);

@@ -56,8 +56,8 @@ impl Engine {
         let end = log.head + batch.record_len() as u64;
         let ended = self.wal.end_large(&mut log, end, batch.count());
         if !ended.as_ref().is_err_and(Error::is_shortage) {
-            self.apply(&log, batch);
-            self.release_large(log);
+            self.apply(log, batch);
+            self.release_large(self.wal.lock());
         }
         ended.map(|()| end)
     }

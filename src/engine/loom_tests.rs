@@ -78,6 +78,26 @@ fn who_sees_a_seqno_sees_its_entries() {
     });
 }
 
+#[test]
+fn a_write_becomes_visible_behind_the_one_before_it() {
+    model(|| {
+        let entry = Arc::new(Watched::new(0));
+        let visible = Arc::new(Visible::new(SeqNo::ZERO));
+        let first = {
+            let (entry, visible) = (Arc::clone(&entry), Arc::clone(&visible));
+            thread::spawn(move || {
+                entry.set(1);
+                visible.publish_after(SeqNo::ZERO, SeqNo(1));
+            })
+        };
+        visible.publish_after(SeqNo(1), SeqNo(2));
+        // Whoever sees the second write sees what this thread has seen.
+        assert_eq!(entry.get(), 1);
+        first.join().unwrap();
+        assert_eq!(visible.newest(), SeqNo(2));
+    });
+}
+
 /// The versions of one key by their seqnos, as one view shows them.
 struct Versions {
     /// In the memtable; zero while there is none. Its place is the same in all views.
@@ -100,7 +120,7 @@ fn a_key_is_never_missing_while_it_is_flushed() {
             let (published, visible) = (Arc::clone(&published), Arc::clone(&visible));
             thread::spawn(move || {
                 memory.store(2, Relaxed);
-                visible.publish(SeqNo(2));
+                visible.publish_after(SeqNo(1), SeqNo(2));
                 published.update(|old| Versions { memory: Arc::clone(&old.memory), file: None });
             })
         };

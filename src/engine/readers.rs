@@ -32,7 +32,7 @@ pub(crate) struct Readers {
     oldest: AtomicU64,
     /// The next look at the readers waits for guards to end.
     is_waiting: AtomicBool,
-    /// Visible seqno at the last look. Under the commit lock.
+    /// Visible seqno at the last look.
     looked: AtomicU64,
     /// All readers are on one thread, that of the writers: no guard is waited for.
     on_one_thread: bool,
@@ -65,7 +65,7 @@ impl Readers {
         SeqNo(self.oldest.load(Ordering::Acquire))
     }
 
-    /// Looks for the oldest reader from time to time; `visible` is the newest visible seqno. Under the commit lock.
+    /// Looks for the oldest reader from time to time; `visible` is a visible seqno.
     #[inline]
     pub(crate) fn look_if_due(self: &Arc<Self>, visible: SeqNo) {
         if self.on_one_thread {
@@ -73,7 +73,7 @@ impl Readers {
             if !epoch::is_pinned() {
                 self.look(visible);
             }
-        } else if visible.0 - self.looked.load(Ordering::Relaxed) >= LOOK_INTERVAL {
+        } else if visible.0.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK_INTERVAL {
             self.looked.store(visible.0, Ordering::Relaxed);
             self.look_later(visible);
         }

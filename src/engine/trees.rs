@@ -2,6 +2,8 @@
 
 use crate::base::keyspace::KeyspaceId;
 use crate::base::sync::Arc;
+use crate::base::sync::epoch::Guard;
+use crate::memtable::Memtable;
 use crate::tree::Tree;
 
 /// All trees. There is one today, of the default keyspace.
@@ -28,9 +30,28 @@ impl Trees {
         (keyspace == KeyspaceId::DEFAULT).then_some(&self.default)
     }
 
+    /// The L0 of each, to be written to under the guard.
+    #[inline]
+    pub(super) fn memtables<'g>(&self, guard: &'g Guard) -> Memtables<'g> {
+        Memtables { default: &self.default.published.load(guard).memtable }
+    }
+
     /// All of them.
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Tree>> {
         std::iter::once(&self.default)
+    }
+}
+
+/// The memtables that take writes at one moment, by keyspace.
+pub(super) struct Memtables<'g> {
+    default: &'g Memtable,
+}
+
+impl<'g> Memtables<'g> {
+    /// The one of a keyspace.
+    #[inline]
+    pub(super) fn get(&self, keyspace: KeyspaceId) -> Option<&'g Memtable> {
+        (keyspace == KeyspaceId::DEFAULT).then_some(self.default)
     }
 }

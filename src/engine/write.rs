@@ -3,10 +3,11 @@
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
+use crate::base::key::Tag;
 use crate::base::lsn::Lsn;
 use crate::base::options::{Durability, WriteOptions};
 use crate::base::planted::planted;
-use crate::base::sync::epoch;
+use crate::base::sync::{MutexGuard, epoch};
 use crate::tree::levels::LogMark;
 use crate::wal::{Append, BatchBuffer, LogState};
 
@@ -99,7 +100,8 @@ impl Engine {
         Ok(attempt)
     }
 
-    /// What is done under the commit lock.
+    /// Gives the batch its place in the order and in the log, under the commit lock; then inserts it, beside other
+    /// writers, and makes it visible behind those before it.
     fn insert_in_order(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
         let mut log = self.wal.lock();
         self.wal.check()?;
@@ -113,28 +115,33 @@ impl Engine {
             Append::Full => Ok(Attempt::LogFull),
             Append::Unmarked(error) => {
                 reached!("write: in the order, but perhaps not for long");
-                self.apply(&log, batch);
+                self.apply(log, batch);
                 Err(error)
             }
             Append::Done(end) => {
-                self.apply(&log, batch);
+                self.apply(log, batch);
                 Ok(Attempt::Done(end))
             }
         }
     }
 
-    /// Inserts the entries of the newest record and makes them visible. Under the commit lock.
-    pub(super) fn apply(&self, log: &LogState, batch: &BatchBuffer) {
+    /// Inserts the entries of the newest record and makes them visible. The memtables are those of now, under the
+    /// commit lock: one that is frozen meanwhile is not flushed before its last write is visible.
+    pub(super) fn apply(&self, log: MutexGuard<'_, LogState>, batch: &BatchBuffer) {
         let guard = epoch::pin();
-        let mut seqno = log.seqno.saturating_sub(batch.count());
+        let memtables = self.trees.memtables(&guard);
+        let last = log.seqno;
+        drop(log);
+        let before = last.saturating_sub(batch.count());
+        let mut seqno = before;
         let oldest_reader = self.readers.oldest();
         for entry in batch.entries() {
             seqno = seqno.next();
-            let tree = self.trees.get(entry.keyspace).expect("a batch names keyspaces that are open");
-            tree.insert(&guard, &entry, seqno, oldest_reader);
+            let memtable = memtables.get(entry.keyspace).expect("a batch names keyspaces that are open");
+            memtable.insert(entry.key, Tag::new(seqno, entry.kind), entry.value, oldest_reader);
         }
-        assert_eq!(seqno, log.seqno);
-        self.visible.publish(seqno);
+        assert_eq!(seqno, last);
+        self.visible.publish_after(before, last);
         drop(guard);
         self.readers.look_if_due(seqno);
     }

@@ -7,10 +7,8 @@ use super::Tree;
 use super::levels::LogMark;
 use super::view::View;
 use crate::base::ids::MemtableId;
-use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::{Arc, epoch};
 use crate::exec::Event;
-use crate::wal::LogEntry;
 
 /// L0 goes to L1 when the log since its beginning is so many times as long as memtables may be, however little
 /// of what was written is left: all of that log is replayed after a crash.
@@ -50,19 +48,6 @@ impl Tree {
         });
         self.set_throttle(&view);
         work.notify();
-    }
-
-    /// Adds an entry to L0, which readers do not see before its seqno is visible; nobody reads below `oldest_reader`.
-    /// Under the commit lock.
-    pub(crate) fn insert(
-        &self,
-        guard: &epoch::Guard,
-        entry: &LogEntry<'_>,
-        seqno: SeqNo,
-        oldest_reader: SeqNo,
-    ) {
-        let tag = Tag::new(seqno, entry.kind);
-        self.published.load(guard).memtable.insert(entry.key, tag, entry.value, oldest_reader);
     }
 
     /// Whether memtables up to `target` are all in L2.

@@ -178,6 +178,32 @@ fn a_range_shows_the_moment_of_its_creation_however_long_it_is_kept() {
     db.close().unwrap();
 }
 
+/// Each value fills a memtable: the next writer freezes it while this one may still copy its value there.
+#[test]
+fn a_memtable_that_is_frozen_during_an_insertion_is_flushed_with_it() {
+    let scratch = Scratch::new();
+    let options = small().stage_size_bytes(8 << 20).max_frozen_memtables(8);
+    let db = Db::open(scratch.dir(), options).unwrap();
+    thread::scope(|scope| {
+        for writer in 0..4_u8 {
+            let db = &db;
+            scope.spawn(move || {
+                for round in 0..60_u8 {
+                    db.put([writer, round], vec![round; 300_000]).unwrap();
+                }
+            });
+        }
+    });
+    db.flush().unwrap();
+    for writer in 0..4 {
+        for round in 0..60 {
+            let value = db.get([writer, round]).unwrap();
+            assert!(value.is_some_and(|value| *value == [round; 300_000]), "{writer}, {round}");
+        }
+    }
+    db.close().unwrap();
+}
+
 #[test]
 fn writers_on_many_threads_lose_nothing() {
     let scratch = Scratch::new();
