@@ -95,32 +95,28 @@ fn filled<C: Candidate>() -> C {
     memtable
 }
 
-/// The time of `iterations` calls, each on what `filled` gives anew after every `records()` of them; making and
-/// freeing that is not counted.
-fn timed<C>(iterations: u64, filled: impl Fn() -> C, call: impl Fn(&C, u64)) -> Duration {
-    let (mut elapsed, mut done) = (Duration::ZERO, 0);
-    while done < iterations {
-        let (memtable, count) = (filled(), records().min(iterations - done));
+/// The time of as many passes, each of one call for each record on what `made` gives anew; making and freeing that
+/// is not counted.
+fn passes<C>(iterations: u64, made: impl Fn() -> C, call: impl Fn(&C, u64)) -> Duration {
+    let pass = |_| {
+        let memtable = made();
         let start = Instant::now();
-        (0..count).for_each(|number| call(&memtable, number));
-        elapsed += start.elapsed();
-        done += count;
-    }
-    elapsed
+        (0..records()).for_each(|number| call(&memtable, number));
+        start.elapsed()
+    };
+    (0..iterations).map(pass).sum()
 }
 
 fn writes<C: Candidate>(group: &mut BenchmarkGroup<'_, WallTime>) {
-    group.bench_function("insert", |b| {
-        b.iter_custom(|iterations| {
-            timed(iterations, || C::new(SIZE_BYTES), |memtable, n| memtable.insert(&key(n), n + 1, &VALUE))
-        });
+    group.throughput(Throughput::Elements(records()));
+    group.bench_function("insert all", |b| {
+        let insert = |memtable: &C, n| memtable.insert(&key(n), n + 1, &VALUE);
+        b.iter_custom(|iterations| passes(iterations, || C::new(SIZE_BYTES), insert));
     });
-    group.bench_function("overwrite, zipfian", |b| {
-        b.iter_custom(|iterations| {
-            timed(iterations, filled::<C>, |memtable, n| {
-                memtable.insert(&key(zipfian(n, records())), records() + n + 1, &VALUE);
-            })
-        });
+    group.bench_function("overwrite as many, zipfian", |b| {
+        let overwrite =
+            |memtable: &C, n| memtable.insert(&key(zipfian(n, records())), records() + n + 1, &VALUE);
+        b.iter_custom(|iterations| passes(iterations, filled::<C>, overwrite));
     });
     group.bench_function("free all", |b| {
         b.iter_custom(|iterations| {
@@ -155,6 +151,7 @@ fn reads<C: Candidate>(group: &mut BenchmarkGroup<'_, WallTime>) {
     };
     is_in_order(&memtable);
     let length = |value: &[u8]| assert_eq!(value.len(), VALUE.len());
+    group.throughput(Throughput::Elements(1));
     group.bench_function("get hit", |b| b.iter(|| assert!(memtable.get(&key(next()), length))));
     group.bench_function("get miss", |b| {
         b.iter(|| assert!(!memtable.get(&key(records() + next()), length)));
