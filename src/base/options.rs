@@ -153,9 +153,10 @@ impl Options {
         self
     }
 
-    /// Number of engine cores: threads, each with a ring, that write the WAL, flush and compact.
-    /// Reads and writes in memory run on the caller's thread and need none.
-    /// Default: 0, one for each CPU but at most 4. Range: 0 to 64. More cores compact more
+    /// Number of engine cores: threads, each with a ring. The first writes the WAL and flushes; the others compact, and
+    /// let callers have the CPU first unless compaction lags far behind. One alone does all. Reads and writes in
+    /// memory run on the caller's thread and need none.
+    /// Default: 0, one for the log and one more for each CPU, but at most 5. Range: 0 to 64. More cores compact more
     /// partitions at once and take more CPU from the application.
     #[must_use]
     pub fn cores(mut self, cores: usize) -> Self {

@@ -75,7 +75,8 @@ impl Engine {
             reached!("compaction: nothing to do for a partition");
             return Ok(());
         }
-        let pieces = compact(local, &tree.files, compaction, self.snapshots_to_keep()).await?;
+        let pieces =
+            compact(local, &tree.files, compaction, self.snapshots_to_keep(), &tree.throttle).await?;
         if pieces.len() > 1 {
             reached!("compaction: split");
         }

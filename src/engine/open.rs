@@ -136,7 +136,7 @@ pub(super) fn prepare(io: &Arc<dyn Io>, path: &Path, options: &Options) -> Resul
         }
     }
     let lock = io.lock(&dir, &FileKind::Lock.name())?;
-    let count = if options.cores == 0 { io.parallelism().min(4) } else { options.cores };
+    let count = if options.cores == 0 { io.parallelism().min(4) + 1 } else { options.cores };
     Ok((dir, lock, count))
 }
 
@@ -214,14 +214,14 @@ async fn assemble(
     Ok(Handle(engine))
 }
 
-/// The flushing task on the last core, a compacting task on each.
+/// The flushing task on the first core, beside the log; a compacting task on each of the others, if there are any.
 fn start_jobs(engine: &Arc<Engine>) {
     let count = engine.cores.count();
     let flushing = Arc::clone(engine);
-    engine.cores.spawn(count - 1, move |local| {
-        fail_writes_on_exit(Arc::clone(&flushing), flush_forever(local, flushing))
-    });
-    for core in 0..count {
+    engine
+        .cores
+        .spawn(0, move |local| fail_writes_on_exit(Arc::clone(&flushing), flush_forever(local, flushing)));
+    for core in usize::from(count > 1)..count {
         let compacting = Arc::clone(engine);
         engine.cores.spawn(core, move |local| {
             fail_writes_on_exit(Arc::clone(&compacting), compact_forever(local, compacting))

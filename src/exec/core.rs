@@ -71,6 +71,7 @@ impl Core {
             timers: RefCell::new(Timers::default()),
             spawned: RefCell::default(),
             slice_start: Cell::default(),
+            is_background: number > 0,
         }));
         let (tasks, ready, completions) = (Slab::new(), VecDeque::new(), Vec::new());
         Ok(Self { mailbox, local, tasks, ready, completions, broken: None })

@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) timers: RefCell<Timers>,
     pub(super) spawned: RefCell<VecDeque<LocalTask>>,
     pub(super) slice_start: Cell<Duration>,
+    /// Whether work on this core may wait for what callers do: it is not the first, on which the log is written.
+    pub(super) is_background: bool,
 }
 
 /// Life of an operation as its waiter sees it. The queue owns the buffers until completion in
@@ -155,9 +157,24 @@ impl Local {
 
     /// Yields if the running task has used up its slice. Call it every few microseconds of work.
     pub(crate) async fn yield_if_due(&self) {
-        if self.0.io.now().saturating_sub(self.0.slice_start.get()) >= SLICE {
+        if self.is_slice_over() {
             self.yield_now().await;
         }
+    }
+
+    /// The same for work that may wait: on a core in the background other threads get the CPU first. Without this, a
+    /// caller's thread that is interrupted waits for the system's next tick, which is milliseconds away.
+    pub(crate) async fn give_way_if_due(&self) {
+        if self.is_slice_over() {
+            if self.0.is_background {
+                self.0.io.give_way();
+            }
+            self.yield_now().await;
+        }
+    }
+
+    fn is_slice_over(&self) -> bool {
+        self.0.io.now().saturating_sub(self.0.slice_start.get()) >= SLICE
     }
 
     /// Waits for a time.

@@ -154,6 +154,10 @@ impl Io for Host {
         true
     }
 
+    fn give_way(&self) {
+        thread::yield_now();
+    }
+
     fn random(&self) -> u64 {
         // The keys of a RandomState come from the system and differ from one value to the next, so
         // that the hash of nothing under them is a fresh number each time.

@@ -305,6 +305,9 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// nothing has happened.
     fn sleep(&self, duration: Duration) -> bool;
 
+    /// Lets other threads have the CPU, if any wait for it.
+    fn give_way(&self);
+
     /// A random number, for generation numbers.
     fn random(&self) -> u64;
 }

@@ -12,6 +12,7 @@ use super::output::{Output, PendingOutputs, TableWriter};
 use super::ranges::RangeSet;
 use super::retention::{Need, Retention};
 use super::table_files::TableFiles;
+use super::throttle::Throttle;
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
@@ -63,8 +64,9 @@ pub(crate) async fn compact(
     files: &TableFiles,
     compaction: &Compaction,
     snapshots: Vec<SeqNo>,
+    throttle: &Throttle,
 ) -> Result<Vec<Piece>> {
-    let mut pieces = Pieces::new(local, files, compaction);
+    let mut pieces = Pieces::new(local, files, compaction, throttle);
     let written = write(local, compaction, &mut pieces, snapshots).await;
     match written {
         Ok(()) => Ok(pieces.done),
@@ -163,7 +165,11 @@ async fn merge(
         if work >= YIELD_INTERVAL {
             work = 0;
             pieces.write_full().await?;
-            local.yield_if_due().await;
+            if pieces.throttle.is_high() {
+                local.yield_if_due().await;
+            } else {
+                local.give_way_if_due().await;
+            }
         }
     }
 }
@@ -172,6 +178,8 @@ async fn merge(
 struct Pieces<'a> {
     local: &'a Local,
     files: &'a TableFiles,
+    /// Tells whether there is time to let callers have the CPU first.
+    throttle: &'a Throttle,
     piece_len: u64,
     /// Older runs, which stay.
     older: &'a [Arc<Table>],
@@ -187,10 +195,16 @@ struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    fn new(local: &'a Local, files: &'a TableFiles, compaction: &'a Compaction) -> Self {
+    fn new(
+        local: &'a Local,
+        files: &'a TableFiles,
+        compaction: &'a Compaction,
+        throttle: &'a Throttle,
+    ) -> Self {
         Self {
             local,
             files,
+            throttle,
             piece_len: compaction.piece_len,
             older: &compaction.older,
             done: Vec::new(),

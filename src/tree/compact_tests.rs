@@ -26,7 +26,7 @@ async fn compacted(local: Local, files: TableFiles, bottommost: bool) -> Result<
         is_for_flushed: false,
         bottommost,
     };
-    let pieces = compact(&local, &files, &compaction, Vec::new()).await?;
+    let pieces = compact(&local, &files, &compaction, Vec::new(), &Throttle::default()).await?;
     let table = &pieces[0].output.as_ref().expect("a key is left").table;
     Ok((table.entries(), table.deletes()))
 }

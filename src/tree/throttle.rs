@@ -11,8 +11,8 @@ use super::Tree;
 use super::view::View;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 
-/// Delay in picoseconds for each byte once L2 is full: 25 ns a byte leave writers 40 MB/s.
-const FULL_L2_PS: u64 = 25_000;
+/// Delay in picoseconds for each byte once L2 is full: 60 ns a byte leave writers 17 MB/s.
+const FULL_L2_PS: u64 = 60_000;
 
 /// Writers may be this far ahead of the rate before they sleep: shorter sleeps cost more than they delay.
 const AHEAD_NS: u64 = 100_000;
@@ -41,6 +41,11 @@ impl Throttle {
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.delay_ps_per_byte() > 0
+    }
+
+    /// Whether compaction must not wait for anything any more.
+    pub(crate) fn is_high(&self) -> bool {
+        self.delay_ps_per_byte() > FULL_L2_PS / 2
     }
 
     /// The delay now.
@@ -192,16 +197,16 @@ mod tests {
         };
         check(0, 0, 0, 0);
         check(200, 9, 60, 0);
-        check(202, 9, 60, 3);
-        check(300, 6, 60, 12_113);
-        check(390, 6, 60, 341_857);
-        check(500, 6, 60, 1_562_501);
-        check(0, 9, 63, 63);
-        check(0, 9, 90, 6_251);
-        check(0, 10, 70, 2_773);
-        check(0, 12, 70, 25_001);
-        check(0, 99, 990, 25_001);
-        check(300, 12, 120, 37_113);
+        check(202, 9, 60, 6);
+        check(300, 6, 60, 29_070);
+        check(390, 6, 60, 820_455);
+        check(500, 6, 60, 3_750_001);
+        check(0, 9, 63, 151);
+        check(0, 9, 90, 15_001);
+        check(0, 10, 70, 6654);
+        check(0, 12, 70, 60_001);
+        check(0, 99, 990, 60_001);
+        check(300, 12, 120, 89_070);
     }
 
     #[test]

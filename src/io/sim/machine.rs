@@ -172,6 +172,8 @@ impl Io for Machine {
         false
     }
 
+    fn give_way(&self) {}
+
     fn random(&self) -> u64 {
         self.world.state().draw()
     }
