@@ -13,7 +13,7 @@ use crate::base::value::Value;
 use crate::cursor::{NeedsBlock, Passed};
 use crate::io::Io;
 use crate::table::Block;
-use crate::tree::lookup::{Fetched, Lookup, look_up};
+use crate::tree::lookup::{Fetched, Lookup, look_in_block, look_up};
 
 impl Engine {
     /// The value of `key`, at a snapshot's seqno or now.
@@ -42,7 +42,7 @@ impl Engine {
     }
 
     /// What `take` makes of the value of `key`. Nobody sleeps with the epoch pinned: the guard is dropped
-    /// before a block is read, and the lookup begins again with the block in hand.
+    /// before a block is read.
     pub(crate) fn get_with<R>(
         &self,
         key: &[u8],
@@ -56,12 +56,16 @@ impl Engine {
         loop {
             let guard = epoch::pin();
             let (view, newest) = self.visible.moment(&self.trees.default_tree().published, &guard);
-            match look_up(view, key, at.unwrap_or(newest), &fetched, &guard, &mut take) {
+            let reader = at.unwrap_or(newest);
+            match look_up(view, key, reader, &fetched, &guard, &mut take) {
                 Lookup::Found(found) => return Ok(found),
                 Lookup::NeedsBlock(needed) => {
                     drop(guard);
                     let block = self.blocks.read(&needed)?;
-                    reached!("read: went on with a block in hand");
+                    if let Some(found) = look_in_block(&block, key, reader, &mut take) {
+                        return Ok(found);
+                    }
+                    reached!("read: began again with a block in hand");
                     fetched.add(&needed, block);
                 }
             }

@@ -2,8 +2,15 @@
 //!
 //! Runs under an epoch guard, without a lock or a count, and does no I/O. A lookup that needs a block
 //! which is not in memory ends with [`Lookup::NeedsBlock`]. Whoever drives it drops the guard, reads the
-//! block, and begins again with the block in hand: nobody waits with the epoch pinned, and a blocking
-//! caller and one that awaits the block run the same code.
+//! block, and [looks into it](look_in_block): nobody waits with the epoch pinned, and a blocking caller and
+//! one that awaits the block run the same code.
+//!
+//! A version found in that block, at the seqno of the lookup that asked for it, is the answer, whatever has
+//! been written, flushed or compacted since: the sources before the block had none, they and the file were
+//! parts of one view that held all versions which a reader at that seqno sees, and neither the file nor
+//! what was visible at that seqno changes. That moment lies within the call. Only if the block has no such
+//! version must the lookup begin again, with the block in hand: the older sources are out of reach without
+//! the guard.
 //!
 //! The first source that has a version which the reader sees decides: older ones lie in older sources.
 //! With range tombstones, a lookup would take along the newest one that covers the key in the
@@ -19,6 +26,9 @@ use crate::base::sync::epoch::Guard;
 use crate::base::visibility::is_value;
 use crate::cursor::NeedsBlock;
 use crate::table::{Block, Table};
+
+/// How many filters are fetched together: as many as a core has lines on their way at once, about.
+const TABLES_AT_ONCE: usize = 16;
 
 /// What a lookup comes to.
 pub(crate) enum Lookup<R> {
@@ -66,16 +76,28 @@ pub(crate) fn look_up<R>(
             return Lookup::Found(found);
         }
     }
-    for table in tables_for(&view.files, key, hash) {
-        if !table.may_contain(hash) {
-            reached!("read: a filter spared a block");
-            continue;
+    let mut tables = tables_for(&view.files, key);
+    loop {
+        // All filters' lines are on their way before the first is looked at.
+        let (mut batch, mut count) = ([None; TABLES_AT_ONCE], 0);
+        for (place, table) in batch.iter_mut().zip(&mut tables) {
+            table.prefetch_filter(hash);
+            *place = Some(table);
+            count += 1;
         }
-        if let Some(ended) = look_in(table, key, reader, fetched, guard, take) {
-            return ended;
+        for table in batch[..count].iter().flatten() {
+            if !table.may_contain(hash) {
+                reached!("read: a filter spared a block");
+                continue;
+            }
+            if let Some(ended) = look_in(table, key, reader, fetched, guard, take) {
+                return ended;
+            }
+        }
+        if count < TABLES_AT_ONCE {
+            return Lookup::Found(None);
         }
     }
-    Lookup::Found(None)
 }
 
 /// Looks into the block of a table that may hold `key`; nothing if it does not. A function of its own, so that a
@@ -93,20 +115,29 @@ fn look_in<R>(
     let Some(block) = fetched.get(table, block_no).or_else(|| table.cached_block(block_no, guard)) else {
         return Some(Lookup::NeedsBlock(NeedsBlock { table: Arc::clone(table), block_no }));
     };
-    let (tag, range) = block.get(key, reader)?;
-    let value = block.slice(range);
-    Some(Lookup::Found(is_value(tag).then(|| take(value))))
+    look_in_block(block, key, reader, take).map(Lookup::Found)
 }
 
-/// The files that may hold `key`, newest first. Their filters' lines are all on their way when the
-/// first is looked at.
-fn tables_for<'a>(files: &'a Files, key: &[u8], hash: u64) -> impl Iterator<Item = &'a Arc<Table>> {
+/// What `take` makes of the value of the newest version of `key` in a block that `reader` sees: `Some(None)` if that is a
+/// delete, nothing if there is none.
+#[inline]
+pub(crate) fn look_in_block<R>(
+    block: &Block,
+    key: &[u8],
+    reader: SeqNo,
+    take: &mut impl FnMut(&[u8]) -> R,
+) -> Option<Option<R>> {
+    let (tag, range) = block.get(key, reader)?;
+    Some(is_value(tag).then(|| take(block.slice(range))))
+}
+
+/// The files that may hold `key`, newest first.
+fn tables_for<'a>(files: &'a Files, key: &[u8]) -> impl Iterator<Item = &'a Arc<Table>> {
     let flushed = files.flushed.iter().filter(move |file| {
         file.table.min_key() <= key
             && key <= file.table.max_key()
             && (file.consumed.find(key).is_none() || planted!(ConsumedIgnored))
     });
     let home = files.partitions[files.partition_of(key)].runs.iter();
-    let tables = flushed.map(|file| &file.table).chain(home.map(|run| &run.table));
-    tables.inspect(move |table| table.prefetch_filter(hash))
+    flushed.map(|file| &file.table).chain(home.map(|run| &run.table))
 }
