@@ -1,10 +1,13 @@
-//! Hit and miss counters spread over cache lines, so that a hit never writes a line that other
-//! threads write too.
+//! Hit and miss counters: each thread has its own, so that a hit neither writes a line that other threads
+//! write nor waits for a locked instruction, behind which nothing of the block could be loaded ahead.
+//!
+//! Threads beyond [`STRIPE_COUNT`] share; those that count at the same moment may lose a count.
 
 use crate::base::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::base::sync::mapped;
 
-/// Enough that two busy threads rarely meet; a power of two.
-const STRIPE_COUNT: usize = 32;
+/// More threads than usually read; a power of two.
+const STRIPE_COUNT: usize = 64;
 
 /// Two counters alone on their line; 128 bytes because adjacent lines are prefetched in pairs.
 #[derive(Default)]
@@ -15,20 +18,26 @@ struct Stripe {
 }
 
 /// Sums of hits and misses.
-#[derive(Default)]
-pub(super) struct Lookups([Stripe; STRIPE_COUNT]);
+pub(super) struct Lookups(Box<[Stripe]>);
+
+/// The number of the next thread that looks something up.
+static NEXT: mapped::AtomicU64 = mapped::AtomicU64::new(0);
 
 thread_local! {
-    /// Its address tells threads apart, at no cost and without a registry.
-    static HERE: u8 = const { 0 };
+    /// The calling thread's number.
+    static NUMBER: u64 = NEXT.fetch_add(1, mapped::Ordering::Relaxed);
 }
 
-/// The calling thread's stripe; zero while the thread is being torn down.
+/// The calling thread's stripe; the first while the thread is being torn down.
+#[inline]
 fn stripe_no() -> usize {
-    let address = HERE.try_with(|here| std::ptr::from_ref(here).addr()).unwrap_or(0);
-    // Addresses differ in their high bits only; multiplication by 2^64 / phi brings those to the top.
-    let mixed = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> (64 - STRIPE_COUNT.trailing_zeros())) as usize
+    NUMBER.try_with(|number| *number).unwrap_or(0) as usize % STRIPE_COUNT
+}
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self((0..STRIPE_COUNT).map(|_| Stripe::default()).collect())
+    }
 }
 
 impl Lookups {
@@ -37,7 +46,7 @@ impl Lookups {
     pub(super) fn count(&self, hit: bool) {
         let stripe = &self.0[stripe_no()];
         let counter = if hit { &stripe.hits } else { &stripe.misses };
-        counter.fetch_add(1, Relaxed);
+        counter.store(counter.load(Relaxed) + 1, Relaxed);
     }
 
     /// Hits and misses so far.
