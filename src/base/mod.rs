@@ -16,6 +16,7 @@ pub(crate) mod lsn;
 pub(crate) mod metrics;
 pub(crate) mod options;
 pub(crate) mod planted;
+pub(crate) mod prefetch;
 pub(crate) mod slab;
 pub(crate) mod sync;
 pub(crate) mod value;

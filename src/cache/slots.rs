@@ -8,6 +8,7 @@
 //! All guards must be of the default collector, which is the one `epoch::pin` uses.
 
 use super::{Cache, Weigh};
+use crate::base::prefetch::prefetch;
 use crate::base::sync::atomic::AtomicBool;
 use crate::base::sync::atomic::Ordering::Relaxed;
 use crate::base::sync::epoch::{self, Atomic, Guard, Shared};
@@ -39,6 +40,14 @@ impl<T: Weigh> SlotArray<T> {
     /// Whether the table is gone.
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Relaxed)
+    }
+
+    /// Brings a slot on its way, if there is one of that number.
+    #[inline]
+    pub(super) fn prefetch(&self, slot_no: usize) {
+        if let Some(slot) = self.slots.get(slot_no) {
+            prefetch(slot);
+        }
     }
 
     /// The pointer in a slot, marked visited; `None` if the slot is empty. A pointer returned is valid
@@ -144,6 +153,12 @@ impl<T: Weigh> Slots<T> {
     /// Memory of the slots themselves, in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.array.len() * size_of::<Atomic<T>>()
+    }
+
+    /// Brings a slot, and likely its neighbours, on its way.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot_no: usize) {
+        self.array.prefetch(slot_no);
     }
 
     /// The cached value, usable as long as the guard. Counts a hit or a miss.

@@ -10,6 +10,7 @@
 
 use super::format::Place;
 use crate::base::error::Result;
+use crate::base::prefetch::prefetch;
 
 /// Length of a line in bytes: the cache line of every processor in question.
 const LINE_LEN: usize = 64;
@@ -129,14 +130,9 @@ impl Filter {
     /// several filters arrive together.
     #[inline]
     pub(super) fn prefetch(&self, hash: u64) {
-        #[cfg(target_arch = "x86_64")]
         if let Some(line) = self.lines.get(line_no(hash, self.lines.len())) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: prefetching has no effect on memory, and the address is that of a reference.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()) };
+            prefetch(line);
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = hash;
     }
 
     /// False only if no key with this hash was added.

@@ -12,13 +12,14 @@
 //! planner where in the table they are.
 //!
 //! In memory the common prefix of all separators is taken off (keys of one application often begin
-//! alike), the next eight bytes form a sorted array of numbers, and only where those are equal are
+//! alike), the next eight bytes form [sorted numbers](super::heads), and only where those are equal are
 //! whole keys compared.
 
 use std::ops::Range;
 
 use super::block_builder::common_prefix_len;
 use super::format::Place;
+use super::heads::Heads;
 use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::error::Result;
 use crate::base::limits::KEY_LEN_MAX;
@@ -77,7 +78,7 @@ pub(crate) struct Index {
     /// Length of the prefix of `key_min` that all separators begin with.
     common_len: usize,
     /// Per block, the eight separator bytes after the common prefix, padded with zeros.
-    heads: Vec<u64>,
+    heads: Heads,
     /// What follows the common prefix in each separator, one after the other.
     tails: Vec<u8>,
     /// Per block, where its tail ends.
@@ -112,24 +113,31 @@ impl Index {
     /// An error is the position that makes no sense.
     fn decode(body: &[u8]) -> std::result::Result<Self, usize> {
         let mut cursor = Cursor::new(body);
-        let head = cursor.bytes().zip(cursor.varint_len());
-        let (key_max, block_count) = head.ok_or(cursor.position())?;
+        let first = cursor.bytes().zip(cursor.varint_len());
+        let (key_max, block_count) = first.ok_or(cursor.position())?;
         // An entry takes at least four bytes: no count from the file reserves more than its length.
         let capacity = block_count.min(cursor.remaining() / 4);
         let mut index = Self {
             key_min: Vec::new(),
             key_max: key_max.to_vec(),
             common_len: 0,
-            heads: Vec::with_capacity(capacity),
+            heads: Heads::default(),
             tails: Vec::new(),
             tail_ends: Vec::with_capacity(capacity),
             offsets: Vec::with_capacity(capacity + 1),
             deletes: Vec::new(),
             largest_block_len: 0,
         };
-        index.common_len = index.read_entries(cursor, block_count, None)?;
+        let mut heads = Vec::with_capacity(capacity);
+        index.common_len = index.read_entries(cursor, block_count, |_, _, _| Some(()))?;
         index.offsets.push(0);
-        index.read_entries(cursor, block_count, Some(index.common_len))?;
+        let common_len = index.common_len;
+        index.read_entries(cursor, block_count, |index, separator, entry| {
+            let tail = &separator[common_len..];
+            heads.push(head(tail));
+            index.push(tail, entry)
+        })?;
+        index.heads = Heads::new(&heads);
         index.tails.shrink_to_fit();
         if index.deletes() == 0 {
             index.deletes = Vec::new();
@@ -137,13 +145,13 @@ impl Index {
         Ok(index)
     }
 
-    /// Reads all entries. The first time (`common_len` none) it checks them and returns the length of
-    /// their common prefix; the second time it adds them, stripped of that prefix.
+    /// Reads and checks all entries, calls `each` with the separator of each, and returns the length of their
+    /// common prefix.
     fn read_entries(
         &mut self,
         mut cursor: Cursor<'_>,
         block_count: usize,
-        common_len: Option<usize>,
+        mut each: impl FnMut(&mut Self, &[u8], &Entry) -> Option<()>,
     ) -> std::result::Result<usize, usize> {
         let mut separator = Vec::new();
         let mut shared_min = usize::MAX;
@@ -156,9 +164,7 @@ impl Index {
             } else {
                 shared_min = shared_min.min(entry.shared);
             }
-            if let Some(common_len) = common_len {
-                self.push(&separator[common_len..], &entry).ok_or(at)?;
-            }
+            each(self, &separator, &entry).ok_or(at)?;
         }
         let is_whole = block_count > 0 && cursor.remaining() == 0;
         let holds_max = separator <= self.key_max && self.key_max.len() <= KEY_LEN_MAX;
@@ -166,7 +172,6 @@ impl Index {
     }
 
     fn push(&mut self, tail: &[u8], entry: &Entry) -> Option<()> {
-        self.heads.push(head(tail));
         self.tails.extend_from_slice(tail);
         self.tail_ends.push(self.tails.len());
         let end = self.data_bytes().checked_add(entry.block_len)?;
@@ -214,15 +219,19 @@ impl Index {
 
     /// Memory in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        let words = self.heads.capacity() + self.tail_ends.capacity();
-        let words = words + self.offsets.capacity() + self.deletes.capacity();
-        8 * words + self.tails.capacity() + self.key_min.capacity() + self.key_max.capacity()
+        let words = self.tail_ends.capacity() + self.offsets.capacity() + self.deletes.capacity();
+        8 * words
+            + self.heads.memory_bytes()
+            + self.tails.capacity()
+            + self.key_min.capacity()
+            + self.key_max.capacity()
     }
 
-    /// The only block that may hold `key`; `None` if the key is below all of them.
+    /// The only block that may hold `key`; `None` if the key is below all of them. Calls `near` with the
+    /// number of a block nearby as soon as it is known.
     #[inline]
-    pub(crate) fn find(&self, key: &[u8]) -> Option<usize> {
-        self.count_while(key, |separator, tail| separator <= tail).checked_sub(1)
+    pub(super) fn find(&self, key: &[u8], near: impl FnOnce(usize)) -> Option<usize> {
+        self.count_near(key, |separator, tail| separator <= tail, near).checked_sub(1)
     }
 
     /// Bytes of all blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
@@ -257,7 +266,7 @@ impl Index {
         if *lo > *self.key_max {
             return 0..0;
         }
-        let first = self.find(lo).unwrap_or(0);
+        let first = self.find(lo, |_| ()).unwrap_or(0);
         let end =
             hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, tail| separator < tail));
         first..end.max(first)
@@ -265,18 +274,31 @@ impl Index {
 
     /// Number of separators for which `is_below(separator, key)`, where that is true for all lesser
     /// separators, false for all greater ones, and a matter of `is_below` for an equal one.
-    #[inline]
     fn count_while(&self, key: &[u8], is_below: impl Fn(&[u8], &[u8]) -> bool) -> usize {
+        self.count_near(key, is_below, |_| ())
+    }
+
+    /// As [`count_while`](Self::count_while); calls `near` with a place close to the result's.
+    #[inline]
+    fn count_near(
+        &self,
+        key: &[u8],
+        is_below: impl Fn(&[u8], &[u8]) -> bool,
+        near: impl FnOnce(usize),
+    ) -> usize {
         let common = &self.key_min[..self.common_len];
         let Some(tail) = key.strip_prefix(common) else {
             return if key < common { 0 } else { self.block_count() };
         };
         let wanted = head(tail);
-        let ties_start = self.heads.partition_point(|&head| head < wanted);
-        if self.heads.get(ties_start) != Some(&wanted) {
+        let ties_start = self.heads.count_below(wanted, near);
+        if self.heads.get(ties_start) != Some(wanted) {
             return ties_start;
         }
-        let ties_end = ties_start + self.heads[ties_start..].partition_point(|&head| head == wanted);
+        let ties_end = match wanted.checked_add(1) {
+            Some(above) => self.heads.count_below(above, |_| ()),
+            None => self.heads.len(),
+        };
         let (mut low, mut high) = (ties_start, ties_end);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -373,7 +395,7 @@ mod tests {
         }
         for key in &probes {
             let expected = separators.iter().rposition(|separator| *separator <= &key[..]);
-            assert_eq!(index.find(key), expected, "{}", key.escape_ascii());
+            assert_eq!(index.find(key, |_| ()), expected, "{}", key.escape_ascii());
             for hi in probes.iter().step_by(probes.len().div_ceil(20)) {
                 let end = separators.iter().filter(|separator| **separator < &hi[..]).count();
                 let bytes = (expected.unwrap_or(0)..end).map(|block_no| block_no as u64 + 1).sum::<u64>();

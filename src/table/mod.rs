@@ -9,7 +9,7 @@
 //! | `format` | the file drawn byte by byte, footer, block trailer |
 //! | `block_builder`, `block`, `block_cursor` | data blocks: made, searched for one key, walked |
 //! | `filter` | the blocked Bloom filter |
-//! | `index` | which block holds a key |
+//! | `index`, `heads` | which block holds a key, and the search for it |
 //! | `builder`, `reader` | the whole file: made, used |
 //!
 //! Bytes from disk are hostile: whatever they hold, decoding ends in data that was written as such or
@@ -21,6 +21,7 @@ pub(crate) mod block_cursor;
 pub(crate) mod builder;
 pub(crate) mod filter;
 pub(crate) mod format;
+mod heads;
 pub(crate) mod index;
 pub(crate) mod reader;
 #[cfg(test)]

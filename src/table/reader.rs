@@ -164,7 +164,7 @@ impl Table {
     /// gets the last block.
     #[inline]
     pub(crate) fn find_block(&self, key: &[u8]) -> Option<usize> {
-        self.index.find(key)
+        self.index.find(key, |near| self.slots.prefetch(near))
     }
 
     /// Number of data blocks; at least one.
