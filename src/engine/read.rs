@@ -109,7 +109,7 @@ impl BlockReader {
         let mut bytes = vec![0; len];
         let read = self.io.read_at(table.file(), offset, &mut bytes);
         bytes.truncate(read.map_err(|e| Error::io("read", table.file().path(), Some(offset), e))?);
-        let block = table.decode_block(*block_no, bytes)?;
+        let block = table.decode_block_to_keep(*block_no, bytes)?;
         table.admit(*block_no, Arc::clone(&block));
         Ok(block)
     }

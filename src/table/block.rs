@@ -9,8 +9,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::block_builder::{common_prefix_len, is_restart};
+use super::directory::{Directory, Start};
+pub(super) use super::entry::Entry;
 use super::format::Place;
-use crate::base::codec::Cursor;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::ids::FileId;
@@ -18,45 +19,13 @@ use crate::base::key::{self, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::cache::Weigh;
 
-/// One entry as it lies in a block.
-pub(super) struct Entry {
-    /// Bytes of the key that it has in common with the key before.
-    pub(super) shared: usize,
-    /// Where the rest of the key is.
-    pub(super) suffix: Range<usize>,
-    /// Seqno and kind.
-    pub(super) tag: Tag,
-    /// End of the entry; its value begins where the suffix ends.
-    pub(super) end: usize,
-}
-
-impl Entry {
-    /// Decodes the entry at `at`; `None` if it does not fit `entries` or its tag is unknown.
-    #[inline(always)]
-    fn decode(entries: &[u8], at: usize) -> Option<Self> {
-        let mut cursor = Cursor::new(entries.get(at..)?);
-        let shared = cursor.varint_len()?;
-        let unshared = cursor.varint_len()?;
-        let value_len = cursor.varint_len()?;
-        let tag = Tag::from_raw(cursor.u64()?)?;
-        let start = at + cursor.position();
-        let value_start = start.checked_add(unshared)?;
-        let end = value_start.checked_add(value_len)?;
-        (end <= entries.len()).then_some(Self { shared, suffix: start..value_start, tag, end })
-    }
-
-    /// Where the value is.
-    pub(super) fn value(&self) -> Range<usize> {
-        self.suffix.end..self.end
-    }
-}
-
 /// The verified bytes of one data block. Immutable; shared by the cache and by cursors.
 pub(crate) struct Block {
     bytes: Vec<u8>,
     /// Where the entries end and the restart offsets begin.
     entries_len: usize,
     restart_count: usize,
+    directory: Directory,
 }
 
 impl Block {
@@ -70,7 +39,7 @@ impl Block {
         let Some((entries_len, restart_count)) = layout(&bytes[..body_len]) else {
             return Err(place.damage("table block restarts", "a list inside the block", "a longer one"));
         };
-        let block = Self { bytes, entries_len, restart_count };
+        let block = Self { bytes, entries_len, restart_count, directory: Directory::NONE };
         match block.first_bad_entry() {
             None => Ok(block),
             Some(at) => Err(place.damage(
@@ -79,6 +48,12 @@ impl Block {
                 format!("none at byte {at} of the block"),
             )),
         }
+    }
+
+    /// Adds what makes [`get`](Self::get) fast, for a block that stays.
+    pub(super) fn with_directory(mut self) -> Self {
+        self.directory = Directory::of(self.entries());
+        self
     }
 
     /// Walks all entries; the offset of the first that breaks a rule.
@@ -108,18 +83,26 @@ impl Block {
     /// The newest version of `key` that is not newer than `seqno`: its tag and where its value is.
     #[inline]
     pub(crate) fn get(&self, key: &[u8], seqno: SeqNo) -> Option<(Tag, Range<usize>)> {
-        let after = self.restarts_up_to(key, seqno);
-        let mut at = if after == 0 { 0 } else { self.restart(after - 1) };
-        // The entry at `stop` sorts after what is looked for, so the scan ends there at the latest.
-        let stop = if after < self.restart_count { self.restart(after) } else { self.entries_len };
         // How many bytes of `key` the last entry's key begins with; that key is not above `key`. A key
         // sharing more with it than that is as much below `key`; one sharing less is above.
-        let mut matched = 0;
+        let (mut at, mut matched) = match self.directory.start(self.entries(), key) {
+            Start::Nowhere => return None,
+            Start::At(at, matched) => (at, matched),
+            Start::Behind(at, common) => {
+                let entry = self.entry(at);
+                (entry.end, common.min(entry.shared + entry.suffix.len()))
+            }
+            Start::Unknown => {
+                let restarts = self.restarts_up_to(key, seqno);
+                (self.restart(restarts.saturating_sub(1)), 0)
+            }
+        };
         while at < self.entries_len {
-            if at == stop {
+            let entry = self.entry(at);
+            if entry.shared == 0 {
+                // A restart perhaps, whose key stands in full, whatever it has in common with the last.
                 matched = 0;
             }
-            let entry = self.entry(at);
             match entry.shared.cmp(&matched) {
                 Ordering::Less => return None,
                 Ordering::Greater => {}
@@ -174,7 +157,7 @@ impl Block {
     /// The entry at `at`, the end of another entry or a restart. Inlined by force, as what it reads.
     #[inline(always)]
     pub(super) fn entry(&self, at: usize) -> Entry {
-        Entry::decode(self.entries(), at).expect("parse has decoded every entry")
+        Entry::verified(self.entries(), at)
     }
 
     /// Offset of a restart.
@@ -214,11 +197,16 @@ mod tests {
             builder.add(common_prefix_len(last, key), key, Tag::new(SeqNo(seqno), Kind::Put), value);
             last = key;
         }
-        Block::parse(Path::new("t"), 0, FileId(1), builder.seal(FileId(1), 0).to_vec()).expect("just built")
+        let bytes = builder.seal(FileId(1), 0).to_vec();
+        Block::parse(Path::new("t"), 0, FileId(1), bytes).expect("just built").with_directory()
     }
 
+    /// Looks into a block, with and without its directory.
     fn get<'a>(block: &'a Block, key: &[u8], seqno: u64) -> Option<&'a [u8]> {
-        block.get(key, SeqNo(seqno)).map(|(_, range)| block.slice(range))
+        let bare = Block::parse(Path::new("t"), 0, FileId(1), block.bytes.clone()).expect("intact");
+        let found = block.get(key, SeqNo(seqno));
+        assert_eq!(found, bare.get(key, SeqNo(seqno)), "{} at {seqno}", key.escape_ascii());
+        found.map(|(_, range)| block.slice(range))
     }
 
     #[test]
@@ -257,5 +245,38 @@ mod tests {
         assert_eq!(get(&block, b"keyt", 6), None);
         assert_eq!(get(&block, b"keyt", 7), Some(&b"last"[..]));
         assert_eq!(get(&block, b"key", 499), None);
+    }
+
+    #[test]
+    fn a_directory_changes_nothing_but_the_time() {
+        for seed in 0..60_u64 {
+            let mut random = seed;
+            let mut next = |below: u64| {
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (random >> 33) % below
+            };
+            // Few letters, zero among them, and few lengths: keys that differ late, or in their length alone.
+            let prefix = &b"prefix"[..next(7) as usize];
+            let (count, letters, len_max) = (1 + next(150), 2 + next(8), 1 + next(9));
+            let mut key = |letters| -> Vec<u8> {
+                let len = next(len_max + 1);
+                prefix.iter().copied().chain((0..len).map(|_| next(letters) as u8)).collect()
+            };
+            let mut keys: Vec<(Vec<u8>, u64)> = (0..count).map(|n| (key(letters), 1 + n % 5)).collect();
+            keys.sort_by(|a, b| key::compare(&a.0, SeqNo(a.1), &b.0, SeqNo(b.1)));
+            keys.dedup();
+            let entries: Vec<_> =
+                keys.iter().map(|(key, seqno)| (&key[..], *seqno, &b"a value of some length"[..])).collect();
+            let block = block(&entries);
+            let others: Vec<Vec<u8>> =
+                (0..200).map(|_| key(letters + 1)).chain([vec![], b"z".to_vec()]).collect();
+            for key in keys.iter().map(|(key, _)| key).chain(&others) {
+                for seqno in 0..7 {
+                    let is_there = keys.iter().any(|(other, of)| other == key && *of <= seqno);
+                    assert_eq!(get(&block, key, seqno).is_some(), is_there, "{}", key.escape_ascii());
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `format` | the file drawn byte by byte, footer, block trailer |
 //! | `block_builder`, `block`, `block_cursor` | data blocks: made, searched for one key, walked |
+//! | `entry`, `directory` | one entry, and where in a block a search begins |
 //! | `filter` | the blocked Bloom filter |
 //! | `index`, `heads` | which block holds a key, and the search for it |
 //! | `builder`, `reader` | the whole file: made, used |
@@ -19,6 +20,8 @@ pub(crate) mod block;
 pub(crate) mod block_builder;
 pub(crate) mod block_cursor;
 pub(crate) mod builder;
+mod directory;
+mod entry;
 pub(crate) mod filter;
 pub(crate) mod format;
 mod heads;

@@ -183,13 +183,25 @@ impl Table {
     /// # Errors
     /// `Corruption` if they are not the bytes that were written there, or fewer: then the file is too short.
     pub(crate) fn decode_block(&self, block_no: usize, bytes: Vec<u8>) -> Result<Arc<Block>> {
+        self.parse_block(block_no, bytes).map(Arc::new)
+    }
+
+    /// As [`decode_block`](Self::decode_block), for a block that will be searched for keys again and again.
+    ///
+    /// # Errors
+    /// As [`decode_block`](Self::decode_block).
+    pub(crate) fn decode_block_to_keep(&self, block_no: usize, bytes: Vec<u8>) -> Result<Arc<Block>> {
+        Ok(Arc::new(self.parse_block(block_no, bytes)?.with_directory()))
+    }
+
+    fn parse_block(&self, block_no: usize, bytes: Vec<u8>) -> Result<Block> {
         let (offset, len) = self.block_location(block_no);
         assert!(bytes.len() <= len, "no more is read than the block's bytes");
         if bytes.len() < len {
             let (expected, found) = (offset + len as u64, offset + bytes.len() as u64);
             return Err(Error::corruption(self.file.path(), found, "length of the file", expected, found));
         }
-        Block::parse(self.file.path(), offset, self.id, bytes).map(Arc::new)
+        Block::parse(self.file.path(), offset, self.id, bytes)
     }
 
     /// The block, if it is cached, for as long as the guard (one of `epoch::pin`).

@@ -96,7 +96,7 @@ pub(crate) fn open(bytes: &[u8], cache: &Arc<BlockCache>) -> Result<Table> {
 
 pub(crate) fn read_block(table: &Table, bytes: &[u8], block_no: usize) -> Result<Arc<Block>> {
     let (offset, len) = table.block_location(block_no);
-    table.decode_block(block_no, bytes[offset as usize..][..len].to_vec())
+    table.decode_block_to_keep(block_no, bytes[offset as usize..][..len].to_vec())
 }
 
 /// Opens the table and walks all of it.

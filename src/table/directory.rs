@@ -1,0 +1,161 @@
+//! Where the search for a key begins in a block: landmarks, one for every entry or every few of them.
+//!
+//! A landmark is the four bytes that its key has after the prefix which all keys of the block begin with, and
+//! its offset. They lie in the block's head, so that a search touches two places: the head, and the entry
+//! found. Without them it goes from the list of restarts to one restart and walks from there.
+//!
+//! Built of a verified block in one walk, which decodes its entries a second time. A block of more entries than
+//! [`ENTRIES_MAX`], among them those of one key with many versions, gets none.
+
+use std::ops::Range;
+
+use super::block_builder::common_prefix_len;
+use super::entry::Entry;
+
+/// So many landmarks make the head of a block of 4 KiB five hundredths of it.
+const LANDMARKS_MAX: usize = 32;
+
+/// With more, the walk from a landmark to an entry becomes longer than the one from a restart.
+const ENTRIES_MAX: usize = 4 * LANDMARKS_MAX;
+
+/// The landmarks of a block.
+pub(super) struct Directory {
+    heads: [u32; LANDMARKS_MAX],
+    offsets: [u16; LANDMARKS_MAX],
+    /// None if it is zero.
+    count: u8,
+    /// Whether each entry is one.
+    is_complete: bool,
+    /// The prefix that all keys begin with, in the block: part of the first key, which stands there in full.
+    prefix: (u16, u16),
+}
+
+/// Where a search begins.
+pub(super) enum Start {
+    /// The key is not in the block.
+    Nowhere,
+    /// At this entry. All before it are of lesser keys; so many bytes that the key before it begins with begin the
+    /// key sought as well.
+    At(usize, usize),
+    /// Behind this entry, whose key is below the one sought and has so many bytes in common with it, unless it is
+    /// shorter.
+    Behind(usize, usize),
+    /// From the restarts.
+    Unknown,
+}
+
+impl Directory {
+    /// For a block that is not searched for single keys.
+    pub(super) const NONE: Self = Self {
+        heads: [u32::MAX; LANDMARKS_MAX],
+        offsets: [0; LANDMARKS_MAX],
+        count: 0,
+        is_complete: false,
+        prefix: (0, 0),
+    };
+
+    /// The landmarks of a verified block's entries, or none if it has too many entries, or too large ones.
+    pub(super) fn of(entries: &[u8]) -> Self {
+        Self::try_of(entries).unwrap_or(Self::NONE)
+    }
+
+    fn try_of(entries: &[u8]) -> Option<Self> {
+        let (entry_count, prefix) = survey(entries)?;
+        let step = entry_count.div_ceil(LANDMARKS_MAX);
+        let start = u16::try_from(prefix.start).ok()?;
+        let prefix_len = u16::try_from(prefix.len()).ok()?;
+        let mut directory = Self { is_complete: step == 1, prefix: (start, prefix_len), ..Self::NONE };
+        let (mut at, mut head) = (0, 0);
+        for entry_no in 0..entry_count {
+            let entry = Entry::verified(entries, at);
+            let suffix = &entries[entry.suffix.clone()];
+            // What of the head stays as it was: the bytes shared beyond the prefix.
+            head = match entry.shared.checked_sub(prefix.len()) {
+                None => head_of(&suffix[prefix.len() - entry.shared..]),
+                Some(kept @ 0..4) => {
+                    let kept_bits = 8 * kept as u32;
+                    let mask = u32::MAX.checked_shr(kept_bits).unwrap_or(0);
+                    head & !mask | head_of(suffix) >> kept_bits
+                }
+                Some(_) => head,
+            };
+            if entry_no.is_multiple_of(step) {
+                let place = usize::from(directory.count);
+                directory.heads[place] = head;
+                directory.offsets[place] = u16::try_from(at).ok()?;
+                directory.count += 1;
+            }
+            at = entry.end;
+        }
+        Some(directory)
+    }
+
+    /// Where to look for `key`.
+    #[inline]
+    pub(super) fn start(&self, entries: &[u8], key: &[u8]) -> Start {
+        let count = usize::from(self.count);
+        if count == 0 {
+            return Start::Unknown;
+        }
+        let (start, len) = (usize::from(self.prefix.0), usize::from(self.prefix.1));
+        let Some(tail) = key.strip_prefix(&entries[start..start + len]) else { return Start::Nowhere };
+        let wanted = head_of(tail);
+        // Without a branch. Those behind the last landmark are the greatest there is, so none of them counts.
+        let before: usize = self.heads.iter().map(|&head| usize::from(head < wanted)).sum();
+        if self.is_complete {
+            if before == count || self.heads[before] != wanted {
+                return Start::Nowhere;
+            }
+            // What the entry shares with the one before is known to be the key's if the head reaches that far.
+            let at = usize::from(self.offsets[before]);
+            let shared = Entry::verified(entries, at).shared;
+            if shared <= (len + HEAD_LEN).min(key.len()) {
+                return Start::At(at, shared);
+            }
+        }
+        match before.checked_sub(1) {
+            None => Start::At(0, 0),
+            Some(last) => {
+                let common = (self.heads[last] ^ wanted).leading_zeros() as usize / 8;
+                Start::Behind(usize::from(self.offsets[last]), len + common)
+            }
+        }
+    }
+}
+
+/// Bytes of a head.
+const HEAD_LEN: usize = size_of::<u32>();
+
+/// The first four bytes as a number that sorts like them, zeros for those that are missing.
+#[inline]
+fn head_of(tail: &[u8]) -> u32 {
+    if let Some(bytes) = tail.first_chunk() {
+        return u32::from_be_bytes(*bytes);
+    }
+    let mut bytes = [0; HEAD_LEN];
+    bytes[..tail.len()].copy_from_slice(tail);
+    u32::from_be_bytes(bytes)
+}
+
+/// The number of entries, unless there are too many, and where the prefix of all keys is.
+fn survey(entries: &[u8]) -> Option<(usize, Range<usize>)> {
+    let first = Entry::verified(entries, 0);
+    let first_key = &entries[first.suffix.clone()];
+    let (mut at, mut count, mut common) = (first.end, 1, first_key.len());
+    while at < entries.len() {
+        let entry = Entry::verified(entries, at);
+        count += 1;
+        if count > ENTRIES_MAX {
+            return None;
+        }
+        // A restart is compared with the first key. All others have in common with it what they share with the
+        // one before and that one has in common.
+        common = common.min(match entry.shared {
+            0 => common_prefix_len(first_key, &entries[entry.suffix.clone()]),
+            shared => shared,
+        });
+        at = entry.end;
+    }
+    let start = first.suffix.start;
+    Some((count, start..start + common))
+}
