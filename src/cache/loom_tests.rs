@@ -103,3 +103,23 @@ fn of_two_that_fill_a_slot_one_gives_its_block_up() {
         assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1));
     });
 }
+
+#[test]
+fn a_block_that_goes_with_its_table_is_freed_once() {
+    model(|| {
+        let array = Arc::new(SlotArray::<Watched>::new(1));
+        let (kept, sweeping) = {
+            let array = Arc::clone(&array);
+            let kept = Arc::new(Watched::new(7));
+            let filled = Arc::clone(&kept);
+            assert!(array.put(0, filled, &epoch::pin()));
+            (kept, thread::spawn(move || array.sweep(0, &epoch::pin())))
+        };
+        // SAFETY: there are no readers.
+        let taken = unsafe { array.take(0, &epoch::pin()) }.map(|value| value.weight_bytes());
+        let swept = sweeping.join().unwrap();
+        assert_eq!(swept.iter().chain(&taken).sum::<usize>(), 7, "swept {swept:?}, taken {taken:?}");
+        drop(epoch::pin());
+        assert_eq!(Arc::strong_count(&kept), 1);
+    });
+}

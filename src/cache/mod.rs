@@ -7,7 +7,7 @@
 //!
 //! Invariants: `used_bytes` is counted up before a block becomes reachable and down after it has been
 //! unlinked, so it never wraps; a block unlinked from a slot is dropped only after every guard that
-//! may have seen it is gone. Slots belong to the clock's list exactly as long as their [`Slots`] live.
+//! may have seen it is gone, or with its table, which no reader has any more. Slots belong to the clock's list exactly as long as their [`Slots`] live.
 //!
 //! Generic over what is cached; the table layer instantiates it with its blocks.
 

@@ -5,12 +5,16 @@
 //! - a reader under a guard may use `&T` until the guard ends, without touching the count, and
 //! - a reader under a guard may raise the count to keep the value beyond the guard.
 //!
+//! When the table goes, its last owner drops the values directly: what a reader has found in its slots
+//! borrows from [`Slots`], too, so that none is left. The epoch would let whichever thread pins next free
+//! thousands of blocks.
+//!
 //! All guards must be of the default collector, which is the one `epoch::pin` uses.
 
 use super::{Cache, Weigh};
 use crate::base::prefetch::prefetch;
 use crate::base::sync::atomic::AtomicBool;
-use crate::base::sync::atomic::Ordering::Relaxed;
+use crate::base::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::base::sync::epoch::{self, Atomic, Guard, Shared};
 use crate::base::sync::{Arc, weakened};
 
@@ -114,9 +118,26 @@ impl<T: Weigh> SlotArray<T> {
         }
     }
 
-    /// Empties all slots; returns their bytes. Nobody may fill slots meanwhile.
-    fn clear(&self, guard: &Guard) -> usize {
-        (0..self.len()).filter_map(|slot_no| self.evict(slot_no, guard)).sum()
+    /// Takes the value out for the caller to drop, without the epoch.
+    ///
+    /// # Safety
+    /// No reader may have a pointer that it found in the slot, nor find one from now on.
+    pub(super) unsafe fn take(&self, slot_no: usize, guard: &Guard) -> Option<Arc<T>> {
+        let slot = &self.slots[slot_no];
+        loop {
+            let pointer = slot.load(Relaxed, guard);
+            if pointer.is_null() {
+                return None;
+            }
+            // Acquire pairs with the Release of `put`, though the owner has synchronised with all who filled
+            // slots. Failing means that the hand has cleared the bit, or taken the value.
+            if slot.compare_exchange(pointer, Shared::null(), Acquire, Relaxed, guard).is_ok() {
+                // SAFETY: the slot's strong count is now ours alone: whoever takes a pointer out of a slot
+                // exchanges it there, and the hand looks at no value that it has not taken. That no reader
+                // looks at it without a count of its own, the caller promises.
+                return Some(unsafe { Arc::from_raw(pointer.as_raw()) });
+            }
+        }
     }
 
     /// Takes `pointer` out of its slot, if it still is there, and drops its count when all present
@@ -140,6 +161,8 @@ impl<T: Weigh> SlotArray<T> {
 pub(crate) struct Slots<T: Weigh> {
     cache: Arc<Cache<T>>,
     array: Arc<SlotArray<T>>,
+    /// So many slots have been emptied for good.
+    emptied: usize,
 }
 
 impl<T: Weigh> Slots<T> {
@@ -147,7 +170,7 @@ impl<T: Weigh> Slots<T> {
     pub(crate) fn new(cache: &Arc<Cache<T>>, count: usize) -> Self {
         let array = Arc::new(SlotArray::new(count));
         cache.register(Arc::clone(&array));
-        Self { cache: Arc::clone(cache), array }
+        Self { cache: Arc::clone(cache), array, emptied: 0 }
     }
 
     /// Memory of the slots themselves, in bytes.
@@ -161,9 +184,9 @@ impl<T: Weigh> Slots<T> {
         self.array.prefetch(slot_no);
     }
 
-    /// The cached value, usable as long as the guard. Counts a hit or a miss.
+    /// The cached value, usable as long as the guard and the slots. Counts a hit or a miss.
     #[inline]
-    pub(crate) fn get<'g>(&self, slot_no: usize, guard: &'g Guard) -> Option<&'g T> {
+    pub(crate) fn get<'g>(&'g self, slot_no: usize, guard: &'g Guard) -> Option<&'g T> {
         // SAFETY: `find` returns pointers that are valid until the guard ends.
         self.find(slot_no, guard).map(|pointer| unsafe { pointer.deref() })
     }
@@ -188,6 +211,23 @@ impl<T: Weigh> Slots<T> {
         pointer
     }
 
+    /// Empties up to `count` slots, in order, and drops what they hold; false once all are empty. So that the
+    /// owner can pause when there are many.
+    pub(crate) fn empty_some(&mut self, count: usize) -> bool {
+        let guard = epoch::pin();
+        let upto = self.array.len().min(self.emptied.saturating_add(count));
+        let mut bytes = 0;
+        for slot_no in self.emptied..upto {
+            // SAFETY: what readers find borrows from `self`, which is borrowed here alone.
+            if let Some(value) = unsafe { self.array.take(slot_no, &guard) } {
+                bytes += value.weight_bytes();
+            }
+        }
+        self.cache.credit(bytes);
+        self.emptied = upto;
+        upto < self.array.len()
+    }
+
     /// Offers a value that was read because its slot was empty. It is not kept if it is too large, or
     /// if another thread was faster. It begins unvisited: what is read once leaves first.
     pub(crate) fn admit(&self, slot_no: usize, value: Arc<T>) {
@@ -210,8 +250,6 @@ impl<T: Weigh> Drop for Slots<T> {
         // holds it. The clock forgets the array when it next meets it; both may empty slots, each
         // value being taken, and its bytes given back, by one of them.
         self.array.abandoned.store(true, Relaxed);
-        let guard = epoch::pin();
-        self.cache.credit(self.array.clear(&guard));
-        guard.flush();
+        self.empty_some(usize::MAX);
     }
 }

@@ -63,21 +63,45 @@ fn what_was_admitted_is_found_until_its_table_is_dropped() {
     wait_for(&alive, 0);
 }
 
+/// That it does not outlive the slots is for the compiler to see: it borrows from them.
 #[test]
-fn a_reference_outlives_the_table_as_long_as_its_guard() {
+fn a_reference_outlives_the_stay_in_the_cache_as_long_as_its_guard() {
     let alive = Arc::new(AtomicUsize::new(0));
-    let cache = Arc::new(Cache::new(1000));
-    let slots = Slots::new(&cache, 1);
+    let cache = Arc::new(Cache::new(800));
+    let slots = Slots::new(&cache, 9);
     slots.admit(0, Canary::new(0, 100, &alive));
     let guard = epoch::pin();
     let value = slots.get(0, &guard).expect("just admitted");
-    drop(slots);
+    for slot_no in (1..9).chain(1..9).chain(1..9) {
+        slots.admit(slot_no, Canary::new(slot_no, 100, &alive));
+    }
+    assert!(slots.get_shared(0).is_none());
     for _ in 0..1000 {
         epoch::pin().flush();
     }
-    assert_eq!((value.slot_no, alive.load(SeqCst)), (0, 1));
+    assert_eq!(value.slot_no, 0);
     drop(guard);
+    drop(slots);
     wait_for(&alive, 0);
+}
+
+#[test]
+fn a_table_is_emptied_step_by_step_and_at_once() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::new(8000));
+    let mut slots = Slots::new(&cache, 10);
+    let _pinned = epoch::pin();
+    for slot_no in [0, 1, 4, 9] {
+        slots.admit(slot_no, Canary::new(slot_no, 100, &alive));
+    }
+    let kept = slots.get_shared(1).expect("just admitted");
+    assert!(slots.empty_some(3));
+    assert_eq!((cache.stats().used_bytes, alive.load(SeqCst), kept.slot_no), (200, 3, 1));
+    assert!(slots.empty_some(6));
+    assert_eq!((cache.stats().used_bytes, alive.load(SeqCst)), (100, 2));
+    drop(slots);
+    drop(kept);
+    assert_eq!((cache.stats().used_bytes, alive.load(SeqCst)), (0, 0), "whoever has pinned the epoch");
 }
 
 #[test]

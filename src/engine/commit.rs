@@ -160,15 +160,21 @@ impl Committer {
             drop(memtable);
             local.yield_if_due().await;
         }
-        for table in take_unread(&mut self.retired_tables) {
+        for mut table in take_unread(&mut self.retired_tables) {
             let kind = FileKind::Table(table.id());
             reached!("commit: a table that nobody reads is removed");
+            while table.free_some_blocks(FREED_AT_ONCE) {
+                local.yield_if_due().await;
+            }
             drop(table);
             local.yield_if_due().await;
             engine.directory.discard(local, kind).await;
         }
     }
 }
+
+/// So many blocks are freed without a pause: some ten microseconds.
+const FREED_AT_ONCE: usize = 128;
 
 /// Takes out what has no other owner.
 fn take_unread<T>(retired: &mut Vec<Arc<T>>) -> Vec<T> {

@@ -204,15 +204,21 @@ impl Table {
         Block::parse(self.file.path(), offset, self.id, bytes)
     }
 
-    /// The block, if it is cached, for as long as the guard (one of `epoch::pin`).
+    /// The block, if it is cached, for as long as the table and the guard (one of `epoch::pin`).
     #[inline]
-    pub(crate) fn cached_block<'g>(&self, block_no: usize, guard: &'g Guard) -> Option<&'g Block> {
+    pub(crate) fn cached_block<'g>(&'g self, block_no: usize, guard: &'g Guard) -> Option<&'g Block> {
         self.slots.get(block_no, guard)
     }
 
     /// The block, if it is cached, to keep.
     pub(crate) fn cached_block_shared(&self, block_no: usize) -> Option<Arc<Block>> {
         self.slots.get_shared(block_no)
+    }
+
+    /// Frees up to `count` cached blocks; false once there are none. For the last owner, before the table is
+    /// dropped.
+    pub(crate) fn free_some_blocks(&mut self, count: usize) -> bool {
+        self.slots.empty_some(count)
     }
 
     /// Offers a block to the cache; it may decline.
