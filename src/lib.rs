@@ -70,6 +70,7 @@ pub mod sim {
     pub use crate::base::planted::{BUGS, Bug, plant};
     pub use crate::db::{OpeningDb, Stepper};
     pub use crate::io::sim::{Counts, Faults, Lie, Random, Survival, Syncs, World};
+    pub use crate::tree::amplification::{Amplification, Uniform, amplification};
 }
 
 /// Parts of the engine by themselves, for its benchmarks. Not for programs: they change with every version.

@@ -226,10 +226,10 @@ impl Options {
 
     /// Share of garbage, in per cent, from which on a range of keys is compacted although nothing else
     /// asks for it: of deletes among the entries that a reader of the range has to pass, of a partition's
-    /// bytes that only snapshots needed which are gone, or of what all partitions together hold of values that newer runs
-    /// have overwritten. Default: 25. Range: 0 (never) to 100. Less
-    /// keeps scans over deleted keys short and gives space back sooner; a step then rewrites up to
-    /// 100 / share bytes for each that it frees. [`Db::compact`](crate::Db::compact) takes out all garbage.
+    /// bytes that only snapshots needed which are gone, or of all that newer runs have overwritten for what they have not.
+    /// Default: 25. Range: 0 (never) to 100. Less keeps scans over deleted keys short and gives space back sooner; uniform
+    /// overwrites then rewrite about 50 / share bytes for each that is written.
+    /// [`Db::compact`](crate::Db::compact) takes out all garbage.
     #[must_use]
     pub fn compact_garbage_percent(mut self, percent: u32) -> Self {
         self.tree.compact_garbage_percent = percent;

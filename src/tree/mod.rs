@@ -7,6 +7,8 @@
 //! looks what a compaction may leave alone; [`flush`] and [`compact`] do the work. Log, manifest, cores and snapshots are the engine's,
 //! which passes in what a tree needs of them.
 
+#[cfg(any(feature = "sim", test))]
+pub(crate) mod amplification;
 pub(crate) mod compact;
 pub(crate) mod compactions;
 pub(crate) mod flush;

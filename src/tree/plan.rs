@@ -10,8 +10,8 @@
 //! 3. A partition above [`SPLIT_FACTOR`] times the target is split, if it can be: a huge value stays in one piece. One of a single
 //!    run is split at twice the target.
 //! 4. A partition of which more than the same share is garbage for certain is rewritten: what snapshots held that are gone.
-//! 5. All partitions together have more than that share of garbage, estimates of what newer runs hide in older ones
-//!    included: the one with the largest share is rewritten.
+//! 5. Of all partitions together, newer runs are estimated to hide more than that share for what they do not hide: the one
+//!    with most for its size is rewritten.
 //! 6. A partition that a caller wants clean is rewritten, whatever its share. This rule and the one before it come first of all
 //!    every second time, for with enough writers the turn of the rules below the first never comes.
 //! 7. Nobody writes: a partition of several runs is rewritten as one.
@@ -27,6 +27,10 @@ const SPLIT_FACTOR: u64 = 4;
 
 /// With more data than so many targets, partitions are larger instead of more: slices of flushed files stay worth a file.
 const PARTITIONS_MAX: u64 = 1024;
+
+/// A partition with so many times the garbage that all together may have is rewritten when L2 has something for it.
+/// Uniform overwrites bring none to more than twice that share before rule 5 does.
+const WASTE_FACTOR: u64 = 3;
 
 /// The newest runs come along when a run is added if together they are so many times smaller than what is added.
 const ALONG_FACTOR: u64 = 4;
@@ -214,13 +218,14 @@ fn flushed(shape: &Shape, goals: &Goals) -> Option<Choice> {
 ///
 /// All, if it has to be rewritten anyway: to be split, or for its garbage. None while it has fewer than it may have,
 /// but for those that cost next to nothing beside what is added. Else as many as cost least for each run that there is
-/// less then. For slices of one size above three others at most, which stand on a run that is too large, that is: 1, 1 1, 1 1 1,
-/// 4, 1 4, 1 1 4, 3 4, 1 3 4, 2 3 4, 3 3 4: none is written more than twice until nine have come. So the number of
-/// writes grows like the logarithm of the number of slices, and slower with more runs.
+/// less then, and those behind them that are not larger than the result. For slices of one size above three others at
+/// most, which stand on a run that is too large, that is: 1, 1 1, 1 1 1, 4, 1 4, 1 1 4, 3 4, 1 3 4, 2 3 4, 10: none is
+/// written more than three times until ten have come. So the number of writes grows like the logarithm of the number
+/// of slices, and slower with more runs.
 fn runs_to_take(partition: &PartitionShape, added: u64, goals: &Goals) -> usize {
     let count = partition.runs.len();
     let is_wasteful = goals.garbage_percent > 0
-        && per_mille(partition.waste(), partition.bytes()) >= 20 * goals.garbage_percent;
+        && per_mille(partition.waste(), partition.live()) >= 10 * WASTE_FACTOR * goals.garbage_percent;
     if goals.compact_all || is_wasteful || is_to_split(partition, goals) {
         return count;
     }
@@ -238,7 +243,12 @@ fn runs_to_take(partition: &PartitionShape, added: u64, goals: &Goals) -> usize 
     }
     let per_run = |runs: &usize| u128::from(costs[*runs - 1]) * u128::from(u32::MAX) / *runs as u128;
     let enough = (count + 1 - goals.max_runs)..=count;
-    enough.rev().min_by_key(per_run).expect("the range has the partition's count")
+    let mut runs = enough.rev().min_by_key(per_run).expect("the range has the partition's count");
+    // A run that is not larger than what would come to lie on it would be in the way of all that follow.
+    while runs < count && partition.runs[runs] <= added + costs[runs - 1] {
+        runs += 1;
+    }
+    runs
 }
 
 /// The partition where deletes that hide something further down are the largest share of all entries, if that is
@@ -269,16 +279,17 @@ fn garbage(shape: &Shape, goals: &Goals) -> Option<Choice> {
     (goals.garbage_percent > 0 && share(&most) >= 10 * goals.garbage_percent).then(|| Choice::rewrite(most))
 }
 
-/// The partition with the largest share of garbage, estimates included, if all together have too much. Those at
-/// work are as good as rewritten.
+/// The partition with the largest share of what newer runs hide, if in all together that is too much. Those at work are
+/// as good as rewritten.
 fn overwritten(shape: &Shape, goals: &Goals) -> Option<Choice> {
-    let waste = |index: &usize| shape.partitions[*index].waste();
-    let bytes = |index: &usize| shape.partitions[*index].bytes();
-    let (all, wasted) =
-        shape.free().fold((0, 0), |sum, index| (sum.0 + bytes(&index), sum.1 + waste(&index)));
-    let is_due = goals.garbage_percent > 0 && per_mille(wasted, all) >= 10 * goals.garbage_percent;
-    let wasteful = shape.free().filter(|index| is_due && waste(index) > 0);
-    wasteful.max_by_key(|index| per_mille(waste(index), bytes(index))).map(Choice::rewrite)
+    let (hidden, bytes) =
+        (|index: &usize| shape.partitions[*index].hidden, |index: &usize| shape.partitions[*index].bytes());
+    let all: u64 = shape.free().map(|index| bytes(&index)).sum();
+    let all_hidden: u64 = shape.free().map(|index| hidden(&index)).sum();
+    let share = per_mille(all_hidden, all.saturating_sub(all_hidden));
+    let is_due = goals.garbage_percent > 0 && share >= 10 * goals.garbage_percent;
+    let candidates = shape.free().filter(|index| is_due && hidden(index) > 0);
+    candidates.max_by_key(|index| per_mille(hidden(index), bytes(index))).map(Choice::rewrite)
 }
 
 /// The first partition that a caller wants clean.
