@@ -62,9 +62,9 @@ fn who_sees_a_seqno_sees_its_entries() {
             let (entries, visible) = (Arc::clone(&entries), Arc::clone(&visible));
             thread::spawn(move || {
                 entries.0.set(1);
-                visible.publish(SeqNo(1));
+                visible.publish(visible.number(), SeqNo(1), thread::yield_now);
                 entries.1.set(2);
-                visible.publish(SeqNo(2));
+                visible.publish(visible.number(), SeqNo(2), thread::yield_now);
             })
         };
         let seqno = visible.newest();
@@ -83,15 +83,16 @@ fn a_write_becomes_visible_behind_the_one_before_it() {
     model(|| {
         let entry = Arc::new(Watched::new(0));
         let visible = Arc::new(Visible::new(SeqNo::ZERO));
+        let numbers = [visible.number(), visible.number()];
         let first = {
             let (entry, visible) = (Arc::clone(&entry), Arc::clone(&visible));
             thread::spawn(move || {
                 entry.set(1);
-                visible.publish_after(SeqNo::ZERO, SeqNo(1));
+                visible.publish(numbers[0], SeqNo(1), thread::yield_now);
             })
         };
-        visible.publish_after(SeqNo(1), SeqNo(2));
-        // Whoever sees the second write sees what this thread has seen.
+        visible.publish(numbers[1], SeqNo(2), thread::yield_now);
+        // Whoever sees the second write sees the first.
         assert_eq!(entry.get(), 1);
         first.join().unwrap();
         assert_eq!(visible.newest(), SeqNo(2));
@@ -120,7 +121,7 @@ fn a_key_is_never_missing_while_it_is_flushed() {
             let (published, visible) = (Arc::clone(&published), Arc::clone(&visible));
             thread::spawn(move || {
                 memory.store(2, Relaxed);
-                visible.publish_after(SeqNo(1), SeqNo(2));
+                visible.publish(visible.number(), SeqNo(2), thread::yield_now);
                 published.update(|old| Versions { memory: Arc::clone(&old.memory), file: None });
             })
         };

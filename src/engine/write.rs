@@ -1,5 +1,7 @@
 //! The write path: the commit lock, durability. Debt is paid first: see [`slowdown`](super::slowdown).
 
+use std::time::Duration;
+
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
@@ -10,6 +12,9 @@ use crate::base::planted::planted;
 use crate::base::sync::{MutexGuard, epoch};
 use crate::tree::levels::LogMark;
 use crate::wal::{Append, BatchBuffer, LogState};
+
+/// Between two looks at a write ahead whose thread has lost its core.
+const PREDECESSOR_INTERVAL: Duration = Duration::from_micros(20);
 
 /// What becomes of an attempt to commit a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -130,7 +135,7 @@ impl Engine {
     pub(super) fn apply(&self, log: MutexGuard<'_, LogState>, batch: &BatchBuffer) {
         let guard = epoch::pin();
         let memtables = self.trees.memtables(&guard);
-        let last = log.seqno;
+        let (number, last) = (self.visible.number(), log.seqno);
         drop(log);
         let before = last.saturating_sub(batch.count());
         let mut seqno = before;
@@ -141,7 +146,10 @@ impl Engine {
             memtable.insert(entry.key, Tag::new(seqno, entry.kind), entry.value, oldest_reader);
         }
         assert_eq!(seqno, last);
-        self.visible.publish_after(before, last);
+        self.visible.publish(number, last, || {
+            // A simulated world has one thread: all before this write is visible.
+            self.io.sleep(PREDECESSOR_INTERVAL);
+        });
         drop(guard);
         self.readers.look_if_due(seqno);
     }

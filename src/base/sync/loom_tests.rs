@@ -75,11 +75,15 @@ const MUTANTS: &[(&str, &str, &str)] = &[
     ("published_unlocked", "engine::loom_tests::no_change_of_the_view_is_lost", "a change was lost"),
     ("visible_publish", "engine::loom_tests::who_sees_a_seqno_sees_its_entries", RACE),
     ("visible_newest", "engine::loom_tests::who_sees_a_seqno_sees_its_entries", RACE),
-    ("visible_predecessor", "engine::loom_tests::a_write_becomes_visible_behind_the_one_before_it", RACE),
+    (
+        "visible_inserted",
+        "engine::loom_tests::a_write_becomes_visible_behind_the_one_before_it",
+        "Model exceeded maximum number of branches",
+    ),
     (
         "visible_out_of_order",
         "engine::loom_tests::a_write_becomes_visible_behind_the_one_before_it",
-        "left == right",
+        "left: 0",
     ),
     (
         "moment_seqno_first",
