@@ -99,6 +99,7 @@ pub(crate) const MARKS: &[&str] = &[
     "open: the stage is gone",
     "open: without the stage, as permitted",
     "operation: completed after its waiter had gone",
+    "range: began in what was compacted",
     "range: skipped what was compacted, backward",
     "range: skipped what was compacted, forward",
     "range: went on to the next partition",

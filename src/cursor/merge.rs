@@ -1,9 +1,16 @@
 //! Several cursors as one: all their entries in one order.
+//!
+//! The cursor at the front stands apart from the heap of the others. As long as it stays before the
+//! nearest of them, a step costs one comparison, and if there are no others none. Those that are far are
+//! not touched, and those that have put a move off catch up when they come to the front.
 
-use super::heap::MergeHeap;
+use std::cmp::Ordering;
+
+use super::heap::{MergeHeap, Place, prefix};
 use super::{Cursor, Moved, NeedsBlock};
 use crate::base::direction::Direction;
-use crate::base::key::{Tag, compare};
+use crate::base::key::{SeqNo, Tag, compare};
+use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::table::Block;
 
@@ -12,8 +19,11 @@ use crate::table::Block;
 pub(crate) struct Merge<C> {
     cursors: Vec<C>,
     direction: Direction,
-    /// The cursors that are on an entry. While it advances and waits for a block, the top waits.
-    heap: MergeHeap,
+    /// The cursor on whose entry the merge is, or that a step waits for. Its prefix is up to date if there
+    /// are others.
+    front: Option<Place>,
+    /// The others that have entries.
+    others: MergeHeap,
     /// While it seeks: the cursors that wait for a block.
     seeking: Vec<(usize, NeedsBlock)>,
 }
@@ -21,16 +31,20 @@ pub(crate) struct Merge<C> {
 impl<C: Cursor> Merge<C> {
     /// A merge on no entry yet.
     pub(crate) fn new(cursors: Vec<C>, direction: Direction) -> Self {
-        Self { cursors, direction, heap: MergeHeap::default(), seeking: Vec::new() }
+        Self { cursors, direction, front: None, others: MergeHeap::default(), seeking: Vec::new() }
     }
 
     /// The cursor that waits for the block asked for last.
     pub(crate) fn waiting(&mut self) -> &mut C {
         let number = match self.seeking.last() {
             Some((number, _)) => *number,
-            None => self.heap.top().expect("a merge that waits without seeking advances its top"),
+            None => self.waiting_front().source,
         };
         &mut self.cursors[number]
+    }
+
+    fn waiting_front(&self) -> Place {
+        self.front.expect("a merge that waits without seeking moves its front")
     }
 
     /// Orders the cursors once none of them waits any more.
@@ -39,27 +53,48 @@ impl<C: Cursor> Merge<C> {
             return Err(needed.clone());
         }
         let (cursors, direction) = (&self.cursors, self.direction);
-        let live = (0..cursors.len()).filter(|number| cursors[*number].head().is_some());
-        self.heap = MergeHeap::new(live, |a, b| is_before(cursors, direction, a, b));
-        Ok(())
+        let less = |a: &Place, b: &Place| is_before(cursors, direction, a, b);
+        self.others.fill((0..cursors.len()).filter_map(|number| place(cursors, number)), less);
+        self.front = self.others.pop(less);
+        self.catch_up_in_front()
     }
 
-    /// Puts the top where it belongs after it has moved.
-    #[inline]
-    fn place_top(&mut self, top: usize) {
+    /// Puts the front where it belongs after it has moved, and the one that comes first in its stead.
+    fn place_front(&mut self, front: Place) {
         let (cursors, direction) = (&self.cursors, self.direction);
-        let is_before = |a, b| is_before(cursors, direction, a, b);
-        if cursors[top].head().is_some() {
-            self.heap.top_moved(is_before);
-        } else {
-            self.heap.top_ended(is_before);
+        let less = |a: &Place, b: &Place| is_before(cursors, direction, a, b);
+        self.front = match place(cursors, front.source) {
+            None => self.others.pop(less),
+            Some(front) => match self.others.top() {
+                Some(next) if less(next, &front) => Some(self.others.replace_top(front, less)),
+                _ => Some(front),
+            },
+        };
+    }
+
+    fn place_front_and_catch_up(&mut self, front: Place) -> Moved {
+        self.place_front(front);
+        self.catch_up_in_front()
+    }
+
+    /// Has the front make up for what it has put off.
+    fn catch_up_in_front(&mut self) -> Moved {
+        while let Some(front) = self.front {
+            let cursor = &mut self.cursors[front.source];
+            if cursor.put_off().is_none() {
+                break;
+            }
+            cursor.catch_up()?;
+            self.place_front(front);
         }
+        Ok(())
     }
 }
 
 impl<C: Cursor> Cursor for Merge<C> {
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
-        self.heap = MergeHeap::default();
+        self.front = None;
+        self.others.clear();
         self.seeking.clear();
         // All of them, although the first may have to wait: so all blocks that are needed are known. From
         // the end, since the last that waits is served first.
@@ -73,19 +108,32 @@ impl<C: Cursor> Cursor for Merge<C> {
 
     #[inline]
     fn advance(&mut self) -> Moved {
-        if let Some(top) = self.heap.top() {
-            self.cursors[top].advance()?;
-            self.place_top(top);
+        let Some(front) = &mut self.front else { return Ok(()) };
+        let cursor = &mut self.cursors[front.source];
+        cursor.advance()?;
+        let Some((key, _)) = cursor.head() else {
+            let front = *front;
+            return self.place_front_and_catch_up(front);
+        };
+        let Some(next) = self.others.top() else { return Ok(()) };
+        front.prefix = prefix(key);
+        // It mostly stays in front, and then the prefixes mostly tell.
+        let stays = match self.direction {
+            Direction::Forward => front.prefix < next.prefix,
+            Direction::Backward => front.prefix > next.prefix,
+        };
+        if stays || (planted!(RunnerUpKeyIgnored) && front.prefix == next.prefix) {
+            return Ok(());
         }
-        Ok(())
+        let front = *front;
+        self.place_front_and_catch_up(front)
     }
 
     fn supply(&mut self, block: Arc<Block>) -> Moved {
         let Some((number, _)) = self.seeking.pop() else {
-            let top = self.heap.top().expect("a merge that waits without seeking advances its top");
-            self.cursors[top].supply(block)?;
-            self.place_top(top);
-            return Ok(());
+            let front = self.waiting_front();
+            self.cursors[front.source].supply(block)?;
+            return self.place_front_and_catch_up(front);
         };
         if let Err(needed) = self.cursors[number].supply(block) {
             self.seeking.push((number, needed));
@@ -95,25 +143,56 @@ impl<C: Cursor> Cursor for Merge<C> {
 
     #[inline]
     fn head(&self) -> Option<(&[u8], Tag)> {
-        self.cursors[self.heap.top()?].head()
+        self.cursors[self.front?.source].head()
     }
 
     #[inline]
     fn value(&self) -> &[u8] {
-        let top = self.heap.top().expect("the merge is on an entry");
-        self.cursors[top].value()
+        let front = self.front.expect("the merge is on an entry");
+        self.cursors[front.source].value()
+    }
+
+    #[inline]
+    fn is_last_of_key(&self) -> bool {
+        let Some(front) = &self.front else { return false };
+        let is_alone = self.others.top().is_none_or(|next| {
+            next.prefix != front.prefix
+                || key_of(&self.cursors, next.source) != key_of(&self.cursors, front.source)
+        });
+        is_alone && self.cursors[front.source].is_last_of_key()
     }
 }
 
-/// Whether the entry of cursor `a` comes before that of `b`.
+/// The position of a cursor: its entry, or where it has put a move off.
 #[inline]
-fn is_before<C: Cursor>(cursors: &[C], direction: Direction, a: usize, b: usize) -> bool {
-    let (Some((a_key, a_tag)), Some((b_key, b_tag))) = (cursors[a].head(), cursors[b].head()) else {
-        return false;
-    };
-    let order = compare(a_key, a_tag.seqno(), b_key, b_tag.seqno());
+fn position<C: Cursor>(cursors: &[C], number: usize) -> Option<(&[u8], SeqNo)> {
+    let cursor = &cursors[number];
+    cursor.head().map(|(key, tag)| (key, tag.seqno())).or_else(|| cursor.put_off())
+}
+
+fn key_of<C: Cursor>(cursors: &[C], number: usize) -> Option<&[u8]> {
+    Some(position(cursors, number)?.0)
+}
+
+#[inline]
+fn place<C: Cursor>(cursors: &[C], number: usize) -> Option<Place> {
+    Some(Place { prefix: prefix(key_of(cursors, number)?), source: number })
+}
+
+/// Whether the cursor at `a` comes before that at `b`.
+#[inline]
+fn is_before<C: Cursor>(cursors: &[C], direction: Direction, a: &Place, b: &Place) -> bool {
+    let order = a.prefix.cmp(&b.prefix).then_with(|| order(cursors, a.source, b.source));
     match direction {
         Direction::Forward => order.is_lt(),
         Direction::Backward => order.is_gt(),
+    }
+}
+
+/// The order of two cursors by whole keys and seqnos.
+fn order<C: Cursor>(cursors: &[C], a: usize, b: usize) -> Ordering {
+    match (position(cursors, a), position(cursors, b)) {
+        (Some((a_key, a_seqno)), Some((b_key, b_seqno))) => compare(a_key, a_seqno, b_key, b_seqno),
+        _ => Ordering::Equal,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Whatever holds entries has a [`Cursor`]: a memtable, a table, and in the layers above an L2 file
 //! without what is consumed of it, the partitions in a row, a range of a compaction's input. A [`Merge`] of
-//! cursors is a cursor again; a [`VisibleCursor`] shows of one the keys that a reader at a seqno has.
+//! cursors is a cursor again, and costs as one while only one of them is near; a [`VisibleCursor`] shows of
+//! one the keys that a reader at a seqno has.
 //!
 //! | file | content |
 //! | --- | --- |
@@ -36,7 +37,7 @@ pub(crate) use merge::Merge;
 pub(crate) use table_cursor::TableCursor;
 pub(crate) use visible::{Passed, VisibleCursor};
 
-use crate::base::key::Tag;
+use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
 use crate::table::{Block, Table};
 
@@ -62,8 +63,12 @@ pub(crate) type Moved<T = ()> = Result<T, NeedsBlock>;
 
 /// A position among sorted entries that moves in one direction, given to it when it is made.
 ///
-/// It is on no entry before the first seek, behind the last entry, and while a move waits for a block.
-/// Then only `supply` may follow, or a seek, which gives the move up.
+/// It is on no entry before the first seek, behind the last entry, while a move waits for a block, and
+/// while one is put off. While it waits, only `supply` may follow, or a seek, which gives the move up.
+///
+/// A move may be put off when it would lead to entries that nobody may ask for, such as the first of a
+/// table far behind the bound: then the cursor says behind which position they all lie, and goes
+/// there when it is told to catch up. A cursor that never does this leaves those methods as they are.
 pub(crate) trait Cursor {
     /// Goes to the first entry at or after `bound`, or backward to the last one before it. Without a
     /// bound, to where the direction begins.
@@ -80,6 +85,24 @@ pub(crate) trait Cursor {
 
     /// The value of the entry at the position; there must be one.
     fn value(&self) -> &[u8];
+
+    /// Where a move was put off: no entry that the cursor still has comes before this position in its
+    /// direction.
+    #[inline]
+    fn put_off(&self) -> Option<(&[u8], SeqNo)> {
+        None
+    }
+
+    /// Ends the move that was put off.
+    fn catch_up(&mut self) -> Moved {
+        Ok(())
+    }
+
+    /// Whether the next entry is surely of another key, or there is none. False says nothing.
+    #[inline]
+    fn is_last_of_key(&self) -> bool {
+        false
+    }
 
     /// The entry at the position.
     #[inline]

@@ -211,10 +211,12 @@ fn a_reader_has_of_each_key_the_version_it_sees() {
                 let moved = cursor.seek(bound.as_deref());
                 world.finish(moved, |block| cursor.supply(block));
                 let mut found = Vec::new();
-                let mut taken = None;
                 loop {
-                    match cursor.next(|key, value| taken = Some((key.to_vec(), value.to_vec()))) {
-                        Ok(true) => found.extend(taken.take()),
+                    match cursor.next() {
+                        Ok(true) => {
+                            let key = cursor.key().expect("it is on a key").to_vec();
+                            found.push((key, cursor.value().to_vec()));
+                        }
                         Ok(false) => break,
                         Err(needed) => world.finish(Err(needed), |block| cursor.supply(block)),
                     }
@@ -274,7 +276,9 @@ fn no_block_is_read_before_it_is_needed() {
     let moved = cursor.seek(None);
     world.finish(moved, |block| cursor.supply(block));
     let mut shown = 0;
-    while cursor.next(|_, _| shown += 1).is_ok() {}
+    while let Ok(true) = cursor.next() {
+        shown += 1;
+    }
     assert_eq!((world.reads, shown), (1, table_entries_of_first_block(&table)));
     assert_eq!(cursor.key(), Some(&number(shown as u64 - 1)[..]));
 }

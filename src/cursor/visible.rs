@@ -7,6 +7,9 @@ use crate::base::sync::Arc;
 use crate::base::visibility::{Seen, seen};
 use crate::table::Block;
 
+/// The buffer for a value holds on to no more memory than this.
+const KEPT_BYTES: usize = 64 << 10;
+
 /// Entries that were passed, and how many of them were shown. Told at the end, so that passing one
 /// costs no shared counter.
 #[derive(Clone, Copy, Default)]
@@ -33,8 +36,11 @@ pub(crate) struct VisibleCursor<C> {
     key: Option<Vec<u8>>,
     /// The entry at the cursor's position has been looked at: the next step begins by leaving it.
     is_looked_at: bool,
-    /// Backward: the newest version so far of the key is a value, and has been handed out.
+    /// Backward: the newest version so far of the key is a value, and is in `noted_value`.
     has_value: bool,
+    /// The value of the key is in `noted_value`; otherwise the cursor stands on it.
+    is_noted: bool,
+    noted_value: Vec<u8>,
     passed: Passed,
 }
 
@@ -42,7 +48,17 @@ impl<C: Cursor> VisibleCursor<C> {
     /// What a reader at `reader` sees of `cursor`, which goes in `direction`; on no key yet.
     pub(crate) fn new(cursor: C, direction: Direction, reader: SeqNo) -> Self {
         let passed = Passed::default();
-        Self { cursor, direction, reader, key: None, is_looked_at: false, has_value: false, passed }
+        Self {
+            cursor,
+            direction,
+            reader,
+            key: None,
+            is_looked_at: false,
+            has_value: false,
+            is_noted: false,
+            noted_value: Vec::new(),
+            passed,
+        }
     }
 
     /// Which way it goes.
@@ -55,6 +71,12 @@ impl<C: Cursor> VisibleCursor<C> {
         self.key.as_deref()
     }
 
+    /// The value of the key that [`next`](Self::next) went to, after it has said that there is one.
+    #[inline]
+    pub(crate) fn value(&self) -> &[u8] {
+        if self.is_noted { &self.noted_value } else { self.cursor.value() }
+    }
+
     /// What it has passed since it was made.
     pub(crate) fn passed(&self) -> Passed {
         self.passed
@@ -62,7 +84,7 @@ impl<C: Cursor> VisibleCursor<C> {
 
     /// To before the first key at or after `bound`, or backward to behind the last one before it.
     pub(crate) fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
-        (self.key, self.is_looked_at, self.has_value) = (None, false, false);
+        (self.key, self.is_looked_at, self.has_value, self.is_noted) = (None, false, false, false);
         self.cursor.seek(bound)
     }
 
@@ -72,20 +94,18 @@ impl<C: Cursor> VisibleCursor<C> {
         self.cursor.supply(block)
     }
 
-    /// Goes to the next visible key and hands it out with its value; `false` at the end.
-    ///
-    /// Of a key with several versions, and before a block is needed, `take` may be called although
-    /// the step is not done yet: what it was given last before the step is done is what counts.
+    /// Goes to the next visible key; `false` at the end.
     #[inline]
-    pub(crate) fn next(&mut self, take: impl FnMut(&[u8], &[u8])) -> Moved<bool> {
+    pub(crate) fn next(&mut self) -> Moved<bool> {
         match self.direction {
-            Direction::Forward => self.next_forward(take),
-            Direction::Backward => self.next_backward(take),
+            Direction::Forward => self.next_forward(),
+            Direction::Backward => self.next_backward(),
         }
     }
 
     /// Versions come newest first: the first visible one decides.
-    fn next_forward(&mut self, mut take: impl FnMut(&[u8], &[u8])) -> Moved<bool> {
+    #[inline]
+    fn next_forward(&mut self) -> Moved<bool> {
         loop {
             self.leave_looked_at()?;
             let Some((key, tag)) = self.cursor.head() else { return Ok(false) };
@@ -100,20 +120,21 @@ impl<C: Cursor> VisibleCursor<C> {
             }
             note(&mut self.key, key);
             if seen == Seen::Value {
-                take(key, self.cursor.value());
                 self.passed.shown += 1;
                 return Ok(true);
             }
         }
     }
 
-    /// Versions come oldest first: the last visible one decides.
-    fn next_backward(&mut self, mut take: impl FnMut(&[u8], &[u8])) -> Moved<bool> {
+    /// Versions come oldest first: the last visible one decides. Mostly there is but one; then the cursor
+    /// stays on it. Otherwise its value is noted, since only the entry behind the last one tells.
+    fn next_backward(&mut self) -> Moved<bool> {
         loop {
             self.leave_looked_at()?;
             let head = self.cursor.head();
             let is_same_key = head.is_some_and(|(key, _)| self.key.as_deref() == Some(key));
             if !is_same_key && std::mem::take(&mut self.has_value) {
+                self.is_noted = true;
                 self.passed.shown += 1;
                 return Ok(true);
             }
@@ -126,12 +147,25 @@ impl<C: Cursor> VisibleCursor<C> {
             match seen(tag, self.reader) {
                 Seen::TooNew => {}
                 Seen::Deleted => self.has_value = false,
+                Seen::Value if self.cursor.is_last_of_key() => {
+                    (self.has_value, self.is_noted) = (false, false);
+                    self.passed.shown += 1;
+                    return Ok(true);
+                }
                 Seen::Value => {
-                    take(key, self.cursor.value());
+                    self.note_value();
                     self.has_value = true;
                 }
             }
         }
+    }
+
+    fn note_value(&mut self) {
+        if self.noted_value.capacity() > KEPT_BYTES {
+            self.noted_value = Vec::new();
+        }
+        self.noted_value.clear();
+        self.noted_value.extend_from_slice(self.cursor.value());
     }
 
     #[inline]

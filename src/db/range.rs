@@ -55,6 +55,32 @@ impl Range {
         Self(RangeScan::new(moment, range))
     }
 
+    /// What `take` makes of the next entry; `None` once the range has ended. Key and value are not copied.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+    /// db.put("a", "12")?;
+    /// db.put("b", "345")?;
+    /// let (mut range, mut value_bytes) = (db.iter(), 0);
+    /// while let Some(len) = range.next_with(|_, value| value.len()) {
+    ///     value_bytes += len?;
+    /// }
+    /// assert_eq!(value_bytes, 5);
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn next_with<R>(&mut self, take: impl FnOnce(&[u8], &[u8]) -> R) -> Option<Result<R>> {
+        self.0.next(Direction::Forward, take)
+    }
+
+    /// As [`next_with`](Self::next_with), from the other end.
+    #[inline]
+    pub fn next_back_with<R>(&mut self, take: impl FnOnce(&[u8], &[u8]) -> R) -> Option<Result<R>> {
+        self.0.next(Direction::Backward, take)
+    }
+
     /// What is left of the range, without values.
     pub fn into_keys(self) -> Keys {
         Keys(self.0.without_values())

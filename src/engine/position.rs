@@ -12,23 +12,17 @@ use crate::base::error::Result;
 use crate::base::key::successor;
 use crate::base::planted::planted;
 
-/// A buffer kept between two entries holds on to no more memory than this.
-const KEPT_BYTES: usize = 64 << 10;
-
 /// On an entry, or on none: at first, and after a move that found nothing or met an error.
 pub(crate) struct Position {
     moment: Moment,
-    /// Stands on the entry; none while on no entry.
+    /// Stands on the entry, whose bytes lie where it found them; none while on no entry.
     scan: Option<Scan>,
-    /// The entry, while there is a scan.
-    key: Vec<u8>,
-    value: Vec<u8>,
 }
 
 impl Position {
     /// On no entry.
     pub(crate) fn new(moment: Moment) -> Self {
-        Self { moment, scan: None, key: Vec::new(), value: Vec::new() }
+        Self { moment, scan: None }
     }
 
     /// To the first key at or after `key`, or backward to the last one at or before it; whether there is
@@ -47,10 +41,10 @@ impl Position {
 
     /// From the entry to the next in `direction`; from no entry, nowhere.
     pub(crate) fn advance(&mut self, direction: Direction) -> Result<bool> {
-        if self.scan.as_ref().is_none_or(|scan| scan.direction() == direction) {
-            return self.next();
-        }
-        let key = std::mem::take(&mut self.key);
+        let key = match &self.scan {
+            Some(scan) if scan.direction() != direction => scan.key().unwrap_or_default().to_vec(),
+            _ => return self.next(),
+        };
         match direction {
             Direction::Forward if planted!(CursorTurnsInPlace) => self.scan_from(Some(&key), direction),
             Direction::Forward => self.scan_from(Some(&successor(&key)), direction),
@@ -59,8 +53,10 @@ impl Position {
     }
 
     /// The entry; `None` on none.
+    #[inline]
     pub(crate) fn entry(&self) -> Option<(&[u8], &[u8])> {
-        self.scan.is_some().then_some((&self.key, &self.value))
+        let scan = self.scan.as_ref()?;
+        Some((scan.key()?, scan.value()))
     }
 
     /// To the first entry at or after `bound`, or backward to the last one before it.
@@ -82,22 +78,11 @@ impl Position {
 
     fn try_next(&mut self) -> Result<bool> {
         self.moment.check_open()?;
-        let Some(scan) = &mut self.scan else { return Ok(false) };
-        if self.value.capacity() > KEPT_BYTES {
-            self.value = Vec::new();
+        match &mut self.scan {
+            Some(scan) => scan.next(),
+            None => Ok(false),
         }
-        let (key, value) = (&mut self.key, &mut self.value);
-        let found = scan.next(|found_key, found_value| {
-            refill(key, found_key);
-            refill(value, found_value);
-        })?;
-        Ok(found.is_some())
     }
-}
-
-fn refill(buffer: &mut Vec<u8>, bytes: &[u8]) {
-    buffer.clear();
-    buffer.extend_from_slice(bytes);
 }
 
 impl fmt::Debug for Position {

@@ -33,22 +33,31 @@ impl RangeScan {
         Self { values: false, ..self }
     }
 
-    /// The next entry from the end at which `direction` begins, as `take` makes it of key and value;
-    /// `None` once the range has ended, which it also has after an error.
+    /// What `take` makes of key and value of the next entry from the end at which `direction` begins; `None`
+    /// once the range has ended, which it also has after an error.
+    #[inline]
     pub(crate) fn next<R>(
         &mut self,
         direction: Direction,
-        take: impl FnMut(&[u8], &[u8]) -> R,
+        take: impl FnOnce(&[u8], &[u8]) -> R,
     ) -> Option<Result<R>> {
         if self.ended {
             return None;
         }
-        let next = self.advance(direction, take);
-        self.ended = !matches!(next, Ok(Some(_)));
-        next.transpose()
+        let scan = match self.advance(direction) {
+            Ok(Some(scan)) => scan,
+            ended => {
+                let error = ended.err();
+                self.ended = true;
+                return error.map(Err);
+            }
+        };
+        let key = scan.key().expect("the scan is on a key");
+        Some(Ok(take(key, scan.value())))
     }
 
-    fn advance<R>(&mut self, direction: Direction, take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
+    #[inline]
+    fn advance(&mut self, direction: Direction) -> Result<Option<&Scan>> {
         self.moment.check_open()?;
         let (scan, other, bound) = match direction {
             Direction::Forward => (&mut self.forward, &self.backward, Some(self.range.lower.as_slice())),
@@ -58,13 +67,15 @@ impl RangeScan {
             Some(scan) => scan,
             none => none.insert(self.moment.scan(bound, direction)?),
         };
-        let Some(taken) = scan.next(take)? else { return Ok(None) };
+        if !scan.next()? {
+            return Ok(None);
+        }
         let met = other.as_ref().and_then(Scan::key);
         let is_within = scan.key().is_some_and(|key| match direction {
             Direction::Forward => is_below(key, met.or(self.range.upper.as_deref())),
             Direction::Backward => is_above(key, met, &self.range.lower),
         });
-        Ok(is_within.then_some(taken))
+        Ok(is_within.then_some(scan))
     }
 }
 

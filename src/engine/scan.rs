@@ -22,18 +22,21 @@ impl Scan {
         Ok(scan)
     }
 
-    /// Goes to the next key and returns what `take` made of it and its value; `None` at the end. Of
-    /// a key with several versions, `take` may be asked more than once: the last time counts. After an error
-    /// it must not be used any more.
-    pub(super) fn next<R>(&mut self, mut take: impl FnMut(&[u8], &[u8]) -> R) -> Result<Option<R>> {
-        let mut taken = None;
+    /// Goes to the next key; `false` at the end. After an error it must not be used any more.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<bool> {
         loop {
-            match self.cursor.next(|key, value| taken = Some(take(key, value))) {
-                Ok(true) => return Ok(taken),
-                Ok(false) => return Ok(None),
+            match self.cursor.next() {
+                Ok(is_on_key) => return Ok(is_on_key),
                 Err(needed) => self.finish(Err(needed))?,
             }
         }
+    }
+
+    /// The value of the key that [`next`](Self::next) went to, after it has said that there is one.
+    #[inline]
+    pub(super) fn value(&self) -> &[u8] {
+        self.cursor.value()
     }
 
     /// Gives a move the blocks it asks for, until it is done.

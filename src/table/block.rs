@@ -126,7 +126,7 @@ impl Block {
 
     /// Number of restarts that sort at or before `(key, seqno)`.
     #[inline]
-    fn restarts_up_to(&self, key: &[u8], seqno: SeqNo) -> usize {
+    pub(super) fn restarts_up_to(&self, key: &[u8], seqno: SeqNo) -> usize {
         let (mut low, mut high) = (0, self.restart_count);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -160,12 +160,59 @@ impl Block {
         Entry::verified(self.entries(), at)
     }
 
+    /// Number of restarts; at least one, since the first entry is one.
+    pub(super) fn restart_count(&self) -> usize {
+        self.restart_count
+    }
+
+    /// Where the entries that begin with a restart end: at the next one, or with the last entry.
+    #[inline]
+    pub(super) fn end_of_stretch(&self, restart_no: usize) -> usize {
+        if restart_no + 1 < self.restart_count { self.restart(restart_no + 1) } else { self.entries_len }
+    }
+
     /// Offset of a restart.
     #[inline]
-    fn restart(&self, restart_no: usize) -> usize {
+    pub(super) fn restart(&self, restart_no: usize) -> usize {
         let at = self.entries_len + 4 * restart_no;
         let offset = self.bytes[at..].first_chunk().expect("parse has found the restarts inside the block");
         u32::from_le_bytes(*offset) as usize
+    }
+}
+
+/// Compares entries, one after another from a restart on, with a position, without putting their keys together.
+pub(super) struct Search<'a> {
+    key: &'a [u8],
+    seqno: SeqNo,
+    /// How many bytes of `key` the last entry's key begins with.
+    matched: usize,
+}
+
+impl<'a> Search<'a> {
+    /// The position of `(key, seqno)`.
+    pub(super) fn new(key: &'a [u8], seqno: SeqNo) -> Self {
+        Self { key, seqno, matched: 0 }
+    }
+
+    /// Whether `entry` sorts before the position. All entries before it did.
+    #[inline]
+    pub(super) fn is_before(&mut self, entry: &Entry, block: &Block) -> bool {
+        // The last key was not above `key`. One that has more in common with it than `key` has is as much
+        // below `key`; one that has less in common is above.
+        match entry.shared.cmp(&self.matched) {
+            Ordering::Less => return false,
+            Ordering::Greater => return true,
+            Ordering::Equal => {}
+        }
+        let (suffix, rest) = (&block.bytes[entry.suffix.clone()], &self.key[self.matched..]);
+        let common = common_prefix_len(suffix, rest);
+        self.matched += common;
+        match (suffix.get(common), rest.get(common)) {
+            (None, None) => entry.tag.seqno() > self.seqno,
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some(found), Some(wanted)) => found < wanted,
+        }
     }
 }
 

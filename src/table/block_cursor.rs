@@ -1,14 +1,14 @@
-//! Walks a block in both directions.
+//! Walks a block in one direction.
 //!
-//! All entries are decoded at once when the cursor is put on a block (about ten nanoseconds each), so
-//! that moving back costs no more than moving on. The cursor shares the block: it may outlive the
-//! block's stay in the cache.
+//! Forward, an entry is decoded when the cursor comes to it. Backward, the entries from one restart to the
+//! next are decoded together, since each needs the key before it, and then gone through from the last. The
+//! cursor shares the block: it may outlive the block's stay in the cache.
 
 use std::ops::Range;
 
-use super::block::Block;
+use super::block::{Block, Entry, Search};
 use crate::base::direction::Direction;
-use crate::base::key::{self, SeqNo, Tag};
+use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::sync::Arc;
 
 /// A decoded entry.
@@ -23,105 +23,186 @@ struct Position {
 /// A place among the entries of one block, or outside of them. Starts outside.
 pub(crate) struct BlockCursor {
     block: Arc<Block>,
+    direction: Direction,
+    /// Whether it is on an entry.
+    is_valid: bool,
+    current: Position,
+    /// Forward the current key alone, backward the keys of all entries decoded.
     keys: Vec<u8>,
-    positions: Vec<Position>,
-    /// The current entry; outside if there is none of that number.
-    current: usize,
+    /// Forward: where the entry after the current one begins.
+    next: usize,
+    /// Backward: the restart that the entries decoded begin with.
+    restart_no: usize,
+    /// Backward: the entries decoded and not yet gone through.
+    before: Vec<Position>,
 }
 
 impl BlockCursor {
-    /// A cursor on `block`.
-    pub(crate) fn new(block: Arc<Block>) -> Self {
-        let mut cursor = Self { block, keys: Vec::new(), positions: Vec::new(), current: 0 };
-        cursor.decode();
-        cursor
+    /// A cursor on `block` that goes in `direction`.
+    pub(crate) fn new(block: Arc<Block>, direction: Direction) -> Self {
+        let current = Position { key: 0..0, tag: Tag::new(SeqNo::ZERO, Kind::Delete), value: 0..0 };
+        let (keys, before) = (Vec::new(), Vec::new());
+        Self { block, direction, is_valid: false, current, keys, next: 0, restart_no: 0, before }
     }
 
     /// Goes to another block and uses the memory again.
     pub(crate) fn reset(&mut self, block: Arc<Block>) {
         self.block = block;
-        self.decode();
-    }
-
-    fn decode(&mut self) {
-        self.keys.clear();
-        self.positions.clear();
-        let (mut at, mut last) = (0, 0..0);
-        while at < self.block.entries_len() {
-            let entry = self.block.entry(at);
-            let suffix = self.block.slice(entry.suffix.clone());
-            // One copy for all versions: not only shorter, a long key's many versions could fill the
-            // memory. `parse` has checked that the last key has `shared` bytes.
-            let is_same_key = *suffix == self.keys[last.start + entry.shared..last.end];
-            if !is_same_key {
-                let start = self.keys.len();
-                self.keys.extend_from_within(last.start..last.start + entry.shared);
-                self.keys.extend_from_slice(suffix);
-                last = start..self.keys.len();
-            }
-            self.positions.push(Position { key: last.clone(), tag: entry.tag, value: entry.value() });
-            at = entry.end;
-        }
-        self.current = self.positions.len();
-    }
-
-    #[inline]
-    fn position(&self) -> &Position {
-        self.positions.get(self.current).expect("callers ask is_valid first")
-    }
-
-    /// Number of entries that sort before `(key, seqno)`.
-    fn count_before(&self, key: &[u8], seqno: SeqNo) -> usize {
-        self.positions.partition_point(|position| {
-            key::compare(&self.keys[position.key.clone()], position.tag.seqno(), key, seqno).is_lt()
-        })
+        self.is_valid = false;
     }
 
     /// Whether it is on an entry; if not, the accessors must not be called.
     #[inline]
     pub(crate) fn is_valid(&self) -> bool {
-        self.current < self.positions.len()
+        self.is_valid
     }
 
-    /// Goes to the entry at which a walk in `direction` begins: the first, or the last.
-    pub(crate) fn seek_to_start(&mut self, direction: Direction) {
-        self.current = match direction {
-            Direction::Forward => 0,
-            Direction::Backward => self.positions.len() - 1,
-        };
+    /// Goes to the entry at which a walk in its direction begins: the first, or the last.
+    pub(crate) fn seek_to_start(&mut self) {
+        match self.direction {
+            Direction::Forward => {
+                self.next = 0;
+                self.step_forward();
+            }
+            Direction::Backward => {
+                self.decode_from(self.block.restart_count() - 1);
+                self.step_backward();
+            }
+        }
     }
 
     /// Goes to the first entry at or after `(key, seqno)`, or backward to the last one before it;
     /// outside if there is none.
-    pub(crate) fn seek(&mut self, direction: Direction, key: &[u8], seqno: SeqNo) {
-        let before = self.count_before(key, seqno);
-        self.current = match direction {
-            Direction::Forward => before,
-            Direction::Backward => before.checked_sub(1).unwrap_or(self.positions.len()),
-        };
+    pub(crate) fn seek(&mut self, key: &[u8], seqno: SeqNo) {
+        let restarts = self.block.restarts_up_to(key, seqno);
+        let mut search = Search::new(key, seqno);
+        match self.direction {
+            Direction::Forward => {
+                self.next = self.block.restart(restarts.saturating_sub(1));
+                // The restart behind sorts after what is sought.
+                let stop = self.block.end_of_stretch(restarts.saturating_sub(1));
+                while self.next < stop {
+                    let entry = self.block.entry(self.next);
+                    let is_before = search.is_before(&entry, &self.block);
+                    self.take_forward(entry);
+                    if !is_before {
+                        return;
+                    }
+                }
+                self.step_forward();
+            }
+            Direction::Backward if restarts == 0 => self.is_valid = false,
+            Direction::Backward => {
+                self.decode_while(restarts - 1, |entry, block| search.is_before(entry, block));
+                self.step_backward();
+            }
+        }
     }
 
-    /// Goes to the next entry in `direction`; from the last one there, and from outside, to outside.
+    /// Goes to the next entry in its direction; from the last one there, and from outside, to outside.
     #[inline]
-    pub(crate) fn advance(&mut self, direction: Direction) {
-        let count = self.positions.len();
-        self.current = match direction {
-            Direction::Forward => (self.current + 1).min(count),
-            Direction::Backward if self.is_valid() => self.current.checked_sub(1).unwrap_or(count),
-            Direction::Backward => count,
-        };
+    pub(crate) fn advance(&mut self) {
+        if self.is_valid {
+            match self.direction {
+                Direction::Forward => self.step_forward(),
+                Direction::Backward => self.step_backward(),
+            }
+        }
     }
 
     /// User key of the entry, and its seqno and kind.
     #[inline]
     pub(crate) fn head(&self) -> (&[u8], Tag) {
-        let position = self.position();
-        (&self.keys[position.key.clone()], position.tag)
+        assert!(self.is_valid, "callers ask is_valid first");
+        (&self.keys[self.current.key.clone()], self.current.tag)
     }
 
     /// Value of the entry; empty for a delete.
     #[inline]
     pub(crate) fn value(&self) -> &[u8] {
-        self.block.slice(self.position().value.clone())
+        assert!(self.is_valid, "callers ask is_valid first");
+        self.block.slice(self.current.value.clone())
+    }
+
+    /// Whether the next entry is surely of another key. False says nothing.
+    #[inline]
+    pub(crate) fn is_last_of_key(&self) -> bool {
+        match (self.direction, self.before.last()) {
+            // All versions of a key are in one block.
+            (Direction::Forward, _) => self.next == self.block.entries_len(),
+            (Direction::Backward, Some(next)) => next.key != self.current.key,
+            (Direction::Backward, None) => self.restart_no == 0,
+        }
+    }
+
+    #[inline]
+    fn step_forward(&mut self) {
+        if self.next == self.block.entries_len() {
+            self.is_valid = false;
+            return;
+        }
+        let entry = self.block.entry(self.next);
+        self.take_forward(entry);
+    }
+
+    /// Goes to `entry`, which begins at `next` and whose key begins as the current one does.
+    #[inline]
+    fn take_forward(&mut self, entry: Entry) {
+        self.keys.truncate(entry.shared);
+        self.keys.extend_from_slice(self.block.slice(entry.suffix.clone()));
+        self.next = entry.end;
+        self.current = Position { key: 0..self.keys.len(), tag: entry.tag, value: entry.value() };
+        self.is_valid = true;
+    }
+
+    #[inline]
+    fn step_backward(&mut self) {
+        if let Some(position) = self.before.pop() {
+            self.current = position;
+            self.is_valid = true;
+        } else {
+            self.step_before_restart();
+        }
+    }
+
+    fn step_before_restart(&mut self) {
+        self.is_valid = self.restart_no > 0;
+        if self.is_valid {
+            self.decode_from(self.restart_no - 1);
+            self.current = self.before.pop().expect("a restart is an entry");
+        }
+    }
+
+    /// Decodes the entries from a restart up to the next one.
+    fn decode_from(&mut self, restart_no: usize) {
+        self.decode_while(restart_no, |_, _| true);
+    }
+
+    /// Decodes them up to the first that `is_wanted` refuses.
+    fn decode_while(&mut self, restart_no: usize, mut is_wanted: impl FnMut(&Entry, &Block) -> bool) {
+        self.restart_no = restart_no;
+        self.keys.clear();
+        self.before.clear();
+        let (mut at, mut last) = (self.block.restart(restart_no), 0..0);
+        let end = self.block.end_of_stretch(restart_no);
+        while at < end {
+            let entry = self.block.entry(at);
+            if !is_wanted(&entry, &self.block) {
+                return;
+            }
+            let suffix = self.block.slice(entry.suffix.clone());
+            // One copy for all versions: not only shorter, a long key's many versions could fill the
+            // memory. `parse` has checked that the last key has `shared` bytes.
+            let replaced = &self.keys[last.start + entry.shared..last.end];
+            // The first byte mostly tells, without a call.
+            if suffix.first() != replaced.first() || suffix != replaced {
+                let start = self.keys.len();
+                self.keys.extend_from_within(last.start..last.start + entry.shared);
+                self.keys.extend_from_slice(suffix);
+                last = start..self.keys.len();
+            }
+            self.before.push(Position { key: last.clone(), tag: entry.tag, value: entry.value() });
+            at = entry.end;
+        }
     }
 }

@@ -104,12 +104,12 @@ fn read_all(bytes: &[u8]) -> Result<Entries> {
     let table = open(bytes, &Arc::new(Cache::new(0)))?;
     let mut entries = Vec::new();
     for block_no in 0..table.block_count() {
-        let mut cursor = BlockCursor::new(read_block(&table, bytes, block_no)?);
-        cursor.seek_to_start(Direction::Forward);
+        let mut cursor = BlockCursor::new(read_block(&table, bytes, block_no)?, Direction::Forward);
+        cursor.seek_to_start();
         while cursor.is_valid() {
             let (key, tag) = cursor.head();
             entries.push((key.to_vec(), tag, cursor.value().to_vec()));
-            cursor.advance(Direction::Forward);
+            cursor.advance();
         }
     }
     Ok(entries)
@@ -225,40 +225,49 @@ fn cursors_go_both_ways_from_everywhere() {
     let table = open(&bytes, &Arc::new(Cache::new(0))).expect("intact");
     assert_eq!(table.block_count(), 1);
     let block = read_block(&table, &bytes, 0).expect("intact");
-    let mut cursor = BlockCursor::new(Arc::clone(&block));
-    assert!(!cursor.is_valid());
     let at = |cursor: &BlockCursor| {
         cursor.is_valid().then(|| {
             let (key, tag) = cursor.head();
             (key.to_vec(), tag, cursor.value().to_vec())
         })
     };
-    cursor.seek_to_start(Direction::Backward);
-    for entry in entries.iter().rev() {
-        assert_eq!(at(&cursor).as_ref(), Some(entry));
-        cursor.advance(Direction::Backward);
-    }
-    cursor.advance(Direction::Backward);
-    assert_eq!(at(&cursor), None);
     let mut random = Random(8);
-    for _ in 0..3000 {
-        let (key, seqno) = (random.key(5), SeqNo(random.below(1001) as u64));
-        let next = entries
-            .iter()
-            .position(|(k, tag, _)| crate::base::key::compare(k, tag.seqno(), &key, seqno).is_ge());
-        cursor.seek(Direction::Forward, &key, seqno);
-        assert_eq!(at(&cursor).as_ref(), next.map(|next| &entries[next]));
-        let before = next.unwrap_or(entries.len()).checked_sub(1);
-        cursor.seek(Direction::Backward, &key, seqno);
-        assert_eq!(at(&cursor).as_ref(), before.map(|before| &entries[before]));
-        if before.is_some() {
-            cursor.advance(Direction::Forward);
-            assert_eq!(at(&cursor).as_ref(), next.map(|next| &entries[next]));
+    for direction in [Direction::Forward, Direction::Backward] {
+        let mut cursor = BlockCursor::new(Arc::clone(&block), direction);
+        assert!(!cursor.is_valid());
+        // The entries from that number on, and then nothing.
+        let check_walk = |cursor: &mut BlockCursor, first: Option<usize>, steps: usize| {
+            let mut number = first;
+            for _ in 0..steps {
+                assert_eq!(at(cursor).as_ref(), number.map(|number| &entries[number]));
+                let next = number.and_then(|number| direction.next_of(number, entries.len()));
+                if let Some(number) = number.filter(|_| cursor.is_last_of_key()) {
+                    assert!(next.is_none_or(|next| entries[next].0 != entries[number].0));
+                }
+                number = next;
+                cursor.advance();
+            }
+        };
+        let start = if direction == Direction::Forward { 0 } else { entries.len() - 1 };
+        cursor.seek_to_start();
+        check_walk(&mut cursor, Some(start), entries.len() + 2);
+        for _ in 0..3000 {
+            let (key, seqno) = (random.key(5), SeqNo(random.below(1001) as u64));
+            let next = entries
+                .iter()
+                .position(|(k, tag, _)| crate::base::key::compare(k, tag.seqno(), &key, seqno).is_ge());
+            let expected = match direction {
+                Direction::Forward => next,
+                Direction::Backward => next.unwrap_or(entries.len()).checked_sub(1),
+            };
+            cursor.seek(&key, seqno);
+            check_walk(&mut cursor, expected, random.below(40));
         }
+        cursor.reset(Arc::clone(&block));
+        assert!(!cursor.is_valid());
+        cursor.seek_to_start();
+        check_walk(&mut cursor, Some(start), 2);
     }
-    cursor.reset(block);
-    cursor.seek_to_start(Direction::Forward);
-    assert_eq!(at(&cursor).as_ref(), entries.first());
 }
 
 #[test]
@@ -318,11 +327,14 @@ fn forged_blocks_never_panic() {
             let found = block.get(key, tag.seqno());
             assert!(found.is_none_or(|(_, range)| block.slice(range).len() <= len));
         }
-        let mut cursor = BlockCursor::new(Arc::new(block));
-        cursor.seek(Direction::Forward, &entries[20].0, SeqNo(500));
-        while cursor.is_valid() {
-            assert!(cursor.head().0.len() + cursor.value().len() <= 20 * len);
-            cursor.advance(Direction::Backward);
+        let block = Arc::new(block);
+        for direction in [Direction::Forward, Direction::Backward] {
+            let mut cursor = BlockCursor::new(Arc::clone(&block), direction);
+            cursor.seek(&entries[20].0, SeqNo(500));
+            while cursor.is_valid() {
+                assert!(cursor.head().0.len() + cursor.value().len() <= 20 * len);
+                cursor.advance();
+            }
         }
     }
     assert!(accepted > 100, "changed keys and values are not noticed without the checksum");

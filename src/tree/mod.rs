@@ -12,6 +12,7 @@ pub(crate) mod amplification;
 pub(crate) mod compact;
 pub(crate) mod compactions;
 pub(crate) mod flush;
+mod flushed_cursor;
 pub(crate) mod holes;
 mod input;
 pub(crate) mod levels;
@@ -30,6 +31,8 @@ mod retired;
 #[cfg(test)]
 mod runs_tests;
 pub(crate) mod scan;
+#[cfg(test)]
+mod scan_tests;
 pub(crate) mod shape;
 pub(crate) mod sizes;
 pub(crate) mod table_files;

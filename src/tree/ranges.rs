@@ -37,6 +37,23 @@ impl RangeSet {
         range.is_below_upper(key).then_some(range)
     }
 
+    /// The ranges, in order.
+    pub(crate) fn ranges(&self) -> &[KeyRange] {
+        &self.0
+    }
+
+    /// Number of the first range that holds keys from `bound` on.
+    pub(crate) fn first_above(&self, bound: &[u8]) -> Option<usize> {
+        let passed = self.0.partition_point(|range| !range.is_below_upper(bound));
+        (passed < self.0.len()).then_some(passed)
+    }
+
+    /// Number of the last range that holds keys below `bound`, or of the last.
+    pub(crate) fn last_below(&self, bound: Option<&[u8]>) -> Option<usize> {
+        let is_below = |range: &KeyRange| bound.is_none_or(|bound| range.lower.as_slice() < bound);
+        self.0.partition_point(is_below).checked_sub(1)
+    }
+
     /// Whether one range holds both keys and so everything between.
     pub(crate) fn covers(&self, min: &[u8], max: &[u8]) -> bool {
         self.find(min).is_some_and(|range| range.contains(max))
@@ -129,6 +146,25 @@ mod tests {
         assert!(set.find(b"a").is_none() && set.find(b"d").is_none());
         assert!(set.find(b"b").is_some() && set.find(b"zz").is_some());
         assert!(set.covers(b"b", b"c") && !set.covers(b"b", b"d") && !set.covers(b"c", b"g"));
+    }
+
+    #[test]
+    fn the_range_that_a_walk_meets_first_is_found() {
+        let mut set = RangeSet::default();
+        assert_eq!((set.first_above(b""), set.last_below(None)), (None, None));
+        set.insert(&range("b", "d"));
+        set.insert(&range("f", "h"));
+        let above = |bound: &str| set.first_above(bound.as_bytes());
+        assert_eq!(
+            ["", "b", "c", "d", "g", "h"].map(above),
+            [Some(0), Some(0), Some(0), Some(1), Some(1), None]
+        );
+        let below = |bound: &str| set.last_below(Some(bound.as_bytes()));
+        assert_eq!(
+            ["", "b", "c", "d", "f", "h"].map(below),
+            [None, None, Some(0), Some(0), Some(0), Some(1)]
+        );
+        assert_eq!(set.last_below(None), Some(1));
     }
 
     #[test]

@@ -79,11 +79,8 @@ fn lookups_and_scans_go_through_all_runs_of_a_partition() {
             for direction in [Direction::Forward, Direction::Backward] {
                 let (mut cursor, mut seen) = (scan(&view, reader, direction), Vec::new());
                 assert!(cursor.seek(None).is_ok());
-                loop {
-                    let mut last = None;
-                    let is_found = cursor.next(|key, value| last = Some((key.to_vec(), value.to_vec())));
-                    let Ok(true) = is_found else { break };
-                    seen.extend(last);
+                while let Ok(true) = cursor.next() {
+                    seen.push((cursor.key().unwrap().to_vec(), cursor.value().to_vec()));
                 }
                 if direction == Direction::Backward {
                     seen.reverse();

@@ -1,8 +1,10 @@
 //! The sources of a scan: what of a view a cursor goes through, newest level first.
 //!
 //! L0 and L1 are walked as they are, L2 without what is consumed of its files, L3 partition by
-//! partition. [`scan`] merges them and shows what a reader at a seqno sees.
+//! partition. [`scan`] merges them and shows what a reader at a seqno sees. A file that begins behind the
+//! bound, and what lies behind consumed keys, is opened when its turn comes.
 
+use super::flushed_cursor::FlushedCursor;
 use super::view::{Files, View};
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
@@ -82,68 +84,31 @@ impl Cursor for Source {
             Self::Partitions(cursor) => cursor.value(),
         }
     }
-}
 
-/// An L2 file without the keys that are consumed: what stands there may be out of date.
-pub(crate) struct FlushedCursor {
-    files: Arc<Files>,
-    index: usize,
-    direction: Direction,
-    cursor: TableCursor,
-}
-
-impl FlushedCursor {
-    fn new(files: &Arc<Files>, index: usize, direction: Direction) -> Self {
-        let cursor = TableCursor::new(Arc::clone(&files.flushed[index].table), direction);
-        Self { files: Arc::clone(files), index, direction, cursor }
-    }
-
-    fn skip_consumed(&mut self) -> Moved {
-        let consumed = &self.files.flushed[self.index].consumed;
-        if consumed.is_empty() {
-            return Ok(());
+    #[inline]
+    fn put_off(&self) -> Option<(&[u8], SeqNo)> {
+        match self {
+            Self::Memtable(cursor) => cursor.put_off(),
+            Self::Flushed(cursor) => cursor.put_off(),
+            Self::Partitions(cursor) => cursor.put_off(),
         }
-        while let Some(range) = self.cursor.head().and_then(|(key, _)| consumed.find(key)) {
-            match (self.direction, &range.upper) {
-                (Direction::Backward, _) => {
-                    reached!("range: skipped what was compacted, backward");
-                    self.cursor.seek(Some(&range.lower))?;
-                }
-                (Direction::Forward, Some(upper)) => {
-                    reached!("range: skipped what was compacted, forward");
-                    self.cursor.seek(Some(upper))?;
-                }
-                (Direction::Forward, None) => self.cursor.end(),
-            }
+    }
+
+    fn catch_up(&mut self) -> Moved {
+        match self {
+            Self::Memtable(cursor) => cursor.catch_up(),
+            Self::Flushed(cursor) => cursor.catch_up(),
+            Self::Partitions(cursor) => cursor.catch_up(),
         }
-        Ok(())
-    }
-}
-
-impl Cursor for FlushedCursor {
-    fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
-        self.cursor.seek(bound)?;
-        self.skip_consumed()
-    }
-
-    fn advance(&mut self) -> Moved {
-        self.cursor.advance()?;
-        self.skip_consumed()
-    }
-
-    fn supply(&mut self, block: Arc<Block>) -> Moved {
-        self.cursor.supply(block)?;
-        self.skip_consumed()
     }
 
     #[inline]
-    fn head(&self) -> Option<(&[u8], Tag)> {
-        self.cursor.head()
-    }
-
-    #[inline]
-    fn value(&self) -> &[u8] {
-        self.cursor.value()
+    fn is_last_of_key(&self) -> bool {
+        match self {
+            Self::Memtable(cursor) => cursor.is_last_of_key(),
+            Self::Flushed(cursor) => cursor.is_last_of_key(),
+            Self::Partitions(cursor) => cursor.is_last_of_key(),
+        }
     }
 }
 
@@ -168,12 +133,13 @@ impl PartitionsCursor {
         self.index = index;
         let run = self.files.partitions[index].runs.get(self.depth);
         self.cursor = run.map(|run| TableCursor::new(Arc::clone(&run.table), self.direction));
-        self.cursor.as_mut().map_or(Ok(()), |cursor| cursor.seek(bound))
+        self.cursor.as_mut().map_or(Ok(()), |cursor| cursor.seek_lazily(bound))
     }
 
-    /// Goes on to the next partition that has an entry, if this one has no more.
+    /// Goes on to the next partition that has an entry, if this one has no more. What it has there is looked for
+    /// when its turn comes.
     fn leave_passed_partitions(&mut self) -> Moved {
-        while self.head().is_none() {
+        while self.head().is_none() && self.put_off().is_none() {
             let Some(next) = self.direction.next_of(self.index, self.files.partitions.len()) else {
                 self.cursor = None;
                 return Ok(());
@@ -199,10 +165,9 @@ impl Cursor for PartitionsCursor {
 
     #[inline]
     fn advance(&mut self) -> Moved {
-        if let Some(cursor) = &mut self.cursor {
-            cursor.advance()?;
-        }
-        self.leave_passed_partitions()
+        let Some(cursor) = &mut self.cursor else { return Ok(()) };
+        cursor.advance()?;
+        if cursor.head().is_some() { Ok(()) } else { self.leave_passed_partitions() }
     }
 
     fn supply(&mut self, block: Arc<Block>) -> Moved {
@@ -220,5 +185,23 @@ impl Cursor for PartitionsCursor {
     #[inline]
     fn value(&self) -> &[u8] {
         self.cursor.as_ref().expect("the cursor is on an entry").value()
+    }
+
+    #[inline]
+    fn put_off(&self) -> Option<(&[u8], SeqNo)> {
+        self.cursor.as_ref()?.put_off()
+    }
+
+    fn catch_up(&mut self) -> Moved {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.catch_up()?;
+        }
+        self.leave_passed_partitions()
+    }
+
+    #[inline]
+    fn is_last_of_key(&self) -> bool {
+        // No key is in two partitions.
+        self.cursor.as_ref().is_some_and(TableCursor::is_last_of_key)
     }
 }

@@ -57,6 +57,18 @@ fn check_keys(source: &impl Read, count: usize) {
     let mut both = part();
     let (first, last) = (both.next().unwrap().unwrap(), both.next_back().unwrap().unwrap());
     assert!((&first.0, &last.0) == (&shown[0], &shown[4]));
+    let borrowed = |key: &[u8], _: &[u8]| key.to_vec();
+    let (mut lent, mut given) = (part(), Vec::new());
+    given.extend(lent.next_with(borrowed).map(Result::unwrap));
+    given.push(lent.next_back_with(borrowed).unwrap().unwrap());
+    while let Some(key) = lent.next_with(borrowed) {
+        given.insert(given.len() - 1, key.unwrap());
+    }
+    assert!(given == shown);
+    assert!(lent.next_back_with(borrowed).is_none());
+    let values = |entry: Option<rabi::Result<Vec<u8>>>| entry.unwrap().unwrap();
+    assert_eq!(values(part().next_with(|_, value| value.to_vec())), *first.1);
+    assert_eq!(values(part().next_back_with(|_, value| value.to_vec())), *last.1);
     let mut rest = both.into_keys();
     assert_eq!(rest.next_back().unwrap().unwrap(), shown[3]);
     assert_eq!(rest.next().unwrap().unwrap(), shown[1]);

@@ -86,6 +86,8 @@ impl Held {
             check(range.next().expect("an error first").map(drop));
             assert!(range.next_back().is_none(), "then the end");
         }
+        check(db.iter().next_with(|_, _| ()).expect("an error first"));
+        check(db.iter().next_back_with(|_, _| ()).expect("an error first"));
         check(db.prefix("2").next_back().expect("an error first").map(drop));
         assert!(db.stats().get("last_seqno").is_some());
         assert!(format!("{db:?}").starts_with("Db("));

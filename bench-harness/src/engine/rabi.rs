@@ -1,7 +1,7 @@
 //! The adapter of Rabi.
 //!
 //! One `Db` is shared by all client threads; a session is a clone of its handle. A read
-//! hands the value over where it lies in the engine's memory, for the harness to copy. Insert and
+//! and a scan hand values over where they lie in the engine's memory, for the harness to copy. Insert and
 //! update are both a put of the whole record; a scan is a range read that is dropped after
 //! `limit` records. Durability is set once for the database: `process` acknowledges once the
 //! record is in the shared-mapped stage, `power` once it is on the device.
@@ -16,7 +16,7 @@ use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
 use super::budget::{Budget, choice, refused};
 use super::{
     Direction, Durability, Engine, EngineResult, EngineStats, Keeps, READS_IN_TURN, Scan, ScanVisitor,
-    Session, Settings, failed, visit_entries,
+    Session, Settings, failed,
 };
 
 pub const NAME: &str = "rabi";
@@ -135,11 +135,21 @@ impl Session for RabiSession {
     }
 
     fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let scanned = match scan.direction {
-            Direction::Forward => visit_entries(self.db.range(scan.start..), scan.limit, visit),
-            Direction::Back => visit_entries(self.db.range(..=scan.start).rev(), scan.limit, visit),
+        let mut range = match scan.direction {
+            Direction::Forward => self.db.range(scan.start..),
+            Direction::Back => self.db.range(..=scan.start),
         };
-        scanned.map_err(failed(NAME, "scan"))
+        let mut count = 0;
+        while count < scan.limit {
+            let visited = match scan.direction {
+                Direction::Forward => range.next_with(&mut *visit),
+                Direction::Back => range.next_back_with(&mut *visit),
+            };
+            let Some(visited) = visited else { break };
+            visited.map_err(failed(NAME, "scan"))?;
+            count += 1;
+        }
+        Ok(count)
     }
 
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
