@@ -5,14 +5,15 @@
 //! evenly.
 
 use super::{Memtable, memtable_bytes};
+use crate::base::sync::epoch::Guard;
 
 /// Counting so many takes some tens of microseconds.
 const COUNTED_MAX: usize = 1000;
 
 impl Memtable {
-    /// About how many bytes the entries from `lower` on and below `upper` take. Exact for all entries,
-    /// and where the range holds fewer than [`COUNTED_MAX`].
-    pub(crate) fn bytes_between(&self, lower: &[u8], upper: Option<&[u8]>) -> u64 {
+    /// About how many bytes the entries from `lower` on and below `upper` take. Exact for all entries, and of their
+    /// newest versions where the range holds fewer than [`COUNTED_MAX`] keys.
+    pub(crate) fn bytes_between(&self, lower: &[u8], upper: Option<&[u8]>, guard: &Guard) -> u64 {
         let (Some(first), Some(last)) = (self.list.first(), self.list.last()) else { return 0 };
         let (min, max) = (first.key(), last.key());
         let is_below = |key: &[u8]| upper.is_none_or(|upper| key < upper);
@@ -20,10 +21,9 @@ impl Memtable {
             return self.bytes();
         }
         let (mut counted, mut count) = (0, 0);
-        for (key, _, value) in
-            self.entries_from(lower).take(COUNTED_MAX).take_while(|(key, ..)| is_below(key))
-        {
-            counted += memtable_bytes(1, key.len() + value.len());
+        let keys = self.keys_from(lower, guard).take(COUNTED_MAX);
+        for (key, value_len) in keys.take_while(|(key, _)| is_below(key)) {
+            counted += memtable_bytes(1, key.len() + value_len);
             count += 1;
         }
         if count < COUNTED_MAX {
@@ -63,6 +63,7 @@ mod tests {
     use crate::base::ids::MemtableId;
     use crate::base::key::{Kind, SeqNo, Tag};
     use crate::base::lsn::Lsn;
+    use crate::base::sync::epoch;
 
     fn empty() -> Memtable {
         let pool = Pool::of_size(64 << 20);
@@ -78,6 +79,10 @@ mod tests {
         memtable
     }
 
+    fn between(memtable: &Memtable, lower: &[u8], upper: Option<&[u8]>) -> u64 {
+        memtable.bytes_between(lower, upper, &epoch::pin())
+    }
+
     fn key(number: u32) -> Vec<u8> {
         [&b"user"[..], &number.to_be_bytes()].concat()
     }
@@ -86,14 +91,14 @@ mod tests {
     fn short_ranges_and_all_of_it_are_exact() {
         let memtable = filled(20_000);
         let one = memtable_bytes(1, 108);
-        assert_eq!(memtable.bytes_between(b"", None), 20_000 * one);
-        assert_eq!(memtable.bytes_between(&key(0), Some(b"userz")), 20_000 * one);
-        assert_eq!(memtable.bytes_between(&key(500), Some(&key(1499))), 999 * one);
-        assert_eq!(memtable.bytes_between(&key(19_990), None), 10 * one);
-        assert_eq!(memtable.bytes_between(b"", Some(b"user")), 0);
-        assert_eq!(memtable.bytes_between(b"v", None), 0);
-        assert_eq!(memtable.bytes_between(&key(5), Some(&key(5))), 0);
-        assert_eq!(empty().bytes_between(b"", None), 0);
+        assert_eq!(between(&memtable, b"", None), 20_000 * one);
+        assert_eq!(between(&memtable, &key(0), Some(b"userz")), 20_000 * one);
+        assert_eq!(between(&memtable, &key(500), Some(&key(1499))), 999 * one);
+        assert_eq!(between(&memtable, &key(19_990), None), 10 * one);
+        assert_eq!(between(&memtable, b"", Some(b"user")), 0);
+        assert_eq!(between(&memtable, b"v", None), 0);
+        assert_eq!(between(&memtable, &key(5), Some(&key(5))), 0);
+        assert_eq!(between(&empty(), b"", None), 0);
     }
 
     #[test]
@@ -102,7 +107,7 @@ mod tests {
         let one = memtable_bytes(1, 108);
         for (from, to) in [(0, 10_000), (5_000, 15_000), (1, 20_000), (18_000, 20_000)] {
             let expected = u64::from(to - from) * one;
-            let found = memtable.bytes_between(&key(from), Some(&key(to)));
+            let found = between(&memtable, &key(from), Some(&key(to)));
             assert!(
                 found.abs_diff(expected) <= expected / 50,
                 "{from} to {to}: {found}, expected {expected}"
@@ -115,7 +120,7 @@ mod tests {
         let memtable = filled(5_000);
         memtable.insert(b"a", Tag::new(SeqNo(9_000), Kind::Put), b"", SeqNo::ZERO);
         memtable.insert(b"user", Tag::new(SeqNo(9_001), Kind::Put), b"", SeqNo::ZERO);
-        let found = memtable.bytes_between(b"b", Some(&key(4_000)));
+        let found = between(&memtable, b"b", Some(&key(4_000)));
         assert!((1000 * memtable_bytes(1, 108)..=memtable.bytes()).contains(&(found + 200)), "{found}");
     }
 }

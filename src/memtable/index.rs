@@ -11,6 +11,10 @@ use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 const SLOTS_PER_LINE: usize = 8;
 
+/// Lines that a search looks at: without a bound, a batch with more keys than there are slots would go through all of
+/// them for each key. A node that finds no slot there is found by the list.
+const LINES_MAX: usize = 128;
+
 /// Addresses of a process are below this: the sixteen bits above are free.
 const ADDRESS_BITS: u32 = 48;
 
@@ -55,7 +59,7 @@ impl Index {
     #[inline]
     fn slots(&self, hash: u64) -> impl Iterator<Item = &AtomicPtr<Node>> {
         let (mask, first) = (self.lines.len() - 1, (hash >> 32) as usize);
-        (0..self.lines.len()).flat_map(move |step| &self.lines[(first + step) & mask].0)
+        (0..self.lines.len().min(LINES_MAX)).flat_map(move |step| &self.lines[(first + step) & mask].0)
     }
 
     /// Asks for the line that a search for the hash begins with.

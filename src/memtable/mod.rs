@@ -152,7 +152,7 @@ impl Memtable {
 
     fn add_version(&self, node: NodeRef<'_>, version: node::VersionRef<'_>, oldest_reader: SeqNo) {
         versions::add(node, version);
-        versions::cut(node, oldest_reader, &self.free, |cut| {
+        let _looked = versions::cut(node, oldest_reader, &self.free, |cut| {
             let bytes = memtable_bytes(1, node.key().len() + cut.value().len());
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         });

@@ -1,7 +1,7 @@
 //! What stands in the arena: a node for each key, a version for each value that somebody may see.
 //!
 //! ```text
-//! node    | newest | before | head (8) | key len (2) | height (1) | cutting (1) | next of each level | key ... |
+//! node    | newest | before | head (8) | key len (2) | height (1) | cutting (1) | cut for (4) | next of each level | key ... |
 //! version | older | tag (8) | value len (4) | value ... |
 //! ```
 //!
@@ -15,7 +15,7 @@ use std::ptr::{self, NonNull};
 
 use super::arena::Arena;
 use crate::base::key::{SeqNo, Tag};
-use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 /// Levels of the list. With a quarter of the nodes of one level in the next, it serves 16 million nodes.
 pub(super) const HEIGHT_MAX: usize = 12;
@@ -34,6 +34,8 @@ pub(super) struct Node {
     height: u8,
     /// Somebody is cutting off old versions.
     cutting: AtomicBool,
+    /// The oldest reader, its lower half, for whom versions were cut off last.
+    cut_for: AtomicU32,
 }
 
 /// The fixed part of a version.
@@ -80,6 +82,7 @@ impl<'a> NodeRef<'a> {
             key_len,
             height: height as u8,
             cutting: AtomicBool::new(false),
+            cut_for: AtomicU32::new(0),
         };
         // SAFETY: the arena has just given out so many bytes at an address that suits a pointer, to nobody else.
         unsafe {
@@ -192,6 +195,18 @@ impl<'a> NodeRef<'a> {
             version = found.older();
         }
         version
+    }
+
+    /// Whether versions were cut off for this oldest reader last: none has become unseen since.
+    #[inline]
+    pub(super) fn is_cut_for(self, oldest_reader: SeqNo) -> bool {
+        self.fixed().cut_for.load(Ordering::Relaxed) == oldest_reader.0 as u32
+    }
+
+    /// Notes for whom versions were cut off. Only who has the right to.
+    #[inline]
+    pub(super) fn set_cut_for(self, oldest_reader: SeqNo) {
+        self.fixed().cut_for.store(oldest_reader.0 as u32, Ordering::Relaxed);
     }
 
     /// Takes the right to cut versions off; `false` if somebody has it.

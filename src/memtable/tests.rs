@@ -56,9 +56,13 @@ fn a_reader_sees_the_newest_version_at_its_seqno() {
 /// oldest one see stays what it was.
 #[test]
 fn entries_are_those_of_a_map_for_every_reader_that_there_may_be() {
-    for (seed, key_count, writes, size) in
-        [(1, 3, 2000, 1 << 20), (2, 200, 3000, 1 << 20), (3, 5000, 4000, 1 << 20), (4, 2000, 3000, 4 << 10)]
-    {
+    for (seed, key_count, writes, size) in [
+        (1, 3, 2000, 1 << 20),
+        (2, 200, 3000, 1 << 20),
+        (3, 5000, 4000, 1 << 20),
+        (4, 2000, 3000, 4 << 10),
+        (5, 40_000, 20_000, 1 << 20),
+    ] {
         let memtable = Arc::new(memtable_of(size));
         let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed);
         let mut draw = |below: u64| {
@@ -130,6 +134,22 @@ fn a_key_that_is_overwritten_takes_no_more_memory() {
 }
 
 #[test]
+fn a_reader_that_stays_makes_a_hot_key_no_slower_to_write() {
+    let memtable = memtable_of(1 << 20);
+    memtable.insert(b"hot", put(1), b"", SeqNo::ZERO);
+    let node = memtable.list.first().expect("a key");
+    let mut looked = 0;
+    for seqno in 2..=5_000 {
+        let version = memtable.free.make(&memtable.arena, put(seqno), b"");
+        versions::add(node, version);
+        looked += versions::cut(node, SeqNo(if seqno < 4_000 { 1 } else { 3_000 }), &memtable.free, |_| {});
+    }
+    assert!(looked < 1_100, "{looked} versions were looked at");
+    assert_eq!(node.at(SeqNo(3_000)).map(|version| version.tag().seqno()), Some(SeqNo(3_000)));
+    assert!(node.at(SeqNo(2_999)).is_none());
+}
+
+#[test]
 fn memory_is_used_by_one_memtable_after_the_other() {
     let pool = Pool::of_size(256 << 10);
     for round in 0..3 {
@@ -156,7 +176,7 @@ fn memory_is_used_by_one_memtable_after_the_other() {
 #[test]
 fn readers_find_what_is_visible_while_writers_insert_side_by_side() {
     const WRITERS: u64 = 3;
-    const WRITES: u64 = if cfg!(miri) { 60 } else { 30_000 };
+    const WRITES: u64 = if cfg!(miri) { 60 } else { 5_000 };
     const KEYS: u64 = 17;
     let memtable = Arc::new(memtable_of(1 << 20));
     let (visible, done) = (AtomicU64::new(0), AtomicBool::new(false));

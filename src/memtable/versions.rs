@@ -98,26 +98,39 @@ pub(super) fn add(node: NodeRef<'_>, version: VersionRef<'_>) {
     }
 }
 
-/// Cuts off what no reader at or above `oldest_reader` sees, and hands each version to `passed`.
+/// Cuts off what no reader at or above `oldest_reader` sees, and hands each version to `passed`. Returns how many
+/// versions it looked at to find the place.
+///
+/// It is looked for once for each oldest reader: versions that were added since are all newer than that. So a reader
+/// that stays makes a key that is written again and again no slower to write.
 pub(super) fn cut(
     node: NodeRef<'_>,
     oldest_reader: SeqNo,
     free: &FreeVersions,
     passed: impl FnMut(VersionRef<'_>),
-) {
-    let Some(newest) = node.newest() else { return };
-    if newest.older_link().load(Ordering::Relaxed).is_null() || !node.begin_cutting() {
-        return;
+) -> usize {
+    if node.is_cut_for(oldest_reader) || !node.begin_cutting() {
+        return 0;
     }
     let oldest_reader = if mutant!("versions_cut_all") { SeqNo::MAX } else { oldest_reader };
     // From here on nobody else cuts, so what is met lives.
-    if let Some(last) = node.at(oldest_reader) {
+    let mut looked = 1;
+    let mut last = node.newest();
+    while let Some(newer) = last
+        && newer.tag().seqno() > oldest_reader
+    {
+        looked += 1;
+        last = newer.older();
+    }
+    if let Some(last) = last {
         let unseen = last.older_link().swap(ptr::null_mut(), Ordering::AcqRel);
         if !unseen.is_null() {
             free.put(unseen, passed);
         }
     }
+    node.set_cut_for(oldest_reader);
     node.end_cutting();
+    looked
 }
 
 #[cfg(test)]

@@ -6,16 +6,23 @@ use super::node::{Node, NodeRef, Version, VersionRef};
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
+use crate::base::sync::epoch::Guard;
 
 impl Memtable {
-    /// All entries: by key, newest first.
+    /// All entries: by key, newest first. Only of a memtable that nobody writes to: old versions are cut off by writers.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], Tag, &[u8])> {
         entries(self.list.first())
     }
 
-    /// The entries from `key` on, in the same order.
-    pub(super) fn entries_from(&self, key: &[u8]) -> impl Iterator<Item = (&[u8], Tag, &[u8])> {
-        entries(self.list.first_from(key))
+    /// The keys from `key` on, each with the length of its newest version's value. The guard keeps that version: what
+    /// is newest under it is not cut off before it ends.
+    pub(super) fn keys_from<'a>(
+        &'a self,
+        key: &[u8],
+        _guard: &'a Guard,
+    ) -> impl Iterator<Item = (&'a [u8], usize)> {
+        let nodes = std::iter::successors(self.list.first_from(key), |node| node.next(0));
+        nodes.filter_map(|node| Some((node.key(), node.newest()?.value().len())))
     }
 
     /// The node after `node` in a direction.

@@ -2,6 +2,7 @@
 
 use super::Tree;
 use crate::base::key_range::KeyRange;
+use crate::base::sync::epoch;
 
 impl Tree {
     /// About how many bytes the keys of a range take in memtables and files. Reads indexes, no blocks.
@@ -9,10 +10,11 @@ impl Tree {
         if range.is_empty() {
             return 0;
         }
+        let guard = epoch::pin();
         let view = self.view();
         let (lower, upper) = (range.lower.as_slice(), range.upper.as_deref());
         let memtables = std::iter::once(&view.memtable).chain(&view.frozen);
-        let in_memtables: u64 = memtables.map(|memtable| memtable.bytes_between(lower, upper)).sum();
+        let in_memtables: u64 = memtables.map(|memtable| memtable.bytes_between(lower, upper, &guard)).sum();
         let files = &view.files;
         let left = files.flushed.iter().flat_map(|file| {
             let gaps = file.consumed.gaps(range).into_iter();
