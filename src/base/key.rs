@@ -100,6 +100,18 @@ pub(crate) fn key_hash(key: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(key)
 }
 
+/// The first eight bytes of a key as a number that orders as they do. A shorter key is filled up with zeros: where two
+/// numbers are alike, the whole keys decide.
+#[inline]
+pub(crate) fn key_head(key: &[u8]) -> u64 {
+    if let Some(first) = key.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    let mut bytes = [0; 8];
+    bytes[..key.len()].copy_from_slice(key);
+    u64::from_be_bytes(bytes)
+}
+
 /// Order of two stored entries: key ascending, then newest first.
 #[inline]
 pub(crate) fn compare(a_key: &[u8], a_seqno: SeqNo, b_key: &[u8], b_seqno: SeqNo) -> Ordering {

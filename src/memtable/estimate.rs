@@ -5,6 +5,7 @@
 //! evenly.
 
 use super::{Memtable, memtable_bytes};
+use crate::base::key::key_head;
 use crate::base::sync::epoch::Guard;
 
 /// Counting so many takes some tens of microseconds.
@@ -45,13 +46,7 @@ fn place(key: &[u8], min: &[u8], max: &[u8]) -> f64 {
         return 1.0;
     }
     let common = min.iter().zip(max).take_while(|(a, b)| a == b).count();
-    let head = |key: &[u8]| {
-        let mut bytes = [0; 8];
-        let rest = key.get(common..).unwrap_or_default();
-        let len = rest.len().min(8);
-        bytes[..len].copy_from_slice(&rest[..len]);
-        u64::from_be_bytes(bytes)
-    };
+    let head = |key: &[u8]| key_head(key.get(common..).unwrap_or_default());
     let (min, max, key) = (head(min), head(max), head(key));
     key.saturating_sub(min) as f64 / max.saturating_sub(min).max(1) as f64
 }

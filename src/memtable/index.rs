@@ -7,6 +7,7 @@
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 
 use super::node::{Node, NodeRef};
+use crate::base::prefetch::prefetch;
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 const SLOTS_PER_LINE: usize = 8;
@@ -65,15 +66,7 @@ impl Index {
     /// Asks for the line that a search for the hash begins with.
     #[inline]
     pub(super) fn prefetch(&self, hash: u64) {
-        #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let line = &raw const self.lines[(hash >> 32) as usize & (self.lines.len() - 1)];
-            // SAFETY: prefetching reads nothing, at whatever address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
-        }
-        #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
-        let _unused = hash;
+        prefetch(&self.lines[(hash >> 32) as usize & (self.lines.len() - 1)]);
     }
 
     /// The node of `key`; nothing if it has none. `Err` if the index cannot tell.

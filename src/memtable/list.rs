@@ -7,7 +7,8 @@
 use std::cmp::Ordering as Order;
 
 use super::arena::Arena;
-use super::node::{HEIGHT_MAX, NodeRef, VersionRef, head_of};
+use super::node::{HEIGHT_MAX, NodeRef, VersionRef};
+use crate::base::key::key_head;
 use crate::base::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::node::Node;
@@ -44,7 +45,7 @@ impl List {
     }
 
     fn splice(&self, key: &[u8]) -> Splice<'_> {
-        let (head, key_head) = (self.head(), head_of(key));
+        let (head, key_head) = (self.head(), key_head(key));
         let mut splice = Splice { before: [head; HEIGHT_MAX], after: [None; HEIGHT_MAX], found: None };
         let (mut before, mut not_before) = (head, None);
         for level in (0..self.height.load(Ordering::Relaxed)).rev() {
@@ -118,7 +119,7 @@ impl List {
     /// The splice anew, after another node was linked.
     #[cold]
     fn splice_around<'a>(&'a self, key: &[u8], old: &Splice<'a>) -> Splice<'a> {
-        let key_head = head_of(key);
+        let key_head = key_head(key);
         let mut splice = Splice { before: old.before, after: old.after, found: None };
         for level in 0..HEIGHT_MAX {
             let mut before = old.before[level];
@@ -157,7 +158,7 @@ impl List {
 
     /// The node with the greatest key below `key`.
     pub(super) fn last_below(&self, key: &[u8]) -> Option<NodeRef<'_>> {
-        let head = head_of(key);
+        let head = key_head(key);
         self.last_where(|node| node.compare(key, head).is_lt())
     }
 

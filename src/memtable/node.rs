@@ -14,7 +14,8 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::arena::Arena;
-use crate::base::key::{SeqNo, Tag};
+use crate::base::key::{SeqNo, Tag, key_head};
+use crate::base::prefetch::prefetch_at;
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 /// Levels of the list. With a quarter of the nodes of one level in the next, it serves 16 million nodes.
@@ -46,17 +47,6 @@ pub(super) struct Version {
     value_len: u32,
 }
 
-/// The first eight bytes of a key as a number that orders as they do.
-#[inline]
-pub(super) fn head_of(key: &[u8]) -> u64 {
-    if let Some(first) = key.first_chunk() {
-        return u64::from_be_bytes(*first);
-    }
-    let mut bytes = [0; 8];
-    bytes[..key.len()].copy_from_slice(key);
-    u64::from_be_bytes(bytes)
-}
-
 /// A node of an arena that lives at least as long as `'a`.
 #[derive(Clone, Copy)]
 pub(super) struct NodeRef<'a>(NonNull<Node>, PhantomData<&'a Arena>);
@@ -78,7 +68,7 @@ impl<'a> NodeRef<'a> {
         let fixed = Node {
             newest: AtomicPtr::new(newest.map_or(ptr::null_mut(), VersionRef::as_ptr)),
             before: AtomicPtr::new(ptr::null_mut()),
-            head: head_of(key),
+            head: key_head(key),
             key_len,
             height: height as u8,
             cutting: AtomicBool::new(false),
@@ -149,15 +139,10 @@ impl<'a> NodeRef<'a> {
     /// Asks for the memory of the next node of a level.
     #[inline]
     pub(super) fn prefetch_next(self, level: usize) {
-        #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let next = self.link(level).load(Ordering::Relaxed);
-            // SAFETY: prefetching reads nothing, at whatever address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(next.cast_const().cast()) };
+        // A model would take the look for one that matters.
+        if !cfg!(loom) {
+            prefetch_at(self.link(level).load(Ordering::Relaxed));
         }
-        #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
-        let _unused = level;
     }
 
     #[inline]

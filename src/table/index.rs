@@ -22,6 +22,7 @@ use super::format::Place;
 use super::heads::Heads;
 use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::error::Result;
+use crate::base::key::key_head;
 use crate::base::limits::KEY_LEN_MAX;
 
 /// Collects separators and lengths of the blocks, in file order.
@@ -134,7 +135,7 @@ impl Index {
         let common_len = index.common_len;
         index.read_entries(cursor, block_count, |index, separator, entry| {
             let tail = &separator[common_len..];
-            heads.push(head(tail));
+            heads.push(key_head(tail));
             index.push(tail, entry)
         })?;
         index.heads = Heads::new(&heads);
@@ -290,7 +291,7 @@ impl Index {
         let Some(tail) = key.strip_prefix(common) else {
             return if key < common { 0 } else { self.block_count() };
         };
-        let wanted = head(tail);
+        let wanted = key_head(tail);
         let ties_start = self.heads.count_below(wanted, near);
         if self.heads.get(ties_start) != Some(wanted) {
             return ties_start;
@@ -311,17 +312,6 @@ impl Index {
         let start = if block_no == 0 { 0 } else { self.tail_ends[block_no - 1] };
         &self.tails[start..self.tail_ends[block_no]]
     }
-}
-
-/// The first eight bytes as a number that sorts like them; ties must be broken by the whole.
-#[inline]
-fn head(tail: &[u8]) -> u64 {
-    if let Some(bytes) = tail.first_chunk() {
-        return u64::from_be_bytes(*bytes);
-    }
-    let mut bytes = [0; 8];
-    bytes[..tail.len()].copy_from_slice(tail);
-    u64::from_be_bytes(bytes)
 }
 
 /// What is said of one block, besides its separator.

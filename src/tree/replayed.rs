@@ -1,7 +1,7 @@
 //! Entries of the log on their way to L2, collected in the order of the log and sorted at once: no
 //! reader comes between, so no skip list is needed.
 
-use crate::base::key::Tag;
+use crate::base::key::{Tag, key_head};
 
 /// Where an entry lies in the bytes, and what it is sorted by.
 struct Entry {
@@ -57,7 +57,7 @@ impl Replayed {
     pub(crate) fn sort(&mut self) {
         let mut entries = std::mem::take(&mut self.entries);
         for entry in &mut entries {
-            entry.head = head(&self.key(entry)[self.common_len..]);
+            entry.head = key_head(&self.key(entry)[self.common_len..]);
         }
         entries.sort_unstable_by(|a, b| {
             let by_key = a.head.cmp(&b.head).then_with(|| self.key(a).cmp(self.key(b)));
@@ -73,15 +73,6 @@ impl Replayed {
             (self.key(entry), entry.tag, &self.bytes[value..value + entry.value_len as usize])
         })
     }
-}
-
-/// The first eight bytes as a number that orders as they do. A shorter key is filled up with zeros;
-/// where that makes two alike, the whole keys decide.
-fn head(rest: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let len = rest.len().min(8);
-    bytes[..len].copy_from_slice(&rest[..len]);
-    u64::from_be_bytes(bytes)
 }
 
 #[cfg(test)]
