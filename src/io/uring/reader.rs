@@ -18,7 +18,7 @@ use io_uring::types::Fd;
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::flight::CANCELED_MAX;
-use super::ring::{Ring, Sleep};
+use super::ring::{Ring, RingBroken, Sleep};
 use super::several::{is_full, read_plainly, read_several};
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::metrics::IoCounters;
@@ -130,9 +130,6 @@ impl Reader {
         Self::Without
     }
 }
-
-/// The ring failed before the kernel took the request.
-pub(super) struct RingBroken(pub(super) io::Error);
 
 fn through(
     ring: &Ring,

@@ -40,6 +40,9 @@ pub(super) enum Entered {
     Crowded,
 }
 
+/// The ring failed, and the kernel has no request that was not answered.
+pub(super) struct RingBroken(pub(super) io::Error);
+
 /// A ring and the handle through which it is entered.
 pub(super) struct Ring {
     /// Borrows from `ring`, and is taken out before that is freed.

@@ -9,8 +9,7 @@ use io_uring::types::Fd;
 use rustix::io::Errno;
 
 use super::flight::CANCELED_MAX;
-use super::reader::RingBroken;
-use super::ring::{Ring, Sleep};
+use super::ring::{Ring, RingBroken, Sleep};
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::metrics::IoCounters;
 use crate::io::{ReadAt, blocking};
