@@ -14,6 +14,8 @@ pub const BATCH_LEN_MAX: usize = 1 << 30;
 /// never needs more.
 pub(crate) const STAGE_SIZE_MIN: u64 = 64 << 10;
 pub(crate) const STAGE_SIZE_MAX: u64 = 1 << 30;
+/// Up to this size the stage's ring grows with use; beyond it, only where the device makes writers wait.
+pub(crate) const STAGE_SIZE_USUAL: u64 = 8 << 20;
 
 /// Smallest segment in bytes: the first ones of a log.
 pub(crate) const SEGMENT_SIZE_MIN: u64 = 64 << 10;

@@ -120,7 +120,7 @@ impl Default for Options {
             durability: Durability::Process,
             cache_size_bytes: 256 << 20,
             wal_segment_size_bytes: 16 << 20,
-            stage_size_bytes: 8 << 20,
+            stage_size_bytes: 64 << 20,
             stage_mode: StageMode::Auto,
             open_without_stage: false,
             tree: TreeOptions::default(),
@@ -273,9 +273,9 @@ impl Options {
     }
 
     /// Largest size in bytes of the stage, the buffer that makes a write survive the process before
-    /// it is in the WAL; it begins with 64 KiB and grows with use. Default: 8 MiB. Range: 64 KiB to 1 GiB, a power of
-    /// two. Larger absorbs longer stalls of the device, and takes as much of the page cache; a loss of power takes the
-    /// `Process` writes that are only there.
+    /// it is in the WAL; it begins with 64 KiB and grows with use up to 8 MiB, beyond that only where the device makes
+    /// writers wait. Default: 64 MiB. Range: 64 KiB to 1 GiB, a power of two. Larger absorbs longer stalls of the device,
+    /// and takes as much of the page cache; a loss of power takes the `Process` writes that are only there.
     #[must_use]
     pub fn stage_size_bytes(mut self, bytes: u64) -> Self {
         self.stage_size_bytes = bytes;

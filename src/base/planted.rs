@@ -83,6 +83,9 @@ mod selector {
         FileNumberReused: "an opening gives new files the numbers of old ones",
         SnapshotBoundWrong: "a version written just before a snapshot is dropped",
         CompleteMarkAhead: "the log says that half a record is durable as a whole",
+        GroupNotSynced: "the writes of a group in the log count as durable without a sync",
+        HeaderNotSynced: "durable writes behind a segment's header pass for a sync of it",
+        SpareExchanged: "after a failed write to a segment that begins, another segment begins there",
         GenerationReused: "the log goes on behind a torn tail instead of beginning anew",
         LogStartWrong: "a flush passes for one of all frozen memtables",
         LooseNames: "a name with another zero in front passes for one of ours",
@@ -102,7 +105,6 @@ mod selector {
         NeededTombstoneDropped: "a compaction drops a tombstone and keeps what it hides",
         RunAddedAsOldest: "a run is added behind the runs that stay in its partition",
         TombstoneDroppedAbove: "a compaction of the newest runs drops tombstones that hide what is in older ones",
-        WaitedForSkipped: "a lookup of several keys goes on behind the file whose block it waited for",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 

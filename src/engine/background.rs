@@ -63,10 +63,12 @@ pub(super) fn fail_writes_on_exit(
 /// gone. Runs until the core stops.
 pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
     let mut seen = engine.visible_seqno();
+    let mut head = engine.wal.head_lsn();
     loop {
         local.sleep(TICK_INTERVAL).await;
-        engine.wal.demand(engine.wal.head_lsn());
-        engine.wal.forget_prepared();
+        let before = std::mem::replace(&mut head, engine.wal.head_lsn());
+        engine.wal.demand(head);
+        engine.wal.prepare_again(before);
         engine.requests.nudge();
         let newest = engine.visible_seqno();
         // Not where a snapshot is dropped: some programs take thousands a second.

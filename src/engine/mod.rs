@@ -17,7 +17,6 @@ mod manifest;
 mod manifest_format;
 mod manifest_image;
 mod moment;
-mod multi_get;
 mod open;
 mod position;
 mod range;

@@ -215,7 +215,8 @@ async fn begin_log(
         Some(segment) => segment,
         None => FreeSegment::create(local, directory, SEGMENT_SIZE_MIN.min(len_max)).await?,
     };
-    let first = segment.begin(local, (generation, stage.id()), start.lsn, start.lsn).await?;
+    let first = segment.begin((generation, stage.id()), start.lsn, start.lsn);
+    first.write_header(local).await?;
     directory.sync(local).await?;
     let reused = u64::from(planted!(SeqnoReused));
     let wal = Arc::new(Wal::new(generation, stage, start.lsn, start.seqno.saturating_sub(reused)));

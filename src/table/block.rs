@@ -17,7 +17,6 @@ use crate::base::error::Result;
 use crate::base::ids::FileId;
 use crate::base::key::{self, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
-use crate::base::prefetch::prefetch_at;
 use crate::cache::Weigh;
 
 /// The verified bytes of one data block. Immutable; shared by the cache and by cursors.
@@ -79,13 +78,6 @@ impl Block {
             entry_no += 1;
         }
         (entry_no == 0 || restart_no != self.restart_count).then_some(at)
-    }
-
-    /// Asks for the lines with which a [`get`](Self::get) begins.
-    #[inline]
-    pub(crate) fn prefetch(&self) {
-        let lines = (0..size_of::<Self>()).step_by(64);
-        lines.for_each(|line| prefetch_at(std::ptr::from_ref(self).wrapping_byte_add(line)));
     }
 
     /// The newest version of `key` that is not newer than `seqno`: its tag and where its value is.

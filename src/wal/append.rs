@@ -140,11 +140,11 @@ impl Wal {
         batch.seal(place, self.durable_records(), state.seqno.next())
     }
 
-    /// Tells the writer task when, with the `len` bytes that end at `end`, a piece's worth has gathered. After the
+    /// Tells the writer task when, with the `len` bytes that end at `end`, enough has gathered to be drained. After the
     /// commit lock was released: waking a thread takes longer than appending.
     pub(crate) fn tell_appended(&self, end: Lsn, len: u64) {
-        let piece_len = self.piece_len();
-        if (end.0 - len) / piece_len != end.0 / piece_len {
+        let drain_len = self.drain_len();
+        if (end.0 - len) / drain_len != end.0 / drain_len {
             self.marks.work.notify();
         }
     }

@@ -42,7 +42,7 @@ use crate::base::key::SeqNo;
 use crate::base::lsn::{Generation, Lsn};
 use crate::base::metrics::Counter;
 use crate::base::planted::planted;
-use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Mutex, MutexGuard, lock};
 use crate::exec::Event;
 use marks::Marks;
@@ -88,6 +88,8 @@ pub(crate) struct Wal {
     durable_records: AtomicU64,
     // Raised by the engine: nothing below is needed for recovery.
     release: AtomicU64,
+    // Whether a segment was begun since nobody has written for a while. By tasks of the writer's core.
+    is_busy: AtomicBool,
     // Why writes are refused: for good; or while what is staged cannot be drained.
     failure: Refusal,
     stuck: Refusal,
@@ -121,6 +123,7 @@ impl Wal {
             marks: Marks::new(start),
             durable_records: AtomicU64::new(start.0),
             release: AtomicU64::new(start.0),
+            is_busy: AtomicBool::new(false),
             failure: Refusal::default(),
             stuck: Refusal::default(),
             no_room: Mutex::default(),
@@ -236,9 +239,11 @@ impl Wal {
     /// Lets go of room that was asked for and not used, once nobody has written for a while: spares beyond the usual are
     /// removed. A writer that is still there asks again.
     pub(crate) fn forget_unused_room(&self) {
+        let was_busy = self.is_busy.swap(false, Ordering::Relaxed);
         let mut state = self.lock();
-        if !state.large_batch_active && state.room.forget_granted() {
-            drop(state);
+        let forgot = !state.large_batch_active && state.room.forget_granted();
+        drop(state);
+        if was_busy || forgot {
             self.look_again();
         }
     }
@@ -246,6 +251,18 @@ impl Wal {
     /// Bytes of room that are wanted and not there.
     fn missing_room(&self) -> u64 {
         self.lock().room.missing()
+    }
+
+    /// Bytes of room that nothing is staged for yet.
+    fn room_ahead(&self) -> u64 {
+        let state = self.lock();
+        state.room.ahead_of(state.head)
+    }
+
+    /// Whether spares are made and kept for a stream that goes on as it has: more than the usual number, if their
+    /// capacity is at most twice the stage's.
+    fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Relaxed)
     }
 
     /// Only `bytes` more room can be had now: refuses those who want more.

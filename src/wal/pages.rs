@@ -7,15 +7,37 @@ use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::lsn::Lsn;
 
 impl Wal {
-    /// How much is drained at once.
+    /// How much is written to a segment by one request.
     pub(super) fn piece_len(&self) -> u64 {
         (self.stage.size() / 4).min(REQUEST_LEN_MAX as u64)
     }
 
-    /// The kernel may have written pages back since they were asked for: the next writer asks again.
-    pub(crate) fn forget_prepared(&self) {
-        let mut state = self.lock();
-        state.prepared = state.prepared.min(state.head);
+    /// How much gathers before it is drained, unless somebody waits for it.
+    pub(super) fn drain_len(&self) -> u64 {
+        self.piece_len().max(self.stage.size() / 8)
+    }
+
+    /// Whether half of the stage waits to be drained.
+    pub(super) fn is_tight(&self) -> bool {
+        self.head_lsn() - self.durable_lsn() > self.stage.size() / 2
+    }
+
+    /// The kernel may have written pages back since they were asked for: asks again, without the lock, for as many
+    /// ahead of the head as the stream has used since it was at `before`; the rest is left to writers. On the core of
+    /// the writer task.
+    pub(crate) fn prepare_again(&self, before: Lsn) {
+        let (from, upto) = {
+            let mut state = self.lock();
+            let head = self.marks.head();
+            let used = (head - before).min(self.stage.size());
+            state.prepared = state.prepared.min(head.max(state.head) + used);
+            (head, state.prepared)
+        };
+        if from < upto && self.stage.prepare(from, upto - from).is_err() {
+            // The next writer asks again, and gets the error.
+            let mut state = self.lock();
+            state.prepared = state.prepared.min(state.head);
+        }
     }
 
     /// Asks for the stage's pages while no writer waits for them. By the writer task. Errors are left to the
@@ -24,13 +46,12 @@ impl Wal {
         let (from, upto) = {
             let state = self.lock();
             let head = self.marks.head();
-            (state.prepared.max(head), head + (2 * self.piece_len()).min(self.stage.size()))
+            (state.prepared.max(head), head + (2 * self.drain_len()).min(self.stage.size()))
         };
         if from < upto
             && let Ok(prepared) = self.stage.prepare(from, upto - from)
         {
             let mut state = self.lock();
-            // If `forget_prepared` came in between, its next call makes up for it.
             state.prepared = state.prepared.max(prepared);
         }
     }

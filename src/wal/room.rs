@@ -47,6 +47,11 @@ impl Room {
         lsn + PADDING_MAX <= self.end && !(planted!(FullForever) && self.is_refused())
     }
 
+    /// Bytes of room behind `head`.
+    pub(super) fn ahead_of(&self, head: Lsn) -> u64 {
+        self.end.saturating_since(head)
+    }
+
     fn is_refused(&self) -> bool {
         self.refused_from != Lsn::MAX
     }

@@ -6,11 +6,11 @@
 
 use super::format::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::base::coverage::reached;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
 use crate::base::lsn::{Generation, Lsn};
-use crate::exec::Local;
+use crate::exec::{Local, Writing};
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
 
@@ -30,6 +30,19 @@ impl Segment {
         let sectors = local.read(&file, 0, SEGMENT_HEADER_LEN).await?;
         let header = SegmentHeader::decode(file.path(), &sectors)?;
         Ok(header.map(|header| Self { id, file, header }))
+    }
+
+    /// Begins to write its header. After an error it may be tried again.
+    pub(crate) fn begin_header(&self, local: &Local, durable: bool) -> Writing {
+        let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);
+        sectors.extend_from_slice(&self.header.encode());
+        local.begin_write(&self.file, 0, Data::Owned(sectors), durable)
+    }
+
+    /// Writes its header durably.
+    pub(crate) async fn write_header(&self, local: &Local) -> Result<()> {
+        let written = self.begin_header(local, true).await;
+        written.map_err(|e| Error::io("write", self.file.path(), Some(0), e))
     }
 
     /// LSN behind its last byte.
@@ -126,19 +139,15 @@ impl FreeSegment {
         FileKind::Segment(self.id)
     }
 
-    /// Makes it the segment at `start` of the log with this generation and stage. Its header states that complete
-    /// records are durable up to `complete`, and is durable on return. After an error it may be tried again.
-    pub(crate) async fn begin(
+    /// The segment that it becomes at `start` of the log with this generation and stage, once the header is written.
+    /// The header states that complete records are durable up to `complete`.
+    pub(crate) fn begin(
         &self,
-        local: &Local,
         (generation, stage): (Generation, FileId),
         start: Lsn,
         complete: Lsn,
-    ) -> Result<Segment> {
+    ) -> Segment {
         let header = SegmentHeader { generation, start, capacity: self.capacity, complete, stage };
-        let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);
-        sectors.extend_from_slice(&header.encode());
-        local.write(&self.file, 0, Data::Owned(sectors), true).await?;
-        Ok(Segment { id: self.id, file: self.file.clone(), header })
+        Segment { id: self.id, file: self.file.clone(), header }
     }
 }

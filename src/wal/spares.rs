@@ -4,6 +4,7 @@
 //! fails for want of space, descriptors or memory, writers that need more room than there is are refused, and
 //! it is tried again every [`RETRY_INTERVAL`].
 
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::Wal;
@@ -11,72 +12,97 @@ use super::segment::{FreeSegment, Segment};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
+use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::files::Directory;
 
-/// Released segments kept for reuse; more than these are removed.
+/// Released segments kept for reuse once nobody has written for a while; more than these are removed.
 pub(crate) const FREE_SEGMENTS_MAX: usize = 4;
 
 /// How often what failed for want of space or the like is tried again.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The spares of one log. Its writer task owns them.
+/// The spares of one log. Its writer task owns them: one part of it makes them, another takes them.
 pub(crate) struct Spares {
     directory: Directory,
     /// Largest length of a segment.
     len_max: u64,
     /// The largest last.
-    free: Vec<FreeSegment>,
+    free: RefCell<Vec<FreeSegment>>,
+    /// One whose first use failed.
+    tried: RefCell<Option<FreeSegment>>,
     /// Set after one could not be made: not tried again before this time.
-    retry_at: Option<Duration>,
+    retry_at: Cell<Option<Duration>>,
 }
 
 impl Spares {
     /// Begins with these spares.
     pub(crate) fn new(directory: Directory, len_max: u64, mut free: Vec<FreeSegment>) -> Self {
         free.sort_by_key(FreeSegment::capacity);
-        Self { directory, len_max, free, retry_at: None }
+        let (free, tried) = (RefCell::new(free), RefCell::default());
+        Self { directory, len_max, free, tried, retry_at: Cell::default() }
     }
 
     /// Bytes of the stream that they will hold.
     pub(super) fn capacity(&self) -> u64 {
-        self.free.iter().map(FreeSegment::capacity).sum()
+        self.free.borrow().iter().map(FreeSegment::capacity).sum()
     }
 
-    /// The one to be used next; it stays until [`used`](Self::used).
-    pub(super) fn next(&self) -> &FreeSegment {
-        self.free.last().expect("room is made before anything is staged")
+    /// Takes the one to be used next.
+    pub(super) fn take(&self) -> FreeSegment {
+        let tried = self.tried.borrow_mut().take();
+        let next = tried.or_else(|| self.free.borrow_mut().pop());
+        next.expect("room is made before anything is staged")
     }
 
-    /// The next one has become a segment.
-    pub(super) fn used(&mut self) {
-        self.free.pop();
-    }
-
-    /// A segment that is needed no more serves again, or is removed if there are enough.
-    pub(super) async fn recycle(&mut self, local: &Local, wal: &Wal, released: Option<Segment>) {
-        if let Some(segment) = released {
-            wal.segments.add(1);
-            reached!("log: a segment was recycled");
-            self.add(wal, FreeSegment::recycled(segment));
+    /// One that was taken could not be used. It is the next again: its header may say already where it begins, and
+    /// no other may begin there.
+    pub(super) fn put_back(&self, segment: FreeSegment) {
+        if planted!(SpareExchanged) {
+            self.insert(segment);
+        } else {
+            *self.tried.borrow_mut() = Some(segment);
         }
-        while self.free.len() > FREE_SEGMENTS_MAX && wal.shrink_room(self.free[0].capacity()) {
+    }
+
+    fn insert(&self, segment: FreeSegment) {
+        let mut free = self.free.borrow_mut();
+        let at = free.partition_point(|other| other.capacity() <= segment.capacity());
+        free.insert(at, segment);
+    }
+
+    /// A segment that is needed no more serves again.
+    pub(super) fn recycle(&self, wal: &Wal, released: Segment) {
+        wal.segments.add(1);
+        reached!("log: a segment was recycled");
+        self.add(wal, FreeSegment::recycled(released));
+    }
+
+    /// Removes the smallest while there are more than enough.
+    pub(super) async fn remove_surplus(&self, local: &Local, wal: &Wal) {
+        while let Some(segment) = self.take_surplus(wal) {
             reached!("log: a spare too many was removed");
-            let segment = self.free.remove(0);
             self.directory.discard(local, segment.kind()).await;
         }
     }
 
-    fn add(&mut self, wal: &Wal, segment: FreeSegment) {
+    fn take_surplus(&self, wal: &Wal) -> Option<FreeSegment> {
+        let mut free = self.free.borrow_mut();
+        let is_surplus = free.len() > FREE_SEGMENTS_MAX
+            && (!wal.is_busy()
+                || free[1..].iter().map(FreeSegment::capacity).sum::<u64>() >= 2 * wal.stage().size());
+        (is_surplus && wal.shrink_room(free[0].capacity())).then(|| free.remove(0))
+    }
+
+    fn add(&self, wal: &Wal, segment: FreeSegment) {
         wal.grow_room(segment.capacity());
-        let at = self.free.partition_point(|other| other.capacity() <= segment.capacity());
-        self.free.insert(at, segment);
+        self.insert(segment);
     }
 
     /// Makes a spare if there is none, and the room that writers want; `false` if that has to be tried again
     /// after [`RETRY_INTERVAL`]. The segments in use are `in_use` bytes long together.
-    pub(super) async fn keep(&mut self, local: &Local, wal: &Wal, in_use: u64) -> Result<bool> {
-        if let Some(retry_at) = self.retry_at {
+    pub(super) async fn keep(&self, local: &Local, wal: &Wal, in_use: u64) -> Result<bool> {
+        if let Some(retry_at) = self.retry_at.get() {
             if local.io().now() < retry_at {
                 return Ok(false);
             }
@@ -91,11 +117,11 @@ impl Spares {
                 Ok(true)
             }
             Err((bytes, error)) if error.is_shortage() => {
-                if self.retry_at.is_none() {
+                if self.retry_at.get().is_none() {
                     tracing::warn!(%error, "writes are refused until there is room");
                 }
                 reached!("log: the device is full");
-                self.retry_at = Some(local.io().now() + RETRY_INTERVAL);
+                self.retry_at.set(Some(local.io().now() + RETRY_INTERVAL));
                 wal.refuse_room_beyond(bytes, error);
                 Ok(false)
             }
@@ -105,15 +131,16 @@ impl Spares {
 
     /// Makes what is missing. An error comes with the bytes of room that can still be had.
     async fn make_missing(
-        &mut self,
+        &self,
         local: &Local,
         wal: &Wal,
         in_use: u64,
     ) -> std::result::Result<(), (u64, Error)> {
         let usual = self.usual_len(local, in_use);
-        if self.free.is_empty() {
+        if self.free.borrow().is_empty() {
             self.make(local, wal, usual).await.map_err(|error| (0, error))?;
         }
+        self.make_ahead(local, wal, usual).await;
         let missing = wal.missing_room();
         if missing == 0 {
             return Ok(());
@@ -135,6 +162,21 @@ impl Spares {
         Ok(())
     }
 
+    /// Makes further spares while the stream could fill those there are, as fast as the stage, before another is made.
+    /// Only where there is much space; an error is left to whoever lacks room.
+    async fn make_ahead(&self, local: &Local, wal: &Wal, len: u64) {
+        while wal.is_busy()
+            && wal.missing_room() == 0
+            && wal.room_ahead() < wal.stage().size()
+            && self.check_room(local, len).is_ok()
+        {
+            reached!("log: a spare was made ahead");
+            if self.make(local, wal, len).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// The length of a new segment: that of all segments in use together, so that a long log has few of them and
     /// a short one takes little space; at most an eighth of the free space.
     fn usual_len(&self, local: &Local, in_use: u64) -> u64 {
@@ -152,7 +194,7 @@ impl Spares {
     }
 
     /// Makes one, its name durable. If that fails, nothing is left behind.
-    async fn make(&mut self, local: &Local, wal: &Wal, len: u64) -> Result<()> {
+    async fn make(&self, local: &Local, wal: &Wal, len: u64) -> Result<()> {
         let segment = FreeSegment::create(local, &self.directory, len).await?;
         if let Err(error) = self.directory.sync(local).await {
             reached!("log: the name of a spare could not be synced");

@@ -1,12 +1,19 @@
 //! The task that drains the stage to the segments. One per database, on one core.
 //!
-//! One durable write is in flight at a time, and takes all that has gathered during the one before. So the
-//! device holds a prefix of the stream at every moment, and group commit needs no timer. Segments have room
-//! for whatever is staged ([`Spares`]). Only on file systems where overwriting takes space (copy on write) a
-//! full device may refuse a write: then it is repeated until it succeeds, and waiting writers get the error.
+//! One *group* is in flight at a time, and takes what has gathered during the one before: a single durable write if
+//! it is small, else several writes that are in flight together, with one sync behind them. The next begins when the
+//! device has all of the last. So what is durable before a group is a prefix of the stream, and group commit needs no
+//! timer. What nobody waits for gathers until it is a part of the stage: the fewer syncs, the less they wait for each
+//! other and for those of tables.
+//!
+//! Beside that, in the same task, spare segments are made ([`Spares`]), so that segments have room for whatever is
+//! staged, and drains go on meanwhile. Only on file systems where overwriting takes space (copy on write) a full device
+//! may refuse a write: then it is repeated until it succeeds, and waiting writers get the error.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::Range;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -14,105 +21,104 @@ use super::Wal;
 use super::segment::Segment;
 use super::spares::{RETRY_INTERVAL, Spares};
 use crate::base::coverage::reached;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
+use crate::base::limits::STAGE_SIZE_USUAL;
 use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
 use crate::exec::Local;
 
-/// What the writer task owns.
+/// Most bytes of a group. Reads of the device wait behind it.
+const GROUP_LEN_MAX: u64 = 8 << 20;
+
+/// What the writer task owns. Nothing of it is borrowed across a wait.
 pub(crate) struct Writer {
     /// The log.
     wal: Arc<Wal>,
     /// Segments in use, oldest first; the stream's end is in the last.
-    segments: VecDeque<Segment>,
+    segments: RefCell<VecDeque<Segment>>,
     spares: Spares,
+}
+
+/// What draining has come to, for the growth of the stage.
+struct Growth {
+    /// Half the ring waited to be drained since it last grew.
+    was_tight: bool,
     /// The head when the stage was made or last grew, and the head from which growing may be tried again.
     grown_at: Lsn,
     grows_from: Lsn,
-}
-
-/// What a turn of the task has come to.
-enum Turn {
-    /// Something was drained: there may be more.
-    Worked,
-    /// There was nothing to do.
-    Idle,
-    /// There was nothing to do, and a spare could not be made.
-    Short,
-    /// What is staged cannot be drained for now.
-    Stuck,
 }
 
 impl Writer {
     /// A writer whose stream goes on at the start of `first`.
     pub(crate) fn new(wal: Arc<Wal>, first: Segment, spares: Spares) -> Self {
         wal.grow_room(first.header.capacity + spares.capacity());
-        let (grown_at, grows_from, segments) = (wal.head_lsn(), Lsn::ZERO, VecDeque::from([first]));
-        Self { wal, segments, spares, grown_at, grows_from }
+        let segments = RefCell::new(VecDeque::from([first]));
+        Self { wal, segments, spares }
     }
 
-    async fn turn(&mut self, local: &Local) -> Result<Turn> {
-        let drained = match self.drain(local).await {
-            Err(error) if error.is_shortage() => {
-                reached!("log: cannot be drained for now");
-                self.wal.set_stuck(error);
-                None
+    /// Drains until the log fails.
+    async fn drain_forever(&self, local: &Local) -> Error {
+        let mut growth = Growth { was_tight: false, grown_at: self.wal.head_lsn(), grows_from: Lsn::ZERO };
+        loop {
+            let work = self.wal.marks.work.listen();
+            match self.drain(local, &mut growth).await {
+                Ok(true) => {}
+                Ok(false) => work.await,
+                Err(error) if error.is_shortage() => {
+                    reached!("log: cannot be drained for now");
+                    self.wal.set_stuck(error);
+                    local.sleep(RETRY_INTERVAL).await;
+                }
+                Err(error) => return error,
             }
-            drained => Some(drained?),
-        };
-        let has_spare = self.keep_spare(local).await?;
-        Ok(match (drained, has_spare) {
-            (None, _) => Turn::Stuck,
-            (Some(true), _) => Turn::Worked,
-            (Some(false), true) => Turn::Idle,
-            (Some(false), false) => Turn::Short,
-        })
+        }
     }
 
     /// Drains what there is to drain; returns whether there was anything.
-    async fn drain(&mut self, local: &Local) -> Result<bool> {
+    async fn drain(&self, local: &Local, growth: &mut Growth) -> Result<bool> {
         let durable = self.wal.durable_lsn();
         let demanded = self.wal.marks.demanded() > durable;
-        self.grow_stage(local).await;
         let goal = if demanded { self.wal.pad()? } else { self.wal.full_sectors() };
-        if goal.end == durable || (!demanded && goal.end - durable < self.wal.piece_len()) {
+        if goal.end == durable || (!demanded && goal.end - durable < self.wal.drain_len()) {
             return Ok(false);
         }
         let mut position = durable;
         while position < goal.end {
-            position = self.drain_piece(local, position, goal.end).await?;
+            position = self.drain_group(local, position, goal.end).await?;
+            growth.was_tight |= self.wal.is_tight();
             if position < goal.end {
-                reached!("log: drained in more than one piece");
+                reached!("log: drained in more than one group");
             }
         }
         let complete = if planted!(CompleteMarkAhead) { goal.end } else { goal.records_end };
         self.wal.drained_complete(complete)?;
+        self.grow_stage(local, growth).await;
         if !demanded {
             self.wal.prepare_ahead();
         }
         Ok(true)
     }
 
-    /// Doubles the stage's ring if it is busy: half of it waits to be drained, or four times its size has gone
-    /// through. If there is no room for that, it is tried again after as much has gone through once more.
-    async fn grow_stage(&mut self, local: &Local) {
+    /// Doubles the stage's ring if half of it waited to be drained, or, up to its usual size, if four times its size
+    /// has gone through. If there is no room for that, it is tried again after as much has gone through once more.
+    async fn grow_stage(&self, local: &Local, growth: &mut Growth) {
         let (stage, head) = (self.wal.stage(), self.wal.head_lsn());
-        let waits = head - self.wal.durable_lsn() > stage.size() / 2;
-        let used = head >= self.grown_at + 4 * stage.size();
-        if !stage.can_grow() || head < self.grows_from || !(waits || used) {
+        let used = stage.size() < STAGE_SIZE_USUAL && head >= growth.grown_at + 4 * stage.size();
+        if !stage.can_grow() || head < growth.grows_from || !(growth.was_tight || used) {
             return;
         }
         match self.try_grow_stage(local).await {
             Ok(()) => {
                 reached!("log: the stage grew");
-                self.grown_at = head;
+                growth.was_tight = false;
+                growth.grown_at = head;
             }
             Err(error) => {
                 reached!("log: no room for a larger stage");
                 tracing::debug!(%error, "the stage does not grow");
-                self.grows_from = head + 4 * stage.size();
+                growth.grows_from = head + 4 * stage.size();
             }
         }
     }
@@ -124,79 +130,128 @@ impl Writer {
         self.wal.grow_stage()
     }
 
-    async fn drain_piece(&mut self, local: &Local, position: Lsn, target: Lsn) -> Result<Lsn> {
-        let segment = self.segment_at(local, position).await?;
-        let stage = &self.wal.stage;
-        let limits =
-            [target - position, self.wal.piece_len(), stage.until_wrap(position), segment.end() - position];
-        let len = limits.into_iter().min().expect("there are four limits");
-        let data = stage.lend(position, len as usize);
-        local.write(&segment.file, segment.offset(position), data, true).await?;
+    /// Drains from `position` up to `target`, or as far as a group goes; returns how far.
+    async fn drain_group(&self, local: &Local, position: Lsn, target: Lsn) -> Result<Lsn> {
+        let last = self.segments.borrow().back().expect("there is always a segment in use").clone();
+        let (end, len) = if last.holds(position) {
+            let end = target.min(last.end()).min(position + GROUP_LEN_MAX);
+            self.write_group(local, &last, position..end, false).await?;
+            (end, end - position)
+        } else {
+            assert_eq!(position, last.end(), "the stream has no gaps");
+            self.begin_segment(local, position, target).await?
+        };
         self.wal.groups.add(1);
         self.wal.bytes_written.add(len);
-        self.wal.drained_to(position + len)?;
-        Ok(position + len)
+        self.wal.drained_to(end)?;
+        Ok(end)
     }
 
-    /// The segment that holds `position`, taking a new one into use at the end of the last.
-    async fn segment_at(&mut self, local: &Local, position: Lsn) -> Result<Segment> {
-        let last = self.segments.back().expect("there is always a segment in use");
-        if last.holds(position) {
-            return Ok(last.clone());
+    /// Takes a spare into use at `position`, with the first group in it.
+    async fn begin_segment(&self, local: &Local, position: Lsn, target: Lsn) -> Result<(Lsn, u64)> {
+        let log = (self.wal.generation, self.wal.stage().id());
+        let spare = self.spares.take();
+        let segment = spare.begin(log, position, self.wal.durable_records());
+        let end = target.min(segment.end()).min(position + GROUP_LEN_MAX);
+        if let Err(error) = self.write_group(local, &segment, position..end, true).await {
+            // Its header is written again at the next attempt.
+            self.spares.put_back(spare);
+            return Err(error);
         }
         reached!("log: a segment was begun");
-        assert_eq!(position, last.end(), "the stream has no gaps");
-        let complete = self.wal.durable_records();
-        let segment = self.spares.next();
-        let log = (self.wal.generation, self.wal.stage().id());
-        let segment = segment.begin(local, log, position, complete).await?;
-        self.spares.used();
-        self.segments.push_back(segment.clone());
-        Ok(segment)
+        self.segments.borrow_mut().push_back(segment);
+        // There may be too few spares now.
+        self.wal.is_busy.store(true, Ordering::Relaxed);
+        self.wal.look_again();
+        Ok((end, end - position))
+    }
+
+    /// Brings a part of the stream to a segment, durably, and with `begins` the segment's header too.
+    async fn write_group(
+        &self,
+        local: &Local,
+        segment: &Segment,
+        range: Range<Lsn>,
+        begins: bool,
+    ) -> Result<()> {
+        let stage = &self.wal.stage;
+        let piece = |from: Lsn| {
+            let len = (range.end - from).min(self.wal.piece_len()).min(stage.until_wrap(from));
+            (stage.lend(from, len as usize), from + len)
+        };
+        let (data, end) = piece(range.start);
+        // A durable write says nothing of writes before it. So it does for a group of one.
+        if end == range.end && !begins {
+            return local.write(&segment.file, segment.offset(range.start), data, true).await;
+        }
+        reached!("log: several writes in a group");
+        let mut writes = Vec::new();
+        if begins {
+            writes.push(segment.begin_header(local, false));
+        }
+        let mut from = range.start;
+        while from < range.end {
+            let (data, end) = piece(from);
+            let durable = planted!(HeaderNotSynced);
+            writes.push(local.begin_write(&segment.file, segment.offset(from), data, durable));
+            from = end;
+        }
+        let mut written = Ok(());
+        for write in writes {
+            // Also after an error: nothing is lent any more when this returns.
+            let result = write.await;
+            written = written.and(result);
+        }
+        written.map_err(|e| Error::io("write", segment.file.path(), Some(segment.offset(range.start)), e))?;
+        if planted!(GroupNotSynced) || planted!(HeaderNotSynced) {
+            return Ok(());
+        }
+        local.sync(&segment.file).await
+    }
+
+    /// Recycles released segments and makes the spares that are missing, until the log fails.
+    async fn supply_forever(&self, local: &Local) -> Error {
+        loop {
+            let work = self.wal.marks.work.listen();
+            match self.supply(local).await {
+                Ok(true) => work.await,
+                Ok(false) => either(work, local.sleep(RETRY_INTERVAL)).await,
+                Err(error) => return error,
+            }
+        }
     }
 
     /// Recycles released segments and makes a spare if there is none; returns whether there is one.
-    async fn keep_spare(&mut self, local: &Local) -> Result<bool> {
+    async fn supply(&self, local: &Local) -> Result<bool> {
         let release = Lsn(self.wal.release.load(Ordering::Acquire));
-        while self.segments.len() > 1 && self.segments[0].end() <= release {
-            let released = self.segments.pop_front();
-            self.spares.recycle(local, &self.wal, released).await;
+        while let Some(released) = self.take_released(release) {
+            self.spares.recycle(&self.wal, released);
         }
-        self.spares.recycle(local, &self.wal, None).await;
-        let in_use = self.segments.iter().map(Segment::file_len).sum();
+        self.spares.remove_surplus(local, &self.wal).await;
+        let in_use = self.segments.borrow().iter().map(Segment::file_len).sum();
         self.spares.keep(local, &self.wal, in_use).await
+    }
+
+    fn take_released(&self, release: Lsn) -> Option<Segment> {
+        let mut segments = self.segments.borrow_mut();
+        if segments.len() > 1 && segments[0].end() <= release { segments.pop_front() } else { None }
     }
 }
 
 /// Runs until the log fails or the core stops.
-pub(crate) async fn write_log(local: Local, mut writer: Writer) {
-    let wal = Arc::clone(&writer.wal);
-    loop {
-        let work = wal.marks.work.listen();
-        match writer.turn(&local).await {
-            Ok(Turn::Worked) => {}
-            Ok(Turn::Idle) => work.await,
-            Ok(Turn::Short) => either(work, local.sleep(RETRY_INTERVAL)).await,
-            Ok(Turn::Stuck) => local.sleep(RETRY_INTERVAL).await,
-            Err(error) => {
-                reached!("log: failed for good");
-                tracing::error!(%error, "the log failed: writes are refused from now on");
-                wal.fail(error);
-                return;
-            }
-        }
-    }
+pub(crate) async fn write_log(local: Local, writer: Writer) {
+    let error = either(writer.drain_forever(&local), writer.supply_forever(&local)).await;
+    reached!("log: failed for good");
+    tracing::error!(%error, "the log failed: writes are refused from now on");
+    writer.wal.fail(error);
 }
 
 /// Ends when one of the two does.
-async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+async fn either<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
     let (mut one, mut other) = (pin!(one), pin!(other));
-    poll_fn(|context| {
-        if one.as_mut().poll(context).is_ready() || other.as_mut().poll(context).is_ready() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+    poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Pending => other.as_mut().poll(context),
+        ready => ready,
     })
-    .await;
+    .await
 }
