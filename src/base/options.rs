@@ -181,8 +181,9 @@ impl Options {
     }
 
     /// Size in bytes at which the mutable memtable (L0) is frozen. Default: 64 MiB. Range: 4 KiB to
-    /// 4 GiB. Larger means fewer, larger flushed files and less compaction, but more memory, up to
-    /// `1 + max_frozen_memtables` times this, and a longer recovery.
+    /// 4 GiB. Its index by hash counts, a sixteenth of it. Larger means fewer, larger flushed files and less compaction,
+    /// but more memory, and a longer recovery. Memory is up to `1 + max_frozen_memtables` times this, and as much as one
+    /// memtable is kept for the next.
     #[must_use]
     pub fn memtable_size_bytes(mut self, bytes: u64) -> Self {
         self.tree.memtable_size_bytes = bytes;
@@ -255,7 +256,9 @@ impl Options {
     }
 
     /// Budget in bytes of the block cache. Default: 256 MiB. Range: 0 (no cache) and more. Blocks not in it
-    /// are read through the operating system's page cache. Indexes and filters of files are not part of it.
+    /// are read through the operating system's page cache. Not part of it are indexes and filters of files
+    /// (`index_filter_bytes` in [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB), memtables, and what
+    /// flushes and compactions have in work.
     #[must_use]
     pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
         self.cache_size_bytes = bytes;

@@ -46,6 +46,11 @@ impl Index {
         self.lines.len() * SLOTS_PER_LINE / 8 * 7
     }
 
+    /// Memory in bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        size_of_val(&*self.lines) as u64
+    }
+
     /// Empties it.
     pub(super) fn clear(&mut self) {
         for line in &mut self.lines {

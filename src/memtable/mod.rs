@@ -111,9 +111,9 @@ impl Memtable {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Memory used, in bytes.
+    /// Memory used, in bytes, the index included.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.arena.bytes()
+        self.arena.bytes() + self.index.memory_bytes()
     }
 
     /// Whether it takes no more: its memory is used up, or its index.
