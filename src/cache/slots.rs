@@ -12,7 +12,7 @@
 //! All guards must be of the default collector, which is the one `epoch::pin` uses.
 
 use super::{Cache, Weigh};
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::{prefetch, prefetch_at};
 use crate::base::sync::atomic::AtomicBool;
 use crate::base::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::base::sync::epoch::{self, Atomic, Guard, Shared};
@@ -184,6 +184,14 @@ impl<T: Weigh> Slots<T> {
         self.array.prefetch(slot_no);
     }
 
+    /// The cached value, if it is there, for a look ahead that counts as none.
+    #[inline]
+    pub(crate) fn peek<'g>(&'g self, slot_no: usize, guard: &'g Guard) -> Option<&'g T> {
+        let pointer = self.array.slots[slot_no].load(Acquire, guard);
+        // SAFETY: as for what `find` returns.
+        (!pointer.is_null()).then(|| unsafe { pointer.deref() })
+    }
+
     /// The cached value, usable as long as the guard and the slots. Counts a hit or a miss.
     #[inline]
     pub(crate) fn get<'g>(&'g self, slot_no: usize, guard: &'g Guard) -> Option<&'g T> {
@@ -191,16 +199,32 @@ impl<T: Weigh> Slots<T> {
         self.find(slot_no, guard).map(|pointer| unsafe { pointer.deref() })
     }
 
-    /// The cached value, shared, so that it stays when it is evicted. Counts a hit or a miss.
-    pub(crate) fn get_shared(&self, slot_no: usize) -> Option<Arc<T>> {
+    /// The cached value, shared, so that it stays when it is evicted. Counts a hit or a miss. Asks for the head of the
+    /// value in the slot `beyond`, as [`prefetch_value`](Self::prefetch_value) does.
+    pub(crate) fn get_shared(&self, slot_no: usize, beyond: Option<usize>) -> Option<Arc<T>> {
         let guard = epoch::pin();
-        let raw = self.find(slot_no, &guard)?.as_raw();
-        // SAFETY: `raw` came from `Arc::into_raw` and the slot's count stays at least until the guard
-        // ends; the count raised here belongs to the returned Arc.
-        unsafe {
-            Arc::increment_strong_count(raw);
-            Some(Arc::from_raw(raw))
+        let pointer = self.find(slot_no, &guard)?;
+        if let Some(beyond) = beyond {
+            self.prefetch_value(beyond, &guard);
         }
+        Some(share(pointer))
+    }
+
+    /// As [`get_shared`](Self::get_shared), for a value that will be needed soon: that it is not there yet counts for
+    /// nothing.
+    pub(crate) fn get_ahead(&self, slot_no: usize) -> Option<Arc<T>> {
+        let guard = epoch::pin();
+        let pointer = self.array.find(slot_no, &guard)?;
+        self.cache.lookups.count(true);
+        Some(share(pointer))
+    }
+
+    /// Asks for the head of the value in a slot, and for the counts of its Arc, which are before it.
+    #[inline]
+    pub(crate) fn prefetch_value(&self, slot_no: usize, guard: &Guard) {
+        let value = self.array.slots[slot_no].load(Relaxed, guard).as_raw().cast::<u8>();
+        prefetch_at(value.wrapping_sub(2 * size_of::<usize>()));
+        prefetch_at(value.wrapping_add(4 * size_of::<usize>()));
     }
 
     #[inline]
@@ -241,6 +265,17 @@ impl<T: Weigh> Slots<T> {
         } else {
             self.cache.credit(bytes);
         }
+    }
+}
+
+/// A value found under a guard that lives, to keep beyond it.
+fn share<T>(found: Shared<'_, T>) -> Arc<T> {
+    let raw = found.as_raw();
+    // SAFETY: `raw` came from `Arc::into_raw` and the slot's count stays at least until the guard
+    // ends; the count raised here belongs to the returned Arc.
+    unsafe {
+        Arc::increment_strong_count(raw);
+        Arc::from_raw(raw)
     }
 }
 

@@ -51,8 +51,8 @@ fn what_was_admitted_is_found_until_its_table_is_dropped() {
     assert!(slots.get(2, &epoch::pin()).is_none());
     slots.admit(2, Canary::new(2, 100, &alive));
     assert_eq!(slots.get(2, &epoch::pin()).map(|value| value.slot_no), Some(2));
-    let kept = slots.get_shared(2).expect("just admitted");
-    assert!(slots.get_shared(3).is_none());
+    let kept = slots.get_shared(2, None).expect("just admitted");
+    assert!(slots.get_shared(3, None).is_none());
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses, stats.evictions), (2, 2, 0));
     assert_eq!((stats.used_bytes, stats.capacity_bytes), (100, 1000));
@@ -75,7 +75,7 @@ fn a_reference_outlives_the_stay_in_the_cache_as_long_as_its_guard() {
     for slot_no in (1..9).chain(1..9).chain(1..9) {
         slots.admit(slot_no, Canary::new(slot_no, 100, &alive));
     }
-    assert!(slots.get_shared(0).is_none());
+    assert!(slots.get_shared(0, None).is_none());
     for _ in 0..1000 {
         epoch::pin().flush();
     }
@@ -94,7 +94,7 @@ fn a_table_is_emptied_step_by_step_and_at_once() {
     for slot_no in [0, 1, 4, 9] {
         slots.admit(slot_no, Canary::new(slot_no, 100, &alive));
     }
-    let kept = slots.get_shared(1).expect("just admitted");
+    let kept = slots.get_shared(1, None).expect("just admitted");
     assert!(slots.empty_some(3));
     assert_eq!((cache.stats().used_bytes, alive.load(SeqCst), kept.slot_no), (200, 3, 1));
     assert!(slots.empty_some(6));
@@ -188,7 +188,7 @@ fn threads_that_read_admit_and_drop_tables_stay_in_budget_and_leak_nothing() {
                     match table.get(slot_no, &guard) {
                         Some(value) => {
                             assert_eq!(value.slot_no, slot_no);
-                            kept = table.get_shared(slot_no).or(kept);
+                            kept = table.get_shared(slot_no, None).or(kept);
                         }
                         None => {
                             table.admit(slot_no, Canary::new(slot_no, 50 + next(&mut state) % 500, alive))

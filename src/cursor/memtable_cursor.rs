@@ -1,6 +1,6 @@
 //! A cursor over a shared memtable, of what a reader sees of it: each key once.
 
-use super::{Cursor, Moved};
+use super::{Cursor, Foresight, Moved};
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
@@ -24,6 +24,12 @@ impl Cursor for MemtableCursor {
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
         self.position.seek(self.direction, bound);
         Ok(())
+    }
+
+    fn foresee(&mut self, bound: Option<&[u8]>, step: Foresight) {
+        if step == Foresight::Place {
+            self.position.foresee(self.direction, bound);
+        }
     }
 
     #[inline]

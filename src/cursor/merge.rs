@@ -7,12 +7,16 @@
 use std::cmp::Ordering;
 
 use super::heap::{MergeHeap, Place, prefix};
-use super::{Cursor, Moved, NeedsBlock};
+use super::{Cursor, Foresight, Moved, NeedsBlock};
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag, compare};
 use crate::base::planted::planted;
-use crate::base::sync::Arc;
+use crate::base::sync::{Arc, epoch};
 use crate::table::Block;
+
+/// From so many cursors on, the memory that they need is asked for together: a memtable, and two that may be of
+/// tables.
+const FORESEEN_MIN: usize = 3;
 
 /// A position among the entries of several cursors, which all go in its direction. No two of them hold
 /// the same version of a key.
@@ -96,6 +100,13 @@ impl<C: Cursor> Cursor for Merge<C> {
         self.front = None;
         self.others.clear();
         self.seeking.clear();
+        if self.cursors.len() >= FORESEEN_MIN {
+            // The guards within this one cost next to nothing.
+            let _guard = epoch::pin();
+            for step in [Foresight::Place, Foresight::Head, Foresight::Entries] {
+                self.cursors.iter_mut().for_each(|cursor| cursor.foresee(bound, step));
+            }
+        }
         // All of them, although the first may have to wait: so all blocks that are needed are known. From
         // the end, since the last that waits is served first.
         for (number, cursor) in self.cursors.iter_mut().enumerate().rev() {

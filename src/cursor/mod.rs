@@ -61,6 +61,17 @@ pub(crate) struct NeedsBlock {
 /// A move of a cursor: done, or not yet. Not an error: the `?` hands the need on to the driver.
 pub(crate) type Moved<T = ()> = Result<T, NeedsBlock>;
 
+/// Steps on the way to an entry: for each, what the step before has asked for must be near.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Foresight {
+    /// Finds the block, and asks where it is in memory.
+    Place,
+    /// Asks for the block's head.
+    Head,
+    /// Asks for its entries.
+    Entries,
+}
+
 /// A position among sorted entries that moves in one direction, given to it when it is made.
 ///
 /// It is on no entry before the first seek, behind the last entry, while a move waits for a block, and
@@ -73,6 +84,10 @@ pub(crate) trait Cursor {
     /// Goes to the first entry at or after `bound`, or backward to the last one before it. Without a
     /// bound, to where the direction begins.
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved;
+
+    /// Asks for the memory that a seek to `bound` needs, which follows; called with one step after the other. So the
+    /// waits of several cursors for memory go on side by side.
+    fn foresee(&mut self, _bound: Option<&[u8]>, _step: Foresight) {}
 
     /// Moves on by one entry; from behind the last, nowhere.
     fn advance(&mut self) -> Moved;

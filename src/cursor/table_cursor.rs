@@ -1,10 +1,10 @@
 //! A cursor over one table, block by block.
 
-use super::{Cursor, Moved, NeedsBlock};
+use super::{Cursor, Foresight, Moved, NeedsBlock};
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::planted::planted;
-use crate::base::sync::Arc;
+use crate::base::sync::{Arc, epoch};
 use crate::table::{Block, BlockCursor, Table};
 
 /// A position in a table.
@@ -15,6 +15,12 @@ pub(crate) struct TableCursor {
     is_cached: bool,
     /// Of the block that the cursor is in, or that it waits for.
     block_no: usize,
+    /// The block that a seek leads to, which was foreseen and follows.
+    foreseen: Option<usize>,
+    /// Whether the block behind this one was looked for.
+    has_looked_ahead: bool,
+    /// That block and its number, if it was found.
+    next_block: Option<(usize, Arc<Block>)>,
     /// What is sought in the block that it waits for; if nothing is, the block's first entry.
     sought: Option<Vec<u8>>,
     /// Whether a seek to the table's first entry is put off.
@@ -33,6 +39,9 @@ impl TableCursor {
             direction,
             is_cached: true,
             block_no: 0,
+            foreseen: None,
+            has_looked_ahead: false,
+            next_block: None,
             sought: None,
             is_put_off: false,
             is_on_entry: false,
@@ -47,16 +56,38 @@ impl TableCursor {
 
     /// Goes behind the end.
     pub(crate) fn end(&mut self) {
-        (self.is_on_entry, self.is_put_off) = (false, false);
+        (self.is_on_entry, self.is_put_off, self.foreseen) = (false, false, None);
+    }
+
+    /// Whether all of the table is ahead of the bound.
+    fn is_ahead(&self, bound: Option<&[u8]>) -> bool {
+        bound.is_none_or(|bound| match self.direction {
+            Direction::Forward => bound < self.table.min_key(),
+            Direction::Backward => self.table.max_key() < bound,
+        })
+    }
+
+    /// Foresees a seek that may be put off.
+    pub(crate) fn foresee_lazily(&mut self, bound: Option<&[u8]>, step: Foresight) {
+        if !self.is_ahead(bound) {
+            self.foresee(bound, step);
+        }
+    }
+
+    /// The block that a seek leads to; none if all keys are before the bound, or backward behind it.
+    fn block_for(&self, bound: Option<&[u8]>) -> Option<usize> {
+        match (self.direction, bound) {
+            (Direction::Forward, None) => Some(0),
+            (Direction::Forward, Some(key)) if self.table.max_key() < key => None,
+            (Direction::Forward, Some(key)) => Some(self.table.find_block(key).unwrap_or(0)),
+            (Direction::Backward, None) => Some(self.table.block_count() - 1),
+            (Direction::Backward, Some(key)) => self.table.find_block(key),
+        }
     }
 
     /// As a seek, but if all of the table is ahead of the bound, it is put off.
     pub(crate) fn seek_lazily(&mut self, bound: Option<&[u8]>) -> Moved {
-        let is_ahead = bound.is_none_or(|bound| match self.direction {
-            Direction::Forward => bound < self.table.min_key(),
-            Direction::Backward => self.table.max_key() < bound,
-        });
-        if !is_ahead {
+        if !self.is_ahead(bound) {
             return self.seek(bound);
         }
         self.end();
@@ -67,7 +98,14 @@ impl TableCursor {
     /// Goes into a block: to where `sought` leads, or to where the direction begins.
     fn load(&mut self, block_no: usize, sought: Option<&[u8]>) -> Moved {
         self.block_no = block_no;
-        let cached = if self.is_cached { self.table.cached_block_shared(block_no) } else { None };
+        let cached = match self.next_block.take() {
+            Some((number, block)) if number == block_no => Some(block),
+            _ if self.is_cached => {
+                let beyond = self.direction.next_of(block_no, self.table.block_count());
+                self.table.cached_block_shared(block_no, beyond)
+            }
+            _ => None,
+        };
         match cached {
             Some(block) => {
                 self.enter(block, sought);
@@ -94,6 +132,17 @@ impl TableCursor {
             None => cursor.seek_to_start(),
         }
         self.is_on_entry = cursor.is_valid();
+        self.has_looked_ahead = !self.is_cached;
+    }
+
+    /// Looks for the block behind this one, which has few entries left.
+    #[inline(never)]
+    fn look_ahead(&mut self) {
+        self.has_looked_ahead = true;
+        if let Some(next) = self.direction.next_of(self.block_no, self.table.block_count()) {
+            let block = self.table.cached_block_ahead(next, self.direction);
+            self.next_block = block.map(|block| (next, block));
+        }
     }
 
     /// Goes on to the next block, if this one has no more entries.
@@ -109,20 +158,22 @@ impl TableCursor {
 
 impl Cursor for TableCursor {
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
+        let foreseen = self.foreseen;
         self.end();
-        let last = self.table.block_count() - 1;
-        let block_no = match (self.direction, bound) {
-            (Direction::Forward, None) => Some(0),
-            // No block: all keys are below.
-            (Direction::Forward, Some(key)) if self.table.max_key() < key => None,
-            (Direction::Forward, Some(key)) => Some(self.table.find_block(key).unwrap_or(0)),
-            (Direction::Backward, None) => Some(last),
-            // No block: all keys are above.
-            (Direction::Backward, Some(key)) => self.table.find_block(key),
-        };
-        let Some(block_no) = block_no else { return Ok(()) };
+        let Some(block_no) = foreseen.or_else(|| self.block_for(bound)) else { return Ok(()) };
         self.load(block_no, bound)?;
         self.leave_passed_block()
+    }
+
+    fn foresee(&mut self, bound: Option<&[u8]>, step: Foresight) {
+        match (step, self.foreseen) {
+            (Foresight::Place, _) if self.is_cached => self.foreseen = self.block_for(bound),
+            (Foresight::Head, Some(block_no)) => self.table.prefetch_block(block_no, &epoch::pin()),
+            (Foresight::Entries, Some(block_no)) => {
+                self.table.prefetch_search(block_no, &epoch::pin());
+            }
+            _ => {}
+        }
     }
 
     #[inline]
@@ -133,7 +184,13 @@ impl Cursor for TableCursor {
         let cursor = self.cursor.as_mut().expect("a cursor on an entry is in a block");
         cursor.advance();
         self.is_on_entry = cursor.is_valid();
-        if self.is_on_entry { Ok(()) } else { self.leave_passed_block() }
+        if !self.is_on_entry {
+            return self.leave_passed_block();
+        }
+        if cursor.is_near_end() && !self.has_looked_ahead {
+            self.look_ahead();
+        }
+        Ok(())
     }
 
     fn supply(&mut self, block: Arc<Block>) -> Moved {

@@ -127,6 +127,13 @@ impl Memtable {
         self.keys.load(Ordering::Relaxed) == 0
     }
 
+    /// Whether a reader may see an entry. A settled database has an empty L0, whose index is in no cache. Each writer
+    /// counts its bytes before its entry is visible, so a reader that sees an entry sees that there is one.
+    #[inline]
+    fn may_show_entries(&self) -> bool {
+        self.bytes() != 0
+    }
+
     /// Adds an entry. Each `(key, seqno)` is inserted once. No reader, now or later, is below `oldest_reader`:
     /// versions of the key that only such a one would see are cut off.
     pub(crate) fn insert(&self, key: &[u8], tag: Tag, value: &[u8], oldest_reader: SeqNo) {
@@ -173,9 +180,7 @@ impl Memtable {
         reader: SeqNo,
         found: impl FnOnce(Tag, &[u8]) -> R,
     ) -> Option<R> {
-        // A settled database has an empty L0, whose index is in no cache. Each writer counts its bytes before its entry
-        // is visible, so a reader that sees an entry sees that there is one.
-        if self.bytes() == 0 {
+        if !self.may_show_entries() {
             return None;
         }
         let node = match self.index.find(hash, key) {

@@ -14,6 +14,7 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::arena::Arena;
+use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag, key_head};
 use crate::base::prefetch::prefetch_at;
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -145,6 +146,28 @@ impl<'a> NodeRef<'a> {
         }
     }
 
+    /// Asks for the memory that a walk in a direction comes to after this node: the version of the next node, which was
+    /// asked for when the walk came to the node before, and the node behind that one.
+    #[inline]
+    pub(super) fn prefetch_beyond(self, direction: Direction) {
+        // A model would take the look for one that matters.
+        if cfg!(loom) {
+            return;
+        }
+        let next = match direction {
+            Direction::Forward => self.next(0),
+            // SAFETY: as for `next`.
+            Direction::Backward => unsafe { Self::from_ptr(self.before().load(Ordering::Acquire)) },
+        };
+        let Some(next) = next else { return };
+        prefetch_lines(next.newest_link().load(Ordering::Relaxed).cast());
+        let beyond = match direction {
+            Direction::Forward => next.link(0),
+            Direction::Backward => next.before(),
+        };
+        prefetch_lines(beyond.load(Ordering::Relaxed).cast());
+    }
+
     #[inline]
     pub(super) fn before(self) -> &'a AtomicPtr<Node> {
         &self.fixed().before
@@ -273,4 +296,11 @@ impl<'a> VersionRef<'a> {
         // SAFETY: so many bytes were copied behind the fixed part, and nobody writes there.
         unsafe { NonNull::slice_from_raw_parts(self.0.add(1).cast::<u8>(), len).as_ref() }
     }
+}
+
+/// Asks for the first two lines of a node or a version, which short keys and values end in.
+#[inline]
+fn prefetch_lines(start: *const u8) {
+    prefetch_at(start);
+    prefetch_at(start.wrapping_add(64));
 }

@@ -4,7 +4,7 @@
 use super::Memtable;
 use super::node::{Node, NodeRef, Version, VersionRef};
 use crate::base::direction::Direction;
-use crate::base::key::{SeqNo, Tag};
+use crate::base::key::{SeqNo, Tag, key_hash};
 use crate::base::sync::Arc;
 use crate::base::sync::epoch::Guard;
 
@@ -69,14 +69,35 @@ impl Position {
     /// Goes to the first key at or after `bound`, or backward to the last one before it; without a bound to where
     /// the direction begins.
     pub(crate) fn seek(&mut self, direction: Direction, bound: Option<&[u8]>) {
+        if !self.memtable.may_show_entries() {
+            (self.node, self.version) = (std::ptr::null_mut(), std::ptr::null_mut());
+            return;
+        }
         let list = &self.memtable.list;
         let node = match (direction, bound) {
             (Direction::Forward, None) => list.first(),
-            (Direction::Forward, Some(key)) => list.first_from(key),
+            (Direction::Forward, Some(key)) => self.indexed(direction, key).or_else(|| list.first_from(key)),
             (Direction::Backward, None) => list.last(),
-            (Direction::Backward, Some(key)) => list.last_below(key),
+            (Direction::Backward, Some(key)) => self.indexed(direction, key).or_else(|| list.last_below(key)),
         };
         (self.node, self.version) = self.visible_from(node, direction);
+    }
+
+    /// Asks for the memory with which a seek begins.
+    pub(crate) fn foresee(&self, direction: Direction, bound: Option<&[u8]>) {
+        if !self.memtable.may_show_entries() {
+            return;
+        }
+        if let Some(key) = bound.and_then(|bound| indexable(direction, bound)) {
+            self.memtable.index.prefetch(key_hash(key));
+        }
+    }
+
+    /// Where a seek leads, if the index tells: scans mostly begin at a key that is there, and then the list need not be
+    /// searched.
+    fn indexed(&self, direction: Direction, bound: &[u8]) -> Option<NodeRef<'_>> {
+        let key = indexable(direction, bound)?;
+        self.memtable.index.find(key_hash(key), key).unwrap_or_default()
     }
 
     /// Goes on to the next key.
@@ -96,6 +117,7 @@ impl Position {
     ) -> (*mut Node, *mut Version) {
         while let Some(found) = node {
             if let Some(version) = found.at(self.reader) {
+                found.prefetch_beyond(direction);
                 return (found.as_ptr(), version.as_ptr());
             }
             node = self.memtable.next(found, direction);
@@ -116,5 +138,14 @@ impl Position {
     pub(crate) fn value(&self) -> &[u8] {
         // SAFETY: as in `head`.
         unsafe { VersionRef::from_ptr(self.version) }.expect("on an entry").value()
+    }
+}
+
+/// The key that a seek leads to if it is there.
+fn indexable(direction: Direction, bound: &[u8]) -> Option<&[u8]> {
+    match direction {
+        Direction::Forward => Some(bound),
+        // No key is between one and the same with a zero behind.
+        Direction::Backward => bound.strip_suffix(&[0]),
     }
 }

@@ -13,13 +13,17 @@ use super::directory::{Directory, Start};
 pub(super) use super::entry::Entry;
 use super::format::Place;
 use crate::base::coverage::reached;
+use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::ids::FileId;
 use crate::base::key::{self, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
+use crate::base::prefetch::prefetch_at;
 use crate::cache::Weigh;
 
-/// The verified bytes of one data block. Immutable; shared by the cache and by cursors.
+/// The verified bytes of one data block. Immutable; shared by the cache and by cursors. What is needed first stands
+/// first.
+#[repr(C)]
 pub(crate) struct Block {
     bytes: Vec<u8>,
     /// Where the entries end and the restart offsets begin.
@@ -122,6 +126,19 @@ impl Block {
             at = entry.end;
         }
         None
+    }
+
+    /// Asks for what a cursor needs that enters at an end in a direction, or for a search if there is none.
+    pub(super) fn prefetch_entries(&self, direction: Option<Direction>) {
+        let at = |offset: usize| prefetch_at(self.bytes.as_ptr().wrapping_add(offset));
+        match direction {
+            Some(Direction::Forward) => (0..4).for_each(|line| at(64 * line)),
+            Some(Direction::Backward) => {
+                (0..6).for_each(|line| at(self.entries_len.saturating_sub(64 * line)))
+            }
+            // The list of restarts, and about where a block of two restarts has the second.
+            None => [self.entries_len, self.entries_len / 2, 0].into_iter().for_each(at),
+        }
     }
 
     /// Number of restarts that sort at or before `(key, seqno)`.

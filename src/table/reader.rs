@@ -10,6 +10,7 @@ use super::block::Block;
 use super::filter::Filter;
 use super::format::{Footer, Place};
 use super::index::{Index, Sums};
+use crate::base::direction::Direction;
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
@@ -210,9 +211,29 @@ impl Table {
         self.slots.get(block_no, guard)
     }
 
-    /// The block, if it is cached, to keep.
-    pub(crate) fn cached_block_shared(&self, block_no: usize) -> Option<Arc<Block>> {
-        self.slots.get_shared(block_no)
+    /// The block, if it is cached, to keep. Asks for the head of the block `beyond`, as
+    /// [`prefetch_block`](Self::prefetch_block) does.
+    pub(crate) fn cached_block_shared(&self, block_no: usize, beyond: Option<usize>) -> Option<Arc<Block>> {
+        self.slots.get_shared(block_no, beyond)
+    }
+
+    /// A block that a cursor comes to soon, if it is cached, and asks for the entries with which a direction begins.
+    pub(crate) fn cached_block_ahead(&self, block_no: usize, direction: Direction) -> Option<Arc<Block>> {
+        let block = self.slots.get_ahead(block_no)?;
+        block.prefetch_entries(Some(direction));
+        Some(block)
+    }
+
+    /// Asks for the head of a block, if it is cached: in it stands where its entries are.
+    pub(crate) fn prefetch_block(&self, block_no: usize, guard: &Guard) {
+        self.slots.prefetch_value(block_no, guard);
+    }
+
+    /// Asks for what a search in a block looks at first, if the block is cached. Its head was asked for before.
+    pub(crate) fn prefetch_search(&self, block_no: usize, guard: &Guard) {
+        if let Some(block) = self.slots.peek(block_no, guard) {
+            block.prefetch_entries(None);
+        }
     }
 
     /// Frees up to `count` cached blocks; false once there are none. For the last owner, before the table is

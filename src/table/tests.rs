@@ -199,8 +199,8 @@ fn the_longest_keys_and_large_values_fit() {
     }
     let block_no = table.find_block(b"m1").expect("in the table");
     assert!(table.block_location(block_no).1 > 3 << 20);
-    assert!(table.cached_block_shared(block_no).is_none(), "too large for this cache");
-    assert!(table.cached_block_shared(block_no + 1).is_some());
+    assert!(table.cached_block_shared(block_no, None).is_none(), "too large for this cache");
+    assert!(table.cached_block_shared(block_no + 1, None).is_some());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::base::key::{SeqNo, Tag};
 use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::cursor::{Cursor, Moved, TableCursor};
+use crate::cursor::{Cursor, Foresight, Moved, TableCursor};
 use crate::table::Block;
 
 /// An L2 file without the keys that are consumed: what stands there may be out of date. No block is read
@@ -37,6 +37,24 @@ impl FlushedCursor {
 
     fn range_ahead(&self) -> Option<&KeyRange> {
         Some(&self.file().consumed.ranges()[self.ahead?])
+    }
+
+    /// Number of the consumed range that a seek comes to first.
+    fn first_ahead(&self, bound: Option<&[u8]>) -> Option<usize> {
+        let consumed = &self.file().consumed;
+        match self.direction {
+            Direction::Forward => consumed.first_above(bound.unwrap_or_default()),
+            Direction::Backward => consumed.last_below(bound),
+        }
+    }
+
+    /// Whether a seek leads into that range.
+    fn begins_in_range_ahead(&self, bound: Option<&[u8]>) -> bool {
+        self.range_ahead().is_some_and(|range| match (self.direction, bound) {
+            (Direction::Forward, _) => range.lower.as_slice() <= bound.unwrap_or_default(),
+            (Direction::Backward, Some(bound)) => range.upper.as_deref().is_none_or(|upper| bound <= upper),
+            (Direction::Backward, None) => range.upper.is_none(),
+        })
     }
 
     /// Puts off what lies behind the consumed range that the cursor has come to.
@@ -87,18 +105,19 @@ impl FlushedCursor {
 }
 
 impl Cursor for FlushedCursor {
+    fn foresee(&mut self, bound: Option<&[u8]>, step: Foresight) {
+        if step == Foresight::Place {
+            self.ahead = self.first_ahead(bound);
+        }
+        if !self.begins_in_range_ahead(bound) {
+            self.cursor.foresee_lazily(bound, step);
+        }
+    }
+
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
         self.is_put_off = false;
-        let consumed = &self.files.flushed[self.index].consumed;
-        self.ahead = match (self.direction, bound) {
-            (Direction::Forward, _) => consumed.first_above(bound.unwrap_or_default()),
-            (Direction::Backward, _) => consumed.last_below(bound),
-        };
-        if self.range_ahead().is_some_and(|range| match (self.direction, bound) {
-            (Direction::Forward, _) => range.lower.as_slice() <= bound.unwrap_or_default(),
-            (Direction::Backward, Some(bound)) => range.upper.as_deref().is_none_or(|upper| bound <= upper),
-            (Direction::Backward, None) => range.upper.is_none(),
-        }) {
+        self.ahead = self.first_ahead(bound);
+        if self.begins_in_range_ahead(bound) {
             reached!("range: began in what was compacted");
             self.put_off_behind_range();
             return Ok(());

@@ -10,7 +10,7 @@ use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
-use crate::cursor::{Cursor, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
+use crate::cursor::{Cursor, Foresight, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
 use crate::table::Block;
 
 /// All keys of a view, as a reader at a seqno sees them.
@@ -47,6 +47,14 @@ impl Cursor for Source {
             Self::Memtable(cursor) => cursor.seek(bound),
             Self::Flushed(cursor) => cursor.seek(bound),
             Self::Partitions(cursor) => cursor.seek(bound),
+        }
+    }
+
+    fn foresee(&mut self, bound: Option<&[u8]>, step: Foresight) {
+        match self {
+            Self::Memtable(cursor) => cursor.foresee(bound, step),
+            Self::Flushed(cursor) => cursor.foresee(bound, step),
+            Self::Partitions(cursor) => cursor.foresee(bound, step),
         }
     }
 
@@ -120,19 +128,36 @@ pub(crate) struct PartitionsCursor {
     depth: usize,
     direction: Direction,
     index: usize,
+    /// Whether partition and cursor are those of a seek that follows.
+    is_foreseen: bool,
     /// `None` behind the end, and in a partition with fewer runs.
     cursor: Option<TableCursor>,
 }
 
 impl PartitionsCursor {
     fn new(files: &Arc<Files>, depth: usize, direction: Direction) -> Self {
-        Self { files: Arc::clone(files), depth, direction, index: 0, cursor: None }
+        Self { files: Arc::clone(files), depth, direction, index: 0, is_foreseen: false, cursor: None }
     }
 
-    fn open(&mut self, index: usize, bound: Option<&[u8]>) -> Moved {
+    /// A cursor over the run of a partition, on no entry yet.
+    fn enter(&mut self, index: usize) {
         self.index = index;
         let run = self.files.partitions[index].runs.get(self.depth);
         self.cursor = run.map(|run| TableCursor::new(Arc::clone(&run.table), self.direction));
+    }
+
+    /// Enters the partition that a seek leads to.
+    fn enter_at(&mut self, bound: Option<&[u8]>) {
+        let index = match (self.direction, bound) {
+            (Direction::Forward, Some(bound)) => self.files.partition_of(bound),
+            (Direction::Forward, None) => 0,
+            (Direction::Backward, Some(bound)) => self.files.partition_below(bound),
+            (Direction::Backward, None) => self.files.partitions.len() - 1,
+        };
+        self.enter(index);
+    }
+
+    fn seek_in_partition(&mut self, bound: Option<&[u8]>) -> Moved {
         self.cursor.as_mut().map_or(Ok(()), |cursor| cursor.seek_lazily(bound))
     }
 
@@ -145,7 +170,8 @@ impl PartitionsCursor {
                 return Ok(());
             };
             reached!("range: went on to the next partition");
-            self.open(next, None)?;
+            self.enter(next);
+            self.seek_in_partition(None)?;
         }
         Ok(())
     }
@@ -153,14 +179,21 @@ impl PartitionsCursor {
 
 impl Cursor for PartitionsCursor {
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
-        let index = match (self.direction, bound) {
-            (Direction::Forward, Some(bound)) => self.files.partition_of(bound),
-            (Direction::Forward, None) => 0,
-            (Direction::Backward, Some(bound)) => self.files.partition_below(bound),
-            (Direction::Backward, None) => self.files.partitions.len() - 1,
-        };
-        self.open(index, bound)?;
+        if !std::mem::take(&mut self.is_foreseen) {
+            self.enter_at(bound);
+        }
+        self.seek_in_partition(bound)?;
         self.leave_passed_partitions()
+    }
+
+    fn foresee(&mut self, bound: Option<&[u8]>, step: Foresight) {
+        if step == Foresight::Place {
+            self.enter_at(bound);
+            self.is_foreseen = true;
+        }
+        if let Some(cursor) = &mut self.cursor {
+            cursor.foresee_lazily(bound, step);
+        }
     }
 
     #[inline]
