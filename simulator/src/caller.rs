@@ -10,7 +10,8 @@ use crate::model::Entry;
 use crate::pending::{Pending, What};
 use crate::random::Random;
 use crate::reading::{
-    HeldRange, HeldSnapshot, Reading, Walk, Way, check_get, check_presence, check_snapshot_get, read_range,
+    HeldRange, HeldSnapshot, Reading, Walk, Way, check_get, check_multi_get, check_presence,
+    check_snapshot_get, read_range,
 };
 use crate::run::Run;
 use crate::workload::{Mix, batch_of, show_key};
@@ -126,6 +127,11 @@ impl Caller {
     }
 
     fn get(&mut self, run: &Run, db: &Db) {
+        if self.random.chance(20) {
+            let keys = self.draw_keys(run);
+            let held = self.draw_snapshot().map(|index| &self.snapshots[index]);
+            return check_multi_get(run, db, held, &keys);
+        }
         let key = run.workload.key(&mut self.random);
         if !self.snapshots.is_empty() && self.random.chance(40) {
             let held = &self.snapshots[self.random.below(self.snapshots.len())];
@@ -167,6 +173,12 @@ impl Caller {
         if self.random.chance(20) {
             self.cursors.swap_remove(at);
         }
+    }
+
+    /// Some keys, perhaps one of them twice.
+    fn draw_keys(&mut self, run: &Run) -> Vec<Vec<u8>> {
+        let count = self.random.magnitude(400);
+        (0..count).map(|_| run.workload.key(&mut self.random)).collect()
     }
 
     /// One of the snapshots held, or none for now.

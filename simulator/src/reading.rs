@@ -67,6 +67,44 @@ pub(crate) fn check_get(run: &Run, db: &Db, key: &[u8]) {
     }
 }
 
+/// Looks several keys up as of one moment, of now or of a snapshot.
+pub(crate) fn check_multi_get(run: &Run, db: &Db, held: Option<&HeldSnapshot>, keys: &[Vec<u8>]) {
+    let from = held.map_or_else(|| run.model.borrow().visible(), |held| held.at);
+    let found = held.map_or_else(|| db.multi_get(keys), |held| held.snapshot.multi_get(keys));
+    let to = held.map_or_else(|| run.model.borrow().visible(), |held| held.at);
+    compare_multi_get(run, keys, found, from, to);
+}
+
+/// Holds what several keys were found to have against each moment at which they may have been looked up.
+pub(crate) fn compare_multi_get(
+    run: &Run,
+    keys: &[Vec<u8>],
+    found: Vec<Result<Option<Value>>>,
+    from: u64,
+    to: u64,
+) {
+    assert_eq!(found.len(), keys.len(), "multi_get answers each key");
+    let mut read = Vec::new();
+    for (key, found) in keys.iter().zip(found) {
+        match found {
+            Ok(found) => read.push((key, found)),
+            Err(error) => run.permit_read("multi_get", &error),
+        }
+    }
+    run.figures.borrow_mut().reads += read.len() as u64;
+    let model = run.model.borrow();
+    let is_of =
+        |at: u64| read.iter().all(|(key, found)| model.at(key, at).map(AsRef::as_ref) == found.as_deref());
+    if !(from..=to).any(is_of) {
+        let lines = read.iter().map(|(key, found)| {
+            let expected = show_value(model.at(key, to).map(AsRef::as_ref));
+            format!("{} found {}, expected {expected}", show_key(key), show_value(found.as_deref()))
+        });
+        let lines: Vec<String> = lines.collect();
+        panic!("multi_get at one seqno of {from} to {to}: {}", lines.join("; "));
+    }
+}
+
 /// Asks whether a key has a value, as of now.
 pub(crate) fn check_presence(run: &Run, db: &Db, key: &[u8]) {
     let from = run.model.borrow().visible();

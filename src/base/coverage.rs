@@ -106,6 +106,7 @@ pub(crate) const MARKS: &[&str] = &[
     "range: skipped what was compacted, forward",
     "range: went on to the next partition",
     "read: a filter spared a block",
+    "multi_get: more keys than are looked up at once",
     "read: began again with a block in hand",
     "read: found in L1",
     "readers: an old one holds versions",

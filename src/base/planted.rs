@@ -105,6 +105,7 @@ mod selector {
         NeededTombstoneDropped: "a compaction drops a tombstone and keeps what it hides",
         RunAddedAsOldest: "a run is added behind the runs that stay in its partition",
         TombstoneDroppedAbove: "a compaction of the newest runs drops tombstones that hide what is in older ones",
+        WaitedForSkipped: "a lookup of several keys goes on behind the file whose block it waited for",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 

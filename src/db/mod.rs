@@ -147,6 +147,32 @@ impl Db {
         self.handle.0.get_with(key.as_ref(), None, take)
     }
 
+    /// The value of each key, or `None`, in the order of the keys, all as of one moment, which no write comes between.
+    /// Sees every write acknowledged before the call.
+    ///
+    /// Cheaper than a [`get`](Self::get) for each: the lookups use the time in which one of them waits for memory, and the
+    /// blocks that are not cached are read together, each once. It pays from a handful of keys on. A key may be given
+    /// more than once. Beside keys and values, at most 256 blocks are held at a time, however many keys there are.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+    /// db.put("planet:3", "earth")?;
+    /// db.put("planet:4", "mars")?;
+    /// let found: Vec<_> = db.multi_get(["planet:4", "planet:9"]).into_iter().collect::<Result<_, _>>()?;
+    /// assert_eq!(found[0].as_deref(), Some(&b"mars"[..]));
+    /// assert_eq!(found[1], None);
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// One for each key, as [`get`](Self::get) has them: keys whose files can be read have their answers all the same.
+    pub fn multi_get<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K>) -> Vec<Result<Option<Value>>> {
+        let keys: Vec<K> = keys.into_iter().collect();
+        self.handle.multi_get(&keys, None)
+    }
+
     /// Whether a key has a value. Sees every write acknowledged before the call, and does not copy the
     /// value, though it may read the block that holds it.
     ///

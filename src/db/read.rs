@@ -53,6 +53,12 @@ pub trait Read: sealed::Sealed {
     /// As [`Db::get`].
     fn get_with<R>(&self, key: impl AsRef<[u8]>, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>>;
 
+    /// The value of each key, or `None`, in the order of the keys, all as of one moment.
+    ///
+    /// # Errors
+    /// One for each key, as [`Db::get`] has them.
+    fn multi_get<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K>) -> Vec<Result<Option<Value>>>;
+
     /// Whether a key has a value. The value is not copied.
     ///
     /// # Errors
@@ -96,6 +102,13 @@ macro_rules! read {
 
             fn get_with<R>(&self, key: impl AsRef<[u8]>, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
                 <$type>::get_with(self, key, take)
+            }
+
+            fn multi_get<K: AsRef<[u8]>>(
+                &self,
+                keys: impl IntoIterator<Item = K>,
+            ) -> Vec<Result<Option<Value>>> {
+                <$type>::multi_get(self, keys)
             }
 
             fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {

@@ -64,6 +64,15 @@ impl Snapshot {
         self.handle.0.get_with(key.as_ref(), Some(self.seqno), take)
     }
 
+    /// The value that each key had, or `None`, in the order of the keys. As [`Db::multi_get`](crate::Db::multi_get).
+    ///
+    /// # Errors
+    /// One for each key, as [`Db::get`](crate::Db::get) has them.
+    pub fn multi_get<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K>) -> Vec<Result<Option<Value>>> {
+        let keys: Vec<K> = keys.into_iter().collect();
+        self.handle.multi_get(&keys, Some(self.seqno))
+    }
+
     /// Whether the key had a value. The value is not copied.
     ///
     /// # Errors

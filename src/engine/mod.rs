@@ -17,6 +17,7 @@ mod manifest;
 mod manifest_format;
 mod manifest_image;
 mod moment;
+mod multi_get;
 mod open;
 mod position;
 mod range;

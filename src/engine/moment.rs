@@ -1,6 +1,7 @@
 //! What a scan pins: the view and the seqno of one moment.
 
 use super::open::Handle;
+use super::read::BlockReader;
 use super::readers::ScanReader;
 use super::scan::Scan;
 use crate::base::direction::Direction;
@@ -25,10 +26,24 @@ impl Moment {
         let engine = &handle.0;
         let guard = epoch::pin();
         let (view, newest) = engine.visible.moment(&engine.trees.default_tree().published, &guard);
-        let seqno = at.unwrap_or(newest);
-        // Still under the guard, or while the snapshot is registered.
-        let reader = engine.readers.begin_scan(seqno);
+        Self::of(handle, view, at.unwrap_or(newest))
+    }
+
+    /// The view and the seqno of one moment, which the caller has found under a guard that it still holds, or the seqno
+    /// belongs to a live snapshot.
+    pub(super) fn of(handle: &Arc<Handle>, view: &Arc<View>, seqno: SeqNo) -> Self {
+        let reader = handle.0.readers.begin_scan(seqno);
         Self { handle: Arc::clone(handle), view: Arc::clone(view), seqno, reader }
+    }
+
+    /// Who reads the blocks.
+    pub(super) fn blocks(&self) -> &Arc<BlockReader> {
+        &self.handle.0.blocks
+    }
+
+    /// What is read.
+    pub(super) fn view(&self) -> &View {
+        &self.view
     }
 
     /// Up to which write it is read.
@@ -39,7 +54,7 @@ impl Moment {
     /// The keys from `bound` on, or backward from before it.
     pub(super) fn scan(&self, bound: Option<&[u8]>, direction: Direction) -> Result<Scan> {
         let cursor = scan(&self.view, self.seqno, direction);
-        Scan::begin(cursor, &self.handle.0.blocks, bound)
+        Scan::begin(cursor, self.blocks(), bound)
     }
 
     /// Refuses to go on in a child of the process that opened the database, and once the database is closed.

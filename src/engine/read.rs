@@ -1,6 +1,8 @@
 //! Reading on the caller's thread: the loop around a [lookup](crate::tree::lookup), and the blocks that
 //! lookups and scans need.
 
+use std::io;
+
 use super::Engine;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
@@ -11,7 +13,7 @@ use crate::base::sync::Arc;
 use crate::base::sync::epoch;
 use crate::base::value::Value;
 use crate::cursor::{NeedsBlock, Passed};
-use crate::io::Io;
+use crate::io::{Io, ReadAt};
 use crate::table::Block;
 use crate::tree::lookup::{Fetched, Lookup, look_in_block, look_up};
 
@@ -108,9 +110,35 @@ impl BlockReader {
         let (offset, len) = table.block_location(*block_no);
         let mut bytes = vec![0; len];
         let read = self.io.read_at(table.file(), offset, &mut bytes);
-        bytes.truncate(read.map_err(|e| Error::io("read", table.file().path(), Some(offset), e))?);
-        let block = table.decode_block_to_keep(*block_no, bytes)?;
-        table.admit(*block_no, Arc::clone(&block));
-        Ok(block)
+        take_in(needed, bytes, read)
     }
+
+    /// The same for several blocks, whose reads are in flight together.
+    pub(crate) fn read_many(&self, needed: &[NeedsBlock]) -> Vec<Result<Arc<Block>>> {
+        let location = |needed: &NeedsBlock| needed.table.block_location(needed.block_no);
+        let mut buffers: Vec<Vec<u8>> = needed.iter().map(|needed| vec![0; location(needed).1]).collect();
+        let each = needed.iter().zip(&mut buffers);
+        let mut reads: Vec<ReadAt<'_>> = each
+            .map(|(needed, buffer)| ReadAt {
+                file: needed.table.file(),
+                offset: location(needed).0,
+                buffer,
+                result: Ok(0),
+            })
+            .collect();
+        self.io.read_many(&mut reads);
+        let results: Vec<_> = reads.into_iter().map(|read| read.result).collect();
+        let each = needed.iter().zip(buffers).zip(results);
+        each.map(|((needed, bytes), read)| take_in(needed, bytes, read)).collect()
+    }
+}
+
+/// Makes a block of what was read into `bytes`, and offers it to the cache.
+fn take_in(needed: &NeedsBlock, mut bytes: Vec<u8>, read: io::Result<usize>) -> Result<Arc<Block>> {
+    let NeedsBlock { table, block_no } = needed;
+    let (offset, _) = table.block_location(*block_no);
+    bytes.truncate(read.map_err(|e| Error::io("read", table.file().path(), Some(offset), e))?);
+    let block = table.decode_block_to_keep(*block_no, bytes)?;
+    table.admit(*block_no, Arc::clone(&block));
+    Ok(block)
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::{
-    Dir, Entry, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread, blocking, lock, names, promise,
-    uring,
+    Dir, Entry, File, Io, Lock, OpenMode, Queue, ReadAt, SharedMap, Space, Thread, blocking, lock, names,
+    promise, uring,
 };
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
@@ -119,6 +119,21 @@ impl Io for Host {
         self.counters.reads.add(1);
         self.counters.read_bytes.add(len as u64);
         Ok(len)
+    }
+
+    fn read_many(&self, reads: &mut [ReadAt<'_>]) {
+        match &self.way {
+            Way::Rings => uring::read_many(reads, &self.counters),
+            Way::Calls { .. } => {
+                for read in &mut *reads {
+                    read.result = blocking::read_at(read.file, read.offset, &mut *read.buffer);
+                }
+            }
+        }
+        for len in reads.iter().filter_map(|read| read.result.as_ref().ok()) {
+            self.counters.reads.add(1);
+            self.counters.read_bytes.add(*len as u64);
+        }
     }
 
     fn queue(&self, core: usize, lock: &Lock) -> Result<Box<dyn Queue>> {

@@ -229,6 +229,15 @@ pub(crate) struct Space {
     pub(crate) free_files: u64,
 }
 
+/// One of several reads on a calling thread.
+pub(crate) struct ReadAt<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) offset: u64,
+    pub(crate) buffer: &'a mut [u8],
+    /// Bytes read: as many as the buffer has, or up to the end of the file.
+    pub(crate) result: io::Result<usize>,
+}
+
 /// The world the engine runs in.
 pub(crate) trait Io: Send + Sync + 'static {
     /// `uring`, or `blocking: <why>`.
@@ -287,6 +296,14 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// Reads on the calling thread until `buffer` is full or the file ends; returns bytes read.
     /// The wait is spent in the calling thread's own ring.
     fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Several reads like that of [`read_at`](Self::read_at), in flight together as far as the machine permits;
+    /// returns when all have ended.
+    fn read_many(&self, reads: &mut [ReadAt<'_>]) {
+        for read in reads {
+            read.result = self.read_at(read.file, read.offset, &mut *read.buffer);
+        }
+    }
 
     /// A queue for core number `core`; called once per core, on the core's own thread.
     /// `lock` stays held by the queue as long as operations are in flight.

@@ -7,7 +7,7 @@
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 
 use super::node::{Node, NodeRef};
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::{prefetch, prefetch_at};
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 const SLOTS_PER_LINE: usize = 8;
@@ -72,6 +72,38 @@ impl Index {
     #[inline]
     pub(super) fn prefetch(&self, hash: u64) {
         prefetch(&self.lines[(hash >> 32) as usize & (self.lines.len() - 1)]);
+    }
+
+    /// The first slot in the key's line with its bits of the hash: as a rule its node's, if it has one.
+    #[inline]
+    fn likely(&self, hash: u64) -> Option<*mut Node> {
+        if cfg!(loom) {
+            // A model would take the look for one that matters.
+            return None;
+        }
+        let line = &self.lines[(hash >> 32) as usize & (self.lines.len() - 1)];
+        // Acquire pairs with the Release in `insert`: the node is complete.
+        let mut entries = line.0.iter().map(|slot| slot.load(Ordering::Acquire));
+        entries.find(|entry| !entry.is_null() && tag(*entry) == hash as u16).map(untagged)
+    }
+
+    /// Asks for the node that [`find`](Self::find) will look at.
+    #[inline]
+    pub(super) fn prefetch_node(&self, hash: u64) {
+        if let Some(node) = self.likely(hash) {
+            prefetch_at(node);
+            // Its key may lie in the next line.
+            prefetch_at(node.wrapping_byte_add(size_of::<Line>()));
+        }
+    }
+
+    /// Asks for the newest version of the node that [`find`](Self::find) will look at.
+    #[inline]
+    pub(super) fn prefetch_version(&self, hash: u64) {
+        // SAFETY: `insert` was given a node of the memtable's arena.
+        if let Some(node) = self.likely(hash).and_then(|node| unsafe { NodeRef::from_ptr(node) }) {
+            node.prefetch_newest();
+        }
     }
 
     /// The node of `key`; nothing if it has none. `Err` if the index cannot tell.

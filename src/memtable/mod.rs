@@ -171,6 +171,18 @@ impl Memtable {
         self.index.prefetch(hash);
     }
 
+    /// Asks for the node that the line of the index names, which is there.
+    #[inline]
+    pub(crate) fn prefetch_node(&self, hash: u64) {
+        self.index.prefetch_node(hash);
+    }
+
+    /// Asks for the newest version behind the node, which is there.
+    #[inline]
+    pub(crate) fn prefetch_version(&self, hash: u64) {
+        self.index.prefetch_version(hash);
+    }
+
     /// The newest version of `key`, whose hash is `hash`, at `reader`, handed to `found`.
     #[inline]
     pub(crate) fn get<R>(

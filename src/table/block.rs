@@ -84,6 +84,13 @@ impl Block {
         (entry_no == 0 || restart_no != self.restart_count).then_some(at)
     }
 
+    /// Asks for the lines with which a [`get`](Self::get) begins.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        let lines = (0..size_of::<Self>()).step_by(64);
+        lines.for_each(|line| prefetch_at(std::ptr::from_ref(self).wrapping_byte_add(line)));
+    }
+
     /// The newest version of `key` that is not newer than `seqno`: its tag and where its value is.
     #[inline]
     pub(crate) fn get(&self, key: &[u8], seqno: SeqNo) -> Option<(Tag, Range<usize>)> {

@@ -132,7 +132,7 @@ pub(crate) fn look_in_block<R>(
 }
 
 /// The files that may hold `key`, newest first.
-fn tables_for<'a>(files: &'a Files, key: &[u8]) -> impl Iterator<Item = &'a Arc<Table>> {
+pub(super) fn tables_for<'a>(files: &'a Files, key: &[u8]) -> impl Iterator<Item = &'a Arc<Table>> {
     let flushed = files.flushed.iter().filter(move |file| {
         file.table.min_key() <= key
             && key <= file.table.max_key()

@@ -19,6 +19,7 @@ pub(crate) mod levels;
 mod levels_format;
 pub(crate) mod lookup;
 pub(crate) mod memtables;
+pub(crate) mod multi_lookup;
 pub(crate) mod output;
 pub(crate) mod plan;
 pub(crate) mod published;

@@ -59,6 +59,7 @@ impl Held {
         check(db.get_into("0001", &mut Vec::new()).map(drop));
         check(db.get_with("0001", <[u8]>::len).map(drop));
         check(db.contains_key("0001").map(drop));
+        db.multi_get(["0001", "0002"]).into_iter().for_each(|found| check(found.map(drop)));
         check(db.approximate_size::<&str>(..).map(drop));
         check(db.approximate_size("b".."a").map(drop));
         check(db.sync());
@@ -70,6 +71,7 @@ impl Held {
         check(clone.get_into("0001", &mut Vec::new()).map(drop));
         check(clone.get_with("0001", <[u8]>::len).map(drop));
         check(clone.contains_key("0001").map(drop));
+        clone.multi_get(["0001"]).into_iter().for_each(|found| check(found.map(drop)));
         check(clone.keys().next().expect("an error first").map(drop));
         check(db.iter().into_keys().next_back().expect("an error first").map(drop));
         check(clone.iter().next().expect("an error first").map(drop));

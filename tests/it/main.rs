@@ -34,6 +34,7 @@ mod full_log;
 mod identity;
 mod levels;
 mod model;
+mod multi_get;
 mod signals;
 mod size_limit;
 #[cfg(feature = "sim")]

@@ -18,13 +18,15 @@ use io_uring::types::Fd;
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::flight::CANCELED_MAX;
-use super::ring::{Ring, Sleep};
+use super::ring::{Ring, RingBroken, Sleep};
+use super::several::{is_full, read_plainly, read_several};
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::metrics::IoCounters;
-use crate::io::{File, blocking};
+use crate::io::{File, ReadAt, blocking};
 
-/// Requests of one thread; a blocking read needs one, the kernel gives no fewer pages for it.
-const ENTRIES: u32 = 8;
+/// Requests of one thread between two enters, and four times as many in flight: one for a read by itself, more for those of
+/// many blocks together. For fewer the kernel takes no fewer pages, one for requests and one for completions.
+const ENTRIES: u32 = 32;
 
 thread_local! {
     static READER: RefCell<Reader> = const { RefCell::new(Reader::Unopened) };
@@ -61,6 +63,26 @@ pub(in crate::io) fn read_at(
         .map(|read| copied + read)
 }
 
+/// Reads like that of [`read_at`], in flight together.
+pub(in crate::io) fn read_many(reads: &mut [ReadAt<'_>], counters: &IoCounters) {
+    for read in &mut *reads {
+        let copied = without_waiting(read.file, read.offset, &mut *read.buffer);
+        counters.page_cache_reads.add(u64::from(copied == read.buffer.len()));
+        read.result = Ok(copied);
+    }
+    if reads.iter().all(is_full) {
+        return;
+    }
+    // Where the thread has no ring, or it broke: those that are not full.
+    let is_done = READER
+        .try_with(|reader| reader.try_borrow_mut().ok()?.read_many(reads, counters))
+        .unwrap_or(None)
+        .is_some();
+    if !is_done {
+        reads.iter_mut().filter(|read| !is_full(read)).for_each(read_plainly);
+    }
+}
+
 /// Copies what the page cache holds of the beginning; whatever else there is to say, the ring will.
 fn without_waiting(file: &File, offset: u64, buffer: &mut [u8]) -> usize {
     let mut buffers = [io::IoSliceMut::new(buffer)];
@@ -75,6 +97,17 @@ impl Reader {
         buffer: &mut [u8],
         counters: &IoCounters,
     ) -> Option<io::Result<usize>> {
+        let result = through(self.ring()?, file, offset, buffer, counters);
+        self.give_up_if_broken(result)
+    }
+
+    fn read_many(&mut self, reads: &mut [ReadAt<'_>], counters: &IoCounters) -> Option<()> {
+        let result = read_several(self.ring()?, reads, counters);
+        self.give_up_if_broken(result)
+    }
+
+    /// This thread's ring, made if need be.
+    fn ring(&mut self) -> Option<&Ring> {
         if matches!(self, Self::Ring(ring) if !ring.is_ours()) {
             // This thread is a child's copy of the one that made it.
             *self = Self::Unopened;
@@ -82,14 +115,11 @@ impl Reader {
         if let Self::Unopened = self {
             *self = Ring::open(ENTRIES).map_or_else(Self::without, Self::Ring);
         }
-        let Self::Ring(ring) = self else { return None };
-        match through(ring, file, offset, buffer, counters) {
-            Ok(result) => Some(result),
-            Err(RingBroken(e)) => {
-                *self = Self::without(e);
-                None
-            }
-        }
+        if let Self::Ring(ring) = self { Some(ring) } else { None }
+    }
+
+    fn give_up_if_broken<T>(&mut self, result: Result<T, RingBroken>) -> Option<T> {
+        result.map_err(|RingBroken(e)| *self = Self::without(e)).ok()
     }
 
     fn without(e: io::Error) -> Self {
@@ -100,9 +130,6 @@ impl Reader {
         Self::Without
     }
 }
-
-/// The ring failed before the kernel took the request.
-struct RingBroken(io::Error);
 
 fn through(
     ring: &Ring,

@@ -27,6 +27,8 @@ pub(super) enum Sleep {
     For(Duration),
     /// As long as it takes.
     Forever,
+    /// As long as it takes for so many completions, unless a signal ends it.
+    UntilThere(u32),
 }
 
 /// What an enter came to, unless the ring is broken.
@@ -37,6 +39,9 @@ pub(super) enum Entered {
     /// The kernel lacks memory or room for completions: take some out, then enter again.
     Crowded,
 }
+
+/// The ring failed, and the kernel has no request that was not answered.
+pub(super) struct RingBroken(pub(super) io::Error);
 
 /// A ring and the handle through which it is entered.
 pub(super) struct Ring {
@@ -115,6 +120,11 @@ impl Ring {
         self.submission().is_empty()
     }
 
+    /// Requests pushed that the kernel has not taken over.
+    pub(super) fn unsent(&self) -> usize {
+        self.submission().len()
+    }
+
     /// Whether an enter without sleep would change anything: there are requests to send, or
     /// completions that the kernel delivers only inside an enter.
     pub(super) fn needs_enter(&self) -> bool {
@@ -139,6 +149,7 @@ impl Ring {
         let result = match sleep {
             Sleep::No => submitter.submit(),
             Sleep::Forever => submitter.submit_and_wait(1),
+            Sleep::UntilThere(count) => submitter.submit_and_wait(count as usize),
             Sleep::For(time) => {
                 let time = Timespec::from(time);
                 submitter.submit_with_args(1, &SubmitArgs::new().timespec(&time))
