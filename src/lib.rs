@@ -5,8 +5,8 @@
 //! thread with one ring; the write-ahead log, flushes and compactions are tasks on them. Reads run
 //! on the calling thread, without locks.
 //!
-//! - [`Db`] is the place to begin: opening, reading, writing, closing. All calls block; from an async program, call
-//!   them where blocking is allowed.
+//! - [`Db`] is the place to begin: opening, reading, writing, closing. Its calls block; those of [`AsyncDb`] are awaited,
+//!   on any executor.
 //! - [`Durability`] says what a write has survived when its call returns, [`Error`] what may go wrong and what still
 //!   works then, [`Stats`] what each number of [`Db::stats`] means.
 //! - Keys are ordered by their bytes. A key has at most [`KEY_LEN_MAX`] bytes, a value [`VALUE_LEN_MAX`], a batch
@@ -55,7 +55,9 @@ pub use base::error::{Error, IoSource, Result};
 pub use base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
 pub use base::options::{Durability, IoBackend, Options, StageMode, WriteOptions};
 pub use base::value::Value;
-pub use db::{Cursor, Db, Keys, Range, Read, Snapshot, WriteBatch};
+pub use db::{
+    AsyncDb, AsyncRange, AsyncSnapshot, Cursor, Db, Keys, Range, Read, Snapshot, Ticket, WriteBatch,
+};
 pub use engine::{FileStats, PartitionStats, Slowdown, SlowdownReason, Stats};
 
 /// A simulated machine to run databases on, and cores that the caller steps, for tests of the engine.

@@ -106,6 +106,7 @@ mod selector {
         RunAddedAsOldest: "a run is added behind the runs that stay in its partition",
         TombstoneDroppedAbove: "a compaction of the newest runs drops tombstones that hide what is in older ones",
         WaitedForSkipped: "a lookup of several keys goes on behind the file whose block it waited for",
+        LargeBatchInCaller: "a large batch is entered by the future of its caller, who may drop it half way",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 

@@ -1,5 +1,8 @@
 //! The public face: [`Db`], batches, snapshots, ranges and cursors. No logic of its own.
 
+mod async_db;
+mod async_range;
+mod async_snapshot;
 mod batch;
 mod cursor;
 mod range;
@@ -9,11 +12,15 @@ mod simulated;
 mod snapshot;
 #[cfg(feature = "sim")]
 mod stepper;
+mod ticket;
 
 use std::cell::RefCell;
 use std::ops::RangeBounds;
 use std::path::Path;
 
+pub use async_db::AsyncDb;
+pub use async_range::AsyncRange;
+pub use async_snapshot::AsyncSnapshot;
 pub use batch::WriteBatch;
 pub use cursor::Cursor;
 pub use range::{Keys, Range};
@@ -21,6 +28,7 @@ pub use read::Read;
 pub use snapshot::Snapshot;
 #[cfg(feature = "sim")]
 pub use stepper::{OpeningDb, Stepper};
+pub use ticket::Ticket;
 
 use crate::base::error::Result;
 use crate::base::key_range::KeyRange;
@@ -90,6 +98,12 @@ impl Db {
     #[cfg(feature = "sim")]
     pub fn open_stepped(dir: impl AsRef<Path>, options: Options) -> Result<(Stepper, OpeningDb)> {
         stepper::open(dir.as_ref(), options)
+    }
+
+    /// The same database with calls that are awaited.
+    #[must_use]
+    pub fn to_async(&self) -> AsyncDb {
+        AsyncDb::from(self.clone())
     }
 
     /// The value of a key, or `None`. Sees every write acknowledged before the call.

@@ -28,8 +28,8 @@ use crate::engine::{Handle, Moment};
 /// ```
 #[must_use = "a snapshot that is dropped at once keeps nothing"]
 pub struct Snapshot {
-    handle: Arc<Handle>,
-    seqno: SeqNo,
+    pub(super) handle: Arc<Handle>,
+    pub(super) seqno: SeqNo,
 }
 
 impl Snapshot {
@@ -106,7 +106,7 @@ impl Snapshot {
         Cursor::new(self.moment())
     }
 
-    fn moment(&self) -> Moment {
+    pub(super) fn moment(&self) -> Moment {
         Moment::new(&self.handle, Some(self.seqno))
     }
 }

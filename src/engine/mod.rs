@@ -4,6 +4,9 @@
 //! ([`background`], [`commit`]) are tasks on the cores. They share this one structure; nothing in
 //! it is locked across a wait.
 
+mod arriving;
+mod awaited;
+mod awaited_scan;
 mod background;
 mod commit;
 mod compact_all;
@@ -37,6 +40,8 @@ mod turns;
 pub(crate) mod visible;
 mod write;
 
+pub(crate) use awaited::Placed;
+pub(crate) use awaited_scan::AwaitedScan;
 pub(crate) use moment::Moment;
 pub(crate) use open::{Handle, open};
 pub(crate) use position::Position;
@@ -60,6 +65,7 @@ use crate::exec::{Cores, Event};
 use crate::files::Directory;
 use crate::io::{Io, Process};
 use crate::wal::Wal;
+use arriving::ReadTurns;
 use commit::Requests;
 use read::BlockReader;
 use readers::Readers;
@@ -78,6 +84,7 @@ pub(crate) struct Engine {
     pub(crate) directory: Directory,
     pub(crate) wal: Arc<Wal>,
     pub(crate) blocks: Arc<BlockReader>,
+    pub(crate) read_turns: ReadTurns,
 
     // What readers load.
     pub(crate) trees: Trees,

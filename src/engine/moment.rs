@@ -1,5 +1,6 @@
 //! What a scan pins: the view and the seqno of one moment.
 
+use super::Engine;
 use super::open::Handle;
 use super::read::BlockReader;
 use super::readers::ScanReader;
@@ -8,7 +9,7 @@ use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
 use crate::base::sync::{Arc, epoch};
-use crate::tree::scan::scan;
+use crate::tree::scan::{ViewCursor, scan};
 use crate::tree::view::View;
 
 /// A moment of a database. Files and memtables of it stay until it is dropped, and so does the engine.
@@ -36,6 +37,16 @@ impl Moment {
         Self { handle: Arc::clone(handle), view: Arc::clone(view), seqno, reader }
     }
 
+    /// A cursor over all keys, on none yet.
+    pub(super) fn cursor(&self, direction: Direction) -> ViewCursor {
+        scan(&self.view, self.seqno, direction)
+    }
+
+    /// Whose moment it is.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.handle.0
+    }
+
     /// Who reads the blocks.
     pub(super) fn blocks(&self) -> &Arc<BlockReader> {
         &self.handle.0.blocks
@@ -53,8 +64,7 @@ impl Moment {
 
     /// The keys from `bound` on, or backward from before it.
     pub(super) fn scan(&self, bound: Option<&[u8]>, direction: Direction) -> Result<Scan> {
-        let cursor = scan(&self.view, self.seqno, direction);
-        Scan::begin(cursor, self.blocks(), bound)
+        Scan::begin(self.cursor(direction), self.blocks(), bound)
     }
 
     /// Refuses to go on in a child of the process that opened the database, and once the database is closed.

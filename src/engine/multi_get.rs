@@ -1,4 +1,4 @@
-//! Reading several keys at one moment, on the caller's thread.
+//! Reading several keys at one moment: on the caller's thread, or awaiting the blocks.
 //!
 //! As long as everything is in memory, an epoch guard holds the moment. When blocks have to be read, the view is kept and
 //! the seqno registered as for a scan, and the guard is dropped before the wait.
@@ -20,37 +20,81 @@ impl Handle {
         if let Err(error) = self.0.check_open() {
             return keys.iter().map(|_| Err(error.clone())).collect();
         }
-        let mut answers: Vec<Answer> = keys.iter().map(|_| Ok(None)).collect();
-        if keys.len() > KEYS_AT_ONCE {
-            reached!("multi_get: more keys than are looked up at once");
-            let moment = Moment::new(self, at);
-            for (keys, answers) in keys.chunks(KEYS_AT_ONCE).zip(answers.chunks_mut(KEYS_AT_ONCE)) {
-                let mut asked = Asked { keys, answers, reader: moment.seqno() };
-                let lookup = MultiLookup::begin(moment.view(), &mut asked, &epoch::pin());
-                moment.finish(lookup, &mut asked);
+        let mut answers = no_answers(keys.len());
+        let mut moment = None;
+        for (keys, answers) in in_turns(keys, &mut answers) {
+            let mut lookup = self.begin_multi_get(keys, answers, at, &mut moment);
+            while let Some(moment) = moment.as_ref().filter(|_| !lookup.is_done()) {
+                lookup.supply(moment.blocks().read_many(lookup.needed()));
+                moment.go_on(&mut lookup, keys, answers);
             }
-            return answers;
-        }
-        let guard = epoch::pin();
-        let (view, newest) = self.0.visible.moment(&self.0.trees.default_tree().published, &guard);
-        let mut asked = Asked { keys, answers: &mut answers, reader: at.unwrap_or(newest) };
-        let lookup = MultiLookup::begin(view, &mut asked, &guard);
-        if !lookup.is_done() {
-            let moment = Moment::of(self, view, asked.reader);
-            drop(guard);
-            moment.finish(lookup, &mut asked);
         }
         answers
     }
+
+    /// As [`multi_get`](Self::multi_get), with the blocks read by cores.
+    pub(crate) async fn multi_get_awaited<K: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        keys: &[K],
+        at: Option<SeqNo>,
+    ) -> Vec<Answer> {
+        if let Err(error) = self.0.check_open() {
+            return keys.iter().map(|_| Err(error.clone())).collect();
+        }
+        let mut answers = no_answers(keys.len());
+        let mut moment = None;
+        for (keys, answers) in in_turns(keys, &mut answers) {
+            let mut lookup = self.begin_multi_get(keys, answers, at, &mut moment);
+            while let Some(moment) = moment.as_ref().filter(|_| !lookup.is_done()) {
+                lookup.supply(self.0.begin_reads(lookup.needed().to_vec()).await);
+                moment.go_on(&mut lookup, keys, answers);
+            }
+        }
+        answers
+    }
+
+    /// Looks up what is in memory. If something is left, or more turns follow, there is a moment for it afterwards.
+    fn begin_multi_get<K: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        keys: &[K],
+        answers: &mut [Answer],
+        at: Option<SeqNo>,
+        moment: &mut Option<Moment>,
+    ) -> MultiLookup {
+        let guard = epoch::pin();
+        if let Some(moment) = moment {
+            let mut asked = Asked { keys, answers, reader: moment.seqno() };
+            return MultiLookup::begin(moment.view(), &mut asked, &guard);
+        }
+        let (view, newest) = self.0.visible.moment(&self.0.trees.default_tree().published, &guard);
+        let mut asked = Asked { keys, answers, reader: at.unwrap_or(newest) };
+        let lookup = MultiLookup::begin(view, &mut asked, &guard);
+        if !lookup.is_done() || keys.len() == KEYS_AT_ONCE {
+            *moment = Some(Moment::of(self, view, asked.reader));
+        }
+        lookup
+    }
+}
+
+fn no_answers(count: usize) -> Vec<Answer> {
+    (0..count).map(|_| Ok(None)).collect()
+}
+
+/// Keys and answers in turns.
+fn in_turns<'a, K>(
+    keys: &'a [K],
+    answers: &'a mut [Answer],
+) -> impl Iterator<Item = (&'a [K], &'a mut [Answer])> {
+    if keys.len() > KEYS_AT_ONCE {
+        reached!("multi_get: more keys than are looked up at once");
+    }
+    keys.chunks(KEYS_AT_ONCE).zip(answers.chunks_mut(KEYS_AT_ONCE))
 }
 
 impl Moment {
-    /// Reads what a lookup needs until it is done. No guard is held meanwhile.
-    fn finish<K: AsRef<[u8]>>(&self, mut lookup: MultiLookup, asked: &mut Asked<'_, K>) {
-        while !lookup.is_done() {
-            let blocks = self.blocks().read_many(lookup.needed());
-            lookup.supply(blocks);
-            lookup.go_on(self.view(), asked, &epoch::pin());
-        }
+    /// Goes on with a lookup at this moment. No guard is held before or after.
+    fn go_on<K: AsRef<[u8]>>(&self, lookup: &mut MultiLookup, keys: &[K], answers: &mut [Answer]) {
+        let mut asked = Asked { keys, answers, reader: self.seqno() };
+        lookup.go_on(self.view(), &mut asked, &epoch::pin());
     }
 }

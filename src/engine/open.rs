@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 
+use super::arriving::ReadTurns;
 use super::background::{fail_writes_on_exit, tick_forever};
 use super::commit::{Committer, Requests, commit_edits};
 use super::compaction::compact_forever;
@@ -176,6 +177,7 @@ async fn assemble(
     let io = Arc::clone(local.io());
     let engine = Arc::new(Engine {
         blocks: Arc::new(BlockReader::new(Arc::clone(&io))),
+        read_turns: ReadTurns::default(),
         process: Process::current(),
         options,
         io: Arc::clone(&io),

@@ -110,7 +110,7 @@ impl BlockReader {
         let (offset, len) = table.block_location(*block_no);
         let mut bytes = vec![0; len];
         let read = self.io.read_at(table.file(), offset, &mut bytes);
-        take_in(needed, bytes, read)
+        take_in(needed, cut(bytes, read))
     }
 
     /// The same for several blocks, whose reads are in flight together.
@@ -129,15 +129,21 @@ impl BlockReader {
         self.io.read_many(&mut reads);
         let results: Vec<_> = reads.into_iter().map(|read| read.result).collect();
         let each = needed.iter().zip(buffers).zip(results);
-        each.map(|((needed, bytes), read)| take_in(needed, bytes, read)).collect()
+        each.map(|((needed, bytes), read)| take_in(needed, cut(bytes, read))).collect()
     }
 }
 
-/// Makes a block of what was read into `bytes`, and offers it to the cache.
-fn take_in(needed: &NeedsBlock, mut bytes: Vec<u8>, read: io::Result<usize>) -> Result<Arc<Block>> {
+/// The bytes of a buffer that were read into it.
+fn cut(mut bytes: Vec<u8>, read: io::Result<usize>) -> io::Result<Vec<u8>> {
+    bytes.truncate(read?);
+    Ok(bytes)
+}
+
+/// Makes a block of what was read, and offers it to the cache.
+pub(super) fn take_in(needed: &NeedsBlock, read: io::Result<Vec<u8>>) -> Result<Arc<Block>> {
     let NeedsBlock { table, block_no } = needed;
     let (offset, _) = table.block_location(*block_no);
-    bytes.truncate(read.map_err(|e| Error::io("read", table.file().path(), Some(offset), e))?);
+    let bytes = read.map_err(|e| Error::io("read", table.file().path(), Some(offset), e))?;
     let block = table.decode_block_to_keep(*block_no, bytes)?;
     table.admit(*block_no, Arc::clone(&block));
     Ok(block)

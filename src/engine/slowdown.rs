@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Engine;
-use super::write::Attempt;
+use super::write::{Attempt, Way};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::metrics::Counter;
@@ -116,15 +116,17 @@ impl Engine {
         self.trees.iter().any(|tree| tree.throttle.is_on())
     }
 
-    /// Sleeps off what the debt of flushes and compaction demands of this writer, on its own thread.
+    /// Sleeps off what the debt of flushes and compaction demands of this writer: on its own thread, or awaiting a timer
+    /// of a core.
     #[cold]
-    pub(super) async fn pay_throttle(&self, bytes: u64) -> Result<()> {
+    pub(super) async fn pay_throttle(&self, bytes: u64, way: Way) -> Result<()> {
         let start = self.io.now();
         let Some(delay) = self.trees.iter().filter_map(|tree| tree.charge(bytes, start)).max() else {
             return Ok(());
         };
         reached!("write: slowed");
-        if !self.io.sleep(delay) {
+        let has_slept = way == Way::Blocking && self.io.sleep(delay);
+        if !has_slept {
             self.cores.run(0, move |local| async move { local.sleep(delay).await }).await?;
         }
         self.waits.slowdowns.add(1);

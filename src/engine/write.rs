@@ -16,6 +16,15 @@ use crate::wal::{Append, BatchBuffer, LogState};
 /// Between two looks at a write ahead whose thread has lost its core.
 const PREDECESSOR_INTERVAL: Duration = Duration::from_micros(20);
 
+/// How a call waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Its thread may sleep, and the call runs to its end.
+    Blocking,
+    /// The thread is needed for others, and the call may be dropped.
+    Awaited,
+}
+
 /// What becomes of an attempt to commit a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
@@ -46,10 +55,12 @@ impl Engine {
         }
         batch.prepare();
         if self.is_throttled() {
-            self.pay_throttle(batch.record_len() as u64).await?;
+            self.pay_throttle(batch.record_len() as u64, Way::Blocking).await?;
         }
         let end = if self.wal.is_large(batch) {
             self.insert_large(batch).await?
+        } else if let Attempt::Done(end) = self.try_insert(batch)? {
+            end
         } else {
             self.insert(batch).await?
         };
@@ -60,7 +71,8 @@ impl Engine {
         }
     }
 
-    async fn insert(&self, batch: &mut BatchBuffer) -> Result<Lsn> {
+    /// Gives a batch that is not large its place in the order, in one piece in one poll.
+    pub(super) async fn insert(&self, batch: &mut BatchBuffer) -> Result<Lsn> {
         loop {
             let attempt = self.try_insert(batch)?;
             // Listen first, then look again, so that no notification is missed.
@@ -97,7 +109,7 @@ impl Engine {
         Ok(())
     }
 
-    fn try_insert(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
+    pub(super) fn try_insert(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
         let attempt = self.insert_in_order(batch)?;
         if let Attempt::Done(end) = attempt {
             self.wal.tell_appended(end, batch.record_len() as u64);

@@ -2,28 +2,35 @@
 //!
 //! Use: `let listener = event.listen();`, check the condition, and if it does not hold,
 //! `listener.await`. A notification between the two is not lost, since the listener remembers
-//! how many there were when it began.
+//! how many there were when it began. One that is dropped leaves nothing behind.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use crate::base::slab::Slab;
 use crate::base::sync::{Mutex, lock, mutant};
 
 /// Tells its listeners that something has changed.
 #[derive(Default)]
 pub(crate) struct Event(Mutex<State>);
 
-#[derive(Default)]
 struct State {
     generation: u64,
-    wakers: Vec<Waker>,
+    /// Of the listeners that wait, since the last notification.
+    wakers: Slab<Waker>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { generation: 0, wakers: Slab::new() }
+    }
 }
 
 impl Event {
     /// Starts listening: notifications from now on count.
     pub(crate) fn listen(&self) -> Listener<'_> {
-        Listener { event: self, generation: lock(&self.0).generation }
+        Listener { event: self, generation: lock(&self.0).generation, place: None }
     }
 
     /// Wakes all listeners.
@@ -32,9 +39,9 @@ impl Event {
             let mut state = lock(&self.0);
             state.generation += 1;
             if mutant!("event_wakes_one") {
-                state.wakers.pop().into_iter().collect()
+                state.wakers.drain().pop().into_iter().collect()
             } else {
-                std::mem::take(&mut state.wakers)
+                state.wakers.drain()
             }
         };
         wakers.into_iter().for_each(Waker::wake);
@@ -45,20 +52,40 @@ impl Event {
 pub(crate) struct Listener<'a> {
     event: &'a Event,
     generation: u64,
+    /// Where its waker is, once it has been polled.
+    place: Option<u64>,
 }
 
 impl Future for Listener<'_> {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.event.0);
         if state.generation != self.generation && !mutant!("event_forgets") {
+            drop(state);
+            self.place = None;
             return Poll::Ready(());
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-            state.wakers.push(context.waker().clone());
+        match self.place.and_then(|place| state.wakers.get_mut(place)) {
+            Some(waker) => waker.clone_from(context.waker()),
+            None => {
+                let place = state.wakers.insert(context.waker().clone());
+                drop(state);
+                self.place = Some(place);
+            }
         }
         Poll::Pending
+    }
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        let Some(place) = self.place else { return };
+        let mut state = lock(&self.event.0);
+        // A notification since has taken all wakers out, and others may have their places.
+        let waker = if state.generation == self.generation { state.wakers.remove(place) } else { None };
+        drop(state);
+        drop(waker);
     }
 }
 
@@ -74,6 +101,22 @@ mod tests {
         let listener = event.listen();
         event.notify();
         block_on(listener);
+    }
+
+    #[test]
+    fn a_listener_that_is_dropped_leaves_no_waker() {
+        let event = Event::default();
+        let waker = crate::exec::event::Waker::noop();
+        for _ in 0..3 {
+            let mut waiting: Vec<_> = (0..5).map(|_| event.listen()).collect();
+            for _ in 0..2 {
+                let mut context = Context::from_waker(waker);
+                waiting.iter_mut().for_each(|one| assert!(Pin::new(one).poll(&mut context).is_pending()));
+            }
+            assert_eq!(lock(&event.0).wakers.len(), 5);
+            drop(waiting);
+            assert_eq!(lock(&event.0).wakers.len(), 0);
+        }
     }
 
     #[test]

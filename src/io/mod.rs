@@ -297,6 +297,13 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// The wait is spent in the calling thread's own ring.
     fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Fills `buffer` if that needs no waiting, because the page cache has it all. If not, what is in `buffer`
+    /// afterwards means nothing.
+    fn read_cached(&self, file: &File, offset: u64, buffer: &mut [u8]) -> bool {
+        let _unasked = (file, offset, buffer);
+        false
+    }
+
     /// Several reads like that of [`read_at`](Self::read_at), in flight together as far as the machine permits;
     /// returns when all have ended.
     fn read_many(&self, reads: &mut [ReadAt<'_>]) {

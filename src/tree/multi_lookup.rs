@@ -198,7 +198,7 @@ impl Search {
     /// Goes on to a file that may hold the key; `false` if there is none.
     fn skip_by_filters(&mut self, tables: &[&Arc<Table>]) -> bool {
         while self.next < self.end && !tables[self.next].may_contain(self.key.hash) {
-            reached!("read: a filter spared a block");
+            reached!("multi_get: a filter spared a block");
             self.next += 1;
         }
         self.next < self.end

@@ -3,7 +3,7 @@
 //! The public `WriteBatch` collects its entries here. So an entry is encoded once, when it is added, and
 //! copied once, into the stage.
 
-use super::format::{Place, RECORD_HEADER_LEN, RecordKind, payload_hash, record_len, seal};
+use super::format::{Place, RECORD_HEADER_LEN, RecordKind, payload_hash, record_len, seal, sealed_seqno};
 use crate::base::codec::{Cursor, put_bytes};
 use crate::base::key::{Kind, SeqNo};
 use crate::base::keyspace::KeyspaceId;
@@ -78,6 +78,11 @@ impl BatchBuffer {
         assert_eq!(self.bytes.len(), self.record_len(), "the batch was not prepared");
         seal(&mut self.bytes, self.payload_len, self.payload_hash, place, durable, seqno, RecordKind::Batch);
         &self.bytes
+    }
+
+    /// Its last seqno. The batch must have been written.
+    pub(crate) fn last_seqno(&self) -> SeqNo {
+        (sealed_seqno(&self.bytes) + self.count).saturating_sub(1)
     }
 
     /// The sealed record.

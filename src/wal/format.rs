@@ -97,6 +97,12 @@ pub(crate) fn seal(
     header[..8].copy_from_slice(&check.to_le_bytes());
 }
 
+/// The seqno in a sealed header.
+pub(crate) fn sealed_seqno(header: &[u8]) -> SeqNo {
+    let word = header[16..24].first_chunk().expect("eight bytes");
+    SeqNo(u64::from_le_bytes(*word) >> 8)
+}
+
 /// Where the record at `lsn` ends according to its header, whose checksum is not verified; `None` if
 /// `bytes` is shorter than a header.
 pub(crate) fn claimed_end(bytes: &[u8], lsn: Lsn) -> Option<Lsn> {

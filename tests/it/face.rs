@@ -2,8 +2,8 @@
 //! sizes of ranges, and what may cross threads.
 
 use rabi::{
-    Cursor, Db, Durability, Error, FileStats, IoBackend, IoSource, Keys, Options, Range, Read, Snapshot,
-    Stats, Value, WriteBatch, WriteOptions,
+    AsyncDb, AsyncRange, AsyncSnapshot, Cursor, Db, Durability, Error, FileStats, IoBackend, IoSource, Keys,
+    Options, Range, Read, Snapshot, Stats, Ticket, Value, WriteBatch, WriteOptions,
 };
 
 use crate::generator::Random;
@@ -146,6 +146,7 @@ fn public_types_cross_threads_and_can_be_shown() {
     check::<Range>();
     check::<Keys>();
     check::<Cursor>();
+    check::<(AsyncDb, AsyncSnapshot, AsyncRange, Ticket)>();
     check::<WriteBatch>();
     check::<(Options, WriteOptions, Durability, IoBackend)>();
     check::<(Stats, FileStats, Value)>();

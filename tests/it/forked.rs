@@ -6,10 +6,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rabi::{Cursor, Db, Error, IoBackend, Options, Range, Snapshot, WriteBatch, WriteOptions};
+use rabi::{
+    AsyncSnapshot, Cursor, Db, Error, IoBackend, Options, Range, Snapshot, Ticket, WriteBatch, WriteOptions,
+};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::scratch::{Scratch, contents, small, wait_until};
@@ -28,6 +32,7 @@ struct Held {
     fresh: Range,
     half_read: Range,
     cursor: Cursor,
+    ticket: Ticket,
 }
 
 impl Held {
@@ -37,7 +42,8 @@ impl Held {
         half_read.next_back().unwrap().unwrap();
         let (snapshot, mut cursor) = (db.snapshot(), db.cursor());
         assert!(cursor.seek("1").unwrap());
-        Self { db: db.clone(), fresh: snapshot.range::<&str>(..), snapshot, half_read, cursor }
+        let ticket = now(db.to_async().submit(WriteBatch::new())).unwrap();
+        Self { db: db.clone(), ticket, fresh: snapshot.range::<&str>(..), snapshot, half_read, cursor }
     }
 
     /// Makes every call there is, as a child does, and drops all.
@@ -46,7 +52,7 @@ impl Held {
             let error = result.expect_err("a child is refused");
             assert!(matches!(error, Error::Forked), "{error}");
         };
-        let Self { db, snapshot, mut fresh, mut half_read, mut cursor } = self;
+        let Self { db, snapshot, mut fresh, mut half_read, mut cursor, ticket } = self;
         let mut batch = WriteBatch::new();
         batch.put("k", "v");
         check(db.put("k", "v"));
@@ -93,8 +99,57 @@ impl Held {
         check(db.prefix("2").next_back().expect("an error first").map(drop));
         assert!(db.stats().get("last_seqno").is_some());
         assert!(format!("{db:?}").starts_with("Db("));
+        Self::await_all(&db, &clone, &check);
+        check(now(ticket.durable()));
+        let _either = ticket.is_durable();
+        assert!(ticket.seqno() > 0);
         check(db.clone().close());
-        drop((db, snapshot, clone, fresh, half_read, cursor));
+        drop((db, snapshot, clone, fresh, half_read, cursor, ticket));
+    }
+}
+
+impl Held {
+    /// The same for calls that are awaited: each is refused in its first poll.
+    fn await_all(db: &Db, snapshot: &Snapshot, check: &impl Fn(rabi::Result<()>)) {
+        let (db, snapshot) = (db.to_async(), AsyncSnapshot::from(snapshot.clone()));
+        let batch = || {
+            let mut batch = WriteBatch::new();
+            batch.put("k", "v");
+            batch
+        };
+        check(now(db.put("k", "v")));
+        check(now(db.put_with("k", "v", WriteOptions::new())));
+        check(now(db.delete("k")));
+        check(now(db.delete_with("k", WriteOptions::new())));
+        check(now(db.write(batch(), WriteOptions::new())));
+        check(now(db.submit(batch())).map(drop));
+        check(now(db.submit(WriteBatch::new())).map(drop));
+        check(now(db.get("0001")).map(drop));
+        check(now(db.contains_key("0001")).map(drop));
+        now(db.multi_get(["0001"])).into_iter().for_each(|found| check(found.map(drop)));
+        check(now(db.sync()));
+        check(now(db.flush()));
+        check(now(db.compact()));
+        check(now(snapshot.get("0001")).map(drop));
+        check(now(snapshot.contains_key("0001")).map(drop));
+        now(snapshot.multi_get(["0001"])).into_iter().for_each(|found| check(found.map(drop)));
+        let ranges = [db.range::<&str>(..), db.prefix("1").rev(), db.iter(), db.snapshot().iter()];
+        for mut range in ranges.into_iter().chain([snapshot.range::<&str>(..), snapshot.prefix("1")]) {
+            check(now(range.next()).expect("an error first").map(drop));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(range.poll_next(&mut context).is_ready(), "then the end");
+        }
+        assert!(db.as_blocking().stats().get("last_seqno").is_some());
+        assert!(snapshot.as_blocking().iter().next().expect("an error first").is_err());
+        check(now(db.close()));
+    }
+}
+
+/// What a future that needs no second poll comes to.
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
     }
 }
 

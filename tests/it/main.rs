@@ -14,6 +14,9 @@ mod scratch;
 mod system;
 
 mod amount;
+mod awaited;
+#[cfg(feature = "sim")]
+mod awaited_drops;
 mod backends;
 mod concurrent;
 mod crash;

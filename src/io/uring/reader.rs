@@ -84,7 +84,7 @@ pub(in crate::io) fn read_many(reads: &mut [ReadAt<'_>], counters: &IoCounters) 
 }
 
 /// Copies what the page cache holds of the beginning; whatever else there is to say, the ring will.
-fn without_waiting(file: &File, offset: u64, buffer: &mut [u8]) -> usize {
+pub(in crate::io) fn without_waiting(file: &File, offset: u64, buffer: &mut [u8]) -> usize {
     let mut buffers = [io::IoSliceMut::new(buffer)];
     rustix::io::preadv2(file, &mut buffers, offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }

@@ -1,0 +1,153 @@
+//! Calls that are awaited instead of blocking: lookups and writes.
+//!
+//! They do what the blocking ones do. Where those would make the thread wait, these register a waker: for a block that a
+//! core reads, for a memtable, the stage or the device, for a timer in place of a sleep. Any of them may be dropped at any
+//! time. A lookup then leaves nothing behind. A write takes its place in the order within one poll: before that it has not
+//! happened, from then on it has. Only a batch that enters the log in pieces is handed to a core first, which ends it
+//! whether or not somebody still waits.
+
+use super::Engine;
+use super::open::Handle;
+use super::write::{Attempt, Way};
+use crate::base::coverage::reached;
+use crate::base::error::Result;
+use crate::base::key::SeqNo;
+use crate::base::lsn::Lsn;
+use crate::base::options::{Durability, WriteOptions};
+use crate::base::planted::planted;
+use crate::base::sync::{Arc, epoch};
+use crate::base::value::Value;
+use crate::cursor::NeedsBlock;
+use crate::tree::lookup::{Fetched, Lookup, look_in_block, look_up};
+use crate::wal::BatchBuffer;
+
+/// The place of a batch in the order of writes, and in the log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Placed {
+    /// Of its last entry.
+    pub(crate) seqno: SeqNo,
+    /// Where its record ends.
+    pub(crate) end: Lsn,
+}
+
+/// A block that a lookup needs, and the seqno it reads at.
+struct Put {
+    needed: NeedsBlock,
+    reader: SeqNo,
+}
+
+impl Engine {
+    /// What `take` makes of the value of `key`, at a snapshot's seqno or now. In memory it ends with its first poll.
+    pub(crate) async fn get_awaited<R>(
+        &self,
+        key: &[u8],
+        at: Option<SeqNo>,
+        mut take: impl FnMut(&[u8]) -> R,
+    ) -> Result<Option<R>> {
+        let mut fetched = Fetched::default();
+        loop {
+            self.check_open()?;
+            let put = match self.look(key, at, &fetched, &mut take) {
+                Ok(found) => return Ok(found),
+                Err(put) => put,
+            };
+            let block = self.read_block(&put.needed).await?;
+            if let Some(found) = look_in_block(&block, key, put.reader, &mut take) {
+                return Ok(found);
+            }
+            fetched.add(&put.needed, block);
+        }
+    }
+
+    /// One look, under a guard that ends with it.
+    fn look<R>(
+        &self,
+        key: &[u8],
+        at: Option<SeqNo>,
+        fetched: &Fetched,
+        take: &mut impl FnMut(&[u8]) -> R,
+    ) -> std::result::Result<Option<R>, Put> {
+        let guard = epoch::pin();
+        let (view, newest) = self.visible.moment(&self.trees.default_tree().published, &guard);
+        let reader = at.unwrap_or(newest);
+        match look_up(view, key, reader, fetched, &guard, take) {
+            Lookup::Found(found) => Ok(found),
+            Lookup::NeedsBlock(needed) => Err(Put { needed, reader }),
+        }
+    }
+
+    /// Waits until a batch that has its place is on the device.
+    pub(crate) async fn wait_durable(&self, placed: Placed) -> Result<()> {
+        self.check_open()?;
+        self.wal.wait_durable(placed.end).await
+    }
+
+    /// Whether a batch that has its place is on the device.
+    pub(crate) fn is_durable(&self, placed: Placed) -> bool {
+        self.wal.durable_lsn() >= placed.end
+    }
+}
+
+impl Handle {
+    /// The value of `key`, at a snapshot's seqno or now.
+    pub(crate) async fn get_awaited(&self, key: &[u8], at: Option<SeqNo>) -> Result<Option<Value>> {
+        self.0.get_awaited(key, at, Value::copy_of).await
+    }
+
+    /// Applies a batch atomically.
+    pub(crate) async fn write_awaited(
+        self: &Arc<Self>,
+        batch: &mut BatchBuffer,
+        options: WriteOptions,
+    ) -> Result<()> {
+        self.0.check_open()?;
+        let is_power = match options.durability.unwrap_or(self.0.options.durability) {
+            Durability::Process => false,
+            Durability::Power => !planted!(AcknowledgedEarly),
+        };
+        if batch.count() == 0 {
+            return if is_power { self.0.wal.sync().await } else { Ok(()) };
+        }
+        let placed = self.place(batch).await?;
+        if is_power { self.0.wal.wait_durable(placed.end).await } else { Ok(()) }
+    }
+
+    /// Applies a batch atomically; its durability is asked for later. An empty one gets the place of the newest write.
+    pub(crate) async fn submit(self: &Arc<Self>, batch: &mut BatchBuffer) -> Result<Placed> {
+        self.0.check_open()?;
+        if batch.count() == 0 {
+            let log = self.0.wal.lock();
+            return Ok(Placed { seqno: log.seqno, end: log.head });
+        }
+        self.place(batch).await
+    }
+
+    /// Gives a batch with entries its place. It is visible then.
+    async fn place(self: &Arc<Self>, batch: &mut BatchBuffer) -> Result<Placed> {
+        batch.prepare();
+        if self.0.is_throttled() {
+            self.0.pay_throttle(batch.record_len() as u64, Way::Awaited).await?;
+        }
+        if !self.0.wal.is_large(batch) {
+            let end = match self.0.try_insert(batch)? {
+                Attempt::Done(end) => end,
+                _ => self.0.insert(batch).await?,
+            };
+            return Ok(Placed { seqno: batch.last_seqno(), end });
+        }
+        if planted!(LargeBatchInCaller) {
+            let end = self.0.insert_large(batch).await?;
+            return Ok(Placed { seqno: batch.last_seqno(), end });
+        }
+        reached!("write: a core enters a large batch");
+        // The handle keeps the engine open until the batch is in.
+        let (handle, mut batch) = (Arc::clone(self), std::mem::take(batch));
+        self.0
+            .cores
+            .run(0, move |_| async move {
+                let end = handle.0.insert_large(&mut batch).await?;
+                Ok(Placed { seqno: batch.last_seqno(), end })
+            })
+            .await?
+    }
+}

@@ -1,0 +1,141 @@
+//! A range of keys gone through in one direction, with the blocks awaited.
+//!
+//! What a step has come to stays here and not in the future that waits for it: one that is dropped loses nothing, and the
+//! next goes on where it was.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::arriving::Arriving;
+use super::moment::Moment;
+use crate::base::direction::Direction;
+use crate::base::error::Result;
+use crate::base::key_range::KeyRange;
+use crate::cursor::{Moved, NeedsBlock};
+use crate::tree::scan::ViewCursor;
+
+/// See the module.
+pub(crate) struct AwaitedScan {
+    moment: Moment,
+    range: KeyRange,
+    direction: Direction,
+    /// None before the first step.
+    cursor: Option<ViewCursor>,
+    /// The block for which the cursor waits.
+    arriving: Option<Arriving>,
+    /// The range has ended, or something could not be read.
+    ended: bool,
+}
+
+impl AwaitedScan {
+    pub(crate) fn new(moment: Moment, range: KeyRange, direction: Direction) -> Self {
+        let ended = range.is_empty();
+        Self { moment, range, direction, cursor: None, arriving: None, ended }
+    }
+
+    /// The same range in the other direction, from its other end. Before the first step.
+    pub(crate) fn turned(mut self) -> Self {
+        assert!(self.cursor.is_none(), "a range is turned before it is read");
+        self.direction = match self.direction {
+            Direction::Forward => Direction::Backward,
+            Direction::Backward => Direction::Forward,
+        };
+        self
+    }
+
+    /// What `take` makes of key and value of the next entry; `None` once the range has ended, which it also has after an
+    /// error.
+    pub(crate) fn poll_next<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        take: impl FnOnce(&[u8], &[u8]) -> R,
+    ) -> Poll<Option<Result<R>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let found = match ready!(self.poll_step(context)) {
+            Ok(is_on_key) => is_on_key && self.is_within(),
+            Err(error) => {
+                self.ended = true;
+                return Poll::Ready(Some(Err(error)));
+            }
+        };
+        if !found {
+            self.ended = true;
+            return Poll::Ready(None);
+        }
+        let cursor = self.cursor.as_ref().expect("a step has made it");
+        let key = cursor.key().expect("the cursor is on a key");
+        Poll::Ready(Some(Ok(take(key, cursor.value()))))
+    }
+
+    /// Goes to the next key, in the range or beyond it.
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Result<bool>> {
+        self.moment.check_open()?;
+        loop {
+            if let Some(arriving) = &mut self.arriving {
+                let mut blocks = ready!(Pin::new(arriving).poll(context));
+                self.arriving = None;
+                let block = blocks.pop().expect("one block comes if one was asked for")?;
+                let cursor = self.cursor.as_mut().expect("it waits for the block");
+                if let Err(needed) = cursor.supply(block) {
+                    self.ask_for(needed);
+                    continue;
+                }
+            }
+            let moved = match &mut self.cursor {
+                Some(cursor) => cursor.next().map(Some),
+                None => self.begin().map(|()| None),
+            };
+            match moved {
+                Ok(Some(is_on_key)) => return Poll::Ready(Ok(is_on_key)),
+                Ok(None) => {}
+                Err(needed) => self.ask_for(needed),
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Moved {
+        let cursor = self.cursor.insert(self.moment.cursor(self.direction));
+        cursor.seek(match self.direction {
+            Direction::Forward => Some(self.range.lower.as_slice()),
+            Direction::Backward => self.range.upper.as_deref(),
+        })
+    }
+
+    fn ask_for(&mut self, needed: NeedsBlock) {
+        self.arriving = Some(self.moment.engine().begin_reads(vec![needed]));
+    }
+
+    fn is_within(&self) -> bool {
+        let key = self.cursor.as_ref().and_then(ViewCursor::key);
+        key.is_some_and(|key| match self.direction {
+            Direction::Forward => self.range.is_below_upper(key),
+            Direction::Backward => key >= self.range.lower.as_slice(),
+        })
+    }
+}
+
+impl Drop for AwaitedScan {
+    fn drop(&mut self) {
+        if let Some(cursor) = &self.cursor {
+            self.moment.blocks().skipped.add(cursor.passed());
+        }
+    }
+}
+
+impl fmt::Debug for AwaitedScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |key: &[u8]| key.escape_ascii().to_string();
+        f.debug_struct("AsyncRange")
+            .field("from", &show(&self.range.lower))
+            .field("below", &self.range.upper.as_deref().map(show))
+            .field("direction", &self.direction)
+            .field("seqno", &self.moment.seqno().0)
+            .field("at", &self.cursor.as_ref().and_then(ViewCursor::key).map(show))
+            .field("ended", &self.ended)
+            .finish()
+    }
+}
