@@ -3,6 +3,7 @@
 //! Errors, options and limits, the byte codec, keys with their place in the total order, ranges of
 //! them, and the synchronisation types.
 
+pub(crate) mod ablation;
 pub(crate) mod codec;
 pub(crate) mod coverage;
 pub(crate) mod direction;

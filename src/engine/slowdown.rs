@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::write::{Attempt, Way};
+use crate::base::ablation::ablated;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::metrics::Counter;
@@ -113,7 +114,7 @@ impl Engine {
     /// Whether writers have to [pay](Self::pay_throttle).
     #[inline]
     pub(super) fn is_throttled(&self) -> bool {
-        self.trees.iter().any(|tree| tree.throttle.is_on())
+        self.trees.iter().any(|tree| tree.throttle.is_on()) && !ablated!(Throttle)
     }
 
     /// Sleeps off what the debt of flushes and compaction demands of this writer: on its own thread, or awaiting a timer

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
+use crate::base::ablation::ablated;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::key::Tag;
@@ -148,7 +149,8 @@ impl Engine {
         let guard = epoch::pin();
         let memtables = self.trees.memtables(&guard);
         let (number, last) = (self.visible.number(), log.seqno);
-        drop(log);
+        // The lock is given back here.
+        let held = Some(log).filter(|_| ablated!(InsertsSideBySide));
         let before = last.saturating_sub(batch.count());
         let mut seqno = before;
         let oldest_reader = self.readers.oldest();
@@ -158,6 +160,7 @@ impl Engine {
             memtable.insert(entry.key, Tag::new(seqno, entry.kind), entry.value, oldest_reader);
         }
         assert_eq!(seqno, last);
+        drop(held);
         self.visible.publish(number, last, || {
             // A simulated world has one thread: all before this write is visible.
             self.io.sleep(PREDECESSOR_INTERVAL);

@@ -7,6 +7,7 @@
 //! Built of a verified block in one walk, which decodes its entries a second time. A block of more entries than
 //! [`ENTRIES_MAX`], among them those of one key with many versions, gets none.
 
+use crate::base::ablation::ablated;
 use std::ops::Range;
 
 use super::block_builder::common_prefix_len;
@@ -56,6 +57,9 @@ impl Directory {
 
     /// The landmarks of a verified block's entries, or none if it has too many entries, or too large ones.
     pub(super) fn of(entries: &[u8]) -> Self {
+        if ablated!(Landmarks) {
+            return Self::NONE;
+        }
         Self::try_of(entries).unwrap_or(Self::NONE)
     }
 

@@ -4,6 +4,7 @@
 //! [`Table::block_location`], has them decoded by [`Table::decode_block`] and offers the block to the
 //! cache with [`Table::admit`]. Shared as `Arc`; dropping the last one gives the cached bytes back.
 
+use crate::base::ablation::ablated;
 use crate::base::sync::epoch::Guard;
 
 use super::block::Block;
@@ -244,7 +245,9 @@ impl Table {
 
     /// Offers a block to the cache; it may decline.
     pub(crate) fn admit(&self, block_no: usize, block: Arc<Block>) {
-        self.slots.admit(block_no, block);
+        if !ablated!(BlockCache) {
+            self.slots.admit(block_no, block);
+        }
     }
 
     /// Bytes of the data blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
