@@ -9,7 +9,7 @@ use crate::base::ids::MemtableId;
 use crate::base::key::{Kind, SeqNo, Tag, key_hash};
 use crate::base::lsn::Lsn;
 use crate::base::sync::Arc;
-use crate::memtable::{Pool, Seed};
+use crate::memtable::Pool;
 
 /// The engine's memtable.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ impl Memtable {
     #[must_use]
     pub fn new(size_bytes: u64) -> Self {
         static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
-        let pool = POOL.get_or_init(|| Arc::new(Pool::new(size_bytes, Seed(0), |_, _| {})));
+        let pool = POOL.get_or_init(|| Arc::new(Pool::new(size_bytes, |_, _| {})));
         Self(Arc::new(crate::memtable::Memtable::new(pool, MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)))
     }
 

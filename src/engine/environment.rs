@@ -2,8 +2,7 @@
 
 use std::ptr::NonNull;
 
-use crate::io::{Io, advise_huge};
-use crate::memtable::Seed;
+use crate::io::advise_huge;
 use crate::tree::published::Published;
 use crate::tree::view::View;
 
@@ -16,21 +15,14 @@ pub(super) struct Environment {
     pub(super) publish: fn(View) -> Published<View>,
     /// Whether all readers and writers are on one thread.
     pub(super) on_one_thread: bool,
-    /// What the shapes of memtables depend on beside the keys: nobody who chooses keys can make them slow.
-    pub(super) seed: fn(&dyn Io) -> Seed,
     /// Asks the system for huge pages.
     pub(super) advise_huge: fn(NonNull<u8>, usize),
 }
 
 impl Environment {
     /// The machine that this process runs on.
-    pub(super) const HOST: Self = Self {
-        manifest_len_max: 1 << 20,
-        publish: Published::new,
-        on_one_thread: false,
-        seed: |io| Seed(io.random()),
-        advise_huge,
-    };
+    pub(super) const HOST: Self =
+        Self { manifest_len_max: 1 << 20, publish: Published::new, on_one_thread: false, advise_huge };
 
     /// A simulated world: one thread, and few edits that must lead to a new manifest all the same.
     #[cfg(feature = "sim")]
@@ -38,7 +30,6 @@ impl Environment {
         manifest_len_max: 8 << 10,
         publish: Published::new_on_one_thread,
         on_one_thread: true,
-        seed: |_| Seed(0),
         advise_huge: |_, _| {},
     };
 }

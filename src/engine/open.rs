@@ -161,11 +161,7 @@ async fn assemble(
 ) -> Result<Handle> {
     let recovered = recover(&local, dir, &options).await?;
     let start = recovered.state.log_start();
-    let pool = Arc::new(Pool::new(
-        options.tree.memtable_size_bytes,
-        (environment.seed)(local.io().as_ref()),
-        environment.advise_huge,
-    ));
+    let pool = Arc::new(Pool::new(options.tree.memtable_size_bytes, environment.advise_huge));
     let snapshots = Arc::<Snapshots>::default();
     let view = View {
         memtable: Arc::new(Memtable::new(&pool, MemtableId::FIRST, start.lsn, start.seqno)),

@@ -7,6 +7,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
+use crate::base::ablation::ablated;
 use crate::base::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
 
@@ -55,7 +56,7 @@ impl Chunks {
         {
             let mut free = lock(&self.free);
             for chunk in chunks {
-                if chunk.len == self.len && free.len() < self.keep_max {
+                if chunk.len == self.len && !ablated!(MemoryReused) && free.len() < self.keep_max {
                     free.push(chunk);
                 } else {
                     superfluous.push(chunk);

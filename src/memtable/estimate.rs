@@ -1,10 +1,11 @@
 //! How many bytes of a memtable belong to a range of keys.
 //!
-//! The list cannot tell how many entries lie between two keys. Up to [`COUNTED_MAX`] entries are counted one by
+//! The tree does not tell how many entries lie between two keys. Up to [`COUNTED_MAX`] entries are counted one by
 //! one. A longer range is estimated from its share of the way from the least key to the greatest, as if keys lay
 //! evenly.
 
 use super::{Memtable, memtable_bytes};
+use crate::base::direction::Direction;
 use crate::base::key::key_head;
 use crate::base::sync::epoch::Guard;
 
@@ -15,7 +16,10 @@ impl Memtable {
     /// About how many bytes the entries from `lower` on and below `upper` take. Exact for all entries, and of their
     /// newest versions where the range holds fewer than [`COUNTED_MAX`] keys.
     pub(crate) fn bytes_between(&self, lower: &[u8], upper: Option<&[u8]>, guard: &Guard) -> u64 {
-        let (Some(first), Some(last)) = (self.list.first(), self.list.last()) else { return 0 };
+        let (Some(first), Some(last)) = (self.first(Direction::Forward), self.first(Direction::Backward))
+        else {
+            return 0;
+        };
         let (min, max) = (first.key(), last.key());
         let is_below = |key: &[u8]| upper.is_none_or(|upper| key < upper);
         if lower <= min && is_below(max) {

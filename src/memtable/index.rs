@@ -1,19 +1,21 @@
-//! The index by hash in front of the list: whether a memtable has a key, and where.
+//! The index by hash in front of the tree: whether a memtable has a key, and where.
 //!
 //! Slots in lines of the cache, filled from a key's line on, from front to back; nothing is ever taken out, so
 //! the first empty slot ends a search. A slot is a node's address with sixteen bits of the hash above it: a
 //! lookup that misses looks at one line as a rule, one that hits at the node besides.
 
+#[cfg(not(loom))]
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 
 use super::node::{Node, NodeRef};
+use crate::base::ablation::ablated;
 use crate::base::prefetch::{prefetch, prefetch_at};
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 const SLOTS_PER_LINE: usize = 8;
 
 /// Lines that a search looks at: without a bound, a batch with more keys than there are slots would go through all of
-/// them for each key. A node that finds no slot there is found by the list.
+/// them for each key. A node that finds no slot there is found by the tree.
 const LINES_MAX: usize = 128;
 
 /// Addresses of a process are below this: the sixteen bits above are free.
@@ -25,7 +27,7 @@ struct Line([AtomicPtr<Node>; SLOTS_PER_LINE]);
 /// See the module.
 pub(super) struct Index {
     lines: Box<[Line]>,
-    /// A node found no slot: the list alone knows.
+    /// A node found no slot: the tree alone knows.
     overflowed: AtomicBool,
 }
 
@@ -109,6 +111,9 @@ impl Index {
     /// The node of `key`; nothing if it has none. `Err` if the index cannot tell.
     #[inline]
     pub(super) fn find<'a>(&'a self, hash: u64, key: &[u8]) -> Result<Option<NodeRef<'a>>, Overflowed> {
+        if ablated!(MemtableIndex) {
+            return Err(Overflowed);
+        }
         for slot in self.slots(hash) {
             // Acquire pairs with the Release in `insert`: the node is complete.
             let entry = slot.load(Ordering::Acquire);
@@ -128,6 +133,9 @@ impl Index {
 
     /// Notes a node, unless it is there.
     pub(super) fn insert(&self, hash: u64, node: NodeRef<'_>) {
+        if ablated!(MemtableIndex) {
+            return;
+        }
         let entry = tagged(node.as_ptr(), hash as u16);
         for slot in self.slots(hash) {
             let mut found = slot.load(Ordering::Relaxed);

@@ -1,11 +1,13 @@
-//! Models of the versions of one key: writers beside each other, and a reader that may be older than they are.
+//! Models of the versions of one key and of pages that are split: writers beside each other, and a reader that may be
+//! older than they are.
 
 use loom::thread;
 
 use super::pool::Pool;
 use super::*;
+use crate::base::direction::Direction;
 use crate::base::key::Kind;
-use crate::base::sync::loom_tests::model;
+use crate::base::sync::loom_tests::{model, model_with};
 
 fn memtable() -> Arc<Memtable> {
     Arc::new(Memtable::new(&Pool::of_size(1024), MemtableId::FIRST, Lsn(0), SeqNo::ZERO))
@@ -66,5 +68,59 @@ fn of_two_writers_of_a_new_key_both_are_found() {
         assert_eq!(get(&memtable, 2), Some(2));
         other.join().unwrap();
         assert_eq!((get(&memtable, 1), memtable.entries().count()), (Some(1), 2));
+    });
+}
+
+fn put_key(memtable: &Memtable, key: u64, seqno: u64) {
+    memtable.insert(&key.to_be_bytes(), Tag::new(SeqNo(seqno), Kind::Put), b"", SeqNo(0));
+}
+
+fn walk(memtable: &Arc<Memtable>, reader: u64, direction: Direction) -> Vec<u64> {
+    let mut position = Position::new(Arc::clone(memtable), SeqNo(reader));
+    position.seek(direction, None);
+    let mut keys = Vec::new();
+    while let Some((key, _)) = position.head() {
+        keys.push(u64::from_be_bytes(key.try_into().unwrap()));
+        position.advance(direction);
+    }
+    keys
+}
+
+#[test]
+fn a_walk_shows_what_is_visible_while_a_page_is_split() {
+    for direction in [Direction::Forward, Direction::Backward] {
+        model_with(2, move || {
+            let memtable = memtable();
+            put_key(&memtable, 10, 1);
+            put_key(&memtable, 30, 2);
+            let reader = {
+                let memtable = Arc::clone(&memtable);
+                thread::spawn(move || {
+                    let mut keys = walk(&memtable, 2, direction);
+                    keys.sort_unstable();
+                    assert_eq!(keys, [10, 30]);
+                })
+            };
+            put_key(&memtable, 20, 3);
+            reader.join().unwrap();
+            assert_eq!(walk(&memtable, 3, Direction::Forward), [10, 20, 30]);
+        });
+    }
+}
+
+#[test]
+fn writers_that_split_the_same_page_lose_no_key() {
+    model_with(2, || {
+        let memtable = memtable();
+        put_key(&memtable, 10, 1);
+        put_key(&memtable, 30, 2);
+        let other = {
+            let memtable = Arc::clone(&memtable);
+            thread::spawn(move || put_key(&memtable, 20, 3))
+        };
+        put_key(&memtable, 40, 4);
+        other.join().unwrap();
+        assert_eq!(walk(&memtable, 4, Direction::Forward), [10, 20, 30, 40]);
+        assert_eq!(walk(&memtable, 4, Direction::Backward), [40, 30, 20, 10]);
     });
 }

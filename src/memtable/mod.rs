@@ -4,27 +4,28 @@
 //! | --- | --- |
 //! | `pool`, `arena` | the memory |
 //! | `node` | how a key and its versions lie in it |
-//! | `list` | the keys in order: a skip list |
+//! | `page`, `tree` | the keys in order: a B+-tree |
 //! | `index` | the keys by hash |
 //! | `versions` | the versions of a key: adding one, cutting off what nobody sees |
 //! | `walk` | going through it |
 //! | `estimate` | bytes of a range |
 //!
-//! A lookup asks the index, which knows with one line of the cache that a key is not there. A scan walks the list. An
-//! insertion of a key that is there adds a version and touches neither; one of a new key links a node and
-//! notes it in the index. From its creation a memtable knows where in the WAL its first record stands.
+//! A lookup asks the index, which knows with one line of the cache that a key is not there. A scan walks the leaves of the tree. An
+//! insertion of a key that is there adds a version and touches neither; one of a new key puts a node into both. From its creation a memtable knows where in the WAL its first record stands.
 
 mod arena;
 mod estimate;
 mod index;
-mod list;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod node;
+mod page;
 mod pool;
+mod tree;
 mod versions;
 mod walk;
 
+use crate::base::ablation::ablated;
 use crate::base::ids::MemtableId;
 use crate::base::key::{SeqNo, Tag, key_hash};
 use crate::base::lsn::Lsn;
@@ -32,13 +33,13 @@ use crate::base::planted::planted;
 use crate::base::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, mutant};
 
-pub(crate) use pool::{Pool, Seed};
+pub(crate) use pool::Pool;
 pub(crate) use walk::Position;
 
 use arena::Arena;
 use index::{Index, Overflowed};
-use list::List;
 use node::NodeRef;
+use tree::Tree;
 use versions::FreeVersions;
 
 /// What an entry costs beside its key and value: node, version and slot of the index.
@@ -52,7 +53,7 @@ pub(crate) fn memtable_bytes(entries: usize, payload_bytes: usize) -> u64 {
 /// Entries of a contiguous range of the log, in key order.
 pub(crate) struct Memtable {
     index: Index,
-    list: List,
+    tree: Tree,
     free: FreeVersions,
     /// What entries that were not cut off count for.
     bytes: AtomicU64,
@@ -64,7 +65,7 @@ pub(crate) struct Memtable {
     seqno_before: SeqNo,
     id: MemtableId,
     pool: Arc<Pool>,
-    /// What index and list point into.
+    /// What index and tree point into.
     arena: Arena,
 }
 
@@ -74,7 +75,7 @@ impl Memtable {
         let arena = pool.arena();
         Self {
             index: pool.take_index(),
-            list: List::new(&arena),
+            tree: Tree::new(&arena),
             free: FreeVersions::new(),
             bytes: AtomicU64::new(0),
             keys: AtomicUsize::new(0),
@@ -143,8 +144,7 @@ impl Memtable {
         if let Ok(Some(node)) = self.index.find(hash, key) {
             return self.add_version(node, version, oldest_reader);
         }
-        let random = spread(hash ^ self.pool.seed().0);
-        let (node, is_new) = self.list.get_or_insert(&self.arena, key, random, version);
+        let (node, is_new) = self.tree.get_or_insert(&self.arena, key, version);
         // Also of a node that another writer has just made: its slot must be there before this entry is visible.
         let is_left_out = planted!(IndexEntryLost) && hash.is_multiple_of(64);
         if !is_left_out && (is_new || !mutant!("index_entry_left_to_another")) {
@@ -159,6 +159,9 @@ impl Memtable {
 
     fn add_version(&self, node: NodeRef<'_>, version: node::VersionRef<'_>, oldest_reader: SeqNo) {
         versions::add(node, version);
+        if ablated!(VersionsCut) {
+            return;
+        }
         let _looked = versions::cut(node, oldest_reader, &self.free, |cut| {
             let bytes = memtable_bytes(1, node.key().len() + cut.value().len());
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -197,7 +200,7 @@ impl Memtable {
         }
         let node = match self.index.find(hash, key) {
             Ok(node) => node?,
-            Err(Overflowed) => self.list.first_from(key).filter(|node| node.key() == key)?,
+            Err(Overflowed) => self.tree.find(key)?,
         };
         let version = node.at(reader)?;
         Some(found(version.tag(), version.value()))
@@ -208,13 +211,6 @@ impl Drop for Memtable {
     fn drop(&mut self) {
         self.pool.give_back(std::mem::replace(&mut self.index, Index::none()));
     }
-}
-
-/// Bits that all depend on all bits of `hash`.
-fn spread(hash: u64) -> u64 {
-    // The upper half of a product depends on all of it.
-    let product = u128::from(hash) * 0x9e37_79b9_7f4a_7c15;
-    (product >> 64) as u64 ^ product as u64
 }
 
 #[cfg(all(test, not(loom)))]

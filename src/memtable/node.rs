@@ -1,43 +1,30 @@
 //! What stands in the arena: a node for each key, a version for each value that somebody may see.
 //!
 //! ```text
-//! node    | newest | before | head (8) | key len (2) | height (1) | cutting (1) | cut for (4) | next of each level | key ... |
+//! node    | newest | cut for (4) | key len (2) | cutting (1) | key ... |
 //! version | older | tag (8) | value len (4) | value ... |
 //! ```
 //!
-//! `head` is the key's first eight bytes as a number, filled up with zeros: most comparisons end there. The
-//! versions of a node are a list from the newest to the oldest. Both are reached through pointers that may read
+//! The versions of a node are a list from the newest to the oldest. Both are reached through pointers that may read
 //! the bytes behind the struct, never through a reference to the struct alone.
 
-use std::cmp::Ordering as Order;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::arena::Arena;
-use crate::base::direction::Direction;
-use crate::base::key::{SeqNo, Tag, key_head};
+use crate::base::key::{SeqNo, Tag};
 use crate::base::prefetch::prefetch_at;
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-
-/// Levels of the list. With a quarter of the nodes of one level in the next, it serves 16 million nodes.
-pub(super) const HEIGHT_MAX: usize = 12;
-
-/// A link to the next node of a level.
-type Link = AtomicPtr<Node>;
 
 /// The fixed part of a node.
 #[repr(C)]
 pub(super) struct Node {
     newest: AtomicPtr<Version>,
-    /// A node before this one: the one before it at some time. Null for the list's head.
-    before: AtomicPtr<Node>,
-    head: u64,
-    key_len: u16,
-    height: u8,
-    /// Somebody is cutting off old versions.
-    cutting: AtomicBool,
     /// The oldest reader, its lower half, for whom versions were cut off last.
     cut_for: AtomicU32,
+    key_len: u16,
+    /// Somebody is cutting off old versions.
+    cutting: AtomicBool,
 }
 
 /// The fixed part of a version.
@@ -60,29 +47,20 @@ impl PartialEq for NodeRef<'_> {
 }
 
 impl<'a> NodeRef<'a> {
-    /// Makes a node that is in no list yet.
-    pub(super) fn new(arena: &'a Arena, key: &[u8], height: usize, newest: Option<VersionRef<'a>>) -> Self {
-        assert!((1..=HEIGHT_MAX).contains(&height));
+    /// Makes a node that is in no page yet.
+    pub(super) fn new(arena: &'a Arena, key: &[u8], newest: Option<VersionRef<'a>>) -> Self {
         let key_len = u16::try_from(key.len()).expect("keys are at most KEY_LEN_MAX bytes");
-        let len = size_of::<Node>() + height * size_of::<Link>() + key.len();
-        let node = arena.alloc(len).cast::<Node>();
+        let node = arena.alloc(size_of::<Node>() + key.len()).cast::<Node>();
         let fixed = Node {
             newest: AtomicPtr::new(newest.map_or(ptr::null_mut(), VersionRef::as_ptr)),
-            before: AtomicPtr::new(ptr::null_mut()),
-            head: key_head(key),
-            key_len,
-            height: height as u8,
-            cutting: AtomicBool::new(false),
             cut_for: AtomicU32::new(0),
+            key_len,
+            cutting: AtomicBool::new(false),
         };
         // SAFETY: the arena has just given out so many bytes at an address that suits a pointer, to nobody else.
         unsafe {
             node.write(fixed);
-            let tower = node.add(1).cast::<Link>();
-            for level in 0..height {
-                tower.add(level).write(Link::new(ptr::null_mut()));
-            }
-            let behind = tower.add(height).cast::<u8>();
+            let behind = node.add(1).cast::<u8>();
             behind.copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
         }
         Self(node, PhantomData)
@@ -109,76 +87,18 @@ impl<'a> NodeRef<'a> {
     }
 
     #[inline]
-    pub(super) fn height(self) -> usize {
-        self.fixed().height.into()
-    }
-
-    #[inline]
-    pub(super) fn link(self, level: usize) -> &'a Link {
-        debug_assert!(level < self.height());
-        // SAFETY: there are as many links as the height, behind the fixed part.
-        unsafe { self.0.add(1).cast::<Link>().add(level).as_ref() }
-    }
-
-    #[inline]
     pub(super) fn key(self) -> &'a [u8] {
-        let (height, len) = (self.height(), self.fixed().key_len.into());
-        // SAFETY: so many bytes were copied behind the links, and nobody writes there.
-        unsafe {
-            let start = self.0.add(1).cast::<Link>().add(height).cast::<u8>();
-            NonNull::slice_from_raw_parts(start, len).as_ref()
-        }
+        let len = self.fixed().key_len.into();
+        // SAFETY: so many bytes were copied behind the fixed part, and nobody writes there.
+        unsafe { NonNull::slice_from_raw_parts(self.0.add(1).cast::<u8>(), len).as_ref() }
     }
 
-    /// The next node of a level.
+    /// Asks for the memory of its newest version.
     #[inline]
-    pub(super) fn next(self, level: usize) -> Option<Self> {
-        // SAFETY: links lead to nodes of the same arena; Acquire pairs with the Release that linked it.
-        unsafe { Self::from_ptr(self.link(level).load(Ordering::Acquire)) }
-    }
-
-    /// Asks for the memory of the next node of a level.
-    #[inline]
-    pub(super) fn prefetch_next(self, level: usize) {
+    pub(super) fn prefetch_newest(self) {
         // A model would take the look for one that matters.
         if !cfg!(loom) {
-            prefetch_at(self.link(level).load(Ordering::Relaxed));
-        }
-    }
-
-    /// Asks for the memory that a walk in a direction comes to after this node: the version of the next node, which was
-    /// asked for when the walk came to the node before, and the node behind that one.
-    #[inline]
-    pub(super) fn prefetch_beyond(self, direction: Direction) {
-        // A model would take the look for one that matters.
-        if cfg!(loom) {
-            return;
-        }
-        let next = match direction {
-            Direction::Forward => self.next(0),
-            // SAFETY: as for `next`.
-            Direction::Backward => unsafe { Self::from_ptr(self.before().load(Ordering::Acquire)) },
-        };
-        let Some(next) = next else { return };
-        prefetch_lines(next.newest_link().load(Ordering::Relaxed).cast());
-        let beyond = match direction {
-            Direction::Forward => next.link(0),
-            Direction::Backward => next.before(),
-        };
-        prefetch_lines(beyond.load(Ordering::Relaxed).cast());
-    }
-
-    #[inline]
-    pub(super) fn before(self) -> &'a AtomicPtr<Node> {
-        &self.fixed().before
-    }
-
-    /// Where its key stands to `key`, whose head is `head`.
-    #[inline]
-    pub(super) fn compare(self, key: &[u8], head: u64) -> Order {
-        match self.fixed().head.cmp(&head) {
-            Order::Equal => self.key().cmp(key),
-            decided => decided,
+            prefetch_at(self.newest_link().load(Ordering::Relaxed));
         }
     }
 
@@ -305,11 +225,4 @@ impl<'a> VersionRef<'a> {
         // SAFETY: so many bytes were copied behind the fixed part, and nobody writes there.
         unsafe { NonNull::slice_from_raw_parts(self.0.add(1).cast::<u8>(), len).as_ref() }
     }
-}
-
-/// Asks for the first two lines of a node or a version, which short keys and values end in.
-#[inline]
-fn prefetch_lines(start: *const u8) {
-    prefetch_at(start);
-    prefetch_at(start.wrapping_add(64));
 }

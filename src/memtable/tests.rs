@@ -139,7 +139,7 @@ fn a_key_that_is_overwritten_takes_no_more_memory() {
 fn a_reader_that_stays_makes_a_hot_key_no_slower_to_write() {
     let memtable = memtable_of(1 << 20);
     memtable.insert(b"hot", put(1), b"", SeqNo::ZERO);
-    let node = memtable.list.first().expect("a key");
+    let node = memtable.nodes(Direction::Forward, None).next().expect("a key");
     let mut looked = 0;
     for seqno in 2..=5_000 {
         let version = memtable.free.make(&memtable.arena, put(seqno), b"");
@@ -222,4 +222,50 @@ fn readers_find_what_is_visible_while_writers_insert_side_by_side() {
         done.store(true, Ordering::Release);
     });
     assert!(memtable.memory_bytes() < 512 << 10, "{}", memtable.memory_bytes());
+}
+
+/// Writers put new keys side by side, so that pages are split under each other and under readers, whose walks in both
+/// directions must show exactly the keys that are visible.
+#[test]
+fn walks_show_all_that_is_visible_while_pages_are_split() {
+    const WRITERS: u64 = 3;
+    const WRITES: u64 = if cfg!(miri) { 150 } else { 6_000 };
+    let memtable = Arc::new(memtable_of(4 << 20));
+    let visible = AtomicU64::new(0);
+    let key = |seqno: u64| [&b"common to all "[..], &seqno.reverse_bits().to_be_bytes()].concat();
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (memtable, visible) = (&memtable, &visible);
+            scope.spawn(move || {
+                for seqno in (1..=WRITES).filter(|seqno| seqno % WRITERS == writer) {
+                    memtable.insert(&key(seqno), put(seqno), &seqno.to_le_bytes(), SeqNo::ZERO);
+                    while visible.load(Ordering::Acquire) != seqno - 1 {
+                        std::thread::yield_now();
+                    }
+                    visible.store(seqno, Ordering::Release);
+                }
+            });
+        }
+        for direction in [Direction::Forward, Direction::Backward] {
+            let (memtable, visible) = (&memtable, &visible);
+            scope.spawn(move || {
+                let mut seqno = 0;
+                while seqno < WRITES {
+                    seqno = visible.load(Ordering::Acquire);
+                    let mut expected: Vec<_> = (1..=seqno).map(|seqno| (key(seqno), seqno)).collect();
+                    expected.sort();
+                    let bound = key(seqno / 2 + 1);
+                    match direction {
+                        Direction::Forward => expected.retain(|(key, _)| *key >= bound),
+                        Direction::Backward => {
+                            expected.retain(|(key, _)| *key < bound);
+                            expected.reverse();
+                        }
+                    }
+                    assert_eq!(shown(memtable, SeqNo(seqno), direction, Some(&bound)), expected);
+                }
+            });
+        }
+    });
+    assert_eq!(memtable.entries().count() as u64, WRITES);
 }

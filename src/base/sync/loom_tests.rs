@@ -13,10 +13,15 @@ use super::epoch;
 
 /// Runs `scene` in all orders.
 pub(crate) fn model(scene: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
     // Scenes are small: none has found anything with more switches than this. Without a bound those
     // of three threads would not end within minutes.
-    builder.preemption_bound.get_or_insert(3);
+    model_with(3, scene);
+}
+
+/// Runs `scene` in all orders with at most so many switches from a thread that could go on.
+pub(crate) fn model_with(switches_max: usize, scene: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(switches_max);
     builder.check(move || {
         // Made before the threads, so that making it orders nothing between them.
         drop(epoch::pin());
@@ -99,6 +104,11 @@ const MUTANTS: &[(&str, &str, &str)] = &[
         "index_entry_left_to_another",
         "memtable::loom_tests::of_two_writers_of_a_new_key_both_are_found",
         "its own is there, whoever made the node",
+    ),
+    (
+        "page_not_validated",
+        "memtable::loom_tests::a_walk_shows_what_is_visible_while_a_page_is_split",
+        "left: [",
     ),
     ("marks_staged", "wal::loom_tests::what_is_staged_is_drained_whole", RACE),
     ("marks_head", "wal::loom_tests::what_is_staged_is_drained_whole", RACE),
