@@ -98,7 +98,10 @@ impl<'a> NodeRef<'a> {
     pub(super) fn prefetch_newest(self) {
         // A model would take the look for one that matters.
         if !cfg!(loom) {
-            prefetch_at(self.newest_link().load(Ordering::Relaxed));
+            let newest = self.newest_link().load(Ordering::Relaxed);
+            prefetch_at(newest);
+            // Its value goes on in the next line.
+            prefetch_at(newest.wrapping_byte_add(64));
         }
     }
 
