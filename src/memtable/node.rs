@@ -111,15 +111,6 @@ impl<'a> NodeRef<'a> {
         unsafe { VersionRef::from_ptr(self.fixed().newest.load(Ordering::Acquire)) }
     }
 
-    /// Asks for the memory of the newest version.
-    #[inline]
-    pub(super) fn prefetch_newest(self) {
-        let newest = self.fixed().newest.load(Ordering::Relaxed);
-        prefetch_at(newest);
-        // Its value goes on in the next line.
-        prefetch_at(newest.wrapping_byte_add(64));
-    }
-
     #[inline]
     pub(super) fn newest_link(self) -> &'a AtomicPtr<Version> {
         &self.fixed().newest
