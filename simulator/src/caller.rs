@@ -13,7 +13,7 @@ use crate::reading::{
     HeldRange, HeldSnapshot, Reading, Walk, Way, check_get, check_multi_get, check_presence,
     check_snapshot_get, read_range,
 };
-use crate::run::Run;
+use crate::run::{Entering, Run};
 use crate::workload::{Mix, batch_of, show_key};
 
 const RANGES_MAX: usize = 2;
@@ -117,8 +117,34 @@ impl Caller {
             let durability = if power { Durability::Power } else { Durability::Process };
             (durability, WriteOptions::new().durability(durability))
         };
+        if self.random.chance(30) && run.entering.borrow().is_none() {
+            return self.write_awaited(run, db, entries, durability, options);
+        }
         let future = db.write_async(batch_of(&entries), options);
         self.begin(run, What::Write { entries, durability, last: None }, future);
+    }
+
+    /// The same through the awaited face, whose futures may be dropped at any poll.
+    fn write_awaited(
+        &mut self,
+        run: &Run,
+        db: &Db,
+        entries: Vec<Entry>,
+        durability: Durability,
+        options: WriteOptions,
+    ) {
+        let (db, batch) = (db.to_async(), batch_of(&entries));
+        let entering = Entering { entries: entries.clone(), last: None, is_dropped: false };
+        *run.entering.borrow_mut() = Some(entering);
+        let future = async move { db.write(batch, options).await };
+        let what = What::Write { entries, durability, last: None };
+        let was_refused = run.judge.borrow().poisoned;
+        let mut pending = Pending::new(what, run.world.now(), was_refused, future).by_core();
+        if self.random.chance(40) {
+            pending = pending.dropped_after(self.random.magnitude(12));
+        }
+        run.note(format_args!("caller {} begins and awaits {}", self.number, pending.name()));
+        self.pending = Some(pending);
     }
 
     /// A batch of this caller's with one entry, not begun.

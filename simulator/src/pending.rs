@@ -46,6 +46,11 @@ pub(crate) struct Pending {
     pub(crate) since: Duration,
     /// The handle had refused writes for good before this began.
     pub(crate) was_refused: bool,
+    /// After so many polls it is dropped, if it has not ended: only calls that permit that.
+    drops_after: Option<usize>,
+    polls: usize,
+    /// A core may enter its batch.
+    pub(crate) is_by_core: bool,
     future: Pin<Box<dyn Future<Output = Result<()>>>>,
     flag: Arc<Flag>,
 }
@@ -58,7 +63,23 @@ impl Pending {
         future: impl Future<Output = Result<()>> + 'static,
     ) -> Self {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
-        Self { what, since, was_refused, future: Box::pin(future), flag }
+        let (drops_after, polls, is_by_core) = (None, 0, false);
+        Self { what, since, was_refused, drops_after, polls, is_by_core, future: Box::pin(future), flag }
+    }
+
+    /// A core may enter its batch, in a turn of its own.
+    pub(crate) fn by_core(self) -> Self {
+        Self { is_by_core: true, ..self }
+    }
+
+    /// Its caller has no patience for more polls than these.
+    pub(crate) fn dropped_after(self, polls: usize) -> Self {
+        Self { drops_after: Some(polls), ..self }
+    }
+
+    /// Whether the caller drops it now.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.drops_after.is_some_and(|polls| self.polls >= polls)
     }
 
     /// Whether it was woken since it was last polled.
@@ -69,10 +90,19 @@ impl Pending {
     /// Lets it go on.
     pub(crate) fn poll(&mut self) -> Option<Result<()>> {
         self.flag.0.store(false, Ordering::Relaxed);
+        self.polls += 1;
         let waker = Waker::from(Arc::clone(&self.flag));
         match self.future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
+        }
+    }
+
+    /// Bytes of the entries of a write.
+    pub(crate) fn entries_len(&self) -> usize {
+        match &self.what {
+            What::Write { entries, .. } => entries.iter().map(entry_len).sum(),
+            _ => 0,
         }
     }
 

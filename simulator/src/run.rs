@@ -10,7 +10,7 @@ use rabi::{Durability, Error};
 use crate::directory::Directory;
 use crate::figures::Figures;
 use crate::judge::Judge;
-use crate::model::Model;
+use crate::model::{Entry, Model};
 use crate::parameters::Parameters;
 use crate::workload::Workload;
 
@@ -24,8 +24,19 @@ pub(crate) struct Run {
     pub(crate) figures: RefCell<Figures>,
     /// The directory of the database.
     pub(crate) directory: RefCell<Directory>,
+    /// The batch that a core may enter: one at a time, so that it is known whose the seqnos are.
+    pub(crate) entering: RefCell<Option<Entering>>,
     /// What writes promise that name no durability.
     pub(crate) durability: Cell<Durability>,
+}
+
+/// A batch that a core may enter for a caller.
+pub(crate) struct Entering {
+    pub(crate) entries: Vec<Entry>,
+    /// Its last seqno, once it is in.
+    pub(crate) last: Option<u64>,
+    /// The caller has gone.
+    pub(crate) is_dropped: bool,
 }
 
 impl Run {
@@ -39,6 +50,7 @@ impl Run {
             judge: RefCell::default(),
             figures: RefCell::default(),
             directory: RefCell::new(Directory::new(parameters.seed)),
+            entering: RefCell::default(),
             durability: Cell::default(),
         }
     }

@@ -23,6 +23,9 @@ use crate::workload::Workload;
 /// after a failure are a fraction of a second, the slowest operations of the world take two.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// No core is given a batch below this: half of the smallest stage there is.
+const SMALL_LEN: usize = 4 << 10;
+
 /// Turns without end: time stands still, or an operation is repeated for ever.
 const TURNS_MAX: u64 = 3_000_000;
 
@@ -164,11 +167,32 @@ impl Simulation {
         let mut cores = self.cores.borrow_mut();
         let Some(stepper) = &mut cores.stepper else { return };
         let worked = stepper.turn(core);
+        self.enter_by_core();
         self.run.figures.borrow_mut().steps += 1;
         if worked {
             cores.wake_all();
         } else {
             cores.may_work[core] = false;
+        }
+    }
+
+    /// Enters in the model the batch that a core has given its place, if it has.
+    fn enter_by_core(&self) {
+        let Ok(Some(db)) = self.db.try_borrow().map(|db| db.clone()) else { return };
+        let (before, after) = (self.run.model.borrow().visible(), db.last_seqno());
+        if after == before {
+            return;
+        }
+        let mut slot = self.run.entering.borrow_mut();
+        match &mut *slot {
+            Some(entering) if entering.last.is_none() && after == before + entering.entries.len() as u64 => {
+                entering.last = Some(self.run.model.borrow_mut().apply(&entering.entries));
+                self.run.figures.borrow_mut().writes += 1;
+                if entering.is_dropped {
+                    *slot = None;
+                }
+            }
+            _ => panic!("the seqno went from {before} to {after} during a turn of a core"),
         }
     }
 
@@ -240,12 +264,36 @@ impl Simulation {
                 {
                     *last = Some(self.run.model.borrow_mut().apply(entries));
                     self.run.figures.borrow_mut().writes += 1;
+                    if std::mem::take(&mut pending.is_by_core) {
+                        *self.run.entering.borrow_mut() = None;
+                    }
                 }
                 _ => panic!("the seqno went from {before} to {after} during a {}", pending.name()),
             }
         }
-        let Some(result) = ended else { return };
-        let pending = caller.pending.take().expect("it was just polled");
+        let Some(result) = ended else {
+            if pending.is_given_up() {
+                self.run.note(format_args!("dropped: {}", pending.name()));
+                if pending.is_by_core {
+                    // One that is this small enters within a poll of its own, or never.
+                    let is_small = pending.entries_len() < SMALL_LEN;
+                    let mut slot = self.run.entering.borrow_mut();
+                    match &mut *slot {
+                        Some(entering) if entering.last.is_none() && !is_small => entering.is_dropped = true,
+                        _ => *slot = None,
+                    }
+                }
+                caller.pending = None;
+            }
+            return;
+        };
+        let mut pending = caller.pending.take().expect("it was just polled");
+        if pending.is_by_core {
+            let entering = self.run.entering.borrow_mut().take();
+            if let What::Write { last, .. } = &mut pending.what {
+                *last = entering.and_then(|entering| entering.last);
+            }
+        }
         match result {
             Ok(()) => self.acknowledged(&pending),
             Err(error) => self.run.permit(&pending.name(), &error),
@@ -348,6 +396,7 @@ impl Simulation {
             caller.borrow_mut().let_go();
         }
         drop(self.db.borrow_mut().take());
+        *self.run.entering.borrow_mut() = None;
         let cores = std::mem::take(&mut *self.cores.borrow_mut());
         drop(cores);
     }
