@@ -23,9 +23,10 @@ use crate::engine::Moment;
 /// and what a read holds on to is let go. A write has happened wholly, or not at all: it takes its place in the order of
 /// writes within one poll, of which there is at least one. If it is dropped while it waits for room before that, it has not
 /// happened; afterwards, while it waits for the device, it has, only the promise of [`Durability::Power`] is not given
-/// yet. A batch larger than half the log's stage ([`Options::stage_size_bytes`](crate::Options::stage_size_bytes)) is
-/// handed to a core instead and enters the log there, even if its future is dropped: whether it has happened
-/// shows when it is visible. A future that is never polled does nothing.
+/// yet. A batch larger than half the log's stage as it is then (`stage_size_bytes` in [`Stats`](crate::Stats); 64 KiB at
+/// first) is handed to a core instead and enters the log there, even if its future is dropped: whether it has happened
+/// shows when it is visible, and until then the database stays open, also after the last handle was dropped. A future
+/// that is never polled does nothing.
 ///
 /// ```
 /// use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};

@@ -100,7 +100,7 @@ impl PartitionStats {
 /// | name | what |
 /// | --- | --- |
 /// | `cache_hits`, `cache_misses`, `cache_evictions` | blocks found in the cache, not found, and taken out for others |
-/// | `wal_bytes_written`, `wal_groups` | bytes written to the log's segments, and the durable writes that brought them |
+/// | `wal_bytes_written`, `wal_groups` | bytes written to the log's segments, and the groups in which they came, each made durable at once |
 /// | `wal_segments` | segments made or recycled |
 /// | `replayed_bytes` | bytes of log that the opening has replayed |
 /// | `background_failures` | flushes and compactions that failed, each of which is tried again |
