@@ -60,7 +60,9 @@ impl Engine {
         if log.large_batch_active || !tree.has_room_in_l1(&view) {
             return None;
         }
-        tree.freeze(end_of(&log), &self.work);
+        tree.freeze(end_of(&log));
+        drop(log);
+        self.work.notify();
         Some(view.memtable.id())
     }
 

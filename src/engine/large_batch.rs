@@ -97,16 +97,21 @@ impl Engine {
     async fn begin_large(&self) -> Result<()> {
         loop {
             let (freed, changed) = (self.wal.large_batch_done.listen(), self.work.listen());
-            let stalled = {
+            let mut froze = false;
+            let (begun, stalled) = {
                 let mut log = self.wal.lock();
                 self.wal.check()?;
-                let stalled = !log.large_batch_active && !self.make_room(&log);
-                if !log.large_batch_active && !stalled {
-                    log.large_batch_active = true;
-                    return Ok(());
-                }
-                stalled
+                let stalled = !log.large_batch_active && !self.make_room(&log, &mut froze);
+                let begun = !log.large_batch_active && !stalled;
+                log.large_batch_active |= begun;
+                (begun, stalled)
             };
+            if froze {
+                self.work.notify();
+            }
+            if begun {
+                return Ok(());
+            }
             if stalled {
                 self.wait(Attempt::Stalled, changed).await?;
             } else {

@@ -111,7 +111,12 @@ impl Engine {
     }
 
     pub(super) fn try_insert(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
-        let attempt = self.insert_in_order(batch)?;
+        let mut froze = false;
+        let attempt = self.insert_in_order(batch, &mut froze);
+        if froze {
+            self.work.notify();
+        }
+        let attempt = attempt?;
         if let Attempt::Done(end) = attempt {
             self.wal.tell_appended(end, batch.record_len() as u64);
         }
@@ -119,14 +124,14 @@ impl Engine {
     }
 
     /// Gives the batch its place in the order and in the log, under the commit lock; then inserts it, beside other
-    /// writers, and makes it visible behind those before it.
-    fn insert_in_order(&self, batch: &mut BatchBuffer) -> Result<Attempt> {
+    /// writers, and makes it visible behind those before it. If L0 was frozen for it, whoever flushes has to be told.
+    fn insert_in_order(&self, batch: &mut BatchBuffer, froze: &mut bool) -> Result<Attempt> {
         let mut log = self.wal.lock();
         self.wal.check()?;
         if log.large_batch_active {
             return Ok(Attempt::LargeBatchActive);
         }
-        if !self.make_room(&log) {
+        if !self.make_room(&log, froze) {
             return Ok(Attempt::Stalled);
         }
         match self.wal.append(&mut log, batch)? {
@@ -169,10 +174,11 @@ impl Engine {
         self.readers.look_if_due(seqno);
     }
 
-    /// Whether every L0 has room for a batch; a full one is frozen if that is possible. Under the commit lock.
-    pub(super) fn make_room(&self, log: &LogState) -> bool {
+    /// Whether every L0 has room for a batch; a full one is frozen if that is possible, which is noted in `froze`. Under
+    /// the commit lock.
+    pub(super) fn make_room(&self, log: &LogState, froze: &mut bool) -> bool {
         let end = end_of(log);
-        self.trees.iter().all(|tree| tree.make_room(end, &self.work))
+        self.trees.iter().all(|tree| tree.make_room(end, froze))
     }
 
     /// Brings every write that was acknowledged so far to the device.

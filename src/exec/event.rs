@@ -60,20 +60,24 @@ impl Future for Listener<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = lock(&self.event.0);
+        // A waker is code of the caller's, its clone and its drop, too: none of it runs under the lock.
+        let (waker, event) = (context.waker().clone(), self.event);
+        let mut state = lock(&event.0);
         if state.generation != self.generation && !mutant!("event_forgets") {
             drop(state);
             self.place = None;
             return Poll::Ready(());
         }
-        match self.place.and_then(|place| state.wakers.get_mut(place)) {
-            Some(waker) => waker.clone_from(context.waker()),
+        let before = match self.place.and_then(|place| state.wakers.get_mut(place)) {
+            Some(kept) => Some(std::mem::replace(kept, waker)),
             None => {
-                let place = state.wakers.insert(context.waker().clone());
-                drop(state);
+                let place = state.wakers.insert(waker);
                 self.place = Some(place);
+                None
             }
-        }
+        };
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 }
@@ -116,6 +120,30 @@ mod tests {
             assert_eq!(lock(&event.0).wakers.len(), 5);
             drop(waiting);
             assert_eq!(lock(&event.0).wakers.len(), 0);
+        }
+    }
+
+    /// A caller's waker, whose drop may call the engine.
+    struct Watched(Arc<Event>);
+
+    impl std::task::Wake for Watched {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Watched {
+        fn drop(&mut self) {
+            assert!(self.0.0.try_lock().is_ok(), "dropped under the lock");
+            self.0.notify();
+        }
+    }
+
+    #[test]
+    fn a_waker_is_dropped_outside_of_the_lock() {
+        let event = Arc::new(Event::default());
+        let mut listener = event.listen();
+        for _ in 0..3 {
+            let waker = Waker::from(Arc::new(Watched(Arc::clone(&event))));
+            let _ = Pin::new(&mut listener).poll(&mut Context::from_waker(&waker));
         }
     }
 

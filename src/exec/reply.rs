@@ -53,15 +53,19 @@ impl<T> Future for Reply<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        // A waker is code of the caller's, its clone and its drop, too: none of it runs under the lock.
+        let waker = context.waker().clone();
         let mut state = lock(&self.0);
         if mutant!("reply_looks_twice") && matches!(*state, State::Empty(_)) {
             drop(state);
-            *lock(&self.0) = State::Empty(Some(context.waker().clone()));
+            *lock(&self.0) = State::Empty(Some(waker));
             return Poll::Pending;
         }
         match &mut *state {
-            State::Empty(waker) => {
-                *waker = Some(context.waker().clone());
+            State::Empty(kept) => {
+                let before = kept.replace(waker);
+                drop(state);
+                drop(before);
                 Poll::Pending
             }
             State::Full(_) | State::Over => match std::mem::replace(&mut *state, State::Over) {

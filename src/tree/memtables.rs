@@ -8,16 +8,15 @@ use super::levels::LogMark;
 use super::view::View;
 use crate::base::ids::MemtableId;
 use crate::base::sync::{Arc, epoch};
-use crate::exec::Event;
 
 /// L0 goes to L1 when the log since its beginning is so many times as long as memtables may be, however little
 /// of what was written is left: all of that log is replayed after a crash.
 const LOG_FACTOR_MAX: u64 = 2;
 
 impl Tree {
-    /// Whether L0 takes another batch; one that is full goes to L1 first, if there is room. `end` is the end of the
-    /// log. Under the commit lock.
-    pub(crate) fn make_room(&self, end: LogMark, work: &Event) -> bool {
+    /// Whether L0 takes another batch; one that is full goes to L1 first, if there is room, which is noted in `froze`.
+    /// `end` is the end of the log. Under the commit lock.
+    pub(crate) fn make_room(&self, end: LogMark, froze: &mut bool) -> bool {
         let guard = epoch::pin();
         let view = self.published.load(&guard);
         let log_bytes = end.lsn - view.memtable.wal_start();
@@ -26,7 +25,8 @@ impl Tree {
         }
         let has_room = self.has_room_in_l1(view);
         if has_room {
-            self.freeze(end, work);
+            self.freeze(end);
+            *froze = true;
         }
         has_room
     }
@@ -36,9 +36,10 @@ impl Tree {
         view.frozen.len() < self.options.max_frozen_memtables
     }
 
-    /// L0 goes to L1, a new one takes its place, for what is written from `end` on; whoever flushes hears of it by
-    /// `work`. Under the commit lock.
-    pub(crate) fn freeze(&self, end: LogMark, work: &Event) {
+    /// L0 goes to L1, a new one takes its place, for what is written from `end` on. Under the commit lock; who calls this
+    /// tells whoever flushes, but not before the lock is given back: callers that wait are woken, too, and what a
+    /// waker does is theirs.
+    pub(crate) fn freeze(&self, end: LogMark) {
         let view = self.published.update(|old| {
             let memtable = Arc::new(old.memtable.successor(end.lsn, end.seqno));
             let mut frozen = Vec::with_capacity(old.frozen.len() + 1);
@@ -47,7 +48,6 @@ impl Tree {
             View { memtable, frozen, files: Arc::clone(&old.files) }
         });
         self.set_throttle(&view);
-        work.notify();
     }
 
     /// Whether memtables up to `target` are all in L2.

@@ -7,7 +7,6 @@ use crate::base::lsn::Lsn;
 use crate::base::options::{IoBackend, Options};
 use crate::base::sync::Arc;
 use crate::cache::Cache;
-use crate::exec::Event;
 use crate::files::Directory;
 use crate::io::probe;
 use crate::memtable::{Memtable, Pool};
@@ -51,7 +50,7 @@ impl TestTree {
 
 /// Freezes the memtable of a tree, as it is.
 pub(crate) fn freeze_one(tree: &Tree) {
-    tree.freeze(LogMark::default(), &Event::default());
+    tree.freeze(LogMark::default());
 }
 
 /// Publishes these runs as all that L3 has.

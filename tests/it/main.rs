@@ -17,6 +17,8 @@ mod amount;
 mod awaited;
 #[cfg(feature = "sim")]
 mod awaited_drops;
+#[cfg(feature = "sim")]
+mod awaited_wakers;
 mod backends;
 mod concurrent;
 mod crash;
