@@ -107,6 +107,8 @@ mod selector {
         TombstoneDroppedAbove: "a compaction of the newest runs drops tombstones that hide what is in older ones",
         WaitedForSkipped: "a lookup of several keys goes on behind the file whose block it waited for",
         LargeBatchInCaller: "a large batch is entered by the future of its caller, who may drop it half way",
+        GapOutlivesPut: "a put does not cut the note of a gap that it falls into",
+        GapTakenUnknown: "a scan jumps over a gap of which nobody knows whether puts have missed the note",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 

@@ -35,7 +35,7 @@ mod visible;
 pub(crate) use memtable_cursor::MemtableCursor;
 pub(crate) use merge::Merge;
 pub(crate) use table_cursor::TableCursor;
-pub(crate) use visible::{Passed, VisibleCursor};
+pub(crate) use visible::{Passed, Step, VisibleCursor};
 
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;

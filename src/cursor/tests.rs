@@ -213,11 +213,12 @@ fn a_reader_has_of_each_key_the_version_it_sees() {
                 let mut found = Vec::new();
                 loop {
                     match cursor.next() {
-                        Ok(true) => {
+                        Ok(Step::Key) => {
                             let key = cursor.key().expect("it is on a key").to_vec();
                             found.push((key, cursor.value().to_vec()));
                         }
-                        Ok(false) => break,
+                        Ok(Step::End) => break,
+                        Ok(Step::Dead) => {}
                         Err(needed) => world.finish(Err(needed), |block| cursor.supply(block)),
                     }
                 }
@@ -276,7 +277,7 @@ fn no_block_is_read_before_it_is_needed() {
     let moved = cursor.seek(None);
     world.finish(moved, |block| cursor.supply(block));
     let mut shown = 0;
-    while let Ok(true) = cursor.next() {
+    while let Ok(Step::Key) = cursor.next() {
         shown += 1;
     }
     assert_eq!((world.reads, shown), (1, table_entries_of_first_block(&table)));

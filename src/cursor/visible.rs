@@ -10,6 +10,20 @@ use crate::table::Block;
 /// The buffer for a value holds on to no more memory than this.
 const KEPT_BYTES: usize = 64 << 10;
 
+/// After so many dead entries, which are not shown, a step ends without a key.
+const PATIENCE: u64 = if cfg!(any(test, feature = "sim")) { 2 } else { 8 };
+
+/// How a step has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// On a key.
+    Key,
+    /// Behind the last.
+    End,
+    /// On no key yet, having passed some entries that are not shown: to be called again, or to seek elsewhere.
+    Dead,
+}
+
 /// Entries that were passed, and how many of them were shown. Told at the end, so that passing one
 /// costs no shared counter.
 #[derive(Clone, Copy, Default)]
@@ -21,6 +35,11 @@ pub(crate) struct Passed {
 }
 
 impl Passed {
+    /// Entries that were shown.
+    pub(crate) fn shown(&self) -> u64 {
+        self.shown
+    }
+
     /// Entries that were not shown: versions that the reader does not see, and deletes.
     pub(crate) fn skipped(&self) -> u64 {
         self.entries - self.shown
@@ -42,6 +61,8 @@ pub(crate) struct VisibleCursor<C> {
     is_noted: bool,
     noted_value: Vec<u8>,
     passed: Passed,
+    /// How many entries have to be skipped before that is told.
+    patience: u64,
 }
 
 impl<C: Cursor> VisibleCursor<C> {
@@ -58,6 +79,7 @@ impl<C: Cursor> VisibleCursor<C> {
             is_noted: false,
             noted_value: Vec::new(),
             passed,
+            patience: PATIENCE,
         }
     }
 
@@ -66,7 +88,8 @@ impl<C: Cursor> VisibleCursor<C> {
         self.direction
     }
 
-    /// The key that [`next`](Self::next) went to; `None` before the first.
+    /// The key that [`next`](Self::next) went to; `None` before the first. Amid dead entries, one that was passed: forward
+    /// all keys up to it were, backward all above it.
     pub(crate) fn key(&self) -> Option<&[u8]> {
         self.key.as_deref()
     }
@@ -94,9 +117,9 @@ impl<C: Cursor> VisibleCursor<C> {
         self.cursor.supply(block)
     }
 
-    /// Goes to the next visible key; `false` at the end.
+    /// Goes to the next visible key.
     #[inline]
-    pub(crate) fn next(&mut self) -> Moved<bool> {
+    pub(crate) fn next(&mut self) -> Moved<Step> {
         match self.direction {
             Direction::Forward => self.next_forward(),
             Direction::Backward => self.next_backward(),
@@ -105,30 +128,31 @@ impl<C: Cursor> VisibleCursor<C> {
 
     /// Versions come newest first: the first visible one decides.
     #[inline]
-    fn next_forward(&mut self) -> Moved<bool> {
+    fn next_forward(&mut self) -> Moved<Step> {
         loop {
             self.leave_looked_at()?;
-            let Some((key, tag)) = self.cursor.head() else { return Ok(false) };
+            let Some((key, tag)) = self.cursor.head() else { return Ok(Step::End) };
             self.is_looked_at = true;
             self.passed.count(tag);
-            if self.key.as_deref() == Some(key) {
-                continue;
+            if self.key.as_deref() != Some(key) {
+                let seen = seen(tag, self.reader);
+                if seen != Seen::TooNew {
+                    note(&mut self.key, key);
+                }
+                if seen == Seen::Value {
+                    self.passed.shown += 1;
+                    return Ok(Step::Key);
+                }
             }
-            let seen = seen(tag, self.reader);
-            if seen == Seen::TooNew {
-                continue;
-            }
-            note(&mut self.key, key);
-            if seen == Seen::Value {
-                self.passed.shown += 1;
-                return Ok(true);
+            if self.is_patience_over() {
+                return Ok(Step::Dead);
             }
         }
     }
 
     /// Versions come oldest first: the last visible one decides. Mostly there is but one; then the cursor
     /// stays on it. Otherwise its value is noted, since only the entry behind the last one tells.
-    fn next_backward(&mut self) -> Moved<bool> {
+    fn next_backward(&mut self) -> Moved<Step> {
         loop {
             self.leave_looked_at()?;
             let head = self.cursor.head();
@@ -136,9 +160,9 @@ impl<C: Cursor> VisibleCursor<C> {
             if !is_same_key && std::mem::take(&mut self.has_value) {
                 self.is_noted = true;
                 self.passed.shown += 1;
-                return Ok(true);
+                return Ok(Step::Key);
             }
-            let Some((key, tag)) = head else { return Ok(false) };
+            let Some((key, tag)) = head else { return Ok(Step::End) };
             self.is_looked_at = true;
             self.passed.count(tag);
             if !is_same_key {
@@ -150,14 +174,28 @@ impl<C: Cursor> VisibleCursor<C> {
                 Seen::Value if self.cursor.is_last_of_key() => {
                     (self.has_value, self.is_noted) = (false, false);
                     self.passed.shown += 1;
-                    return Ok(true);
+                    return Ok(Step::Key);
                 }
                 Seen::Value => {
                     self.note_value();
                     self.has_value = true;
                 }
             }
+            // With a value at hand, the key may still be shown.
+            if !self.has_value && self.is_patience_over() {
+                return Ok(Step::Dead);
+            }
         }
+    }
+
+    /// Whether it is time to tell of dead entries.
+    #[inline]
+    fn is_patience_over(&mut self) -> bool {
+        let is_over = self.passed.skipped() >= self.patience;
+        if is_over {
+            self.patience = self.passed.skipped() + PATIENCE;
+        }
+        is_over
     }
 
     fn note_value(&mut self) {

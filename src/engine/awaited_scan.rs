@@ -14,7 +14,7 @@ use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key_range::KeyRange;
 use crate::cursor::{Moved, NeedsBlock};
-use crate::tree::scan::ViewCursor;
+use crate::tree::view_cursor::ViewCursor;
 
 /// See the module.
 pub(crate) struct AwaitedScan {

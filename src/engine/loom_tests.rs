@@ -1,12 +1,15 @@
-//! Models of publication: views to readers, seqnos to readers.
+//! Models of publication: views to readers, seqnos to readers, notes of gaps to both sides.
 
 use loom::thread;
 
 use super::visible::Visible;
+use crate::base::direction::Direction;
 use crate::base::key::SeqNo;
+use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch;
 use crate::base::sync::loom_tests::{Watched, model};
+use crate::tree::gaps::Gaps;
 use crate::tree::published::Published;
 
 /// A view that cannot be read any more once it is destroyed.
@@ -132,5 +135,37 @@ fn a_key_is_never_missing_while_it_is_flushed() {
         assert!(found.is_some(), "a key was missing at seqno {seqno}");
         drop(guard);
         writer.join().unwrap();
+    });
+}
+
+#[test]
+fn no_scan_jumps_over_a_put_that_it_sees() {
+    model(|| {
+        let (gaps, visible) = (Arc::new(Gaps::default()), Arc::new(Visible::new(SeqNo::ZERO)));
+        let writer = {
+            let (gaps, visible) = (Arc::clone(&gaps), Arc::clone(&visible));
+            thread::spawn(move || {
+                let number = visible.number();
+                gaps.give(SeqNo(1));
+                gaps.put(b"k");
+                visible.publish(number, SeqNo(1), thread::yield_now);
+            })
+        };
+        // Everything is dead but the put. Jumps if it may, or else crosses what it sees of the gap and leaves a note.
+        let scan = || {
+            let reader = visible.newest();
+            let sees_put = reader >= SeqNo(1);
+            match gaps.around(Some(b"a"), Direction::Forward, reader) {
+                Some(gap) => assert!(!sees_put || !gap.contains(b"k"), "a scan jumped over a put"),
+                None => {
+                    let upper = if sees_put { b"k" } else { b"z" };
+                    gaps.leave(KeyRange { lower: b"a".to_vec(), upper: Some(upper.to_vec()) }, 1000, reader);
+                }
+            }
+        };
+        scan();
+        scan();
+        writer.join().unwrap();
+        scan();
     });
 }

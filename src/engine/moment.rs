@@ -9,8 +9,8 @@ use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
 use crate::base::sync::{Arc, epoch};
-use crate::tree::scan::{ViewCursor, scan};
 use crate::tree::view::View;
+use crate::tree::view_cursor::{ViewCursor, scan};
 
 /// A moment of a database. Files and memtables of it stay until it is dropped, and so does the engine.
 pub(crate) struct Moment {
@@ -39,7 +39,8 @@ impl Moment {
 
     /// A cursor over all keys, on none yet.
     pub(super) fn cursor(&self, direction: Direction) -> ViewCursor {
-        scan(&self.view, self.seqno, direction)
+        let gaps = &self.handle.0.trees.default_tree().gaps;
+        scan(&self.view, gaps, self.seqno, direction)
     }
 
     /// Whose moment it is.

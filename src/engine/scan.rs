@@ -5,7 +5,7 @@ use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::sync::Arc;
 use crate::cursor::Moved;
-use crate::tree::scan::ViewCursor;
+use crate::tree::view_cursor::ViewCursor;
 
 /// The keys of a view in one direction. Blocks that it needs are read on the calling thread.
 pub(super) struct Scan {

@@ -1,10 +1,12 @@
 //! The trees of a database, by keyspace.
 
+use crate::base::key::SeqNo;
 use crate::base::keyspace::KeyspaceId;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch::Guard;
 use crate::memtable::Memtable;
 use crate::tree::Tree;
+use crate::tree::gaps::Gaps;
 
 /// All trees. There is one today, of the default keyspace.
 pub(crate) struct Trees {
@@ -32,8 +34,15 @@ impl Trees {
 
     /// The L0 of each, to be written to under the guard.
     #[inline]
-    pub(super) fn memtables<'g>(&self, guard: &'g Guard) -> Memtables<'g> {
-        Memtables { default: &self.default.published.load(guard).memtable }
+    pub(super) fn memtables<'g>(&'g self, guard: &'g Guard) -> Memtables<'g> {
+        let tree = &self.default;
+        Memtables { default: (&tree.published.load(guard).memtable, &tree.gaps) }
+    }
+
+    /// A write has got its seqno, the last of which is `last`. Under the commit lock.
+    #[inline]
+    pub(super) fn give(&self, last: SeqNo) {
+        self.default.gaps.give(last);
     }
 
     /// All of them.
@@ -43,15 +52,15 @@ impl Trees {
     }
 }
 
-/// The memtables that take writes at one moment, by keyspace.
+/// The memtables that take writes at one moment, by keyspace, and the notes that writes look at.
 pub(super) struct Memtables<'g> {
-    default: &'g Memtable,
+    default: (&'g Memtable, &'g Gaps),
 }
 
 impl<'g> Memtables<'g> {
     /// The one of a keyspace.
     #[inline]
-    pub(super) fn get(&self, keyspace: KeyspaceId) -> Option<&'g Memtable> {
+    pub(super) fn get(&self, keyspace: KeyspaceId) -> Option<(&'g Memtable, &'g Gaps)> {
         (keyspace == KeyspaceId::DEFAULT).then_some(self.default)
     }
 }

@@ -45,7 +45,9 @@ impl Visible {
 
     /// The number of a write. Under the commit lock, so that numbers are in the order of seqnos.
     pub(crate) fn number(&self) -> WriteNumber {
-        WriteNumber(self.numbers.fetch_add(1, Ordering::Relaxed))
+        let number = self.numbers.load(Ordering::Relaxed);
+        self.numbers.store(number + 1, Ordering::Relaxed);
+        WriteNumber(number)
     }
 
     /// Makes the writes up to `seqno` visible, which are inserted, as soon as those before them are. Each is published by

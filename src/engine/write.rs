@@ -6,7 +6,7 @@ use super::Engine;
 use crate::base::ablation::ablated;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
-use crate::base::key::Tag;
+use crate::base::key::{Kind, Tag};
 use crate::base::lsn::Lsn;
 use crate::base::options::{Durability, WriteOptions};
 use crate::base::planted::planted;
@@ -154,6 +154,7 @@ impl Engine {
         let guard = epoch::pin();
         let memtables = self.trees.memtables(&guard);
         let (number, last) = (self.visible.number(), log.seqno);
+        self.trees.give(last);
         // The lock is given back here.
         let held = Some(log).filter(|_| ablated!(InsertsSideBySide));
         let before = last.saturating_sub(batch.count());
@@ -161,7 +162,11 @@ impl Engine {
         let oldest_reader = self.readers.oldest();
         for entry in batch.entries() {
             seqno = seqno.next();
-            let memtable = memtables.get(entry.keyspace).expect("a batch names keyspaces that are open");
+            let (memtable, gaps) =
+                memtables.get(entry.keyspace).expect("a batch names keyspaces that are open");
+            if entry.kind == Kind::Put {
+                gaps.put(entry.key);
+            }
             memtable.insert(entry.key, Tag::new(seqno, entry.kind), entry.value, oldest_reader);
         }
         assert_eq!(seqno, last);

@@ -2,7 +2,8 @@
 //! data down.
 //!
 //! [`Tree`] is shared by readers, writers and background work. [`levels`] is its durable state, [`view`] what a
-//! reader pins, [`published`] how it gets there; [`lookup`] and [`scan`] read it. [`memtables`] takes what is written, [`throttle`]
+//! reader pins, [`published`] how it gets there; [`lookup`] and [`view_cursor`] read it,
+//! the latter jumping over [`gaps`]. [`memtables`] takes what is written, [`throttle`]
 //! slows writers. [`plan`] decides what to compact, without I/O, from the [`shape`] of a view, and [`take`] takes it; [`holes`]
 //! looks what a compaction may leave alone; [`flush`] and [`compact`] do the work. Log, manifest, cores and snapshots are the engine's,
 //! which passes in what a tree needs of them.
@@ -13,6 +14,10 @@ pub(crate) mod compact;
 pub(crate) mod compactions;
 pub(crate) mod flush;
 mod flushed_cursor;
+mod gap_notes;
+pub(crate) mod gaps;
+#[cfg(test)]
+mod gaps_tests;
 pub(crate) mod holes;
 mod input;
 pub(crate) mod levels;
@@ -31,7 +36,7 @@ pub(crate) mod retention;
 mod retired;
 #[cfg(test)]
 mod runs_tests;
-pub(crate) mod scan;
+mod scan;
 #[cfg(test)]
 mod scan_tests;
 pub(crate) mod shape;
@@ -42,6 +47,7 @@ mod take;
 pub(crate) mod tests;
 pub(crate) mod throttle;
 pub(crate) mod view;
+pub(crate) mod view_cursor;
 
 use crate::base::ids::FileId;
 use crate::base::keyspace::KeyspaceId;
@@ -49,6 +55,7 @@ use crate::base::metrics::Counter;
 use crate::base::options::TreeOptions;
 use crate::base::sync::{Arc, Mutex};
 use compactions::Compactions;
+use gaps::Gaps;
 use published::Published;
 use table_files::TableFiles;
 use throttle::Throttle;
@@ -63,6 +70,8 @@ pub(crate) struct Tree {
 
     // What readers load.
     pub(crate) published: Published<View>,
+    /// Where scans have seen nothing; writers look here, too.
+    pub(crate) gaps: Arc<Gaps>,
 
     // Background work.
     pub(crate) compactions: Mutex<Compactions>,
@@ -93,7 +102,16 @@ impl Tree {
         published: Published<View>,
     ) -> Self {
         let (compactions, throttle, counters) = (Mutex::default(), Throttle::default(), Counters::default());
-        let tree = Self { keyspace, options, files, published, compactions, throttle, counters };
+        let tree = Self {
+            keyspace,
+            options,
+            files,
+            published,
+            gaps: Arc::default(),
+            compactions,
+            throttle,
+            counters,
+        };
         tree.set_throttle(&tree.view());
         tree
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::lookup::{Fetched, Lookup, look_up};
-use super::scan::scan;
 use super::view::{Files, Partition, Run, View};
+use super::view_cursor::scan;
 use crate::base::direction::Direction;
 use crate::base::ids::MemtableId;
 use crate::base::key::{Kind, SeqNo};
@@ -77,7 +77,7 @@ fn lookups_and_scans_go_through_all_runs_of_a_partition() {
                 }
             }
             for direction in [Direction::Forward, Direction::Backward] {
-                let (mut cursor, mut seen) = (scan(&view, reader, direction), Vec::new());
+                let (mut cursor, mut seen) = (scan(&view, &Arc::default(), reader, direction), Vec::new());
                 assert!(cursor.seek(None).is_ok());
                 while let Ok(true) = cursor.next() {
                     seen.push((cursor.key().unwrap().to_vec(), cursor.value().to_vec()));

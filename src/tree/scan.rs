@@ -1,7 +1,7 @@
 //! The sources of a scan: what of a view a cursor goes through, newest level first.
 //!
 //! L0 and L1 are walked as they are, L2 without what is consumed of its files, L3 partition by
-//! partition. [`scan`] merges them and shows what a reader at a seqno sees. A file that begins behind the
+//! partition. [`sources`] merges them and shows what a reader at a seqno sees. A file that begins behind the
 //! bound, and what lies behind consumed keys, is opened when its turn comes.
 
 use super::flushed_cursor::FlushedCursor;
@@ -13,11 +13,11 @@ use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Foresight, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
 use crate::table::Block;
 
-/// All keys of a view, as a reader at a seqno sees them.
-pub(crate) type ViewCursor = VisibleCursor<Merge<Source>>;
+/// All keys of a view, one by one and with what is dead among them.
+pub(super) type SourcesCursor = VisibleCursor<Merge<Source>>;
 
 /// A cursor over `view` for a reader at `reader`, on no key yet.
-pub(crate) fn scan(view: &View, reader: SeqNo, direction: Direction) -> ViewCursor {
+pub(super) fn sources(view: &View, reader: SeqNo, direction: Direction) -> SourcesCursor {
     let mut sources = Vec::with_capacity(2 + view.frozen.len() + view.files.flushed.len());
     for memtable in std::iter::once(&view.memtable).chain(&view.frozen) {
         sources.push(Source::Memtable(MemtableCursor::new(Arc::clone(memtable), direction, reader)));

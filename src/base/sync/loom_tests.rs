@@ -95,6 +95,17 @@ const MUTANTS: &[(&str, &str, &str)] = &[
         "engine::loom_tests::a_key_is_never_missing_while_it_is_flushed",
         "a key was missing",
     ),
+    ("gaps_give", "engine::loom_tests::no_scan_jumps_over_a_put_that_it_sees", "a scan jumped over a put"),
+    (
+        "gap_outlives_put",
+        "engine::loom_tests::no_scan_jumps_over_a_put_that_it_sees",
+        "a scan jumped over a put",
+    ),
+    (
+        "gap_taken_unknown",
+        "engine::loom_tests::no_scan_jumps_over_a_put_that_it_sees",
+        "a scan jumped over a put",
+    ),
     (
         "versions_cut_all",
         "memtable::loom_tests::writers_side_by_side_lose_no_version_and_cut_none_that_is_seen",
