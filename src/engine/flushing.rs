@@ -92,7 +92,8 @@ impl Engine {
         flushed_to: LogMark,
     ) -> Result<()> {
         self.wait_visible(local, flushed_to.seqno).await?;
-        let output = flush::flush(local, &tree.files, memtable, self.snapshots.list()).await?;
+        let older = Arc::clone(&tree.view().files);
+        let output = flush::flush(local, &tree.files, memtable, &older, self.snapshots.list()).await?;
         let change = flush::change(output.as_ref(), flushed_to);
         let bytes = output.as_ref().map_or(0, |output| output.record.len);
         let tables = output.into_iter().map(|output| output.table).collect();

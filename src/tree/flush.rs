@@ -1,13 +1,20 @@
 //! Flush: one frozen memtable (L1) becomes one file (L2).
+//!
+//! A tombstone that hides nothing goes, and with it the trace of a key that was written and deleted within one memtable, as
+//! those of a queue are. It hides nothing if no older version of its key is kept in the same file, and no older file may
+//! hold the key: all older memtables are flushed by then, so the files of the view have everything that is older.
 
 use super::levels::{Change, FlushedRecord, LogMark};
+use super::lookup::tables_for;
 use super::output::{Output, PendingOutputs, TableWriter};
 use super::ranges::RangeSet;
 use super::replayed::Replayed;
 use super::retention::{Need, Retention};
 use super::table_files::TableFiles;
+use super::view::Files;
+use crate::base::coverage::reached;
 use crate::base::error::Result;
-use crate::base::key::{Kind, SeqNo, Tag};
+use crate::base::key::{Kind, SeqNo, Tag, key_hash};
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::memtable::Memtable;
@@ -15,23 +22,24 @@ use crate::memtable::Memtable;
 /// Entries written between two looks at the clock.
 const YIELD_INTERVAL: usize = 64;
 
-/// Writes what somebody can still see of `memtable`; `None` if it is empty. The file is synced and
-/// its name is durable.
+/// Writes what somebody can still see of `memtable`, the oldest one, above the files `older`; `None` if that is nothing.
+/// The file is synced and its name is durable.
 pub(crate) async fn flush(
     local: &Local,
     files: &TableFiles,
     memtable: &Memtable,
+    older: &Files,
     snapshots: Vec<SeqNo>,
 ) -> Result<Option<Output>> {
     if memtable.is_empty() {
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let written = write(local, files, memtable.entries(), snapshots, &mut pending).await;
+    let written = write(local, files, memtable.entries(), Some(older), snapshots, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
-    written.map(Some)
+    written
 }
 
 /// Writes the newest version of each key of the log of an earlier opening; nobody has a snapshot.
@@ -45,41 +53,68 @@ pub(crate) async fn flush_replayed(
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let written = write(local, files, replayed.iter(), Vec::new(), &mut pending).await;
+    let written = write(local, files, replayed.iter(), None, Vec::new(), &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
-    written.map(Some)
+    written
 }
 
-/// Writes what somebody can still see of entries in the order of a table.
+/// Writes what somebody can still see of entries in the order of a table; `None` if that is nothing. Without `older`, any
+/// key may be in older files.
 async fn write<'a>(
     local: &Local,
     files: &TableFiles,
     entries: impl Iterator<Item = (&'a [u8], Tag, &'a [u8])>,
+    older: Option<&Files>,
     snapshots: Vec<SeqNo>,
     pending: &mut PendingOutputs,
-) -> Result<Output> {
+) -> Result<Option<Output>> {
     let mut retention = Retention::new(snapshots, false);
-    let mut writer = TableWriter::create(local, files, pending)?;
+    let mut writer = None;
     let mut key_before = None;
+    // A tombstone that goes unless an older version of its key is kept.
+    let mut held_back = None;
     for (number, (key, tag, value)) in entries.enumerate() {
         if key_before.replace(key) != Some(key) {
             retention.next_key();
+            held_back = None;
         }
-        let dropped = planted!(TombstoneDropped) && tag.kind() == Kind::Delete;
+        let is_delete = tag.kind() == Kind::Delete;
         let need = retention.need(tag.seqno());
-        if need != Need::Nobody && !dropped {
+        if need == Need::Newest && is_delete && !older.is_none_or(|older| may_hold(older, key)) {
+            held_back = Some(tag);
+        } else if need != Need::Nobody && !(planted!(TombstoneDropped) && is_delete) {
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                none => none.insert(TableWriter::create(local, files, pending)?),
+            };
+            if let Some(tombstone) = held_back.take() {
+                reached!("flush: a tombstone was kept for a snapshot");
+                writer.add(key, tombstone, &[], need);
+            }
             writer.add(key, tag, value, need);
         }
         if number % YIELD_INTERVAL == 0 {
-            writer.write_full(local).await?;
+            if let Some(writer) = &mut writer {
+                writer.write_full(local).await?;
+            }
             local.yield_if_due().await;
         }
     }
+    let Some(writer) = writer else {
+        reached!("flush: nothing was left");
+        return Ok(None);
+    };
     let output = writer.finish(local, files).await?;
     files.directory().sync(local).await?;
-    Ok(output)
+    Ok(Some(output))
+}
+
+/// Whether a version of `key` may be in one of the files.
+fn may_hold(files: &Files, key: &[u8]) -> bool {
+    let hash = key_hash(key);
+    tables_for(files, key).any(|table| table.may_contain(hash))
 }
 
 /// The change that a flush makes: the log up to `flushed_to` is in tables.
