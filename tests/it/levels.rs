@@ -82,6 +82,9 @@ fn a_load_fills_l2_and_l3_and_reads_back_also_after_reopening() {
 fn flushed_files_are_named_newest_first_and_hold_what_was_written() {
     let scratch = Scratch::new();
     let db = Db::open(scratch.dir(), without_compaction()).unwrap();
+    // Something for the deletes to hide.
+    (0..3).for_each(|round| db.put(format!("gone{round}"), "x").unwrap());
+    db.flush().unwrap();
     for round in 0..3_u8 {
         db.put("same", [round]).unwrap();
         db.put(format!("own{round}"), [round]).unwrap();
@@ -89,7 +92,7 @@ fn flushed_files_are_named_newest_first_and_hold_what_was_written() {
         db.flush().unwrap();
     }
     let stats = db.stats();
-    assert_eq!((stats.flushed.len(), number(&stats, "memtable_bytes")), (3, 0));
+    assert_eq!((stats.flushed.len(), number(&stats, "memtable_bytes")), (4, 0));
     assert!(stats.flushed.is_sorted_by(|newer, older| newer.id > older.id));
     for (file, round) in stats.flushed.iter().zip([2, 1, 0]) {
         assert_eq!((file.entries, file.deletes), (3, 1));
@@ -272,4 +275,43 @@ fn compacting_ends_although_writes_go_on() {
     for (key, value) in &model {
         assert!(db.get(key).unwrap().as_deref() == Some(value), "get {}", key.escape_ascii());
     }
+}
+
+#[test]
+fn what_is_written_and_deleted_within_one_memtable_leaves_no_trace() {
+    let (scratch, key) = (Scratch::new(), |number: usize| format!("{number:06}").into_bytes());
+    let db = Db::open(scratch.dir(), without_compaction().memtable_size_bytes(16 << 20)).unwrap();
+    // A queue of ten.
+    (0..10).for_each(|number| db.put(key(number), "x").unwrap());
+    for number in 0..1000 {
+        db.put(key(number + 10), "x").unwrap();
+        assert_eq!(db.iter().next().unwrap().unwrap().0, key(number));
+        db.delete(key(number)).unwrap();
+    }
+    db.flush().unwrap();
+    let entries =
+        |db: &Db| -> Vec<_> { db.stats().flushed.iter().map(|file| (file.entries, file.deletes)).collect() };
+    assert_eq!(entries(&db), [(10, 0)]);
+    // Nothing is left at all, and no file.
+    db.put("a", "x").unwrap();
+    db.delete("a").unwrap();
+    db.flush().unwrap();
+    assert_eq!(entries(&db), [(10, 0)]);
+    // What a snapshot sees is kept, and hidden from all others.
+    db.put("b", "x").unwrap();
+    let snapshot = db.snapshot();
+    db.delete("b").unwrap();
+    // What an older file has is hidden.
+    db.delete(key(1005)).unwrap();
+    db.flush().unwrap();
+    assert_eq!(entries(&db), [(3, 2), (10, 0)]);
+    assert_eq!(snapshot.get("b").unwrap().as_deref(), Some(&b"x"[..]));
+    assert_eq!(snapshot.iter().count(), 11);
+    drop(snapshot);
+    assert_eq!(contents(&db).len(), 9);
+    db.close().unwrap();
+    let db = Db::open(scratch.dir(), without_compaction()).unwrap();
+    assert_eq!(contents(&db).len(), 9);
+    assert_eq!(db.get("b").unwrap(), None);
+    db.close().unwrap();
 }
