@@ -28,6 +28,10 @@ use crate::engine::Moment;
 /// shows when it is visible, and until then the database stays open, also after the last handle was dropped. A future
 /// that is never polled does nothing.
 ///
+/// **What the caller owes.** A waker may be called from one of the engine's cores: one that panics there, or that waits for
+/// the database by a blocking call, stops that core. In a forked child calls give [`Error::Forked`](crate::Error::Forked),
+/// but a future that was already pending in the parent stays pending there: drop it.
+///
 /// ```
 /// use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};
 ///
