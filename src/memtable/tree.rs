@@ -12,6 +12,9 @@ use super::page::{Page, PageRef};
 use crate::base::sync::atomic::{AtomicPtr, Ordering};
 use crate::base::sync::{Mutex, lock};
 
+/// A page is at least half full, so that so many levels are enough for 2^40 nodes.
+const LEVELS_MAX: usize = if cfg!(loom) { 20 } else { 10 };
+
 /// See the module.
 pub(super) struct Tree {
     root: AtomicPtr<Page>,
@@ -126,11 +129,12 @@ impl Tree {
     fn split<'a>(&'a self, arena: &'a Arena, key: &[u8]) {
         let _alone = lock(&self.splitting);
         // From here on leaves change, pages above them do not.
-        let toward = Toward::Key(key);
-        let mut path = vec![self.root()];
-        while let Some(page) = path.last().filter(|page| !page.is_leaf()) {
-            path.push(page.child(child_place(*page, toward)).expect("an inner page has children"));
+        let mut path = Path { pages: [self.root(); LEVELS_MAX], len: 1 };
+        while let Some(page) = path.pages().last().filter(|page| !page.is_leaf()) {
+            let child = page.child(child_place(*page, Toward::Key(key)));
+            path.push(child.expect("an inner page has children"));
         }
+        let path = path.pages();
         let leaf = path[path.len() - 1];
         leaf.lock_now();
         if !leaf.is_full() {
@@ -151,6 +155,23 @@ impl Tree {
             self.root.store(root.as_ptr(), Ordering::Release);
         }
         changed.iter().for_each(|page| page.unlock());
+    }
+}
+
+/// The pages from the root down to a leaf.
+struct Path<'a> {
+    pages: [PageRef<'a>; LEVELS_MAX],
+    len: usize,
+}
+
+impl<'a> Path<'a> {
+    fn pages(&self) -> &[PageRef<'a>] {
+        &self.pages[..self.len]
+    }
+
+    fn push(&mut self, page: PageRef<'a>) {
+        self.pages[self.len] = page;
+        self.len += 1;
     }
 }
 
