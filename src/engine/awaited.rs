@@ -31,7 +31,7 @@ pub(crate) struct Placed {
 }
 
 /// A block that a lookup needs, and the seqno it reads at.
-struct Put {
+struct Missing {
     needed: NeedsBlock,
     reader: SeqNo,
 }
@@ -47,15 +47,15 @@ impl Engine {
         let mut fetched = Fetched::default();
         loop {
             self.check_open()?;
-            let put = match self.look(key, at, &fetched, &mut take) {
+            let missing = match self.look(key, at, &fetched, &mut take) {
                 Ok(found) => return Ok(found),
-                Err(put) => put,
+                Err(missing) => missing,
             };
-            let block = self.read_block(&put.needed).await?;
-            if let Some(found) = look_in_block(&block, key, put.reader, &mut take) {
+            let block = self.read_block(&missing.needed).await?;
+            if let Some(found) = look_in_block(&block, key, missing.reader, &mut take) {
                 return Ok(found);
             }
-            fetched.add(&put.needed, block);
+            fetched.add(&missing.needed, block);
         }
     }
 
@@ -66,13 +66,13 @@ impl Engine {
         at: Option<SeqNo>,
         fetched: &Fetched,
         take: &mut impl FnMut(&[u8]) -> R,
-    ) -> std::result::Result<Option<R>, Put> {
+    ) -> std::result::Result<Option<R>, Missing> {
         let guard = epoch::pin();
         let (view, newest) = self.visible.moment(&self.trees.default_tree().published, &guard);
         let reader = at.unwrap_or(newest);
         match look_up(view, key, reader, fetched, &guard, take) {
             Lookup::Found(found) => Ok(found),
-            Lookup::NeedsBlock(needed) => Err(Put { needed, reader }),
+            Lookup::NeedsBlock(needed) => Err(Missing { needed, reader }),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Entries of the log on their way to L2, collected in the order of the log and sorted at once: no
-//! reader comes between, so no skip list is needed.
+//! reader comes between, so no memtable is needed.
 
 use crate::base::key::{Tag, key_head};
 
