@@ -73,7 +73,12 @@ fn main() -> ExitCode {
         notice(&format!("error: cannot get ready for signals: {error}"));
         return ExitCode::from(2);
     }
-    let done = carry_out(cli);
+    let done = match bound_memory(&cli) {
+        // A child has done it all, and said what there was to say.
+        Ok(Some(status)) => return status,
+        Ok(None) => carry_out(cli),
+        Err(error) => Err(error),
+    };
     if let Err(error) = &done {
         notice(&format!("error: {error:#}"));
     }
@@ -92,6 +97,16 @@ fn heed_others(command: Option<&Command>) -> io::Result<()> {
         Some(Command::Properties | Command::CiSteps(_) | Command::CrashChild(_)) => Ok(()),
         Some(Command::Compare(arguments)) if !arguments.runs() => Ok(()),
         _ => interrupt::listen(),
+    }
+}
+
+/// Bounds the memory of commands that open engines themselves, if they were asked to. The others hand the limit on.
+fn bound_memory(cli: &Cli) -> anyhow::Result<Option<ExitCode>> {
+    match &cli.command {
+        Some(Command::Load(arguments) | Command::Run(arguments)) => arguments.memory.bound(),
+        Some(Command::Cliffs(arguments)) => arguments.memory.bound(),
+        None => cli.main_job.memory.bound(),
+        Some(_) => Ok(None),
     }
 }
 

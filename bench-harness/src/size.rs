@@ -12,6 +12,25 @@ pub fn size(bytes: u64) -> String {
     format!("{} {}", number.trim_end_matches('0').trim_end_matches('.'), UNITS[power - 1])
 }
 
+/// Bytes as people write them: digits alone, or with a unit, of 1024 (2GiB) or of 1000 (2GB). For clap.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (&text[..end], text[end..].trim_start());
+    let mut letters = unit.strip_suffix('B').unwrap_or(unit).chars();
+    let unit_bytes = match (letters.next(), letters.as_str()) {
+        (None, _) => Some(1),
+        (Some(prefix), "") => "KMGT".find(prefix).map(|power| 1000_u64.pow(power as u32 + 1)),
+        (Some(prefix), "i") => "KMGT".find(prefix).map(|power| 1024_u64.pow(power as u32 + 1)),
+        _ => None,
+    };
+    let bytes = number.parse::<f64>().ok().zip(unit_bytes).map(|(number, unit)| number * unit as f64);
+    match bytes.filter(|bytes| *bytes >= 1.0 && *bytes < 2_f64.powi(60)) {
+        Some(bytes) => Ok(bytes as u64),
+        None => Err("expected a size above 0, such as 2GiB, 512MiB or 2147483648".to_owned()),
+    }
+}
+
 /// The text of a setting, with what must be numbers of bytes as sizes: round ones from a mebibyte on.
 pub fn with_sizes(text: &str) -> String {
     let mut out = String::new();
@@ -54,6 +73,24 @@ mod tests {
             "976.56 KiB",
         ];
         assert_eq!(all.map(size), shown);
+    }
+
+    #[test]
+    fn sizes_are_read_with_units_of_either_kind() {
+        for (text, bytes) in [
+            ("2147483648", 2 << 30),
+            ("2GiB", 2 << 30),
+            ("512 MiB", 512 << 20),
+            ("1.5GiB", 3 << 29),
+            ("1GB", 1_000_000_000),
+            ("7B", 7),
+            ("1Ki", 1024),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "GiB", "-1GiB", "2gb", "2GiBB", "1e9", "2 µB", "1..2MB", "99999999TiB"] {
+            assert!(parse_size(text).unwrap_err().contains("such as 2GiB"), "{text}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Arguments that several commands have in common, and what they ask for.
 //!
-//! `engine` names and sets engines, `workload` layers properties, `job` is the size of a main job, `traffic` says when operations begin, `trace`
-//! which traces are read and written, and `phase` is all of `load` and `run`. The numbers among them are read here.
+//! `engine` names and sets engines, `memory` bounds what they may use, `workload` layers properties, `job` is the size of
+//! a main job, `traffic` says when operations begin, `trace` which traces are read and written, and `phase` is all of
+//! `load` and `run`. The numbers among them are read here.
 
 mod engine;
 mod job;
+mod memory;
 mod phase;
 mod trace;
 mod traffic;
@@ -14,6 +16,7 @@ use std::str::FromStr;
 
 pub use engine::{DataArgs, EngineArgs, EnginesArgs};
 pub use job::JobArgs;
+pub use memory::MemoryArgs;
 pub use phase::PhaseArgs;
 pub use trace::TraceArgs;
 pub use traffic::TrafficArgs;

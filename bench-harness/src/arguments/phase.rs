@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::workload::workload;
-use super::{EngineArgs, TraceArgs, TrafficArgs, WorkloadArgs, number};
+use super::{EngineArgs, MemoryArgs, TraceArgs, TrafficArgs, WorkloadArgs, number};
 use crate::engine;
 use crate::outputs::Outputs;
 use crate::properties::{Origin, Properties};
@@ -26,6 +26,9 @@ pub struct PhaseArgs {
     /// Engine and seed.
     #[command(flatten)]
     pub engine: EngineArgs,
+    /// Memory.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
     /// Operations a second over all threads (property target)
     #[arg(long, value_name = "OPS", help_heading = "Workload")]
     #[arg(value_parser = number)]

@@ -8,6 +8,8 @@
 //!   built without its `lz4` feature, which compresses the last level by default;
 //! - no key-value separation: it is for values well above YCSB's kilobyte.
 //!
+//! It has no multi-get: one read after the other is made.
+//!
 //! Durability: `process` is the default (the journal's buffer is written to the OS within the
 //! call); `power` turns that off (`manual_journal_persist`) and calls `persist(SyncData)` after each
 //! write instead: fdatasync, which ext4 and XFS make durable including the length, and what

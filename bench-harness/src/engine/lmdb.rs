@@ -13,7 +13,7 @@
 //! - reader slots in thread-local storage, the default and the fastest.
 //!
 //! Every write is a transaction of its own, as every other engine's is; a single writer at a time
-//! is LMDB's design. LMDB has no cache of its own: `cache_size_bytes` and `memtable_size_bytes` are
+//! is LMDB's design. It has no multi-get: one read after the other is made, in one transaction. LMDB has no cache of its own: `cache_size_bytes` and `memtable_size_bytes` are
 //! accepted and unused, and the memory limit of the process bounds its share of the OS cache.
 
 use std::ops::Bound;

@@ -3,7 +3,7 @@
 //! One `Db` is shared by all client threads; a session is a clone of its handle. A read
 //! and a scan hand values over where they lie in the engine's memory, for the harness to copy. Insert and
 //! update are both a put of the whole record; a scan is a range read that is dropped after
-//! `limit` records. Durability is set once for the database: `process` acknowledges once the
+//! `limit` records; a multi-get is one `multi_get`. Durability is set once for the database: `process` acknowledges once the
 //! record is in the shared-mapped stage, `power` once it is on the device.
 //! Options are the memory budget of all engines and those of `rabi::Options` under their own
 //! names; whatever is not set keeps the engine's default, which the budget's defaults are too.
@@ -15,8 +15,8 @@ use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
 
 use super::budget::{Budget, choice, refused};
 use super::{
-    Direction, Durability, Engine, EngineResult, EngineStats, Keeps, READS_IN_TURN, Scan, ScanVisitor,
-    Session, Settings, failed,
+    Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan, ScanVisitor, Session,
+    Settings, failed,
 };
 
 pub const NAME: &str = "rabi";
@@ -102,7 +102,7 @@ impl Engine for Rabi {
         vec![
             ("options", self.options.clone()),
             ("cache and memtables, bytes", total),
-            (READS_IN_TURN.0, READS_IN_TURN.1.to_owned()),
+            ("multi-get", "multi_get, of one moment".to_owned()),
         ]
     }
 
@@ -150,6 +150,15 @@ impl Session for RabiSession {
             count += 1;
         }
         Ok(count)
+    }
+
+    fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        for (place, value) in self.db.multi_get(keys).into_iter().enumerate() {
+            if let Some(value) = value.map_err(failed(NAME, "multi_get"))? {
+                visit(place, &value);
+            }
+        }
+        Ok(())
     }
 
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {

@@ -3,6 +3,7 @@
 //! Settings, after redb's documentation:
 //! - cache of `cache_size_bytes` and the memtables' share on top: redb keeps its write buffer in it;
 //! - one table of byte strings, one transaction a write: single writer, as is redb's design;
+//! - no multi-get, which redb has not: one read after the other, in one transaction;
 //! - one-phase commit with checksums, the default; two-phase commit guards against attackers who
 //!   choose the data, and quick repair makes every commit slower: both stay off.
 //!

@@ -14,7 +14,8 @@
 //!   writers. Statistics are off: they cost some percent. No io_uring: RocksDB uses it for MultiGet
 //!   and asynchronous read-ahead only, which YCSB's operations do not reach.
 //!
-//! Reads are pinned slices, which the harness copies. Durability: `process` is the default
+//! Reads are pinned slices, which the harness copies. A multi-get is one `MultiGet`, which this version carries out as a
+//! batch (`rocksdb_multi_get` calls the batched form, on its own copies). Durability: `process` is the default
 //! (write(2) of the log before the call returns), `power` is `WriteOptions::sync` (fdatasync,
 //! shared by a write group).
 

@@ -7,6 +7,8 @@
 //! - `Mode::HighThroughput`, which trades space for speed; no compression, the default;
 //! - `flush_every_ms(None)` where each write is flushed, so that nobody flushes twice.
 //!
+//! It has no multi-get: one read after the other is made.
+//!
 //! Durability: a write is acknowledged while its log record is in a buffer of the process, and a
 //! thread writes and syncs that every 500 ms. With the default `flush=each`, `flush()` after each
 //! write, it keeps `process`. It cannot keep `power`: on Linux `flush()` ends in sync_file_range,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::Hierarchy;
+use crate::control_group::Hierarchy;
 
 /// The kind of container and of virtual machine, as far as they show.
 pub fn kind() -> String {

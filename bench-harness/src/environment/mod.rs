@@ -5,7 +5,6 @@
 
 mod container;
 mod fingerprint;
-mod memory_limit;
 mod mount;
 mod ring;
 mod system;
@@ -16,10 +15,10 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::control_group::{Hierarchy, JOIN_GROUP};
 use crate::size::{size, with_sizes};
 
 pub use fingerprint::FREE;
-pub use memory_limit::Hierarchy;
 
 use mount::{Mounted, mount_of};
 
@@ -210,16 +209,33 @@ fn memory_bytes() -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// The command as another machine would give it: the program by its name alone.
+/// The command as another machine would give it: the program by its name alone, and without the group that a limit
+/// in the same command has made for it.
 fn command_line(mut words: impl Iterator<Item = String>) -> String {
     let program = words.next().unwrap_or_default();
-    let name = program.rsplit('/').next().unwrap_or_default().to_owned();
-    std::iter::once(name).chain(words).collect::<Vec<_>>().join(" ")
+    let mut shown = vec![program.rsplit('/').next().unwrap_or_default().to_owned()];
+    let words: Vec<String> = words.collect();
+    let has_limit = words.iter().any(|word| word.starts_with("--memory-limit"));
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match has_limit && word == JOIN_GROUP {
+            true => drop(words.next()),
+            false => shown.push(word),
+        }
+    }
+    shown.join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_group_that_a_limit_made_is_no_part_of_the_command() {
+        let shown = |text: &str| command_line(text.split(' ').map(str::to_owned));
+        assert_eq!(shown("/x/bench --memory-limit 1GiB --join-group /g -s"), "bench --memory-limit 1GiB -s");
+        assert_eq!(shown("bench --join-group /g"), "bench --join-group /g");
+    }
 
     #[test]
     fn this_machine_is_described_and_as_proc_says() {

@@ -39,7 +39,7 @@ pub use number::{grouped, microseconds};
 pub use over_time::over_time;
 pub use phase::{PhaseInfo, PhaseReport, SCHEMA};
 pub use readme::readme;
-pub use remarks::settling;
+pub use remarks::{memory, settling};
 pub use resources::{RESOURCES_NOTE, resources};
 pub use series::SeriesReport;
 pub use steady::Steadiness;

@@ -69,6 +69,12 @@ fn write_engine(out: &mut String, report: &PhaseReport) {
     counter("SpaceBytes", Some(usage.space_bytes));
     counter("PeakResidentBytes", usage.rss_peak_bytes);
     counter("WorstSecond(ops)", usage.worst_second_ops);
+    if let Some(group) = &usage.memory_group {
+        counter("MemoryLimitBytes", Some(group.limit_bytes));
+        counter("MemoryPeakBytes", group.peak_bytes);
+        counter("MemoryLimitWasHit", Some(u64::from(group.limit_was_hit)));
+        counter("MemoryRefaultBytes", group.refault_bytes);
+    }
     if let Some(audit) = &report.audit {
         line(out, "AUDIT", "GoodRecords", format_args!("{}", audit.good));
         line(out, "AUDIT", "BadRecords", format_args!("{}", audit.bad));

@@ -14,6 +14,7 @@ mod usage;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::control_group::{GroupUsage, GroupWatch};
 use crate::engine::{Engine, EngineStats};
 use crate::measure::Done;
 
@@ -52,6 +53,7 @@ struct Difference {
     /// Cores that others kept busy, and cores that the host withheld.
     others: Option<(f64, f64)>,
     device: Option<DeviceUsage>,
+    group: Option<GroupUsage>,
     engine: Vec<(&'static str, u64)>,
 }
 
@@ -73,6 +75,7 @@ pub struct Meter {
     device: Option<Device>,
     before: Reading,
     peak_is_of_phase: bool,
+    group: Option<GroupWatch>,
 }
 
 impl Meter {
@@ -84,13 +87,14 @@ impl Meter {
         let device = Device::of(dir);
         let peak_is_of_phase = process::reset_peak();
         let before = Reading::now(device.as_ref(), engine);
-        Meter { dir: dir.to_owned(), device, before, peak_is_of_phase }
+        Meter { dir: dir.to_owned(), device, before, peak_is_of_phase, group: GroupWatch::begin() }
     }
 
     /// Reads all counters again, as the phase begins to count only now. What its warm-up left dirty is
     /// not written back, so as not to disturb it.
     pub fn restart(&mut self, engine: &dyn Engine) {
         self.peak_is_of_phase = process::reset_peak();
+        self.group = GroupWatch::begin();
         self.before = Reading::now(self.device.as_ref(), engine);
     }
 
@@ -108,6 +112,7 @@ impl Meter {
             device: self.device.as_ref().and_then(|device| {
                 Some(DeviceUsage { name: device.name(), counters: after.device?.since(&before.device?) })
             }),
+            group: self.group.map(GroupWatch::end),
             engine: counted(&before.engine, &after.engine),
             process,
         };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceUsage, Difference, Work};
+use crate::control_group::GroupUsage;
 
 /// What a phase used. Ratios are left out where their denominator is too small to mean anything.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Usage {
     /// Whether that is the peak of this phase; else of the process so far.
     pub rss_peak_is_of_phase: bool,
     pub rss_anonymous_bytes: Option<u64>,
+    /// What the memory limit did, where one holds.
+    #[serde(default)]
+    pub memory_group: Option<GroupUsage>,
     /// The fewest operations in a whole second of the phase, if it had one.
     pub worst_second_ops: Option<u64>,
 }
@@ -57,7 +61,7 @@ impl Usage {
         rss_peak_is_of_phase: bool,
         work: &Work,
     ) -> Usage {
-        let Difference { process, others, device, engine } = difference;
+        let Difference { process, others, device, group, engine } = difference;
         let cpu_us = process.cpu_us() as f64;
         let counter = |name: &str| engine.iter().find(|(known, _)| *known == name).map(|(_, n)| *n);
         let stalls = [counter("stall_us_total"), counter("slowdown_us_total")];
@@ -90,6 +94,7 @@ impl Usage {
             rss_peak_bytes: process.rss_peak_bytes,
             rss_peak_is_of_phase,
             rss_anonymous_bytes: process.rss_anonymous_bytes,
+            memory_group: group,
             worst_second_ops,
         }
     }

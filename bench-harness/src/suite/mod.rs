@@ -16,6 +16,6 @@ mod summary;
 pub use page::page;
 pub use pictures::pictures;
 pub use readme::readme;
-pub use report::{CLIFFS_NOTE, Done, NOT_LIMITED, SuiteReport};
+pub use report::{CLIFFS_NOTE, Done, SuiteReport};
 pub use sample::{Phase, read};
 pub use summary::summarize;

@@ -1,6 +1,7 @@
-//! What has to be known beside the table of a class: drifts, settling, cooled caches.
+//! What has to be known beside the table of a class: drifts, settling, cooled caches, the limit of memory.
 
-use crate::report::{grouped, settling};
+use crate::control_group::GroupUsage;
+use crate::report::{grouped, memory, settling};
 use crate::stats::median;
 
 use super::sample::Phase;
@@ -21,8 +22,20 @@ pub fn remarks(rows: &[EngineRow]) -> Vec<String> {
             middle(row, |phase| phase.cooled_bytes.map(|bytes| bytes as f64))
                 .map(|bytes| grouped(bytes as u64))
         }),
+        about("Of the memory of a run, the OS cache included, they used (medians)", &|row| {
+            let of = |number: &dyn Fn(&GroupUsage) -> Option<u64>| {
+                middle(row, |phase| Some(number(group(phase)?)? as f64)).map(|bytes| bytes as u64)
+            };
+            let was_hit =
+                row.phases.iter().filter_map(group).map(|group| group.limit_was_hit).reduce(|a, b| a || b)?;
+            Some(memory(of(&|group| group.peak_bytes), was_hit, of(&|group| group.refault_bytes)))
+        }),
     ];
     remarks.into_iter().flatten().collect()
+}
+
+fn group(phase: &Phase) -> Option<&GroupUsage> {
+    phase.resources.memory_group.as_ref()
 }
 
 fn middle(row: &EngineRow, of: impl Fn(&Phase) -> Option<f64>) -> Option<f64> {

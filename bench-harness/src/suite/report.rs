@@ -55,9 +55,6 @@ w-amp is bytes written (directly, or as pages made dirty) for each byte the user
 user read, s-amp space allocated over the data set; what was still to be compacted is not in them. RSS \
 is the peak of the resident set, file pages of memory maps included.";
 
-/// How the sentence on memory begins where a limit was asked for and cannot be set.
-pub const NOT_LIMITED: &str = "NOT limited";
-
 pub const SUMMARY_NOTE: &str = "\
 Median of the repeats; in brackets its share of the largest median of the same line. A star marks the best \
 only where its worst repeat beats every other engine's best one, with at least three repeats: without a \
@@ -229,9 +226,6 @@ impl SuiteReport {
                 phase.cut_short.as_deref().unwrap_or_default()
             )
         }));
-        if self.memory.starts_with(NOT_LIMITED) {
-            doubts.push(format!("memory: {}", self.memory));
-        }
         if (self.repeats as usize) < REPEATS_MIN {
             doubts.push(format!("with {} repeats no best is marked; use --repeat 3 or more", self.repeats));
         }

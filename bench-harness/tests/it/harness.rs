@@ -48,6 +48,17 @@ impl Bench {
         }
     }
 
+    /// Whether memory can be limited here; who may not make control groups is told so.
+    pub fn limits_memory(&self) -> bool {
+        let said = self.run("load -p recordcount=1 --engine memory --dir limited --memory-limit 512MiB");
+        if said.code == 0 {
+            return true;
+        }
+        said.expect(2, "error: cannot limit memory to 512 MiB").expect(2, "leave");
+        eprintln!("skipped: memory cannot be limited here");
+        false
+    }
+
     /// Starts the binary with arguments separated by spaces, and a directory of its own for temporary files.
     pub fn start(&self, arguments: &str) -> Running {
         let temporary = self.path("temporary");

@@ -17,6 +17,7 @@ mod crash_keeps_what_was_acknowledged;
 mod exports_for_other_programs;
 mod load_and_run;
 mod main_job;
+mod memory_is_limited;
 mod numbers_along_the_time;
 mod outputs_are_apart;
 mod outputs_are_replaced_whole;

@@ -93,7 +93,9 @@ fn the_page_of_a_job_has_a_line_for_each_operation_of_each_phase() {
 fn the_page_of_a_suite_has_a_line_for_each_engine_in_its_own_colour() {
     let bench = Bench::new();
     let suite = "suite --smoke --engines rabi,memory --workloads a --repeat 2 --dir databases";
-    bench.run(&format!("{suite} --memory-limit-bytes 1073741824")).expect(0, "1 GiB ");
+    let limit =
+        if bench.limits_memory() { "--memory-limit 1073741824" } else { "--cache-size-bytes 1073741824" };
+    bench.run(&format!("{suite} {limit}")).expect(0, "memory: ");
     let page = bench.results().join("report.html");
     let html = std::fs::read_to_string(&page).unwrap();
     asks_nobody(&html);

@@ -10,7 +10,7 @@ use crate::harness::{Bench, read_json};
 type Fields = BTreeMap<String, BTreeSet<String>>;
 
 /// Which section of the page describes the value of a field: an object, or the objects of a list.
-const WITHIN: [(&str, &str, &str); 18] = [
+const WITHIN: [(&str, &str, &str); 19] = [
     ("crash", "environment", "environment"),
     ("crash", "engines", "crash engine"),
     ("crash engine", "rounds", "crash round"),
@@ -24,6 +24,7 @@ const WITHIN: [(&str, &str, &str); 18] = [
     ("phase", "series", "series"),
     ("phase", "trace", "trace"),
     ("resources", "device", "device"),
+    ("resources", "memory_group", "memory group"),
     ("series", "intervals", "interval"),
     ("interval", "service_us", "quantiles"),
     ("interval row", "service_us", "quantiles"),
@@ -97,7 +98,8 @@ fn every_field_of_a_result_is_on_the_page_and_every_field_of_the_page_in_a_resul
     let mut written = Fields::new();
     let job = read_json(&results.join("results.json"));
     collect("job", &job, &mut written);
-    bench.run("load -P {a} --engine memory --dir db --json load.json").expect(0, "");
+    let limit = if bench.limits_memory() { "--memory-limit 1GiB" } else { "" };
+    bench.run(&format!("load -P {{a}} --engine memory --dir db --json load.json {limit}")).expect(0, "");
     let phase = bench.json("load.json");
     collect("phase", &phase, &mut written);
     bench.run("crash -P {a} --dir crashed --rounds 1 --run-s 0.1 --json crash.json").expect(0, "");

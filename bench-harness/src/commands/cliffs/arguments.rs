@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::patterns::Pattern;
-use crate::arguments::{EnginesArgs, count, number};
+use crate::arguments::{EnginesArgs, MemoryArgs, count, number};
 
 pub const ABOUT_CLIFFS: &str = "\
 Patterns that some designs are bad at, one by one: many versions of one key, queues, ranges of deleted keys, large \
@@ -63,9 +63,9 @@ pub struct CliffsArgs {
     /// Where the databases are made and removed again [default: the directory for temporary files]
     #[arg(long, value_name = "DIR", help_heading = "Engine")]
     pub dir: Option<PathBuf>,
-    /// The control group to run in, an existing directory
-    #[arg(long, value_name = "DIR", help_heading = "Engine")]
-    pub join_group: Option<PathBuf>,
+    /// Memory.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
     /// Write the result as JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub json: Option<PathBuf>,

@@ -14,7 +14,6 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::control_group::join;
 use crate::engine::{self, Settings};
 use crate::environment::Environment;
 use crate::interrupt;
@@ -50,9 +49,6 @@ struct CliffsReport {
 
 /// Carries out the command.
 pub fn execute(arguments: CliffsArgs) -> Result<Verdict> {
-    if let Some(group) = &arguments.join_group {
-        join(group).with_context(|| format!("cannot join the control group {}", group.display()))?;
-    }
     let engines = match arguments.engines.is_empty() {
         true => engine::on_disk(),
         false => arguments.engines.clone(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::arguments::{EngineArgs, JobArgs, TrafficArgs, count};
+use crate::arguments::{EngineArgs, JobArgs, MemoryArgs, TrafficArgs, count};
 
 /// The arguments of the main job.
 #[derive(Debug, Args)]
@@ -29,9 +29,9 @@ pub struct MainJobArgs {
     /// The database is there: run on it without loading; --records says how many it has
     #[arg(long, requires = "dir", help_heading = "Workload")]
     pub loaded: bool,
-    /// The control group to run in, an existing directory
-    #[arg(long, value_name = "DIR", help_heading = "Engine")]
-    pub join_group: Option<PathBuf>,
+    /// Memory.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
     /// Write the results as JSON to this file only; unfilled levels are no failure
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub json: Option<PathBuf>,

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::control_group::join;
 use crate::engine::{self, Engine, EngineStats};
 use crate::environment::Environment;
 use crate::interrupt;
@@ -70,12 +69,6 @@ const SMOKE: Size = Size {
 };
 
 pub fn execute(mut arguments: MainJobArgs) -> Result<Verdict> {
-    if let Some(group) = &arguments.join_group {
-        join(group).with_context(|| {
-            let advice = "--join-group takes the directory of one, below /sys/fs/cgroup";
-            format!("cannot join the control group {}; {advice}", group.display())
-        })?;
-    }
     let size = size(&arguments);
     engine::check(&arguments.engine.engine)?;
     Outputs::of_reading(&[]).writes("--json", arguments.json.as_deref())?;

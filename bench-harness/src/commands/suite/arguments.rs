@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::arguments::{DataArgs, EnginesArgs, JobArgs, count};
+use crate::size::parse_size;
 
 /// What the help says after the options.
 pub const ABOUT_THE_SUITE: &str = "\
@@ -15,7 +16,7 @@ Each is a process of its own, whose command stands in the README of the results.
 Examples:
   rabi-bench suite --engines rabi,rocksdb,lmdb --workloads a-f --repeat 5
   rabi-bench suite --smoke --engines rabi,fjall                in seconds, to see that it works
-  rabi-bench suite --engines rabi,rocksdb --records 8000000 --memory-limit-bytes 2147483648 \\
+  rabi-bench suite --engines rabi,rocksdb --records 8000000 --memory-limit 2GiB \\
                    --cache-size-bytes 536870912 --threads 32 --duration 60 --load-once
 
 Exit status: 0 all well; 1 an engine failed; 2 the command or a directory is wrong; 130 or 143 ended \
@@ -34,10 +35,10 @@ pub struct SuiteArgs {
     #[arg(long, value_name = "BYTES", help_heading = "Engine")]
     #[arg(value_parser = count::<u64>)]
     pub memtable_size_bytes: Option<u64>,
-    /// The most memory of a whole run, the OS cache it fills included, by control group
-    #[arg(long, value_name = "BYTES", help_heading = "Engine")]
-    #[arg(value_parser = count::<u64>)]
-    pub memory_limit_bytes: Option<u64>,
+    /// The most memory of each run, such as 2GiB, the OS cache it fills included, by a control group of its own
+    #[arg(long, alias = "memory-limit-bytes", value_name = "SIZE", help_heading = "Engine")]
+    #[arg(value_parser = parse_size)]
+    pub memory_limit: Option<u64>,
     /// Letters, ranges or both: a-f is a,b,c,d,f,e, because e is best run last
     #[arg(long, value_name = "LIST", default_value = "a-f", help_heading = "Workload")]
     pub workloads: String,

@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context, Result};
 
 use super::arguments::SuiteArgs;
-use crate::control_group::MemoryLimit;
+use crate::control_group::{Group, JOIN_GROUP, MemoryLimit};
 use crate::engine;
 use crate::interrupt::{self, Interrupt};
 use crate::subprocess;
@@ -24,7 +24,7 @@ pub struct Recipe<'a> {
     pub workloads: &'a [String],
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     Well,
     WithFailures,
@@ -32,8 +32,8 @@ pub enum Ended {
     CutShort(Interrupt),
     /// It could not be carried out; there are no numbers.
     Refused,
-    /// The system ended it, as when memory or the device was full; there are no numbers.
-    BySystem(ExitStatus),
+    /// The system ended it, as when memory or the device was full; there are no numbers. With why, if that is known.
+    BySystem(ExitStatus, Option<String>),
 }
 
 impl Recipe<'_> {
@@ -68,6 +68,9 @@ impl Recipe<'_> {
         if let Some(seconds) = arguments.job.duration {
             flag("--duration", seconds.to_string());
         }
+        if let Some(bytes) = arguments.memory_limit {
+            flag("--memory-limit", bytes.to_string());
+        }
         words.extend(arguments.job.smoke.then(|| "--smoke".to_owned()));
         words
     }
@@ -100,6 +103,9 @@ impl Recipe<'_> {
         if let Some(seconds) = arguments.job.duration {
             flag("--duration", seconds.to_string());
         }
+        if let Some(bytes) = arguments.memory_limit {
+            flag("--memory-limit", bytes.to_string());
+        }
         for property in &arguments.job.properties {
             flag("-p", property.clone());
         }
@@ -125,7 +131,7 @@ pub fn run(words: &Words, limit: Option<&MemoryLimit>, name: &str) -> Result<End
         None => None,
     };
     if let Some(group) = &group {
-        command.arg("--join-group").arg(group.dir());
+        command.arg(JOIN_GROUP).arg(group.dir());
     }
     let context = || format!("cannot start {}", shown(words));
     let status = subprocess::run(&mut command, None).with_context(context)?.with_context(context)?;
@@ -136,7 +142,7 @@ pub fn run(words: &Words, limit: Option<&MemoryLimit>, name: &str) -> Result<End
         Some(0) => Ok(Ended::Well),
         Some(1) => Ok(Ended::WithFailures),
         Some(2) => Ok(Ended::Refused),
-        _ => Ok(Ended::BySystem(status)),
+        _ => Ok(Ended::BySystem(status, group.as_ref().and_then(Group::explain_kill))),
     }
 }
 

@@ -16,18 +16,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::control_group::MemoryLimit;
+use crate::control_group::{Hierarchy, MemoryLimit};
 use crate::dataset;
 use crate::engine;
-use crate::environment::{Environment, Hierarchy};
+use crate::environment::Environment;
 use crate::interrupt::{self, Interrupt};
 use crate::output_file;
 use crate::report::{Cliff, Style};
 use crate::results_directory;
 use crate::size::size;
-use crate::suite::{
-    CLIFFS_NOTE, Done, NOT_LIMITED, Phase, SuiteReport, page, pictures, read, readme, summarize,
-};
+use crate::suite::{CLIFFS_NOTE, Done, Phase, SuiteReport, page, pictures, read, readme, summarize};
 use crate::terminal::{notice, output, warn};
 use crate::verdict::Verdict;
 
@@ -43,7 +41,7 @@ const CLIFFS: &str = "-cliffs.json";
 pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
     let engines = engines(&arguments)?;
     let workloads = plan::workloads(&arguments.workloads)?;
-    let (limit, memory) = memory_limit(&arguments);
+    let (limit, memory) = memory_limit(&arguments)?;
     notice(&format!("memory: {memory}"));
     let parent = databases(arguments.dir.as_deref())?;
     let environment = Environment::gather(parent.path());
@@ -95,22 +93,18 @@ fn engines(arguments: &SuiteArgs) -> Result<Vec<String>> {
     Ok(arguments.engines.clone())
 }
 
-/// The limit, if one can be set, and what the report says about memory.
-fn memory_limit(arguments: &SuiteArgs) -> (Option<MemoryLimit>, String) {
+/// The limit, if one was asked for, and what the report says about memory.
+fn memory_limit(arguments: &SuiteArgs) -> Result<(Option<MemoryLimit>, String)> {
     let hierarchy = Hierarchy::of_this_process();
-    let own = hierarchy.as_ref().and_then(Hierarchy::limit_bytes);
-    let otherwise = match own {
-        Some(bytes) => format!("all runs share the limit of {} the suite was started under", size(bytes)),
-        None => "runs may fill the OS cache with all of the machine's memory".to_owned(),
+    let Some(bytes) = arguments.memory_limit else {
+        let otherwise = match hierarchy.as_ref().and_then(Hierarchy::limit_bytes) {
+            Some(bytes) => format!("all runs share the limit of {} the suite was started under", size(bytes)),
+            None => "runs may fill the OS cache with all of the machine's memory".to_owned(),
+        };
+        return Ok((None, format!("no limit was asked for; {otherwise}")));
     };
-    let Some(bytes) = arguments.memory_limit_bytes else {
-        return (None, format!("no limit was asked for; {otherwise}"));
-    };
-    let asked = size(bytes);
-    match MemoryLimit::new(hierarchy, bytes) {
-        Ok(limit) => (Some(limit), format!("{asked} for each run by a control group of its own")),
-        Err(why) => (None, format!("{} to {asked} as asked: {why}; {otherwise}", NOT_LIMITED)),
-    }
+    let limit = MemoryLimit::new(hierarchy, bytes).map_err(anyhow::Error::msg)?;
+    Ok((Some(limit), format!("{} for each run by a control group of its own", size(bytes))))
 }
 
 /// A directory of this suite's own for the databases, removed with all of them at the end.
@@ -237,15 +231,15 @@ impl Suite<'_> {
             Ended::Refused => {
                 Some(format!("{engine} could not be run, and is left out: see its own message"))
             }
-            Ended::BySystem(status) => Some(format!(
-                "{engine} was ended by the system ({status}), and is left out: was memory or the device too \
-                 small for it?"
-            )),
+            Ended::BySystem(status, ref why) => {
+                let why = why.as_deref().unwrap_or("was memory or the device too small for it?");
+                Some(format!("{engine} was ended by the system ({status}), and is left out: {why}"))
+            }
         };
         let has_numbers = match ended {
             Ended::Well | Ended::WithFailures => true,
             Ended::CutShort(_) => self.results.join(&json).exists(),
-            Ended::Refused | Ended::BySystem(_) => false,
+            Ended::Refused | Ended::BySystem(..) => false,
         };
         if !has_numbers {
             self.out.insert(engine.to_owned());

@@ -1,8 +1,5 @@
-//! The memory limit this process runs under, in the control groups of either version.
-//!
-//! The page cache an engine fills counts against it, which makes it the one bound that holds for
-//! all engines alike, those that rely on the OS cache too. The tightest limit on the way from the
-//! process's own group to the root is the one that holds.
+//! The control groups this process is in, and the memory limit that holds for it: the tightest on the way from its
+//! own group to the root.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,12 +69,18 @@ impl Hierarchy {
     }
 
     pub fn limit_bytes(&self) -> Option<u64> {
+        self.limited().map(|(_, bytes)| bytes)
+    }
+
+    /// The group whose limit holds, with that limit; of equal ones the innermost.
+    pub fn limited(&self) -> Option<(PathBuf, u64)> {
         let file = if self.unified { "memory.max" } else { "memory.limit_in_bytes" };
         let limits = self.groups().into_iter().filter_map(|group| {
             let text = fs::read_to_string(group.join(file)).ok()?;
-            text.trim().parse::<u64>().ok().filter(|bytes| *bytes < NO_LIMIT_BYTES)
+            let bytes = text.trim().parse::<u64>().ok().filter(|bytes| *bytes < NO_LIMIT_BYTES)?;
+            Some((group, bytes))
         });
-        limits.min()
+        limits.min_by_key(|(_, bytes)| *bytes)
     }
 }
 
