@@ -177,6 +177,7 @@ pub trait Session {
 }
 
 /// The setting of an engine without a multi-get.
+#[cfg(any(feature = "fjall", feature = "sled"))]
 const READS_IN_TURN: (&str, &str) = ("multi-get", "none: one read after the other");
 
 /// Makes the error of a call out of what the engine says.
