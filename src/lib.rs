@@ -6,7 +6,7 @@
 //! on the calling thread, without locks.
 //!
 //! - [`Db`] is the place to begin: opening, reading, writing, closing. Its calls block; those of [`AsyncDb`] are awaited,
-//!   on any executor.
+//!   on any executor, and those of [`CoreDb`] by tasks that live on the engine's cores.
 //! - [`Durability`] says what a write has survived when its call returns, [`Error`] what may go wrong and what still
 //!   works then, [`Stats`] what each number of [`Db::stats`] means.
 //! - Keys are ordered by their bytes. A key has at most [`KEY_LEN_MAX`] bytes, a value [`VALUE_LEN_MAX`], a batch
@@ -56,7 +56,8 @@ pub use base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
 pub use base::options::{Durability, IoBackend, Options, StageMode, WriteOptions};
 pub use base::value::Value;
 pub use db::{
-    AsyncDb, AsyncRange, AsyncSnapshot, Cursor, Db, Keys, Range, Read, Snapshot, Ticket, WriteBatch,
+    AsyncDb, AsyncRange, AsyncSnapshot, CoreDb, CoreRange, CoreSnapshot, Cursor, Db, JoinError, JoinHandle,
+    Keys, Range, Read, Snapshot, Ticket, WriteBatch,
 };
 pub use engine::{FileStats, PartitionStats, Slowdown, SlowdownReason, Stats};
 

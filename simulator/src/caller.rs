@@ -1,11 +1,13 @@
 //! One simulated caller: what it holds, what it waits for, and what it does next.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use rabi::{Db, Durability, Error, KEY_LEN_MAX, WriteBatch, WriteOptions};
 
 use crate::checks::check_stats;
 use crate::cursors::HeldCursor;
+use crate::guests::{self, Conduct, Found};
 use crate::model::Entry;
 use crate::pending::{Pending, What};
 use crate::random::Random;
@@ -136,11 +138,17 @@ impl Caller {
         let (db, batch) = (db.to_async(), batch_of(&entries));
         let entering = Entering { entries: entries.clone(), last: None, is_dropped: false };
         *run.entering.borrow_mut() = Some(entering);
-        let future = async move { db.write(batch, options).await };
+        let core = self.random.below(db.as_blocking().cores());
+        let (by_guest, drops) = (self.random.chance(40), self.random.chance(40));
+        let future: Pin<Box<dyn Future<Output = rabi::Result<()>>>> = if by_guest {
+            Box::pin(guests::write(db.as_blocking(), core, batch, options))
+        } else {
+            Box::pin(async move { db.write(batch, options).await })
+        };
         let what = What::Write { entries, durability, last: None };
         let was_refused = run.judge.borrow().poisoned;
         let mut pending = Pending::new(what, run.world.now(), was_refused, future).by_core();
-        if self.random.chance(40) {
+        if drops && !by_guest {
             pending = pending.dropped_after(self.random.magnitude(12));
         }
         run.note(format_args!("caller {} begins and awaits {}", self.number, pending.name()));
@@ -152,7 +160,23 @@ impl Caller {
         run.workload.single(&mut self.random, &self.mix)
     }
 
+    /// A task on a core looks several keys up.
+    fn multi_get_by_guest(&mut self, run: &Run, db: &Db) {
+        let conduct = Conduct {
+            core: self.random.below(db.cores()),
+            gives_up_after: self.random.chance(30).then(|| self.random.magnitude(6)),
+            panics: self.random.chance(10),
+        };
+        let (keys, found) = (self.draw_keys(run), Found::default());
+        let future = guests::multi_get(db, conduct, keys.clone(), Found::clone(&found));
+        let from = run.model.borrow().visible();
+        self.begin(run, What::MultiGet { keys, from, found }, future);
+    }
+
     fn get(&mut self, run: &Run, db: &Db) {
+        if self.random.chance(10) {
+            return self.multi_get_by_guest(run, db);
+        }
         if self.random.chance(20) {
             let keys = self.draw_keys(run);
             let held = self.draw_snapshot().map(|index| &self.snapshots[index]);

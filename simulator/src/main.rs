@@ -30,6 +30,7 @@ mod fault_profile;
 mod faults;
 mod figures;
 mod file_damage;
+mod guests;
 mod judge;
 mod model;
 mod opening;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rabi::{Durability, Result};
 
+use crate::guests::Found;
 use crate::model::Entry;
 
 /// What was begun.
@@ -22,6 +23,8 @@ pub(crate) enum What {
     Flush { upto: u64 },
     /// A compaction of what was visible at its beginning.
     Compact { upto: u64 },
+    /// A lookup by a task on a core, with all that was visible at its beginning.
+    MultiGet { keys: Vec<Vec<u8>>, from: u64, found: Found },
     /// A close with all that was visible at its beginning.
     Close { upto: u64 },
 }
@@ -117,6 +120,7 @@ impl Pending {
             What::Sync { upto } => format!("sync up to seqno {upto}"),
             What::Flush { upto } => format!("flush up to seqno {upto}"),
             What::Compact { upto } => format!("compaction up to seqno {upto}"),
+            What::MultiGet { keys, from, .. } => format!("lookup of {} keys from seqno {from}", keys.len()),
             What::Close { upto } => format!("close at seqno {upto}"),
         }
     }

@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use rabi::sim::{Stepper, Survival, World};
@@ -16,6 +17,7 @@ use crate::caller::Caller;
 use crate::parameters::Parameters;
 use crate::pending::{Pending, What};
 use crate::random::Random;
+use crate::reading::compare_multi_get;
 use crate::run::Run;
 use crate::workload::Workload;
 
@@ -302,8 +304,14 @@ impl Simulation {
 
     fn acknowledged(&self, pending: &Pending) {
         self.run.note(format_args!("acknowledged: {}", pending.name()));
+        if let What::MultiGet { keys, from, found } = &pending.what {
+            let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+            let to = self.run.model.borrow().visible();
+            return compare_multi_get(&self.run, keys, found, *from, to);
+        }
         let mut model = self.run.model.borrow_mut();
         match &pending.what {
+            What::MultiGet { .. } => {}
             What::Write { entries, .. } if entries.is_empty() => {}
             What::Write { last, durability, .. } => {
                 let last = last.unwrap_or_else(|| panic!("acknowledged without effect: {}", pending.name()));

@@ -155,7 +155,7 @@ impl Options {
 
     /// Number of engine cores: threads, each with a ring. The first writes the WAL and flushes; the others compact, and
     /// let callers have the CPU first unless compaction lags far behind. One alone does all. Reads and writes in
-    /// memory run on the caller's thread and need none.
+    /// memory run on the caller's thread and need none. Tasks of [`Db::spawn_on`](crate::Db::spawn_on) live on them, too.
     /// Default: 0, one for the log and one more for each CPU, but at most 5. Range: 0 to 64. More cores compact more
     /// partitions at once and take more CPU from the application.
     #[must_use]

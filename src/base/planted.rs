@@ -109,6 +109,9 @@ mod selector {
         LargeBatchInCaller: "a large batch is entered by the future of its caller, who may drop it half way",
         GapOutlivesPut: "a put does not cut the note of a gap that it falls into",
         GapTakenUnknown: "a scan jumps over a gap of which nobody knows whether puts have missed the note",
+        GuestPanicUncaught: "a panic of a future on a core ends the core",
+        GuestForgotten: "a future on a core is not polled again when it is woken",
+        GuestReadsSwapped: "the blocks that a core reads for its own guest come in another order",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 

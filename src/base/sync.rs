@@ -1,7 +1,7 @@
 //! The synchronisation types of the engine: std's in production, loom's in model tests.
 //!
 //! Lock-free code takes its types from here and nowhere else, so that a model can replace them.
-//! `Arc` is std's in both: wakers and trait objects need it, and no protocol of ours rests on the
+//! `Arc` and its `Weak` are std's in both: wakers and trait objects need it, and no protocol of ours rests on the
 //! order of its counts. The epoch is crossbeam's, or in models a small one made of loom's atomics.
 //!
 //! [`mutant!`] and [`weakened!`] mark the places where a model test makes a mistake on purpose, to
@@ -14,7 +14,7 @@ pub(crate) mod epoch;
 pub(crate) mod loom_tests;
 pub(crate) mod parker;
 
-pub(crate) use std::sync::Arc;
+pub(crate) use std::sync::{Arc, Weak};
 
 #[cfg(not(loom))]
 pub(crate) use crossbeam_epoch as epoch;

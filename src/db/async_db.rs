@@ -9,7 +9,7 @@ use crate::base::key_range::KeyRange;
 use crate::base::options::WriteOptions;
 use crate::base::sync::Arc;
 use crate::base::value::Value;
-use crate::engine::Moment;
+use crate::engine::{Moment, get_awaited, multi_get_awaited, submit, write_awaited};
 
 /// An open database, whose calls are awaited instead of blocking. Cheap to clone, usable from any thread and any executor:
 /// tokio, smol, a loop of your own. Made by [`Db::to_async`]; both are the same database.
@@ -78,7 +78,7 @@ impl AsyncDb {
     /// # Errors
     /// As [`Db::get`].
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
-        self.0.handle.get_awaited(key.as_ref(), None).await
+        get_awaited(&self.0.handle, key.as_ref(), None, Value::copy_of).await
     }
 
     /// Whether a key has a value. As [`Db::contains_key`].
@@ -86,7 +86,7 @@ impl AsyncDb {
     /// # Errors
     /// As [`Db::get`].
     pub async fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        Ok(self.0.handle.0.get_awaited(key.as_ref(), None, |_| ()).await?.is_some())
+        Ok(get_awaited(&self.0.handle, key.as_ref(), None, |_| ()).await?.is_some())
     }
 
     /// The value of each key, or `None`, in the order of the keys, all as of one moment. As [`Db::multi_get`]: the blocks
@@ -99,7 +99,7 @@ impl AsyncDb {
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Option<Value>>> {
         let keys: Vec<K> = keys.into_iter().collect();
-        self.0.handle.multi_get_awaited(&keys, None).await
+        multi_get_awaited(&self.0.handle, &keys, None).await
     }
 
     /// Sets the value of a key, with the durability of the options of the opening.
@@ -149,7 +149,7 @@ impl AsyncDb {
     /// As [`Db::write`].
     pub async fn write(&self, mut batch: WriteBatch, options: WriteOptions) -> Result<()> {
         batch.check()?;
-        self.0.handle.write_awaited(batch.buffer(), options).await
+        write_awaited(&self.0.handle, batch.buffer(), options).await
     }
 
     /// Applies a batch and returns when it is visible and survives the death of the process; the
@@ -180,7 +180,7 @@ impl AsyncDb {
     /// As [`Db::write`].
     pub async fn submit(&self, mut batch: WriteBatch) -> Result<Ticket> {
         batch.check()?;
-        let placed = self.0.handle.submit(batch.buffer()).await?;
+        let placed = submit(&self.0.handle, batch.buffer()).await?;
         Ok(Ticket::new(Arc::clone(&self.0.handle), placed))
     }
 

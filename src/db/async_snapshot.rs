@@ -7,6 +7,7 @@ use super::{AsyncRange, Snapshot};
 use crate::base::error::Result;
 use crate::base::key_range::KeyRange;
 use crate::base::value::Value;
+use crate::engine::{get_awaited, multi_get_awaited};
 
 /// A [`Snapshot`] whose reads are awaited instead of blocking, as those of an [`AsyncDb`](crate::AsyncDb).
 #[derive(Clone)]
@@ -30,7 +31,7 @@ impl AsyncSnapshot {
     /// # Errors
     /// As [`Db::get`](crate::Db::get).
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
-        self.0.handle.get_awaited(key.as_ref(), Some(self.0.seqno)).await
+        get_awaited(&self.0.handle, key.as_ref(), Some(self.0.seqno), Value::copy_of).await
     }
 
     /// Whether the key had a value.
@@ -38,7 +39,7 @@ impl AsyncSnapshot {
     /// # Errors
     /// As [`Db::get`](crate::Db::get).
     pub async fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        Ok(self.0.handle.0.get_awaited(key.as_ref(), Some(self.0.seqno), |_| ()).await?.is_some())
+        Ok(get_awaited(&self.0.handle, key.as_ref(), Some(self.0.seqno), |_| ()).await?.is_some())
     }
 
     /// The value that each key had, or `None`, in the order of the keys.
@@ -50,7 +51,7 @@ impl AsyncSnapshot {
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Option<Value>>> {
         let keys: Vec<K> = keys.into_iter().collect();
-        self.0.handle.multi_get_awaited(&keys, Some(self.0.seqno)).await
+        multi_get_awaited(&self.0.handle, &keys, Some(self.0.seqno)).await
     }
 
     /// The keys of a range with the values they had.

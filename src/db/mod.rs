@@ -4,7 +4,11 @@ mod async_db;
 mod async_range;
 mod async_snapshot;
 mod batch;
+mod core_db;
+mod core_range;
+mod core_snapshot;
 mod cursor;
+mod join;
 mod range;
 mod read;
 #[cfg(feature = "sim")]
@@ -22,7 +26,11 @@ pub use async_db::AsyncDb;
 pub use async_range::AsyncRange;
 pub use async_snapshot::AsyncSnapshot;
 pub use batch::WriteBatch;
+pub use core_db::CoreDb;
+pub use core_range::CoreRange;
+pub use core_snapshot::CoreSnapshot;
 pub use cursor::Cursor;
+pub use join::{JoinError, JoinHandle};
 pub use range::{Keys, Range};
 pub use read::Read;
 pub use snapshot::Snapshot;
@@ -104,6 +112,50 @@ impl Db {
     #[must_use]
     pub fn to_async(&self) -> AsyncDb {
         AsyncDb::from(self.clone())
+    }
+
+    /// How many cores the engine has: threads of its own, each with a ring. See [`Options::cores`].
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        self.handle.0.cores.count()
+    }
+
+    /// Starts a task on a core of the engine, from 0 to [`cores`](Self::cores): a program that lives there has hundreds of
+    /// reads in flight on one ring, and no thread of its own. `make` is called on the core, with the database as it is to
+    /// be used there; the future it returns never leaves the core, and so need not be [`Send`].
+    ///
+    /// Core 0 writes the log and flushes, the others compact; tasks take turns with that. [`CoreDb`] says what a task owes
+    /// its core, and what becomes of it when the database is closed.
+    ///
+    /// **A task that panics** ends, and nothing else: the engine, the other tasks of the core and the data go on. The panic
+    /// is in what the [`JoinHandle`] gives. Where panics end the process (`panic = "abort"`), this one does as well, and
+    /// everything acknowledged survives that.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let db = rabi::Db::open(dir.path(), rabi::Options::new())?;
+    /// db.put("planet:3", "earth")?;
+    /// let task = db.spawn_on(1, |db| async move {
+    ///     let mut planets = Vec::new();
+    ///     for found in db.multi_get((0..10).map(|number| format!("planet:{number}"))).await {
+    ///         planets.extend(found?);
+    ///     }
+    ///     rabi::Result::Ok(planets.len())
+    /// });
+    /// assert_eq!(task.join()??, 1);
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If there is no such core.
+    pub fn spawn_on<F, T>(&self, core: usize, make: F) -> JoinHandle<T::Output>
+    where
+        F: FnOnce(CoreDb) -> T + Send + 'static,
+        T: Future<Output: Send> + 'static,
+    {
+        assert!(core < self.cores(), "there are {} cores, and {core} is none of them", self.cores());
+        JoinHandle::new(self.handle.spawn_on(core, |on| make(CoreDb::new(on))))
     }
 
     /// The value of a key, or `None`. Sees every write acknowledged before the call.

@@ -6,8 +6,11 @@
 //! happened, from then on it has. Only a batch that enters the log in pieces is handed to a core first, which ends it
 //! whether or not somebody still waits.
 
+use std::future::poll_fn;
+
 use super::Engine;
-use super::open::Handle;
+use super::arriving::read_block;
+use super::caller::Caller;
 use super::write::{Attempt, Way};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
@@ -15,8 +18,7 @@ use crate::base::key::SeqNo;
 use crate::base::lsn::Lsn;
 use crate::base::options::{Durability, WriteOptions};
 use crate::base::planted::planted;
-use crate::base::sync::{Arc, epoch};
-use crate::base::value::Value;
+use crate::base::sync::epoch;
 use crate::cursor::NeedsBlock;
 use crate::tree::lookup::{Fetched, Lookup, look_in_block, look_up};
 use crate::wal::BatchBuffer;
@@ -36,29 +38,31 @@ struct Missing {
     reader: SeqNo,
 }
 
-impl Engine {
-    /// What `take` makes of the value of `key`, at a snapshot's seqno or now. In memory it ends with its first poll.
-    pub(crate) async fn get_awaited<R>(
-        &self,
-        key: &[u8],
-        at: Option<SeqNo>,
-        mut take: impl FnMut(&[u8]) -> R,
-    ) -> Result<Option<R>> {
-        let mut fetched = Fetched::default();
-        loop {
-            self.check_open()?;
-            let missing = match self.look(key, at, &fetched, &mut take) {
-                Ok(found) => return Ok(found),
-                Err(missing) => missing,
-            };
-            let block = self.read_block(&missing.needed).await?;
-            if let Some(found) = look_in_block(&block, key, missing.reader, &mut take) {
-                return Ok(found);
-            }
-            fetched.add(&missing.needed, block);
+/// What `take` makes of the value of `key`, at a snapshot's seqno or now. In memory it ends with its first poll, unless
+/// the caller has used up its turn.
+pub(crate) async fn get_awaited<C: Caller, R>(
+    caller: &C,
+    key: &[u8],
+    at: Option<SeqNo>,
+    mut take: impl FnMut(&[u8]) -> R,
+) -> Result<Option<R>> {
+    poll_fn(|context| caller.poll_turn(context, 1)).await;
+    let mut fetched = Fetched::default();
+    loop {
+        caller.engine().check_open()?;
+        let missing = match caller.engine().look(key, at, &fetched, &mut take) {
+            Ok(found) => return Ok(found),
+            Err(missing) => missing,
+        };
+        let block = read_block(caller, &missing.needed).await?;
+        if let Some(found) = look_in_block(&block, key, missing.reader, &mut take) {
+            return Ok(found);
         }
+        fetched.add(&missing.needed, block);
     }
+}
 
+impl Engine {
     /// One look, under a guard that ends with it.
     fn look<R>(
         &self,
@@ -88,66 +92,63 @@ impl Engine {
     }
 }
 
-impl Handle {
-    /// The value of `key`, at a snapshot's seqno or now.
-    pub(crate) async fn get_awaited(&self, key: &[u8], at: Option<SeqNo>) -> Result<Option<Value>> {
-        self.0.get_awaited(key, at, Value::copy_of).await
+/// Applies a batch atomically.
+pub(crate) async fn write_awaited<C: Caller>(
+    caller: &C,
+    batch: &mut BatchBuffer,
+    options: WriteOptions,
+) -> Result<()> {
+    let engine = caller.engine();
+    engine.check_open()?;
+    let is_power = match options.durability.unwrap_or(engine.options.durability) {
+        Durability::Process => false,
+        Durability::Power => !planted!(AcknowledgedEarly),
+    };
+    if batch.count() == 0 {
+        return if is_power { engine.wal.sync().await } else { Ok(()) };
     }
+    let placed = place(caller, batch).await?;
+    if is_power { engine.wal.wait_durable(placed.end).await } else { Ok(()) }
+}
 
-    /// Applies a batch atomically.
-    pub(crate) async fn write_awaited(
-        self: &Arc<Self>,
-        batch: &mut BatchBuffer,
-        options: WriteOptions,
-    ) -> Result<()> {
-        self.0.check_open()?;
-        let is_power = match options.durability.unwrap_or(self.0.options.durability) {
-            Durability::Process => false,
-            Durability::Power => !planted!(AcknowledgedEarly),
+/// Applies a batch atomically; its durability is asked for later. An empty one gets the place of the newest write.
+pub(crate) async fn submit<C: Caller>(caller: &C, batch: &mut BatchBuffer) -> Result<Placed> {
+    let engine = caller.engine();
+    engine.check_open()?;
+    if batch.count() == 0 {
+        let log = engine.wal.lock();
+        return Ok(Placed { seqno: log.seqno, end: log.head });
+    }
+    place(caller, batch).await
+}
+
+/// Gives a batch with entries its place. It is visible then.
+async fn place<C: Caller>(caller: &C, batch: &mut BatchBuffer) -> Result<Placed> {
+    poll_fn(|context| caller.poll_turn(context, 1)).await;
+    let engine = caller.engine();
+    batch.prepare();
+    if engine.is_throttled() {
+        engine.pay_throttle(batch.record_len() as u64, Way::Awaited).await?;
+    }
+    if !engine.wal.is_large(batch) {
+        let end = match engine.try_insert(batch)? {
+            Attempt::Done(end) => end,
+            _ => engine.insert(batch).await?,
         };
-        if batch.count() == 0 {
-            return if is_power { self.0.wal.sync().await } else { Ok(()) };
-        }
-        let placed = self.place(batch).await?;
-        if is_power { self.0.wal.wait_durable(placed.end).await } else { Ok(()) }
+        return Ok(Placed { seqno: batch.last_seqno(), end });
     }
-
-    /// Applies a batch atomically; its durability is asked for later. An empty one gets the place of the newest write.
-    pub(crate) async fn submit(self: &Arc<Self>, batch: &mut BatchBuffer) -> Result<Placed> {
-        self.0.check_open()?;
-        if batch.count() == 0 {
-            let log = self.0.wal.lock();
-            return Ok(Placed { seqno: log.seqno, end: log.head });
-        }
-        self.place(batch).await
+    if planted!(LargeBatchInCaller) {
+        let end = engine.insert_large(batch).await?;
+        return Ok(Placed { seqno: batch.last_seqno(), end });
     }
-
-    /// Gives a batch with entries its place. It is visible then.
-    async fn place(self: &Arc<Self>, batch: &mut BatchBuffer) -> Result<Placed> {
-        batch.prepare();
-        if self.0.is_throttled() {
-            self.0.pay_throttle(batch.record_len() as u64, Way::Awaited).await?;
-        }
-        if !self.0.wal.is_large(batch) {
-            let end = match self.0.try_insert(batch)? {
-                Attempt::Done(end) => end,
-                _ => self.0.insert(batch).await?,
-            };
-            return Ok(Placed { seqno: batch.last_seqno(), end });
-        }
-        if planted!(LargeBatchInCaller) {
-            let end = self.0.insert_large(batch).await?;
-            return Ok(Placed { seqno: batch.last_seqno(), end });
-        }
-        reached!("write: a core enters a large batch");
-        // The handle keeps the engine open until the batch is in.
-        let (handle, mut batch) = (Arc::clone(self), std::mem::take(batch));
-        self.0
-            .cores
-            .run(0, move |_| async move {
-                let end = handle.0.insert_large(&mut batch).await?;
-                Ok(Placed { seqno: batch.last_seqno(), end })
-            })
-            .await?
-    }
+    reached!("write: a core enters a large batch");
+    // The handle keeps the database open until the batch is in.
+    let (handle, mut batch) = (caller.keep_open()?, std::mem::take(batch));
+    engine
+        .cores
+        .run(0, move |_| async move {
+            let end = handle.0.insert_large(&mut batch).await?;
+            Ok(Placed { seqno: batch.last_seqno(), end })
+        })
+        .await?
 }

@@ -8,29 +8,32 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use super::arriving::Arriving;
+use super::arriving::{Arriving, begin_reads};
+use super::caller::Caller;
 use super::moment::Moment;
+use super::open::Handle;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key_range::KeyRange;
+use crate::base::sync::Arc;
 use crate::cursor::{Moved, NeedsBlock};
 use crate::tree::view_cursor::ViewCursor;
 
 /// See the module.
-pub(crate) struct AwaitedScan {
-    moment: Moment,
+pub(crate) struct AwaitedScan<C: Caller = Arc<Handle>> {
+    moment: Moment<C>,
     range: KeyRange,
     direction: Direction,
     /// None before the first step.
     cursor: Option<ViewCursor>,
     /// The block for which the cursor waits.
-    arriving: Option<Arriving>,
+    arriving: Option<Arriving<C::Reads>>,
     /// The range has ended, or something could not be read.
     ended: bool,
 }
 
-impl AwaitedScan {
-    pub(crate) fn new(moment: Moment, range: KeyRange, direction: Direction) -> Self {
+impl<C: Caller> AwaitedScan<C> {
+    pub(crate) fn new(moment: Moment<C>, range: KeyRange, direction: Direction) -> Self {
         let ended = range.is_empty();
         Self { moment, range, direction, cursor: None, arriving: None, ended }
     }
@@ -55,6 +58,7 @@ impl AwaitedScan {
         if self.ended {
             return Poll::Ready(None);
         }
+        ready!(self.moment.caller().poll_turn(context, 1));
         let found = match ready!(self.poll_step(context)) {
             Ok(is_on_key) => is_on_key && self.is_within(),
             Err(error) => {
@@ -106,7 +110,7 @@ impl AwaitedScan {
     }
 
     fn ask_for(&mut self, needed: NeedsBlock) {
-        self.arriving = Some(self.moment.engine().begin_reads(vec![needed]));
+        self.arriving = Some(begin_reads(self.moment.caller(), vec![needed]));
     }
 
     fn is_within(&self) -> bool {
@@ -118,7 +122,7 @@ impl AwaitedScan {
     }
 }
 
-impl Drop for AwaitedScan {
+impl<C: Caller> Drop for AwaitedScan<C> {
     fn drop(&mut self) {
         if let Some(cursor) = &self.cursor {
             self.moment.blocks().skipped.add(cursor.passed());
@@ -126,7 +130,7 @@ impl Drop for AwaitedScan {
     }
 }
 
-impl fmt::Debug for AwaitedScan {
+impl<C: Caller> fmt::Debug for AwaitedScan<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let show = |key: &[u8]| key.escape_ascii().to_string();
         f.debug_struct("AsyncRange")

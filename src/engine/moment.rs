@@ -1,6 +1,7 @@
 //! What a scan pins: the view and the seqno of one moment.
 
 use super::Engine;
+use super::caller::Caller;
 use super::open::Handle;
 use super::read::BlockReader;
 use super::readers::ScanReader;
@@ -12,45 +13,49 @@ use crate::base::sync::{Arc, epoch};
 use crate::tree::view::View;
 use crate::tree::view_cursor::{ViewCursor, scan};
 
-/// A moment of a database. Files and memtables of it stay until it is dropped, and so does the engine.
-pub(crate) struct Moment {
-    handle: Arc<Handle>,
+/// A moment of a database. Files and memtables of it stay until it is dropped, and so does what its caller keeps.
+pub(crate) struct Moment<C: Caller = Arc<Handle>> {
+    caller: C,
     view: Arc<View>,
     seqno: SeqNo,
     /// Keeps the versions that it sees.
     reader: ScanReader,
 }
 
-impl Moment {
+impl<C: Caller> Moment<C> {
     /// Now, or as a snapshot at seqno `at` sees it.
-    pub(crate) fn new(handle: &Arc<Handle>, at: Option<SeqNo>) -> Self {
-        let engine = &handle.0;
+    pub(crate) fn new(caller: &C, at: Option<SeqNo>) -> Self {
+        let engine = caller.engine();
         let guard = epoch::pin();
         let (view, newest) = engine.visible.moment(&engine.trees.default_tree().published, &guard);
-        Self::of(handle, view, at.unwrap_or(newest))
+        Self::of(caller, view, at.unwrap_or(newest))
     }
 
     /// The view and the seqno of one moment, which the caller has found under a guard that it still holds, or the seqno
     /// belongs to a live snapshot.
-    pub(super) fn of(handle: &Arc<Handle>, view: &Arc<View>, seqno: SeqNo) -> Self {
-        let reader = handle.0.readers.begin_scan(seqno);
-        Self { handle: Arc::clone(handle), view: Arc::clone(view), seqno, reader }
+    pub(super) fn of(caller: &C, view: &Arc<View>, seqno: SeqNo) -> Self {
+        let reader = caller.engine().readers.begin_scan(seqno);
+        Self { caller: caller.clone(), view: Arc::clone(view), seqno, reader }
     }
 
     /// A cursor over all keys, on none yet.
     pub(super) fn cursor(&self, direction: Direction) -> ViewCursor {
-        let gaps = &self.handle.0.trees.default_tree().gaps;
+        let gaps = &self.engine().trees.default_tree().gaps;
         scan(&self.view, gaps, self.seqno, direction)
     }
 
     /// Whose moment it is.
-    pub(super) fn engine(&self) -> &Engine {
-        &self.handle.0
+    pub(super) fn caller(&self) -> &C {
+        &self.caller
+    }
+
+    fn engine(&self) -> &Engine {
+        self.caller.engine()
     }
 
     /// Who reads the blocks.
     pub(super) fn blocks(&self) -> &Arc<BlockReader> {
-        &self.handle.0.blocks
+        &self.engine().blocks
     }
 
     /// What is read.
@@ -70,17 +75,17 @@ impl Moment {
 
     /// Refuses to go on in a child of the process that opened the database, and once the database is closed.
     pub(super) fn check_open(&self) -> Result<()> {
-        self.handle.0.check_open()
+        self.engine().check_open()
     }
 }
 
-impl Drop for Moment {
+impl<C: Caller> Drop for Moment<C> {
     fn drop(&mut self) {
-        if !self.handle.0.process.is_current() {
+        if !self.engine().process.is_current() {
             // What it pins is the parent's, who alone may free it.
             std::mem::forget(Arc::clone(&self.view));
             return;
         }
-        self.handle.0.readers.end_scan(&self.reader);
+        self.engine().readers.end_scan(&self.reader);
     }
 }

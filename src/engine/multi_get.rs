@@ -3,6 +3,10 @@
 //! As long as everything is in memory, an epoch guard holds the moment. When blocks have to be read, the view is kept and
 //! the seqno registered as for a scan, and the guard is dropped before the wait.
 
+use std::future::poll_fn;
+
+use super::arriving::begin_reads;
+use super::caller::Caller;
 use super::moment::Moment;
 use super::open::Handle;
 use crate::base::coverage::reached;
@@ -23,7 +27,7 @@ impl Handle {
         let mut answers = no_answers(keys.len());
         let mut moment = None;
         for (keys, answers) in in_turns(keys, &mut answers) {
-            let mut lookup = self.begin_multi_get(keys, answers, at, &mut moment);
+            let mut lookup = begin_multi_get(self, keys, answers, at, &mut moment);
             while let Some(moment) = moment.as_ref().filter(|_| !lookup.is_done()) {
                 lookup.supply(moment.blocks().read_many(lookup.needed()));
                 moment.go_on(&mut lookup, keys, answers);
@@ -31,49 +35,51 @@ impl Handle {
         }
         answers
     }
+}
 
-    /// As [`multi_get`](Self::multi_get), with the blocks read by cores.
-    pub(crate) async fn multi_get_awaited<K: AsRef<[u8]>>(
-        self: &Arc<Self>,
-        keys: &[K],
-        at: Option<SeqNo>,
-    ) -> Vec<Answer> {
-        if let Err(error) = self.0.check_open() {
-            return keys.iter().map(|_| Err(error.clone())).collect();
-        }
-        let mut answers = no_answers(keys.len());
-        let mut moment = None;
-        for (keys, answers) in in_turns(keys, &mut answers) {
-            let mut lookup = self.begin_multi_get(keys, answers, at, &mut moment);
-            while let Some(moment) = moment.as_ref().filter(|_| !lookup.is_done()) {
-                lookup.supply(self.0.begin_reads(lookup.needed().to_vec()).await);
-                moment.go_on(&mut lookup, keys, answers);
-            }
-        }
-        answers
+/// As [`Handle::multi_get`], with the blocks awaited.
+pub(crate) async fn multi_get_awaited<C: Caller, K: AsRef<[u8]>>(
+    caller: &C,
+    keys: &[K],
+    at: Option<SeqNo>,
+) -> Vec<Answer> {
+    if let Err(error) = caller.engine().check_open() {
+        return keys.iter().map(|_| Err(error.clone())).collect();
     }
+    let mut answers = no_answers(keys.len());
+    let mut moment = None;
+    for (keys, answers) in in_turns(keys, &mut answers) {
+        poll_fn(|context| caller.poll_turn(context, keys.len() as u32)).await;
+        let mut lookup = begin_multi_get(caller, keys, answers, at, &mut moment);
+        while let Some(moment) = moment.as_ref().filter(|_| !lookup.is_done()) {
+            lookup.supply(begin_reads(caller, lookup.needed().to_vec()).await);
+            moment.go_on(&mut lookup, keys, answers);
+        }
+    }
+    answers
+}
 
-    /// Looks up what is in memory. If something is left, or more turns follow, there is a moment for it afterwards.
-    fn begin_multi_get<K: AsRef<[u8]>>(
-        self: &Arc<Self>,
-        keys: &[K],
-        answers: &mut [Answer],
-        at: Option<SeqNo>,
-        moment: &mut Option<Moment>,
-    ) -> MultiLookup {
-        let guard = epoch::pin();
-        if let Some(moment) = moment {
-            let mut asked = Asked { keys, answers, reader: moment.seqno() };
-            return MultiLookup::begin(moment.view(), &mut asked, &guard);
-        }
-        let (view, newest) = self.0.visible.moment(&self.0.trees.default_tree().published, &guard);
-        let mut asked = Asked { keys, answers, reader: at.unwrap_or(newest) };
-        let lookup = MultiLookup::begin(view, &mut asked, &guard);
-        if !lookup.is_done() || keys.len() == KEYS_AT_ONCE {
-            *moment = Some(Moment::of(self, view, asked.reader));
-        }
-        lookup
+/// Looks up what is in memory. If something is left, or more turns follow, there is a moment for it afterwards.
+fn begin_multi_get<C: Caller, K: AsRef<[u8]>>(
+    caller: &C,
+    keys: &[K],
+    answers: &mut [Answer],
+    at: Option<SeqNo>,
+    moment: &mut Option<Moment<C>>,
+) -> MultiLookup {
+    let guard = epoch::pin();
+    if let Some(moment) = moment {
+        let mut asked = Asked { keys, answers, reader: moment.seqno() };
+        return MultiLookup::begin(moment.view(), &mut asked, &guard);
     }
+    let engine = caller.engine();
+    let (view, newest) = engine.visible.moment(&engine.trees.default_tree().published, &guard);
+    let mut asked = Asked { keys, answers, reader: at.unwrap_or(newest) };
+    let lookup = MultiLookup::begin(view, &mut asked, &guard);
+    if !lookup.is_done() || keys.len() == KEYS_AT_ONCE {
+        *moment = Some(Moment::of(caller, view, asked.reader));
+    }
+    lookup
 }
 
 fn no_answers(count: usize) -> Vec<Answer> {
@@ -91,7 +97,7 @@ fn in_turns<'a, K>(
     keys.chunks(KEYS_AT_ONCE).zip(answers.chunks_mut(KEYS_AT_ONCE))
 }
 
-impl Moment {
+impl<C: Caller> Moment<C> {
     /// Goes on with a lookup at this moment. No guard is held before or after.
     fn go_on<K: AsRef<[u8]>>(&self, lookup: &mut MultiLookup, keys: &[K], answers: &mut [Answer]) {
         let mut asked = Asked { keys, answers, reader: self.seqno() };

@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 
-use super::arriving::ReadTurns;
 use super::background::{fail_writes_on_exit, tick_forever};
 use super::commit::{Committer, Requests, commit_edits};
 use super::compaction::compact_forever;
@@ -12,6 +11,7 @@ use super::environment::Environment;
 use super::flushing::flush_forever;
 use super::read::BlockReader;
 use super::readers::Readers;
+use super::reads::ReadTurns;
 use super::slowdown::Waits;
 use super::snapshots::Snapshots;
 use super::trees::Trees;

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::guest::guest_runs;
 use crate::base::sync::Arc;
 use crate::base::sync::parker::Parker;
 use crate::io::Process;
@@ -59,7 +60,14 @@ loom::thread_local! {
 
 /// Runs `future` to its end, sleeping between polls. A future that is ready at once costs one
 /// poll: no allocation and no system call.
+///
+/// # Panics
+/// On a core, in code of a guest, before anything is done: a core that sleeps here may be the one that it waits for.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    assert!(
+        !guest_runs(),
+        "a task on a core must not wait by a call that blocks: await the same call of its `CoreDb`"
+    );
     // Not available to a call from a destructor of another thread-local that runs after this one's.
     let sleeper = SLEEPER.try_with(Sleeper::of).unwrap_or_else(|_| Sleeper::new());
     let mut context = Context::from_waker(&sleeper.waker);

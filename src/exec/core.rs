@@ -1,20 +1,19 @@
 //! One core: its tasks and the turn that drives them and reads its mailbox.
 
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Wake, Waker};
 
-use super::local::{Local, LocalTask, Operation, State};
-use super::mailbox::{Mailbox, Start};
-use super::timers::Timers;
+use super::local::{Local, LocalTask, Operation, SLICE, State};
+use super::mailbox::Mailbox;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
+use crate::base::planted::planted;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
-use crate::io::{Completion, Io, Lock, Wait};
+use crate::io::{Completion, Io, Lock, Op, Process, Queue, Unpark, Wait};
 
 struct TaskWaker {
     mailbox: Arc<Mailbox>,
@@ -33,8 +32,11 @@ impl Wake for TaskWaker {
 
 struct Task {
     /// `None` while it is being polled.
-    future: Option<LocalTask>,
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     waker: Waker,
+    is_guest: bool,
+    /// Whether it stands in line already.
+    is_ready: bool,
 }
 
 /// What a turn found to do.
@@ -53,10 +55,15 @@ pub(super) struct Core {
     mailbox: Arc<Mailbox>,
     local: Local,
     tasks: Slab<Task>,
+    /// Tasks of the engine to be polled.
     ready: VecDeque<u64>,
+    /// Guests to be polled.
+    ready_guests: VecDeque<u64>,
     completions: Vec<Completion>,
     /// Set when the queue broke; the core then refuses to go on.
     broken: Option<Error>,
+    /// Where it lives: a child that a guest forks has a copy, which must do nothing.
+    process: Process,
 }
 
 impl Core {
@@ -64,17 +71,18 @@ impl Core {
     pub(super) fn new(io: &Arc<dyn Io>, number: usize, lock: &Lock) -> Result<Self> {
         let queue = io.queue(number, lock)?;
         let mailbox = Arc::new(Mailbox::new(queue.unparker()));
-        let local = Local(Rc::new(State {
-            io: Arc::clone(io),
-            queue: RefCell::new(queue),
-            operations: RefCell::new(Slab::new()),
-            timers: RefCell::new(Timers::default()),
-            spawned: RefCell::default(),
-            slice_start: Cell::default(),
-            is_background: number > 0,
-        }));
-        let (tasks, ready, completions) = (Slab::new(), VecDeque::new(), Vec::new());
-        Ok(Self { mailbox, local, tasks, ready, completions, broken: None })
+        let local = Local(Rc::new(State::new(io, queue, number > 0)));
+        let (ready, ready_guests) = (VecDeque::new(), VecDeque::new());
+        Ok(Self {
+            mailbox,
+            local,
+            tasks: Slab::new(),
+            ready,
+            ready_guests,
+            completions: Vec::new(),
+            broken: None,
+            process: Process::current(),
+        })
     }
 
     /// Where other threads reach this core.
@@ -82,8 +90,8 @@ impl Core {
         &self.mailbox
     }
 
-    /// One turn: reads the mailbox, runs every ready task once, then exchanges operations with the
-    /// kernel, sleeping there if nothing is ready and `may_wait`.
+    /// One turn: reads the mailbox, runs every ready task of the engine once, then guests for about a slice, then
+    /// exchanges operations with the kernel, sleeping there if nothing is ready and `may_wait`.
     pub(super) fn turn(&mut self, may_wait: bool) -> Turn {
         if self.read_mailbox() || self.broken.is_some() {
             return Turn::Stopped;
@@ -93,6 +101,10 @@ impl Core {
         let mut worked = !expired.is_empty();
         expired.into_iter().for_each(Waker::wake);
         worked |= self.run_ready();
+        worked |= self.run_guests();
+        if !self.process.is_current() {
+            return Turn::Stopped;
+        }
         let wait = if may_wait && !worked { self.fall_asleep() } else { Wait::No };
         worked |= self.exchange(wait);
         self.mailbox.wake_up();
@@ -102,19 +114,31 @@ impl Core {
     /// Returns whether the core was told to stop.
     fn read_mailbox(&mut self) -> bool {
         let messages = self.mailbox.take();
-        self.ready.extend(messages.wakes);
-        for start in messages.starts {
-            let task = start(self.local.clone());
-            self.adopt(task);
-        }
+        messages.wakes.into_iter().for_each(|key| self.line_up(key));
+        messages.starts.into_iter().for_each(|start| start(&self.local));
+        self.adopt_spawned();
         messages.stop
     }
 
-    fn adopt(&mut self, future: LocalTask) {
-        let key = self.tasks.insert(Task { future: Some(future), waker: Waker::noop().clone() });
-        let waker = Waker::from(Arc::new(TaskWaker { mailbox: Arc::clone(&self.mailbox), task: key }));
-        self.tasks.get_mut(key).expect("just inserted").waker = waker;
-        self.ready.push_back(key);
+    /// Takes in what tasks and messages have spawned.
+    fn adopt_spawned(&mut self) -> bool {
+        let spawned = std::mem::take(&mut *self.local.0.spawned.borrow_mut());
+        let any = !spawned.is_empty();
+        for LocalTask { future, is_guest } in spawned {
+            let waker = Waker::noop().clone();
+            let key = self.tasks.insert(Task { future: Some(future), waker, is_guest, is_ready: false });
+            let waker = TaskWaker { mailbox: Arc::clone(&self.mailbox), task: key };
+            self.tasks.get_mut(key).expect("just inserted").waker = Waker::from(Arc::new(waker));
+            self.line_up(key);
+        }
+        any
+    }
+
+    /// Has a task polled in its turn: once, however often it was woken. One that has ended is nobody's any more.
+    fn line_up(&mut self, key: u64) {
+        let Some(task) = self.tasks.get_mut(key).filter(|task| !task.is_ready) else { return };
+        task.is_ready = true;
+        if task.is_guest { &mut self.ready_guests } else { &mut self.ready }.push_back(key);
     }
 
     fn run_ready(&mut self) -> bool {
@@ -123,19 +147,36 @@ impl Core {
             let Some(key) = self.ready.pop_front() else { break };
             self.run(key);
         }
-        let spawned = std::mem::take(&mut *self.local.0.spawned.borrow_mut());
-        let any = batch > 0 || !spawned.is_empty();
-        spawned.into_iter().for_each(|task| self.adopt(task));
-        any
+        self.adopt_spawned() || batch > 0
+    }
+
+    /// Runs ready guests once each, until they have used a slice together: so long, and for one guest's own slice, the
+    /// engine's tasks and completions wait for them.
+    fn run_guests(&mut self) -> bool {
+        let batch = self.ready_guests.len();
+        if batch == 0 {
+            return false;
+        }
+        let begin = self.local.io().now();
+        for _ in 0..batch {
+            let Some(key) = self.ready_guests.pop_front() else { break };
+            self.run(key);
+            if self.local.0.slice_start.get().saturating_sub(begin) >= SLICE {
+                break;
+            }
+        }
+        self.adopt_spawned();
+        true
     }
 
     fn run(&mut self, key: u64) {
         let Some(task) = self.tasks.get_mut(key) else { return };
+        task.is_ready = task.is_guest && planted!(GuestForgotten);
         let Some(mut future) = task.future.take() else { return };
         let waker = task.waker.clone();
         self.local.0.slice_start.set(self.local.io().now());
         let mut context = Context::from_waker(&waker);
-        if Pin::new(&mut future).poll(&mut context).is_pending() {
+        if future.as_mut().poll(&mut context).is_pending() {
             self.tasks.get_mut(key).expect("a running task keeps its slot").future = Some(future);
         } else {
             self.tasks.remove(key);
@@ -181,20 +222,44 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        // Tasks may own handles to the local state: end them before the queue is dropped, which
-        // waits for the operations in flight.
+        if !self.process.is_current() {
+            // A child that a guest has forked: all of this is its parent's.
+            std::mem::forget((self.tasks.drain(), self.local.clone()));
+            return;
+        }
+        // Tasks own handles to the local state: they end before the queue is dropped, which waits for the operations
+        // in flight.
+        self.local.0.has_ended.set(true);
         drop(self.tasks.drain());
         self.mailbox.end();
         let unborn = std::mem::take(&mut *self.local.0.spawned.borrow_mut());
         drop(unborn);
+        // A handle that a guest has put away somewhere must not keep the queue, which holds the directory's lock.
+        let queue = self.local.0.queue.replace(Box::new(NoQueue));
+        drop(queue);
     }
 }
 
-/// Boxes a task maker.
-pub(super) fn start_of<F, T>(make: F) -> Start
-where
-    F: FnOnce(Local) -> T + Send + 'static,
-    T: Future<Output = ()> + 'static,
-{
-    Box::new(move |local| Box::pin(make(local)))
+/// In place of the queue of a core that has ended.
+struct NoQueue;
+
+impl Queue for NoQueue {
+    /// Nobody is left to poll who waits for it.
+    fn submit(&mut self, _token: u64, _op: Op) {}
+
+    fn turn(&mut self, _wait: Wait, _done: &mut Vec<Completion>) -> Result<()> {
+        Ok(())
+    }
+
+    fn in_flight(&self) -> usize {
+        0
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        struct Nobody;
+        impl Unpark for Nobody {
+            fn unpark(&self) {}
+        }
+        Arc::new(Nobody)
+    }
 }

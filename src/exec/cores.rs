@@ -2,7 +2,8 @@
 
 use std::future::Future;
 
-use super::core::{Core, Turn, start_of};
+use super::core::{Core, Turn};
+use super::guest::Outcome;
 use super::local::Local;
 use super::mailbox::Mailbox;
 use super::reply::{Reply, reply};
@@ -50,7 +51,20 @@ impl Cores {
         F: FnOnce(Local) -> T + Send + 'static,
         T: Future<Output = ()> + 'static,
     {
-        self.mailboxes[core].start(start_of(make));
+        self.mailboxes[core].start(Box::new(move |local| local.spawn(make(local.clone()))));
+    }
+
+    /// Starts a guest on one core; tells what it comes to. `prepare` is the engine's, what it returns the guest's.
+    pub(crate) fn spawn_guest<T, P>(&self, core: usize, prepare: P) -> Reply<Outcome<T::Output>>
+    where
+        P: FnOnce(Local) -> T + Send + 'static,
+        T: Future<Output: Send> + 'static,
+    {
+        let (promise, answer) = reply();
+        self.mailboxes[core].start(Box::new(move |local| {
+            local.promise_guest(prepare(local.clone()), promise);
+        }));
+        answer
     }
 
     /// Runs a task on one core and returns its result to whoever waits.

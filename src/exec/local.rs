@@ -10,7 +10,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::timers::Timers;
+use super::guest::{Guest, Outcome};
+use super::reply::{Promise, Reply, reply};
+use super::timers::{Sleeper, Timers};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::REQUEST_LEN_MAX;
@@ -20,10 +22,18 @@ use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue, cannot_reser
 
 /// How long a task may compute before it should yield: a WAL write or another task that became
 /// ready on this core waits no longer than this.
-const SLICE: Duration = Duration::from_micros(200);
+pub(super) const SLICE: Duration = Duration::from_micros(200);
+
+/// So many calls of a guest pass between two looks at the clock. Those that find everything in memory take less than
+/// a microsecond.
+const CALLS_PER_LOOK: u32 = 16;
 
 /// A future that stays on its core.
-pub(super) type LocalTask = Pin<Box<dyn Future<Output = ()>>>;
+pub(super) struct LocalTask {
+    pub(super) future: Pin<Box<dyn Future<Output = ()>>>,
+    /// Whether it is the host program's.
+    pub(super) is_guest: bool,
+}
 
 /// A task's handle to the core it runs on. Cheap to clone; never leaves the core.
 #[derive(Clone)]
@@ -36,6 +46,10 @@ pub(super) struct State {
     pub(super) timers: RefCell<Timers>,
     pub(super) spawned: RefCell<VecDeque<LocalTask>>,
     pub(super) slice_start: Cell<Duration>,
+    /// Of guests, since the last look at the clock.
+    calls: Cell<u32>,
+    /// The core is gone: no task would run.
+    pub(super) has_ended: Cell<bool>,
     /// Whether work on this core may wait for what callers do: it is not the first, on which the log is written.
     pub(super) is_background: bool,
 }
@@ -51,6 +65,22 @@ pub(super) enum Operation {
     Abandoned,
 }
 
+impl State {
+    pub(super) fn new(io: &Arc<dyn Io>, queue: Box<dyn Queue>, is_background: bool) -> Self {
+        Self {
+            io: Arc::clone(io),
+            queue: RefCell::new(queue),
+            operations: RefCell::new(Slab::new()),
+            timers: RefCell::default(),
+            spawned: RefCell::default(),
+            slice_start: Cell::default(),
+            calls: Cell::default(),
+            has_ended: Cell::default(),
+            is_background,
+        }
+    }
+}
+
 impl Local {
     /// The world this core runs in.
     pub(crate) fn io(&self) -> &Arc<dyn Io> {
@@ -59,7 +89,27 @@ impl Local {
 
     /// Starts another task on this core.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.0.spawned.borrow_mut().push_back(Box::pin(task));
+        self.adopt(LocalTask { future: Box::pin(task), is_guest: false });
+    }
+
+    /// Starts a guest on this core; tells what it comes to.
+    pub(crate) fn spawn_guest<T: Future + 'static>(&self, future: T) -> Reply<Outcome<T::Output>> {
+        let (promise, answer) = reply();
+        self.promise_guest(future, promise);
+        answer
+    }
+
+    pub(super) fn promise_guest<T>(&self, future: T, promise: Promise<Outcome<T::Output>>)
+    where
+        T: Future + 'static,
+    {
+        self.adopt(LocalTask { future: Box::pin(Guest::new(future, promise)), is_guest: true });
+    }
+
+    fn adopt(&self, task: LocalTask) {
+        if !self.0.has_ended.get() {
+            self.0.spawned.borrow_mut().push_back(task);
+        }
     }
 
     /// Begins to fill `buffer` from `offset` on. The read goes on even if the returned future is dropped.
@@ -173,25 +223,71 @@ impl Local {
         }
     }
 
+    /// For a guest, once for each `calls` calls: pending, to be polled again after others, if it has used up its slice.
+    pub(crate) fn poll_turn(&self, context: &mut Context<'_>, calls: u32) -> Poll<()> {
+        let calls = self.0.calls.get() + calls;
+        if calls < CALLS_PER_LOOK {
+            self.0.calls.set(calls);
+            return Poll::Ready(());
+        }
+        self.0.calls.set(0);
+        if !self.is_slice_over() {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     fn is_slice_over(&self) -> bool {
         self.0.io.now().saturating_sub(self.0.slice_start.get()) >= SLICE
     }
 
     /// Waits for a time.
-    pub(crate) async fn sleep(&self, duration: Duration) {
-        let deadline = self.0.io.now() + duration;
-        let mut registered = false;
-        poll_fn(|context| {
-            if self.0.io.now() >= deadline {
-                return Poll::Ready(());
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        let deadline = self.0.io.now().saturating_add(duration);
+        Sleep { local: self.clone(), deadline, sleeper: None }
+    }
+}
+
+/// Waits for a time. Leaves nothing behind when it is dropped.
+pub(crate) struct Sleep {
+    local: Local,
+    deadline: Duration,
+    /// In the timers, once it was polled.
+    sleeper: Option<Sleeper>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.local.0.io.now() >= self.deadline {
+            return Poll::Ready(());
+        }
+        // A waker's clone and drop may be code of a guest's, which may call the core.
+        let waker = context.waker().clone();
+        let before = {
+            let mut timers = self.local.0.timers.borrow_mut();
+            match self.sleeper.and_then(|sleeper| timers.waker(sleeper)) {
+                Some(kept) => Some(std::mem::replace(kept, waker)),
+                None => {
+                    let sleeper = timers.add(self.deadline, waker);
+                    drop(timers);
+                    self.sleeper = Some(sleeper);
+                    None
+                }
             }
-            if !registered {
-                registered = true;
-                self.0.timers.borrow_mut().add(deadline, context.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await;
+        };
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let Some(sleeper) = self.sleeper else { return };
+        let waker = self.local.0.timers.borrow_mut().remove(sleeper);
+        drop(waker);
     }
 }
 
@@ -227,10 +323,14 @@ impl Future for Submitted {
     type Output = Completion;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Completion> {
+        // A waker's clone and drop may be code of a guest's, which may call the core.
+        let new = context.waker().clone();
         let mut operations = self.local.0.operations.borrow_mut();
         match operations.get_mut(self.token) {
             Some(Operation::Waiting(waker)) => {
-                *waker = Some(context.waker().clone());
+                let before = waker.replace(new);
+                drop(operations);
+                drop(before);
                 Poll::Pending
             }
             _ => match operations.remove(self.token) {
@@ -244,12 +344,14 @@ impl Future for Submitted {
 impl Drop for Submitted {
     fn drop(&mut self) {
         let mut operations = self.local.0.operations.borrow_mut();
-        match operations.get_mut(self.token) {
-            Some(operation @ Operation::Waiting(_)) => *operation = Operation::Abandoned,
-            Some(Operation::Done(_)) => {
-                operations.remove(self.token);
+        let before = match operations.get_mut(self.token) {
+            Some(operation @ Operation::Waiting(_)) => {
+                Some(std::mem::replace(operation, Operation::Abandoned))
             }
-            Some(Operation::Abandoned) | None => {}
-        }
+            Some(Operation::Done(_)) => operations.remove(self.token),
+            Some(Operation::Abandoned) | None => None,
+        };
+        drop(operations);
+        drop(before);
     }
 }

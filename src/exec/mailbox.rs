@@ -5,13 +5,14 @@
 //! its sleep. Either the core sees the message, or the sender sees the announcement: the lock of the
 //! messages orders the two.
 
-use super::local::{Local, LocalTask};
+use super::guest::contain;
+use super::local::Local;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Arc, Mutex, lock, mutant};
 use crate::io::Unpark;
 
-/// Makes a task on the core it is sent to.
-pub(super) type Start = Box<dyn FnOnce(Local) -> LocalTask + Send>;
+/// Spawns a task on the core it is sent to.
+pub(super) type Start = Box<dyn FnOnce(&Local) + Send>;
 
 /// The messages to one core and whether it sleeps.
 pub(super) struct Mailbox {
@@ -101,6 +102,7 @@ impl Mailbox {
         let last = Messages { ended: true, ..Messages::default() };
         // Dropping what the messages hold may wake tasks of this very core, which takes the lock.
         let unread = std::mem::replace(&mut *lock(&self.messages), last);
-        drop(unread);
+        // Some hold what a guest was to be made of.
+        unread.starts.into_iter().for_each(|start| contain(|| drop(start)));
     }
 }

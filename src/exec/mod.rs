@@ -2,13 +2,14 @@
 //!
 //! A [`Core`](core::Core) runs tasks (futures that never leave it) and its queue's completions in *turns*. In
 //! production each core's turns are taken by its own thread; a test takes them itself, in an order
-//! of its choosing. Tasks do I/O through their [`Local`]; other threads reach a core through
+//! of its choosing. Beside the engine's own tasks a core runs [`guest`]s, futures of the host program. Tasks do I/O through their [`Local`]; other threads reach a core through
 //! [`Cores`], wait for it by [`Event`] or [`reply()`], and block with [`block_on()`].
 
 mod block_on;
 mod core;
 mod cores;
 mod event;
+mod guest;
 mod local;
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -21,6 +22,7 @@ mod timers;
 pub(crate) use block_on::block_on;
 pub(crate) use cores::Cores;
 pub(crate) use event::Event;
+pub(crate) use guest::Outcome;
 pub(crate) use local::{Local, Reading, Writing};
 pub(crate) use reply::{Promise, Reply, reply};
 #[cfg(feature = "sim")]

@@ -41,6 +41,13 @@ impl<T> Promise<T> {
     }
 }
 
+impl<T> Reply<T> {
+    /// Whether it would not wait.
+    pub(crate) fn is_ready(&self) -> bool {
+        !matches!(*lock(&self.0), State::Empty(_))
+    }
+}
+
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
         if matches!(*lock(&self.0), State::Empty(_)) && !mutant!("promise_dropped_in_silence") {

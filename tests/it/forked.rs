@@ -97,7 +97,12 @@ impl Held {
         check(db.iter().next_with(|_, _| ()).expect("an error first"));
         check(db.iter().next_back_with(|_, _| ()).expect("an error first"));
         check(db.prefix("2").next_back().expect("an error first").map(drop));
-        assert!(db.stats().get("last_seqno").is_some());
+        assert!(db.stats().get("last_seqno").is_some() && db.cores() == 2);
+        let task = db.spawn_on(1, |db| async move { db.get("0001").await });
+        assert!(task.is_finished());
+        let error = task.join().unwrap_err();
+        assert!(matches!(error.ended_by(), Some(Error::Forked)) && !error.is_panic());
+        assert!(error.into_panic().is_none());
         assert!(format!("{db:?}").starts_with("Db("));
         Self::await_all(&db, &clone, &check);
         check(now(ticket.durable()));

@@ -36,6 +36,9 @@ mod file_systems;
 mod forked;
 mod full_disk;
 mod full_log;
+mod guests;
+#[cfg(feature = "sim")]
+mod guests_stepped;
 mod identity;
 mod levels;
 mod model;

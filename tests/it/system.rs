@@ -44,6 +44,20 @@ pub fn fork(child: impl FnOnce()) -> Forked {
     }
 }
 
+/// Forks; the child goes on where it is, as nothing in particular, and gets `None`. It is ended by SIGALRM if it is still
+/// there after a time.
+pub fn fork_and_go_on() -> Option<Forked> {
+    // SAFETY: as in `fork`; here the child is to leave by itself, by the end of its one thread.
+    match unsafe { libc::fork() } {
+        0 => {
+            // SAFETY: a plain system call.
+            unsafe { libc::alarm(SECONDS_MAX) };
+            None
+        }
+        pid => Some(Forked(Pid::from_raw(pid).expect("fork succeeds"))),
+    }
+}
+
 impl Forked {
     /// The child's process number.
     pub fn number(&self) -> i32 {

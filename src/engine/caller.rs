@@ -1,0 +1,54 @@
+//! Who awaits calls: any task, for whom a core reads, or a guest, which reads on its own core.
+
+use std::future::Future;
+use std::io;
+use std::task::{Context, Poll};
+
+use super::Engine;
+use super::open::Handle;
+use super::reads::{Piece, Pieces, read_all};
+use crate::base::error::Result;
+use crate::base::sync::Arc;
+use crate::exec::Reply;
+use crate::io::Buffer;
+
+/// Who awaits a call, and keeps the engine alive meanwhile.
+pub(crate) trait Caller: Clone {
+    /// Pieces on their way. They may be dropped at any time: their memory belongs to the core that reads.
+    type Reads: Future<Output = Pieces> + Unpin;
+
+    fn engine(&self) -> &Engine;
+
+    /// Keeps the database open as well, not only the engine alive.
+    ///
+    /// # Errors
+    /// It is closed.
+    fn keep_open(&self) -> Result<Arc<Handle>>;
+
+    /// Reads pieces in one submission.
+    fn begin_reads(&self, pieces: Vec<Piece>) -> Self::Reads;
+
+    /// Asked before so many `calls`: pending if others have to have their turn first.
+    fn poll_turn(&self, context: &mut Context<'_>, calls: u32) -> Poll<()> {
+        let _unlimited = (context, calls);
+        Poll::Ready(())
+    }
+}
+
+impl Caller for Arc<Handle> {
+    type Reads = Reply<Vec<io::Result<Buffer>>>;
+
+    fn engine(&self) -> &Engine {
+        &self.0
+    }
+
+    fn keep_open(&self) -> Result<Arc<Handle>> {
+        Ok(Self::clone(self))
+    }
+
+    /// Cores take turns.
+    fn begin_reads(&self, pieces: Vec<Piece>) -> Self::Reads {
+        let core = self.0.read_turns.next(self.0.cores.count());
+        self.0.cores.run(core, |local| read_all(local, pieces))
+    }
+}

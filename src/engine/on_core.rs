@@ -1,0 +1,98 @@
+//! What a guest has of the engine: its calls stay on its core, and so do its reads.
+//!
+//! It does not keep the database open: when that is closed, or its last handle dropped, the core ends and drops its
+//! guests. Until then they are refused.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::Engine;
+use super::caller::Caller;
+use super::open::Handle;
+use super::reads::{Piece, Pieces, read_all};
+use crate::base::coverage::reached;
+use crate::base::error::{Error, Result};
+use crate::base::planted::planted;
+use crate::base::sync::{Arc, Weak};
+use crate::exec::{Local, Outcome, Reply};
+
+/// See the module. Cheap to clone, never leaves its core.
+#[derive(Clone)]
+pub(crate) struct OnCore(Rc<State>);
+
+struct State {
+    engine: Arc<Engine>,
+    handle: Weak<Handle>,
+    local: Local,
+    core: usize,
+}
+
+impl Handle {
+    /// Makes a guest on a core; tells what it comes to.
+    pub(crate) fn spawn_on<F, T>(self: &Arc<Self>, core: usize, make: F) -> Result<Reply<Outcome<T::Output>>>
+    where
+        F: FnOnce(OnCore) -> T + Send + 'static,
+        T: Future<Output: Send> + 'static,
+    {
+        self.0.check_open()?;
+        let (engine, handle) = (Arc::clone(&self.0), Arc::downgrade(self));
+        Ok(self.0.cores.spawn_guest(core, move |local| {
+            let on = OnCore(Rc::new(State { engine, handle, local, core }));
+            // `make` is the guest's code as well.
+            async move { make(on).await }
+        }))
+    }
+}
+
+impl OnCore {
+    /// Makes another guest on this core; tells what it comes to.
+    pub(crate) fn spawn<T: Future + 'static>(&self, future: T) -> Result<Reply<Outcome<T::Output>>> {
+        self.0.engine.check_open()?;
+        Ok(self.0.local.spawn_guest(future))
+    }
+
+    /// The number of its core.
+    pub(crate) fn core(&self) -> usize {
+        self.0.core
+    }
+
+    /// Lets others have their turn.
+    pub(crate) async fn yield_now(&self) {
+        self.0.local.yield_now().await;
+    }
+
+    /// Waits for a time.
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.0.local.sleep(duration).await;
+    }
+}
+
+impl Caller for OnCore {
+    type Reads = Pin<Box<dyn Future<Output = Pieces>>>;
+
+    fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    fn keep_open(&self) -> Result<Arc<Handle>> {
+        self.0.handle.upgrade().ok_or(Error::Closed)
+    }
+
+    fn begin_reads(&self, pieces: Vec<Piece>) -> Self::Reads {
+        reached!("read: a core has read for its own guest");
+        let local = self.0.local.clone();
+        Box::pin(async move {
+            let mut read = read_all(local, pieces).await;
+            if planted!(GuestReadsSwapped) {
+                read.reverse();
+            }
+            Ok(read)
+        })
+    }
+
+    fn poll_turn(&self, context: &mut Context<'_>, calls: u32) -> Poll<()> {
+        self.0.local.poll_turn(context, calls)
+    }
+}

@@ -1,0 +1,41 @@
+//! Reads by a core, for whoever awaits them.
+
+use std::io;
+
+use crate::base::error::Result;
+use crate::base::limits::SECTOR;
+use crate::base::sync::atomic::{AtomicUsize, Ordering};
+use crate::exec::{Local, Reading};
+use crate::io::{Buffer, File};
+
+/// A piece of a file that is to be read: where it begins, and its length.
+pub(crate) type Piece = (File, u64, usize);
+
+/// What has become of several pieces, in their order; or the core that reads has ended.
+pub(crate) type Pieces = Result<Vec<io::Result<Buffer>>>;
+
+/// Which core reads next: they take turns.
+#[derive(Default)]
+pub(crate) struct ReadTurns(AtomicUsize);
+
+impl ReadTurns {
+    pub(super) fn next(&self, cores: usize) -> usize {
+        self.0.fetch_add(1, Ordering::Relaxed) % cores
+    }
+}
+
+/// All reads are in flight before the first is waited for. Buffers hold whole sectors: what is read beyond is cut off.
+pub(super) async fn read_all(local: Local, pieces: Vec<Piece>) -> Vec<io::Result<Buffer>> {
+    let begin = |(file, offset, len): &Piece| {
+        local.begin_read(file, *offset, Buffer::with_capacity(len.next_multiple_of(SECTOR)))
+    };
+    let reads: Vec<Reading> = pieces.iter().map(begin).collect();
+    let mut buffers = Vec::with_capacity(reads.len());
+    for (read, (_, _, len)) in reads.into_iter().zip(&pieces) {
+        buffers.push(read.await.map(|mut buffer| {
+            buffer.truncate(*len);
+            buffer
+        }));
+    }
+    buffers
+}
