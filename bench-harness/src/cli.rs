@@ -82,8 +82,8 @@ pub enum Command {
     #[command(hide = true)]
     CiSteps(StepsArgs),
     /// Compare several engines: the same work, the same memory, side by side
-    #[command(after_help = suite_help(), allow_negative_numbers = true)]
-    Suite(SuiteArgs),
+    #[command(after_help = suite_help(), allow_negative_numbers = true, args_override_self = true)]
+    Suite(Box<SuiteArgs>),
     /// Measure patterns that some designs are bad at: hot keys, queues, deleted ranges, large values
     #[command(after_help = cliffs_help(), allow_negative_numbers = true)]
     Cliffs(Box<CliffsArgs>),

@@ -38,7 +38,7 @@ impl HarnessCost {
     /// Sets a cost that is known against a phase that is over.
     pub fn from(null_ns: f64, job: &Job, result: &PhaseResult) -> HarnessCost {
         let spent_ns = null_ns * result.operations as f64;
-        let had_ns = result.elapsed.as_nanos() as f64 * job.workload.threads as f64;
+        let had_ns = result.elapsed.as_nanos() as f64 * job.client_threads() as f64;
         let client_share = (spent_ns / had_ns.max(1.0)).min(1.0);
         HarnessCost {
             null_ns_per_operation: null_ns,
@@ -66,6 +66,7 @@ impl HarnessCost {
 pub fn null_ns_per_operation(job: &Job) -> EngineResult<f64> {
     let mut job = job.clone();
     job.workload.threads = job.workload.threads.min(THREADS_MAX);
+    job.workload.cores = job.workload.cores.min(THREADS_MAX);
     job.workload.target_ops_s = 0.0;
     job.workload.arrivals = None;
     job.workload.warmup_s = 0.0;
@@ -82,7 +83,7 @@ pub fn null_ns_per_operation(job: &Job) -> EngineResult<f64> {
     let mut runs = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
         let result = run_phase(&*null_engine(), &job, &pool, None, &mut Unwatched)?;
-        let had_ns = result.elapsed.as_nanos() as f64 * job.workload.threads as f64;
+        let had_ns = result.elapsed.as_nanos() as f64 * job.client_threads() as f64;
         runs.push(had_ns / result.operations.max(1) as f64);
     }
     runs.sort_by(f64::total_cmp);

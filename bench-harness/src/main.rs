@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     let messages =
         tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(terminal::colours()).with_target(false);
     messages.with_max_level(tracing_subscriber::filter::LevelFilter::WARN).init();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(with_preset) {
         Ok(cli) => cli,
         Err(refused) => return explain(&refused),
     };
@@ -87,6 +87,16 @@ fn main() -> ExitCode {
         (None, Ok(verdict)) => verdict.status(),
         (None, Err(_)) => ExitCode::from(2),
     }
+}
+
+/// The command that the preset of a suite stands for.
+fn with_preset(cli: Cli) -> Result<Cli, clap::Error> {
+    let typed: Vec<_> = std::env::args_os().collect();
+    let expanded = match &cli.command {
+        Some(Command::Suite(arguments)) => commands::suite::expanded(arguments, &typed),
+        _ => None,
+    };
+    expanded.map_or(Ok(cli), Cli::try_parse_from)
 }
 
 /// Signals, and the end of a parent that waits for this process.
@@ -121,7 +131,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Verdict> {
         Some(Command::Compare(arguments)) => commands::compare::execute(*arguments),
         Some(Command::Ci(arguments)) => ci::execute(arguments),
         Some(Command::CiSteps(arguments)) => ci::steps(arguments),
-        Some(Command::Suite(arguments)) => commands::suite::execute(arguments),
+        Some(Command::Suite(arguments)) => commands::suite::execute(*arguments),
         Some(Command::Cliffs(arguments)) => cliffs::execute(*arguments),
         Some(Command::Crash(arguments)) => crash::execute(*arguments),
         Some(Command::CrashChild(arguments)) => crash::execute_child(*arguments),

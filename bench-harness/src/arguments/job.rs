@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{count, number};
+use super::{ClientsArgs, count, number};
 
 /// How much is done, and where its results go.
 #[derive(Debug, Args)]
@@ -25,6 +25,9 @@ pub struct JobArgs {
     #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Workload")]
     #[arg(value_parser = count::<u64>)]
     pub threads: u64,
+    /// Futures in place of threads.
+    #[command(flatten)]
+    pub clients: ClientsArgs,
     /// A property for all phases, as in YCSB; may be repeated
     #[arg(short = 'p', value_name = "NAME=VALUE", help_heading = "Workload")]
     pub properties: Vec<String>,

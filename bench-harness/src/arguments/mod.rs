@@ -1,9 +1,10 @@
 //! Arguments that several commands have in common, and what they ask for.
 //!
-//! `engine` names and sets engines, `memory` bounds what they may use, `workload` layers properties, `job` is the size of
-//! a main job, `traffic` says when operations begin, `trace` which traces are read and written, and `phase` is all of
+//! `engine` names and sets engines, `memory` bounds what they may use, `workload` layers properties, `clients` makes
+//! clients futures, `job` is the size of a main job, `traffic` says when operations begin, `trace` which traces are read and written, and `phase` is all of
 //! `load` and `run`. The numbers among them are read here.
 
+mod clients;
 mod engine;
 mod job;
 mod memory;
@@ -14,6 +15,7 @@ mod workload;
 
 use std::str::FromStr;
 
+pub use clients::{ClientsArgs, check_clients};
 pub use engine::{DataArgs, EngineArgs, EnginesArgs};
 pub use job::JobArgs;
 pub use memory::MemoryArgs;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::workload::workload;
-use super::{EngineArgs, MemoryArgs, TraceArgs, TrafficArgs, WorkloadArgs, number};
+use super::{EngineArgs, MemoryArgs, TraceArgs, TrafficArgs, WorkloadArgs, check_clients, number};
 use crate::engine;
 use crate::outputs::Outputs;
 use crate::properties::{Origin, Properties};
@@ -64,6 +64,7 @@ impl PhaseArgs {
         self.check_outputs()?;
         let properties = self.layer()?;
         let workload = workload(&properties, &self.engine.engine)?;
+        check_clients(kind, &workload, &self.engine.engine)?;
         self.prepare_directory(kind)?;
         let name = self.workload.name(self.trace.trace.as_ref());
         Ok(Job::new(kind, name, workload, self.engine.data.seed))

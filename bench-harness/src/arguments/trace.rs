@@ -61,6 +61,9 @@ impl TraceArgs {
     /// Adds what was asked for to a job. The beginning of the trace is read and the file for the recording made
     /// now, so that a wrong one does not cost a run.
     pub fn add_to(&self, job: &mut Job) -> Result<()> {
+        if self.is_used() && job.has_futures() {
+            bail!("--clients: traces are replayed and recorded by threads; leave it out");
+        }
         job.replay = self.replay(job)?;
         if job.replay.is_some() {
             if job.workload.verify {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::count;
+use super::{ClientsArgs, count};
 use crate::properties::{Origin, Properties};
 use crate::terminal::warn;
 use crate::workload::Workload;
@@ -24,6 +24,9 @@ pub struct WorkloadArgs {
     #[arg(long, value_name = "N", help_heading = "Workload")]
     #[arg(value_parser = count::<u64>)]
     pub threads: Option<u64>,
+    /// Futures in place of threads.
+    #[command(flatten)]
+    pub clients: ClientsArgs,
 }
 
 impl WorkloadArgs {
@@ -39,6 +42,7 @@ impl WorkloadArgs {
         if let Some(threads) = self.threads {
             properties.set("threadcount", threads.to_string(), Origin::Flag("--threads"));
         }
+        self.clients.set(&mut properties);
         Ok(properties)
     }
 

@@ -10,13 +10,14 @@ use serde_json::Value;
 use crate::environment::FREE;
 
 /// Fields of a phase that are conditions, not results.
-const PHASE_FIELDS: [&str; 9] = [
+const PHASE_FIELDS: [&str; 10] = [
     "durability",
     "durability_kept",
     "engine",
     "engine_options",
     "target_ops_s",
     "threads",
+    "clients",
     "verify",
     "arrivals",
     "mode",

@@ -10,6 +10,7 @@
 //! The peers are behind cargo features of their names, `peers` for all; see each file's head
 //! for its settings and why. All engines that keep data on disk take the same memory budget.
 
+mod asynchronous;
 mod budget;
 mod durability;
 #[cfg(feature = "fjall")]
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use crate::properties::nearest;
 
+pub use asynchronous::AsyncSession;
 pub use durability::{Durability, Keeps, Kept};
 pub use inject::Injection;
 pub use null::new as null_engine;
@@ -59,6 +61,8 @@ pub enum EngineError {
     Option { engine: &'static str, name: String, value: String, allowed: String },
     #[error("engine {engine} cannot offer durability {durability}: {why}")]
     Durability { engine: &'static str, durability: &'static str, why: &'static str },
+    #[error("the engine has no calls that can be awaited; leave --clients out, and use --threads")]
+    BlocksOnly,
     #[error("engine {engine}: {operation} failed: {cause}")]
     Call { engine: &'static str, operation: &'static str, cause: String },
 }
@@ -101,6 +105,10 @@ impl EngineStats {
 pub trait Engine: Send + Sync {
     /// What one client thread works with.
     fn session(&self) -> EngineResult<Box<dyn Session + '_>>;
+    /// What one client works with that is a future; nothing if the engine's calls block only.
+    fn async_session(&self) -> Option<AsyncSession> {
+        None
+    }
     /// Counters and gauges; called about every 50 ms while a phase runs.
     fn stats(&self) -> EngineStats {
         EngineStats::default()
@@ -217,25 +225,27 @@ struct Entry {
     name: &'static str,
     /// One sentence for the help text.
     about: &'static str,
+    /// Whether its calls can be awaited.
+    awaits: bool,
     /// Whether it takes `cache_size_bytes` and `memtable_size_bytes`; all that keep data on disk do.
     budgeted: bool,
     open: fn(&Path, &Settings) -> EngineResult<Box<dyn Engine>>,
 }
 
 const ENGINES: &[Entry] = &[
-    Entry { name: rabi::NAME, about: rabi::ABOUT, budgeted: true, open: rabi::open },
+    Entry { name: rabi::NAME, about: rabi::ABOUT, awaits: true, budgeted: true, open: rabi::open },
     #[cfg(feature = "rocksdb")]
-    Entry { name: rocksdb::NAME, about: rocksdb::ABOUT, budgeted: true, open: rocksdb::open },
+    Entry { name: rocksdb::NAME, about: rocksdb::ABOUT, awaits: false, budgeted: true, open: rocksdb::open },
     #[cfg(feature = "lmdb")]
-    Entry { name: lmdb::NAME, about: lmdb::ABOUT, budgeted: true, open: lmdb::open },
+    Entry { name: lmdb::NAME, about: lmdb::ABOUT, awaits: false, budgeted: true, open: lmdb::open },
     #[cfg(feature = "fjall")]
-    Entry { name: fjall::NAME, about: fjall::ABOUT, budgeted: true, open: fjall::open },
+    Entry { name: fjall::NAME, about: fjall::ABOUT, awaits: false, budgeted: true, open: fjall::open },
     #[cfg(feature = "redb")]
-    Entry { name: redb::NAME, about: redb::ABOUT, budgeted: true, open: redb::open },
+    Entry { name: redb::NAME, about: redb::ABOUT, awaits: false, budgeted: true, open: redb::open },
     #[cfg(feature = "sled")]
-    Entry { name: sled::NAME, about: sled::ABOUT, budgeted: true, open: sled::open },
-    Entry { name: memory::NAME, about: memory::ABOUT, budgeted: false, open: memory::open },
-    Entry { name: null::NAME, about: null::ABOUT, budgeted: false, open: null::open },
+    Entry { name: sled::NAME, about: sled::ABOUT, awaits: false, budgeted: true, open: sled::open },
+    Entry { name: memory::NAME, about: memory::ABOUT, awaits: false, budgeted: false, open: memory::open },
+    Entry { name: null::NAME, about: null::ABOUT, awaits: true, budgeted: false, open: null::open },
 ];
 
 /// The peers and what each needs to be in this binary.
@@ -269,6 +279,11 @@ pub fn on_disk() -> Vec<String> {
 /// Whether the engine takes the options of the memory budget.
 pub fn is_budgeted(name: &str) -> bool {
     find(name).is_ok_and(|entry| entry.budgeted)
+}
+
+/// Whether the engine has an async face, for clients that are futures.
+pub fn awaits(name: &str) -> bool {
+    find(name).is_ok_and(|entry| entry.awaits)
 }
 
 /// The engines with one sentence on each, for the help text.

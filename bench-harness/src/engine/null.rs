@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use super::{
-    Engine, EngineResult, Keeps, Kept, ReadVisitor, Scan, ScanVisitor, Session, Settings, refuse_options,
+    AsyncSession, Engine, EngineResult, Keeps, Kept, ReadVisitor, Scan, ScanVisitor, Session, Settings,
+    refuse_options,
 };
 
 pub const NAME: &str = "null";
@@ -28,6 +29,10 @@ pub fn open(_dir: &Path, settings: &Settings) -> EngineResult<Box<dyn Engine>> {
 impl Engine for Null {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
         Ok(Box::new(Null))
+    }
+
+    fn async_session(&self) -> Option<AsyncSession> {
+        Some(AsyncSession::Null)
     }
 
     fn keeps(&self) -> Keeps {

@@ -3,7 +3,8 @@
 //! One `Db` is shared by all client threads; a session is a clone of its handle. A read
 //! and a scan hand values over where they lie in the engine's memory, for the harness to copy. Insert and
 //! update are both a put of the whole record; a scan is a range read that is dropped after
-//! `limit` records; a multi-get is one `multi_get`. Durability is set once for the database: `process` acknowledges once the
+//! `limit` records; a multi-get is one `multi_get`. Async clients make the same calls of `AsyncDb`, which hands out copies
+//! of values, and `submit`, whose ticket tells when a batch survives loss of power. Durability is set once for the database: `process` acknowledges once the
 //! record is in the shared-mapped stage, `power` once it is on the device.
 //! Options are the memory budget of all engines and those of `rabi::Options` under their own
 //! names; whatever is not set keeps the engine's default, which the budget's defaults are too.
@@ -11,12 +12,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rabi::{Db, IoBackend, Options, WriteBatch, WriteOptions};
+use rabi::{AsyncDb, Db, IoBackend, Options, WriteBatch, WriteOptions};
 
 use super::budget::{Budget, choice, refused};
 use super::{
-    Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan, ScanVisitor, Session,
-    Settings, failed,
+    AsyncSession, Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan,
+    ScanVisitor, Session, Settings, failed, visit_found,
 };
 
 pub const NAME: &str = "rabi";
@@ -79,6 +80,10 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> EngineResult<T> {
 impl Engine for Rabi {
     fn session(&self) -> EngineResult<Box<dyn Session + '_>> {
         Ok(Box::new(RabiSession { db: self.db.clone() }))
+    }
+
+    fn async_session(&self) -> Option<AsyncSession> {
+        Some(AsyncSession::Rabi(RabiClient { db: self.db.clone().to_async() }))
     }
 
     fn stats(&self) -> EngineStats {
@@ -162,8 +167,64 @@ impl Session for RabiSession {
     }
 
     fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
-        let mut batch = WriteBatch::new();
-        records.iter().for_each(|(key, value)| batch.put(key, value));
-        self.db.write(batch, WriteOptions::new()).map_err(failed(NAME, "write"))
+        self.db.write(batch(records), WriteOptions::new()).map_err(failed(NAME, "write"))
     }
+}
+
+/// What one async client works with.
+pub struct RabiClient {
+    db: AsyncDb,
+}
+
+impl RabiClient {
+    pub async fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
+        let found = self.db.get(key).await.map_err(failed(NAME, "get"))?;
+        Ok(visit_found(found, visit))
+    }
+
+    pub async fn put(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
+        self.db.put(key, value).await.map_err(failed(NAME, "put"))
+    }
+
+    pub async fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
+        self.db.delete(key).await.map_err(failed(NAME, "delete"))
+    }
+
+    pub async fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+        let mut range = match scan.direction {
+            Direction::Forward => self.db.range(scan.start..),
+            Direction::Back => self.db.range(..=scan.start).rev(),
+        };
+        let mut count = 0;
+        while count < scan.limit {
+            let Some(entry) = range.next().await else { break };
+            let (key, value) = entry.map_err(failed(NAME, "scan"))?;
+            visit(&key, &value);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    pub async fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+        for (place, value) in self.db.multi_get(keys).await.into_iter().enumerate() {
+            if let Some(value) = value.map_err(failed(NAME, "multi_get"))? {
+                visit(place, &value);
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+        self.db.write(batch(records), WriteOptions::new()).await.map_err(failed(NAME, "write"))
+    }
+
+    pub async fn submit(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<rabi::Ticket> {
+        self.db.submit(batch(records)).await.map_err(failed(NAME, "submit"))
+    }
+}
+
+fn batch(records: &[(Vec<u8>, Vec<u8>)]) -> WriteBatch {
+    let mut batch = WriteBatch::new();
+    records.iter().for_each(|(key, value)| batch.put(key, value));
+    batch
 }

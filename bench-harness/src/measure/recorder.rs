@@ -20,12 +20,16 @@ pub enum Row {
     /// A range read towards smaller keys.
     ReverseScan,
     Batch,
+    /// A batch until it was visible.
+    Submit,
+    /// The same batch, from the same beginning, until it survived loss of power.
+    Durable,
     /// The check of a record that was read. It calls no engine.
     Verify,
 }
 
 impl Row {
-    pub const ALL: [Row; 10] = [
+    pub const ALL: [Row; 12] = [
         Row::Read,
         Row::Update,
         Row::Insert,
@@ -35,6 +39,8 @@ impl Row {
         Row::MultiRead,
         Row::ReverseScan,
         Row::Batch,
+        Row::Submit,
+        Row::Durable,
         Row::Verify,
     ];
 
@@ -49,6 +55,8 @@ impl Row {
             Row::MultiRead => "MULTI-READ",
             Row::ReverseScan => "REVERSE-SCAN",
             Row::Batch => "BATCH",
+            Row::Submit => "SUBMIT",
+            Row::Durable => "DURABLE",
             Row::Verify => "VERIFY",
         }
     }

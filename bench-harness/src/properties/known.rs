@@ -74,6 +74,8 @@ const SHARE: Kind = Kind::Number { min: 0.0, max: 1.0 };
 const SHARE_OF_SOME: Kind = Kind::Number { min: 1e-9, max: 1.0 };
 const PERCENT: Kind = Kind::Number { min: 0.001, max: 99.999 };
 const THREADS: Kind = Kind::Count { min: 1, max: 4096 };
+const CLIENTS: Kind = Kind::Count { min: 0, max: 65_536 };
+const CORES: Kind = Kind::Count { min: 0, max: 1024 };
 const FIELDS: Kind = Kind::Count { min: 1, max: 65_536 };
 const FIELD_BYTES: Kind = Kind::Count { min: 1, max: 16 << 20 };
 const DIGITS: Kind = Kind::Count { min: 0, max: 1024 };
@@ -189,6 +191,15 @@ pub const KNOWN: &[Known] = &[
     used("rabi.batchproportion", "0", WEIGHT, "weight of atomic batches of updates"),
     used("rabi.batchsize", "10", OPERATIONS, "updates in a batch"),
     used("rabi.reversescanproportion", "0", WEIGHT, "weight of scans towards smaller keys"),
+    used(
+        "rabi.ticketproportion",
+        "0",
+        WEIGHT,
+        "weight of updates that are submitted, and then awaited until durable; needs rabi.clients",
+    ),
+    used("rabi.ticketsize", "1", OPERATIONS, "updates in the batch that is submitted"),
+    used("rabi.clients", "0", CLIENTS, "clients that are futures, instead of threads; 0 is none"),
+    used("rabi.cores", "0", CORES, "threads that such clients share; 0 is one for each processor"),
     used("rabi.zipftheta", "0.99", EXPONENT, "rabi.zipf: the exponent; 0 is uniform"),
     used("rabi.keyranges.count", "30", POSITIVE, "rabi.keyranges: number of ranges"),
     used("rabi.keyranges.a", "14.18", FINITE, "rabi.keyranges: range x has weight a e^(b x) + c e^(d x)"),

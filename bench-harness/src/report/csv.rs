@@ -3,7 +3,7 @@
 
 use super::PhaseReport;
 
-const HEAD: &str = "engine,durability,phase,workload,threads,target_ops_s,seed,records,elapsed_s,\
+const HEAD: &str = "engine,durability,phase,workload,threads,clients,target_ops_s,seed,records,elapsed_s,\
                     operations_total,throughput_ops_s,operation,latency,count,errors,mean_us,min_us,p50_us,\
                     p95_us,p99_us,p999_us,max_us";
 
@@ -20,6 +20,7 @@ pub fn csv(report: &PhaseReport) -> String {
             report.phase.to_owned(),
             report.workload.clone(),
             report.threads.to_string(),
+            report.clients.unwrap_or(report.threads).to_string(),
             report.target_ops_s.to_string(),
             report.seed.to_string(),
             report.records.to_string(),

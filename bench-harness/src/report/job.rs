@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::environment::Environment;
 use crate::levels::{self, LevelSeen};
 
-use super::{DurabilityRow, PhaseReport};
+use super::{DurabilityRow, PhaseReport, clients_on};
 
 /// The result of a whole job, as it is written to `results.json`.
 #[derive(Debug, Serialize)]
@@ -79,8 +79,12 @@ impl JobReport {
             return String::new();
         };
         format!(
-            "engine {}, durability {}, {} threads, {} records, seed {}",
-            first.info.engine, first.info.durability_statement, first.threads, first.records, first.seed
+            "engine {}, durability {}, {}, {} records, seed {}",
+            first.info.engine,
+            first.info.durability_statement,
+            clients_on(first.clients.map(|clients| clients as u64), first.threads as u64),
+            first.records,
+            first.seed
         )
     }
 }

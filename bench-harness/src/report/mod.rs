@@ -37,7 +37,7 @@ pub use html::html;
 pub use job::JobReport;
 pub use number::{grouped, microseconds};
 pub use over_time::over_time;
-pub use phase::{PhaseInfo, PhaseReport, SCHEMA};
+pub use phase::{PhaseInfo, PhaseReport, SCHEMA, clients_on};
 pub use readme::readme;
 pub use remarks::{memory, settling};
 pub use resources::{RESOURCES_NOTE, resources};

@@ -40,6 +40,9 @@ pub struct PhaseReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_short: Option<String>,
     pub threads: usize,
+    /// Clients that are futures on these threads; without them each thread is a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<usize>,
     pub mode: &'static str,
     pub target_ops_s: f64,
     pub arrivals: Option<Arrivals>,
@@ -102,7 +105,8 @@ impl PhaseReport {
             workload: job.workload_name.clone(),
             phase: job.kind.name(),
             cut_short: result.cut_short.as_ref().map(|why| why.replace('\n', " ")),
-            threads: job.workload.threads,
+            threads: job.client_threads(),
+            clients: job.has_futures().then(|| job.clients()),
             mode: mode(job),
             target_ops_s: job.workload.target_ops_s,
             arrivals: job.arrivals(),
@@ -157,6 +161,16 @@ impl PhaseReport {
             "load" => "load",
             _ => &self.workload,
         }
+    }
+}
+
+/// Threads in words, with the clients that share them.
+pub fn clients_on(clients: Option<u64>, threads: u64) -> String {
+    let threads = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
+    match clients {
+        None => threads,
+        Some(1) => format!("1 async client on {threads}"),
+        Some(clients) => format!("{clients} async clients on {threads}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs one phase of a workload against an open engine.
 //!
 //! The calling thread only watches (`watch`): client threads (`worker`) count what they do, and it
-//! reads the counts. Client threads start together behind a barrier; the phase lasts from the
+//! reads the counts. Clients may also be futures (`future`) that share a few threads (`executor`). Client threads start together behind a barrier; the phase lasts from the
 //! first start, or the end of the warm-up, to the last end. When an operation begins is decided in
 //! `turns`: in a closed loop when the thread's previous one has ended, in an open loop by the
 //! schedule of `agenda`.
@@ -11,6 +11,8 @@ mod ahead;
 mod audit;
 mod batches;
 mod claim;
+mod executor;
+mod future;
 mod insert_numbers;
 mod kept;
 mod ledger;
@@ -121,6 +123,25 @@ impl Job {
     /// How many times as fast as recorded a trace is replayed, if its times count.
     pub fn trace_speed(&self) -> Option<f64> {
         self.replay.as_ref().and_then(|replay| replay.speed)
+    }
+
+    /// Whether its clients are futures that share threads, instead of threads.
+    pub fn has_futures(&self) -> bool {
+        self.workload.clients > 0
+    }
+
+    /// How many clients there are, each with one operation at a time.
+    pub fn clients(&self) -> usize {
+        if self.has_futures() { self.workload.clients } else { self.workload.threads }
+    }
+
+    /// How many threads they are on.
+    pub fn client_threads(&self) -> usize {
+        if self.has_futures() {
+            self.workload.cores.min(self.workload.clients)
+        } else {
+            self.workload.threads
+        }
     }
 
     /// Whether a record that is not there is no error.
@@ -314,7 +335,8 @@ pub fn run_phase(
     };
     let inserts = AcknowledgedCounter::new(first_new);
     let shared = Shared::new(job, &inserts, pool, ledger);
-    let threads = job.workload.threads;
+    let threads = job.client_threads();
+    let life = if job.has_futures() { future::run } else { worker::run };
     let barrier = Barrier::new(threads + 1);
     let (sender, receiver) = mpsc::channel();
     let watched = std::thread::scope(|scope| {
@@ -322,7 +344,7 @@ pub fn run_phase(
             let (sender, barrier, shared) = (sender.clone(), &barrier, &shared);
             scope.spawn(move || {
                 // Sending fails only if the watcher is gone, and then nobody wants the result.
-                let _ = sender.send(worker::run(engine, shared, thread, barrier));
+                let _ = sender.send(life(engine, shared, thread, barrier));
             });
         }
         drop(sender);

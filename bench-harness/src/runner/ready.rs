@@ -6,7 +6,7 @@ use crate::workload::Operation;
 use super::ahead::Ready;
 use super::worker::Worker;
 
-impl Worker<'_> {
+impl<S> Worker<'_, S> {
     /// The operation with this index, which is taken once; its record and key become the current
     /// ones.
     #[inline]

@@ -139,7 +139,7 @@ impl Worker<'_> {
             Operation::Scan => Action::Scan { start: key(), limit },
             Operation::ReverseScan => Action::ReverseScan { start: key(), limit },
             Operation::MultiRead => Action::MultiRead { keys: self.keys.clone() },
-            Operation::Batch => {
+            Operation::Batch | Operation::Ticket => {
                 let record = |(key, value): &(Vec<u8>, Vec<u8>)| Record::new(key, value.len() as u64);
                 Action::Batch { records: self.batch.iter().map(record).collect() }
             }

@@ -35,8 +35,9 @@ pub struct Shared<'a> {
     /// The operations of a trace, if they are to be replayed.
     pub feed: Option<Feed>,
     pub clock: Clock,
-    /// For whoever watches; one thread, one place.
+    /// For whoever watches; one client, one place.
     pub progress: Progress,
+    /// One for each thread, whose clients share it.
     pub recorders: Box<[Recorder]>,
     pace: Pace,
     origin: OnceLock<Moment>,
@@ -52,7 +53,6 @@ impl<'a> Shared<'a> {
         pool: &'a Pool,
         ledger: Option<&'a Ledger>,
     ) -> Shared<'a> {
-        let threads = job.workload.threads;
         let phase = format!("{} {}", job.kind.name(), job.workload_name);
         let pace = pace(job, &phase);
         let scheduled = pace.is_scheduled();
@@ -67,8 +67,8 @@ impl<'a> Shared<'a> {
             pool,
             inserts,
             clock: Clock::of_process(),
-            progress: Progress::new(threads),
-            recorders: (0..threads).map(|_| Recorder::new(scheduled)).collect(),
+            progress: Progress::new(job.clients()),
+            recorders: (0..job.client_threads()).map(|_| Recorder::new(scheduled)).collect(),
             pace,
             origin: OnceLock::new(),
             stop: AtomicBool::new(false),
@@ -163,11 +163,11 @@ fn pace(job: &Job, phase: &str) -> Pace {
     let paced = workload.target_ops_s > 0.0;
     // Inserts become visible in the order of their numbers: nobody should hold many of them back.
     let inserts = job.kind == PhaseKind::Run && workload.mix.insert > 0.0;
-    let claims = Claims::new(total, workload.threads, paced || inserts);
+    let claims = Claims::new(total, job.clients(), paced || inserts);
     if let Some(speed) = job.trace_speed() {
         Pace::Recorded { claims, speed }
     } else if paced {
-        Pace::Target { claims, interval_ns: 1e9 * workload.threads as f64 / workload.target_ops_s }
+        Pace::Target { claims, interval_ns: 1e9 * job.clients() as f64 / workload.target_ops_s }
     } else {
         Pace::Free(claims)
     }

@@ -91,6 +91,13 @@ impl<'a> Turns<'a> {
     /// `now` is a moment a little earlier than this one.
     #[inline]
     pub fn next(&mut self, now: Moment) -> Option<Turn> {
+        let turn = self.take(now)?;
+        (!self.have_times() || self.wait_until(turn.due)).then_some(turn)
+    }
+
+    /// The next turn, which may still have to be waited for.
+    #[inline]
+    pub fn take(&mut self, now: Moment) -> Option<Turn> {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             return None;
         }
@@ -104,16 +111,21 @@ impl<'a> Turns<'a> {
                     due: self.origin.plus_ns((interval_ns * self.taken as f64) as u64),
                 };
                 self.taken += 1;
-                self.wait_until(turn.due).then_some(turn)
+                Some(turn)
             }
             Pace::Open(agenda) => {
                 // An operation that is due behind the deadline is none of this phase's; nobody
                 // else would want it, so that it may be taken and dropped.
                 let appointment = agenda.take()?;
-                let turn = Turn { index: appointment.index, due: self.origin.plus_ns(appointment.due_ns) };
-                self.wait_until(turn.due).then_some(turn)
+                Some(Turn { index: appointment.index, due: self.origin.plus_ns(appointment.due_ns) })
             }
         }
+    }
+
+    /// Whether a turn says when it is due. Those of a trace are told by the trace.
+    #[inline]
+    pub fn have_times(&self) -> bool {
+        matches!(self.pace, Pace::Target { .. } | Pace::Open(_))
     }
 
     /// Takes up to `count` more operations, whose indices follow the one last taken; returns how many.

@@ -1,7 +1,8 @@
-//! One client thread.
+//! One client: a thread, or one of many futures on a thread.
 //!
 //! Keys and records are made outside the measured time, in buffers that are kept from one
-//! operation to the next. The operations themselves are in `reads` and `writes`.
+//! operation to the next. The operations of a thread are in `reads` and `writes`, with what they share with those of a
+//! future, which are in `future`.
 
 use std::sync::Barrier;
 
@@ -23,52 +24,24 @@ pub fn run(
     barrier: &Barrier,
 ) -> EngineResult<Moment> {
     let session = engine.session();
-    let chooser = KeyChooser::new(&shared.job.workload, shared.inserts);
-    let records = RecordBuilder::new(shared.pool, shared.job.workload.records.clone());
-    let expected = RecordBuilder::new(shared.pool, shared.job.workload.records.clone());
     // Reached also after an error, or the other threads would wait for ever.
     barrier.wait();
-    let start = shared.origin();
-    let checks = shared.job.workload.verify || shared.job.workload.integrity;
-    let mut worker = Worker {
-        shared,
-        clock: shared.clock,
-        checks,
-        in_rows: !checks && !shared.is_scheduled() && shared.job.workload.read_all_fields,
-        session: session?,
-        lots: shared.job.workload.mix.lots(),
-        ahead: Ahead::new(shared),
-        chooser,
-        records,
-        expected,
-        recorder: &shared.recorders[thread],
-        number: 0,
-        key: Vec::new(),
-        value: Vec::new(),
-        numbers: Vec::new(),
-        keys: Vec::new(),
-        ends: Vec::new(),
-        batch: Vec::new(),
-        due: start,
-        end: start,
-        done: Done::default(),
-        scan_limit: 0,
-        log: shared.job.recording.as_ref().and_then(|recording| recording.take(thread)),
-    };
+    let mut worker = Worker::new(shared, session?, thread);
+    worker.log = shared.job.recording.as_ref().and_then(|recording| recording.take(thread));
     worker.run(thread);
     worker.bring_back_log(thread);
     Ok(worker.end)
 }
 
-/// What a client thread has for itself.
-pub struct Worker<'a> {
+/// What a client has for itself. `S` is its way into the engine: calls that block, or calls that are awaited.
+pub struct Worker<'a, S = Box<dyn Session + 'a>> {
     pub shared: &'a Shared<'a>,
     pub clock: Clock,
     /// Whether what is read is checked.
     pub checks: bool,
     /// Whether reads that follow each other are made as a row.
     in_rows: bool,
-    pub session: Box<dyn Session + 'a>,
+    pub session: S,
     pub lots: Lots,
     pub ahead: Ahead,
     pub chooser: KeyChooser<'a>,
@@ -99,6 +72,91 @@ pub struct Worker<'a> {
     pub scan_limit: usize,
     /// Where its operations are written down, if they are.
     pub log: Option<ThreadLog>,
+}
+
+impl<'a, S> Worker<'a, S> {
+    /// A client on this thread, which begins now.
+    pub fn new(shared: &'a Shared<'a>, session: S, thread: usize) -> Worker<'a, S> {
+        let (workload, start) = (&shared.job.workload, shared.origin());
+        let checks = workload.verify || workload.integrity;
+        Worker {
+            shared,
+            clock: shared.clock,
+            checks,
+            in_rows: !checks && !shared.is_scheduled() && workload.read_all_fields,
+            session,
+            lots: workload.mix.lots(),
+            ahead: Ahead::new(shared),
+            chooser: KeyChooser::new(workload, shared.inserts),
+            records: RecordBuilder::new(shared.pool, workload.records.clone()),
+            expected: RecordBuilder::new(shared.pool, workload.records.clone()),
+            recorder: &shared.recorders[thread],
+            number: 0,
+            key: Vec::new(),
+            value: Vec::new(),
+            numbers: Vec::new(),
+            keys: Vec::new(),
+            ends: Vec::new(),
+            batch: Vec::new(),
+            due: start,
+            end: start,
+            done: Done::default(),
+            scan_limit: 0,
+            log: None,
+        }
+    }
+
+    /// Ends a load: without this record, what follows is no load of the data set.
+    #[cold]
+    pub fn give_up(&self) {
+        let first = self.shared.first_errors().into_iter().next();
+        self.shared.cut(first.unwrap_or_else(|| "an insert failed".to_owned()));
+    }
+
+    /// The record of a part of the operation with this index: of part number `turn`, counted over all.
+    pub fn choose(&mut self, index: u64, turn: u64, random: &mut crate::generator::OpRandom) -> u64 {
+        self.chooser.choose(turn, self.shared.insert_numbers.at(index), random)
+    }
+
+    /// Whether a record that is not there is no error.
+    pub fn missing_is_fine(&self) -> bool {
+        self.shared.job.missing_is_fine()
+    }
+
+    /// Keeps an error of the engine in words.
+    pub fn failed(&mut self, error: &str) -> Outcome {
+        self.shared.keep_error(format!("{}: {error}", self.key.escape_ascii()));
+        Outcome::Error
+    }
+
+    /// Records what began at `start` and has just ended.
+    #[inline]
+    pub fn record(&self, row: Row, outcome: Outcome, start: Moment) {
+        let latency =
+            Latency { service_ns: self.end.ns_since(start), response_ns: self.end.ns_since(self.due) };
+        self.recorder.record(row, outcome, latency);
+    }
+
+    /// Records a call of the engine, and counts it as failed if it did not end as it should.
+    #[inline]
+    pub fn finish(&mut self, row: Row, outcome: Outcome, start: Moment) {
+        self.record(row, outcome, start);
+        if outcome != Outcome::Ok {
+            self.count_failure(row, outcome);
+        }
+    }
+
+    #[cold]
+    fn count_failure(&mut self, row: Row, outcome: Outcome) {
+        if outcome == Outcome::NotFound && self.missing_is_fine() {
+            return;
+        }
+        self.done.failures += 1;
+        if outcome == Outcome::NotFound {
+            let text = format!("{}: {}: the record is not there", self.key.escape_ascii(), row.name());
+            self.shared.keep_error(text);
+        }
+    }
 }
 
 impl Worker<'_> {
@@ -162,15 +220,9 @@ impl Worker<'_> {
             Operation::ReverseScan => self.scan(Direction::Back, &mut random),
             Operation::ReadModifyWrite => self.read_modify_write(&mut random),
             Operation::Delete => self.delete(),
+            Operation::Ticket => unreachable!("threads have no tickets: `Job::check` refuses them"),
         }
         operation
-    }
-
-    /// Ends a load: without this record, what follows is no load of the data set.
-    #[cold]
-    pub fn give_up(&self) {
-        let first = self.shared.first_errors().into_iter().next();
-        self.shared.cut(first.unwrap_or_else(|| "an insert failed".to_owned()));
     }
 
     fn insert_new(&mut self, index: u64) {
@@ -178,50 +230,5 @@ impl Worker<'_> {
         self.insert(number);
         // Also after a failure, as in YCSB: the limit must not stop here for ever.
         self.shared.inserts.acknowledge(number);
-    }
-
-    /// The record of a part of the operation with this index: of part number `turn`, counted over all.
-    pub fn choose(&mut self, index: u64, turn: u64, random: &mut crate::generator::OpRandom) -> u64 {
-        self.chooser.choose(turn, self.shared.insert_numbers.at(index), random)
-    }
-
-    /// Whether a record that is not there is no error.
-    pub fn missing_is_fine(&self) -> bool {
-        self.shared.job.missing_is_fine()
-    }
-
-    /// Keeps an error of the engine in words.
-    pub fn failed(&mut self, error: &str) -> Outcome {
-        self.shared.keep_error(format!("{}: {error}", self.key.escape_ascii()));
-        Outcome::Error
-    }
-
-    /// Records what began at `start` and has just ended.
-    #[inline]
-    pub fn record(&self, row: Row, outcome: Outcome, start: Moment) {
-        let latency =
-            Latency { service_ns: self.end.ns_since(start), response_ns: self.end.ns_since(self.due) };
-        self.recorder.record(row, outcome, latency);
-    }
-
-    /// Records a call of the engine, and counts it as failed if it did not end as it should.
-    #[inline]
-    pub fn finish(&mut self, row: Row, outcome: Outcome, start: Moment) {
-        self.record(row, outcome, start);
-        if outcome != Outcome::Ok {
-            self.count_failure(row, outcome);
-        }
-    }
-
-    #[cold]
-    fn count_failure(&mut self, row: Row, outcome: Outcome) {
-        if outcome == Outcome::NotFound && self.missing_is_fine() {
-            return;
-        }
-        self.done.failures += 1;
-        if outcome == Outcome::NotFound {
-            let text = format!("{}: {}: the record is not there", self.key.escape_ascii(), row.name());
-            self.shared.keep_error(text);
-        }
     }
 }

@@ -9,7 +9,7 @@ use super::ledger::{Change, Ledger};
 use super::worker::Worker;
 use crate::engine::{EngineError, EngineResult};
 use crate::generator::OpRandom;
-use crate::measure::{Outcome, Row};
+use crate::measure::{Moment, Outcome, Row};
 
 impl Worker<'_> {
     pub fn update(&mut self, random: &mut OpRandom) {
@@ -48,11 +48,7 @@ impl Worker<'_> {
         let start = self.clock.before();
         let written = self.session.update(&self.key, self.records.bytes());
         self.end = self.clock.after();
-        self.end_write(written.is_ok());
-        let outcome = self.outcome_of(written);
-        self.count_write(outcome);
-        self.finish(Row::Update, outcome, start);
-        outcome
+        self.end_put(Row::Update, start, written)
     }
 
     pub fn delete(&mut self) {
@@ -60,45 +56,82 @@ impl Worker<'_> {
         let start = self.clock.before();
         let removed = self.session.delete(&self.key);
         self.end = self.clock.after();
-        self.end_write(removed.is_ok());
-        let outcome = self.outcome_of(removed);
-        self.finish(Row::Delete, outcome, start);
+        self.end_delete(start, removed);
     }
 
     /// Inserts a record, again if allowed; only the last attempt is measured and counted.
     pub fn insert(&mut self, number: u64) -> bool {
-        let mut random = self.shared.record_stream.operation(number);
-        self.number = number;
-        self.shared.job.workload.keys.write(number, &mut self.key);
-        self.records.fill(&self.key, &mut random);
+        let mut random = self.make_new(number);
         self.insert_made(&mut random)
     }
 
     /// Inserts the record made last under the current key.
     pub fn insert_made(&mut self, random: &mut OpRandom) -> bool {
-        let workload = &self.shared.job.workload;
         self.begin_write(Change::Put);
-        let mut attempts_left = workload.retry.limit;
+        let mut attempts_left = self.shared.job.workload.retry.limit;
         loop {
             let start = self.clock.before();
             let written = self.session.insert(&self.key, self.records.bytes());
             self.end = self.clock.after();
             if written.is_ok() || attempts_left == 0 || self.shared.is_stopped() {
-                self.end_write(written.is_ok());
-                let outcome = self.outcome_of(written);
-                self.count_write(outcome);
-                self.finish(Row::Insert, outcome, start);
-                return outcome == Outcome::Ok;
+                return self.end_put(Row::Insert, start, written) == Outcome::Ok;
             }
             attempts_left -= 1;
-            let pause_s = workload.retry.interval_s * (0.8 + 0.4 * random.unit());
-            std::thread::sleep(Duration::from_secs_f64(pause_s));
+            std::thread::sleep(self.pause(random));
         }
     }
 
     /// Overwrites several records at once, all or none.
     pub fn batch(&mut self, index: u64, random: &mut OpRandom) {
-        let size = self.shared.job.workload.batch_size;
+        self.make_batch(index, self.shared.job.workload.batch_size, random);
+        self.write_batch();
+    }
+
+    /// Writes the batch, whose writes have begun.
+    pub fn write_batch(&mut self) {
+        let start = self.clock.before();
+        let written = self.session.write_batch(&self.batch);
+        self.end = self.clock.after();
+        self.end_batch(Row::Batch, start, written);
+    }
+}
+
+/// What calls that block and calls that are awaited have in common.
+impl<S> Worker<'_, S> {
+    /// Makes the record with this number, which is not there yet.
+    pub fn make_new(&mut self, number: u64) -> OpRandom {
+        let mut random = self.shared.record_stream.operation(number);
+        self.number = number;
+        self.shared.job.workload.keys.write(number, &mut self.key);
+        self.records.fill(&self.key, &mut random);
+        random
+    }
+
+    /// The time until a failed insert is tried again.
+    pub fn pause(&self, random: &mut OpRandom) -> Duration {
+        let interval_s = self.shared.job.workload.retry.interval_s;
+        Duration::from_secs_f64(interval_s * (0.8 + 0.4 * random.unit()))
+    }
+
+    /// Notes the end of a write of the record made last.
+    #[inline]
+    pub fn end_put(&mut self, row: Row, start: Moment, written: EngineResult<()>) -> Outcome {
+        self.end_write(written.is_ok());
+        let outcome = self.outcome_of(written);
+        self.count_write(outcome);
+        self.finish(row, outcome, start);
+        outcome
+    }
+
+    /// Notes the end of a delete.
+    pub fn end_delete(&mut self, start: Moment, removed: EngineResult<()>) {
+        self.end_write(removed.is_ok());
+        let outcome = self.outcome_of(removed);
+        self.finish(Row::Delete, outcome, start);
+    }
+
+    /// Draws `size` records that are overwritten at once, and begins their writes.
+    pub fn make_batch(&mut self, index: u64, size: u64, random: &mut OpRandom) {
         let batch = self.shared.ledger.map(Ledger::new_batch);
         self.numbers.clear();
         self.batch.resize_with(size as usize, Default::default);
@@ -113,7 +146,6 @@ impl Worker<'_> {
             }
             self.put_into_batch(place as usize);
         }
-        self.write_batch();
     }
 
     /// Makes the record made last, under the current key, the one at this place of the batch.
@@ -124,11 +156,8 @@ impl Worker<'_> {
         value.extend_from_slice(self.records.bytes());
     }
 
-    /// Writes the batch, whose writes have begun.
-    pub fn write_batch(&mut self) {
-        let start = self.clock.before();
-        let written = self.session.write_batch(&self.batch);
-        self.end = self.clock.after();
+    /// Notes the end of a batch.
+    pub fn end_batch(&mut self, row: Row, start: Moment, written: EngineResult<()>) -> Outcome {
         for place in 0..self.batch.len() {
             self.number = self.numbers[place];
             self.end_write(written.is_ok());
@@ -138,10 +167,11 @@ impl Worker<'_> {
             let bytes = self.batch.iter().map(|(key, value)| key.len() + value.len());
             self.done.written_bytes += bytes.sum::<usize>() as u64;
         }
-        self.finish(Row::Batch, outcome, start);
+        self.finish(row, outcome, start);
+        outcome
     }
 
-    fn begin_write(&mut self, change: Change) {
+    pub fn begin_write(&mut self, change: Change) {
         let Some(ledger) = self.shared.ledger else {
             return;
         };
@@ -157,7 +187,8 @@ impl Worker<'_> {
         }
     }
 
-    fn outcome_of(&mut self, result: EngineResult<()>) -> Outcome {
+    /// How a call ended that hands nothing out.
+    pub fn outcome_of(&mut self, result: EngineResult<()>) -> Outcome {
         match result {
             Ok(()) => Outcome::Ok,
             Err(error) => {

@@ -4,7 +4,7 @@
 use super::summary::{EngineRow, Measure, WorkloadSummary};
 use crate::compare::Better;
 
-/// Whose results these are to be read against.
+/// Whose results these are to be read against. What begins with it is the same engine, called otherwise.
 const OURS: &str = "rabi";
 const THROUGHPUT: &str = "ops/s";
 
@@ -49,7 +49,7 @@ pub fn behind(workloads: &[WorkloadSummary]) -> Vec<Behind> {
 
 fn other<'a>(row: &'a EngineRow, ours: &Measure) -> Option<(&'a str, &'a Measure)> {
     let same = row.measures.iter().find(|other| other.name == ours.name && other.median().is_some());
-    same.filter(|_| row.engine != OURS).map(|other| (row.engine.as_str(), other))
+    same.filter(|_| !row.engine.starts_with(OURS)).map(|other| (row.engine.as_str(), other))
 }
 
 fn line(ours: &Measure, others: &[(&str, &Measure)]) -> Option<Line> {

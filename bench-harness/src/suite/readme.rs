@@ -22,7 +22,7 @@ fn write(out: &mut String, report: &SuiteReport) -> std::fmt::Result {
         environment.started_utc,
         environment.hostname
     )?;
-    writeln!(out, "```\n{}\n```\n\nMemory: {}.\n", environment.command, report.memory)?;
+    writeln!(out, "```\n{}\n```\n\n{}\n", environment.command, report.headline())?;
     for doubt in report.doubts() {
         writeln!(out, "**Doubt:** {doubt}\n")?;
     }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use crate::engine::Kept;
 use crate::environment::Environment;
-use crate::report::{Cliff, DurabilityRow, Grid, cliffs_table, durability_matrix, grouped, microseconds};
+use crate::report::{
+    Cliff, DurabilityRow, Grid, clients_on, cliffs_table, durability_matrix, grouped, microseconds,
+};
 use crate::resources::OTHERS_CORES_MAX;
 use crate::size::with_sizes;
 use crate::stats::median;
@@ -16,6 +18,8 @@ use super::summary::{Class, EngineRow, Measure, REPEATS_MIN, WorkloadSummary, cl
 /// A run that was carried out, or could not be.
 #[derive(Debug)]
 pub struct Done {
+    /// The engine as the suite names it.
+    pub engine: String,
     /// The command without the program.
     pub command: String,
     /// Its numbers, below the directory of results; nothing if there are none.
@@ -68,10 +72,28 @@ impl SuiteReport {
     pub fn headline(&self) -> String {
         let first = self.phases.first();
         let asked = first.map_or("unknown", |phase| phase.durability.as_str());
-        let threads = first.map_or(0, |phase| phase.threads);
         format!(
-            "{} repeats of each engine, {threads} client threads, durability asked: {asked}. Memory: {}.",
-            self.repeats, self.memory
+            "{} repeats of each engine, {}, durability asked: {asked}. Memory: {}.",
+            self.repeats,
+            self.clients(),
+            self.memory
+        )
+    }
+
+    /// Who called the engines: threads, or async clients where an engine has calls that can be awaited.
+    pub fn clients(&self) -> String {
+        let of = |phase: &Phase| clients_on(phase.clients, phase.threads);
+        let Some(first) = self.phases.first().map(of) else { return "no clients".to_owned() };
+        if self.phases.iter().all(|phase| of(phase) == first) {
+            return format!("called by {first}");
+        }
+        let called = self.engines.iter().filter_map(|engine| {
+            let phase = self.phases.iter().find(|phase| phase.engine == *engine)?;
+            Some(format!("{engine} called by {}", of(phase)))
+        });
+        format!(
+            "{} (engines without calls that can be awaited get threads)",
+            called.collect::<Vec<_>>().join(", ")
         )
     }
 

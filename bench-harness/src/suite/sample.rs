@@ -30,6 +30,8 @@ pub struct Phase {
     #[serde(default)]
     pub cut_short: Option<String>,
     pub threads: u64,
+    #[serde(default)]
+    pub clients: Option<u64>,
     pub elapsed_s: f64,
     pub throughput_ops_s: f64,
     pub errors_total: u64,
@@ -90,6 +92,7 @@ pub fn phase(engine: &str, durability_kept: Kept, throughput_ops_s: f64) -> Phas
         phase: "run".to_owned(),
         cut_short: None,
         threads: 2,
+        clients: None,
         elapsed_s: 1.0,
         throughput_ops_s,
         errors_total: 0,

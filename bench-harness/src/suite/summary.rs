@@ -76,12 +76,13 @@ pub fn class_order(engines: &[String], phases: &[Phase]) -> Vec<Kept> {
 
 fn workload(title: &str, engines: &[String], phases: &[Phase], order: &[Kept]) -> WorkloadSummary {
     let mut classes: BTreeMap<Kept, Vec<EngineRow>> = BTreeMap::new();
+    let latencies = latencies(phases.iter().filter(|phase| phase.title() == title));
     for engine in engines {
         let of_engine = |phase: &&Phase| phase.title() == title && phase.engine == *engine;
         let repeats: Vec<Phase> = phases.iter().filter(of_engine).cloned().collect();
         if let Some(first) = repeats.first() {
-            let row =
-                EngineRow { engine: engine.clone(), measures: measures(&repeats), phases: repeats.clone() };
+            let measures = measures(&repeats, &latencies);
+            let row = EngineRow { engine: engine.clone(), measures, phases: repeats.clone() };
             classes.entry(first.durability_kept).or_default().push(row);
         }
     }
@@ -93,7 +94,21 @@ fn workload(title: &str, engines: &[String], phases: &[Phase], order: &[Kept]) -
     WorkloadSummary { title: title.to_owned(), classes }
 }
 
-fn measures(repeats: &[Phase]) -> Vec<Measure> {
+/// The kinds of operation that occurred in any of the phases, each with its kinds of latency. A rare one may be missing
+/// in a short phase, and all engines have the same columns.
+fn latencies<'a>(phases: impl Iterator<Item = &'a Phase>) -> BTreeMap<&'a str, Vec<&'static str>> {
+    let mut all = BTreeMap::new();
+    // Checks call no engine.
+    let operations =
+        phases.flat_map(|phase| &phase.operations).filter(|(name, _)| *name != Row::Verify.name());
+    for (name, operation) in operations {
+        let kinds = || operation.latencies().into_iter().map(|(kind, _)| kind).collect();
+        all.entry(name.as_str()).or_insert_with(kinds);
+    }
+    all
+}
+
+fn measures(repeats: &[Phase], latencies: &BTreeMap<&str, Vec<&'static str>>) -> Vec<Measure> {
     let mut all = Vec::new();
     let mut add = |name: String, better, value: &dyn Fn(&Phase) -> Option<f64>| {
         let values = repeats.iter().filter_map(value).collect();
@@ -102,13 +117,11 @@ fn measures(repeats: &[Phase]) -> Vec<Measure> {
     add("ops/s".to_owned(), Better::Higher, &|phase| Some(phase.throughput_ops_s));
     let whole = |number: Option<u64>| number.map(|number| number as f64);
     add("worst second".to_owned(), Better::Higher, &|phase| whole(phase.resources.worst_second_ops));
-    let operations = repeats.first().map(|phase| &phase.operations).into_iter().flatten();
-    // Checks call no engine.
-    for (operation, first) in operations.filter(|(operation, _)| *operation != Row::Verify.name()) {
-        for (kind, _) in first.latencies() {
+    for (operation, kinds) in latencies {
+        for kind in kinds {
             let of = |phase: &Phase| {
-                let found = phase.operations.get(operation)?.latencies();
-                found.into_iter().find(|(name, _)| *name == kind).map(|(_, latencies)| latencies.clone())
+                let found = phase.operations.get(*operation)?.latencies();
+                found.into_iter().find(|(name, _)| name == kind).map(|(_, latencies)| latencies.clone())
             };
             let name = format!("{} {kind}", short(operation));
             add(format!("{name}p50 us"), Better::Lower, &|phase| Some(of(phase)?.p50_us));
@@ -224,13 +237,25 @@ mod tests {
     fn under_a_schedule_responses_come_first_and_both_are_named() {
         let mut scheduled = phase("a", Kept::Process, 1.0);
         let names = |phase: &Phase| -> Vec<String> {
-            let measures = measures(std::slice::from_ref(phase));
+            let measures = measures(std::slice::from_ref(phase), &latencies([phase].into_iter()));
             measures.into_iter().map(|each| each.name).filter(|name| name.contains("p99 us")).collect()
         };
         assert_eq!(names(&scheduled), ["READ p99 us"]);
         let read = scheduled.operations.get_mut("READ").unwrap();
         read.response = Some(read.service.clone());
         assert_eq!(names(&scheduled), ["READ response p99 us", "READ service p99 us"]);
+    }
+
+    #[test]
+    fn an_operation_that_one_engine_did_not_come_to_is_a_column_of_all() {
+        let mut phases = [phase("a", Kept::Process, 1.0), phase("b", Kept::Process, 1.0)];
+        let read = phases[0].operations["READ"].clone();
+        phases[1].operations.insert("INSERT".to_owned(), read);
+        let summary = summarize(&["a", "b"].map(str::to_owned), &phases);
+        let rows = &summary[0].classes[0].rows;
+        let names = |row: &EngineRow| row.measures.iter().map(|each| each.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&rows[0]), names(&rows[1]));
+        assert!(names(&rows[0]).contains(&"INSERT p99 us".to_owned()));
     }
 
     #[test]

@@ -16,12 +16,14 @@ pub enum Operation {
     Batch,
     /// Read consecutive records towards smaller keys.
     ReverseScan,
+    /// Overwrite records, all or none, visible at once, and wait until they survive loss of power.
+    Ticket,
 }
 
 impl Operation {
     /// Whether it is on one record that is there; others have records of their own.
     pub fn is_on_a_record(self) -> bool {
-        !matches!(self, Operation::Insert | Operation::MultiRead | Operation::Batch)
+        !matches!(self, Operation::Insert | Operation::MultiRead | Operation::Batch | Operation::Ticket)
     }
 }
 
@@ -37,10 +39,11 @@ pub struct Mix {
     pub multi_read: f64,
     pub batch: f64,
     pub reverse_scan: f64,
+    pub ticket: f64,
 }
 
 impl Mix {
-    fn weights(&self) -> [(f64, Operation); 9] {
+    fn weights(&self) -> [(f64, Operation); 10] {
         [
             (self.read, Operation::Read),
             (self.update, Operation::Update),
@@ -51,6 +54,7 @@ impl Mix {
             (self.multi_read, Operation::MultiRead),
             (self.batch, Operation::Batch),
             (self.reverse_scan, Operation::ReverseScan),
+            (self.ticket, Operation::Ticket),
         ]
     }
 

@@ -8,6 +8,7 @@ mod chooser;
 #[cfg(test)]
 mod effects_tests;
 mod keys;
+mod known;
 mod lengths;
 mod mix;
 mod record;
@@ -19,6 +20,7 @@ pub use arrivals::Rate;
 pub use arrivals::{Arrivals, Spacing};
 pub use chooser::KeyChooser;
 pub use keys::{InsertOrder, KeyFormat};
+pub use known::KnownWorkload;
 pub use mix::{Lots, Mix, Operation};
 pub use record::{FieldContent, Pool, RecordBuilder, RecordShape, field, version};
 pub use request::RequestDistribution;

@@ -41,6 +41,7 @@ pub struct Workload {
     pub mix: Mix,
     pub multi_read_size: u64,
     pub batch_size: u64,
+    pub ticket_size: u64,
     pub read_all_fields: bool,
     /// Whether reads check that values follow from key and field name.
     pub integrity: bool,
@@ -50,6 +51,10 @@ pub struct Workload {
     pub scan_length: LengthDistribution,
     pub retry: InsertionRetry,
     pub threads: usize,
+    /// Clients that are futures; 0 for threads.
+    pub clients: usize,
+    /// Threads such clients share.
+    pub cores: usize,
     /// Operations a second over all threads; 0 is no limit.
     pub target_ops_s: f64,
     /// When operations are due in an open loop; nothing in a closed one.
@@ -91,6 +96,7 @@ impl Workload {
             mix: mix(properties)?,
             multi_read_size: properties.count("rabi.multireadsize")?,
             batch_size: properties.count("rabi.batchsize")?,
+            ticket_size: properties.count("rabi.ticketsize")?,
             read_all_fields: properties.flag("readallfields")?,
             integrity: properties.flag("dataintegrity")?,
             verify: properties.flag("rabi.verify")?,
@@ -102,6 +108,8 @@ impl Workload {
                 keep_going: properties.flag("core_workload_insertion_keep_going_on_error")?,
             },
             threads: properties.count("threadcount")? as usize,
+            clients: properties.count("rabi.clients")? as usize,
+            cores: cores(properties)?,
             target_ops_s: properties.number("target")?,
             arrivals: Arrivals::from_properties(properties)?,
             warmup_s: properties.number("rabi.warmup")?,
@@ -114,6 +122,14 @@ impl Workload {
             percentiles: percentiles(properties)?,
         })
     }
+}
+
+/// As many threads as there are processors, unless a number is set.
+fn cores(properties: &Properties) -> Result<usize, PropertyError> {
+    Ok(match properties.count("rabi.cores")? as usize {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        cores => cores,
+    })
 }
 
 fn insert_count(properties: &Properties, record_count: u64, insert_start: u64) -> Result<u64, PropertyError> {
@@ -175,6 +191,7 @@ fn mix(properties: &Properties) -> Result<Mix, PropertyError> {
         multi_read: properties.number("rabi.multireadproportion")?,
         batch: properties.number("rabi.batchproportion")?,
         reverse_scan: properties.number("rabi.reversescanproportion")?,
+        ticket: properties.number("rabi.ticketproportion")?,
     };
     if mix.total() <= 0.0 {
         let allowed = "a positive number here or in another ...proportion property";

@@ -9,6 +9,7 @@ mod a_full_device_ends_a_phase;
 mod a_signal_ends_a_run_early;
 mod answers;
 mod arrivals_on_a_schedule;
+mod async_clients;
 mod ci_gates_counters;
 mod ci_scripts_decide;
 mod cliffs_are_shown;

@@ -122,3 +122,23 @@ fn an_engine_that_refuses_is_left_out_and_fails_the_suite() {
     assert_eq!(said.err.matches("cannot offer durability power").count(), 1, "{}", said.err);
     assert!(said.out.contains("workloada, durability kept: power"), "{}", said.out);
 }
+
+#[test]
+fn a_preset_asks_its_question_of_any_size() {
+    let bench = Bench::new();
+    if !bench.limits_memory() {
+        return;
+    }
+    // What is typed wins over the preset.
+    let preset = "suite --preset larger-than-memory --records 2000 --engines rabi --repeat 1 --duration 0.1";
+    let typed = "--clients 8 --workloads uniform-reads,e --dir databases";
+    let said = bench.run(&format!("{preset} {typed}")).expect(0, " MiB for each run by a control group");
+    for title in ["uniform-reads", "workloade"] {
+        assert!(said.out.contains(&format!("\n{title}, durability kept: process\n")), "{}", said.out);
+    }
+    let readme = std::fs::read_to_string(bench.results().join("README.md")).unwrap();
+    assert!(
+        readme.contains("rabi called by 32 threads, rabi-async called by 8 async clients on "),
+        "{readme}"
+    );
+}

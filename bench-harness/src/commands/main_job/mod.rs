@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::arguments::check_clients;
 use crate::engine::{self, Engine, EngineStats};
 use crate::environment::Environment;
 use crate::interrupt;
@@ -26,20 +27,10 @@ use crate::results_directory;
 use crate::runner::{Job, LiveStatus, PhaseKind};
 use crate::terminal::{notice, output, warn};
 use crate::verdict::Verdict;
-use crate::workload::Workload;
+use crate::workload::{KnownWorkload, Workload};
 use crate::ycsb::check_database;
 
 pub use arguments::MainJobArgs;
-
-/// YCSB's core workloads as this repository has them.
-const WORKLOADS: [(&str, &str); 6] = [
-    ("a", include_str!("../../../../workloads/workloada")),
-    ("b", include_str!("../../../../workloads/workloadb")),
-    ("c", include_str!("../../../../workloads/workloadc")),
-    ("d", include_str!("../../../../workloads/workloadd")),
-    ("e", include_str!("../../../../workloads/workloade")),
-    ("f", include_str!("../../../../workloads/workloadf")),
-];
 
 #[derive(Debug, Clone, Copy)]
 struct Size {
@@ -109,16 +100,15 @@ fn size(arguments: &MainJobArgs) -> Size {
     }
 }
 
-fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Result<Job> {
-    let letter = letter.strip_prefix("workload").unwrap_or(letter);
-    let Some((_, text)) = WORKLOADS.iter().find(|(known, _)| *known == letter) else {
-        bail!("--workloads: there is no workload '{letter}'; allowed: a, b, c, d, e, f");
+fn job(kind: PhaseKind, name: &str, arguments: &MainJobArgs, size: Size) -> Result<Job> {
+    let Some(known) = KnownWorkload::of(name) else {
+        bail!("--workloads: there is no workload '{name}'; allowed: {}", KnownWorkload::names());
     };
-    let name = format!("workload{letter}");
+    let name = known.title();
     let mut properties = Properties::default();
-    properties.add_text(Path::new(&name), text)?;
+    properties.add_text(Path::new(&name), known.text)?;
     // A scan touches fifty records on average, so that far fewer of them tell as much.
-    let operations = if letter == "e" { size.operations.div_ceil(10) } else { size.operations };
+    let operations = if known.name == "e" { size.operations.div_ceil(10) } else { size.operations };
     let mut set = |property: &str, value: String, flag| {
         properties.set(property, value, Origin::Flag(flag));
     };
@@ -129,6 +119,7 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
     if kind == PhaseKind::Run {
         set("maxexecutiontime", size.duration_s.to_string(), "--duration");
     }
+    arguments.job.clients.set(&mut properties);
     if kind == PhaseKind::Run {
         arguments.traffic.set(&mut properties);
     }
@@ -140,6 +131,7 @@ fn job(kind: PhaseKind, letter: &str, arguments: &MainJobArgs, size: Size) -> Re
     }
     check_database(&properties, &arguments.engine.engine)?;
     let workload = Workload::from_properties(&properties)?;
+    check_clients(kind, &workload, &arguments.engine.engine)?;
     let seed = arguments.engine.data.seed;
     let job = Job::new(kind, name, workload, seed);
     if job.operations().is_none() && job.workload.duration_s <= 0.0 {

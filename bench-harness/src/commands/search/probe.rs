@@ -87,12 +87,12 @@ impl Prober<'_> {
         let unstarted = result.backlog.map_or(0, |backlog| backlog.operations);
         let judged_us = if self.judged == Judged::Response { response_us } else { service_us };
         let due = result.operations + unstarted;
-        let undone_max = (UNSTARTED_SHARE_MAX * due as f64).max(self.job.workload.threads as f64);
+        let undone_max = (UNSTARTED_SHARE_MAX * due as f64).max(self.job.clients() as f64);
         let complete = unstarted as f64 <= undone_max;
         let errors = result.errors();
         let met = errors == 0 && result.operations > 0 && complete && judged_us <= self.objective.limit_us;
-        let threads_us = result.elapsed.as_secs_f64() * 1e6 * self.job.workload.threads as f64;
-        let busy_share = service.histogram().mean() / 1e3 * service.total() as f64 / threads_us.max(1.0);
+        let clients_us = result.elapsed.as_secs_f64() * 1e6 * self.job.clients() as f64;
+        let busy_share = service.histogram().mean() / 1e3 * service.total() as f64 / clients_us.max(1.0);
         let harness = HarnessCost::from(self.harness_ns, &self.job, result);
         let fast_calls = service_us <= self.objective.limit_us;
         let no_time = busy_share + harness.client_share >= BUSY_SHARE || harness.client_was_bottleneck;

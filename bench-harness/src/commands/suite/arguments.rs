@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::preset::Preset;
 use crate::arguments::{DataArgs, EnginesArgs, JobArgs, count};
 use crate::size::parse_size;
 
@@ -19,13 +20,24 @@ Examples:
   rabi-bench suite --engines rabi,rocksdb --records 8000000 --memory-limit 2GiB \\
                    --cache-size-bytes 536870912 --threads 32 --duration 60 --load-once
 
+Presets, of which each asks one question; --records alone makes it smaller:
+  rabi-bench suite --engines rabi,rocksdb --preset larger-than-memory
+  rabi-bench suite --engines rabi,rocksdb --preset overwrites-larger-than-memory
+  rabi-bench suite --engines rabi,rocksdb,lmdb --preset twice-memory --records 500000
+  rabi-bench suite --engines rabi,rocksdb --preset overwrites
+  rabi-bench suite --engines rabi,rocksdb --preset power-writes --threads 16 --clients 1024
+
 Exit status: 0 all well; 1 an engine failed; 2 the command or a directory is wrong; 130 or 143 ended \
 early by SIGINT or SIGTERM, with a report of what there was.";
 
 /// The arguments of a suite.
 #[derive(Debug, Args)]
 pub struct SuiteArgs {
-    /// The engines [default: all in this build that keep data on disk]
+    /// Arguments by name, which those that are given win over; its memory follows --records
+    #[arg(long, value_name = "NAME", help_heading = "Workload")]
+    pub preset: Option<Preset>,
+    /// The engines [default: all in this build that keep data on disk]; rabi-async is Rabi called by the clients of
+    /// --clients, and runs beside it if these are given
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Engine")]
     pub engines: Vec<String>,
     /// What is asked of them.
@@ -39,7 +51,7 @@ pub struct SuiteArgs {
     #[arg(long, alias = "memory-limit-bytes", value_name = "SIZE", help_heading = "Engine")]
     #[arg(value_parser = parse_size)]
     pub memory_limit: Option<u64>,
-    /// Letters, ranges or both: a-f is a,b,c,d,f,e, because e is best run last
+    /// Letters, ranges, uniform-reads, uniform-overwrites: a-f is a,b,c,d,f,e, because e is best run last
     #[arg(long, value_name = "LIST", default_value = "a-f", help_heading = "Workload")]
     pub workloads: String,
     /// After the workloads of each run, the patterns of `cliffs`: with one client thread, of its own size

@@ -9,6 +9,7 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context, Result};
 
 use super::arguments::SuiteArgs;
+use super::plan;
 use crate::control_group::{Group, JOIN_GROUP, MemoryLimit};
 use crate::engine;
 use crate::interrupt::{self, Interrupt};
@@ -75,8 +76,8 @@ impl Recipe<'_> {
         words
     }
 
-    fn words(&self, engine: &str, dir: &Path, json: &Path, workloads: &str, loaded: bool) -> Words {
-        let arguments = self.arguments;
+    fn words(&self, name: &str, dir: &Path, json: &Path, workloads: &str, loaded: bool) -> Words {
+        let (arguments, engine) = (self.arguments, plan::engine_of(name));
         let mut words = Words::new();
         let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
         flag("--engine", engine.to_owned());
@@ -102,6 +103,12 @@ impl Recipe<'_> {
         }
         if let Some(seconds) = arguments.job.duration {
             flag("--duration", seconds.to_string());
+        }
+        let clients = &arguments.job.clients;
+        for (argument, value) in [("--clients", clients.clients), ("--cores", clients.cores)] {
+            if let Some(value) = value.filter(|_| plan::has_futures(name)) {
+                flag(argument, value.to_string());
+            }
         }
         if let Some(bytes) = arguments.memory_limit {
             flag("--memory-limit", bytes.to_string());

@@ -1,12 +1,13 @@
 //! `rabi-bench suite`: several engines, the same work, the same memory, side by side.
 //!
-//! `plan` says what is run in which order, `cell` runs one engine in a process of its own, and `pace` says how long it
+//! `preset` has arguments by name, `plan` says what is run in which order, `cell` runs one engine in a process of its own, and `pace` says how long it
 //! will be. What becomes of the results is in `crate::suite`.
 
 mod arguments;
 mod cell;
 mod pace;
 mod plan;
+mod preset;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +15,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::control_group::{Hierarchy, MemoryLimit};
 use crate::dataset;
@@ -30,6 +31,7 @@ use crate::terminal::{notice, output, warn};
 use crate::verdict::Verdict;
 
 pub use arguments::{ABOUT_THE_SUITE, SuiteArgs};
+pub use preset::expanded;
 
 use cell::{Ended, Recipe, Words};
 use pace::Outlook;
@@ -86,11 +88,27 @@ pub fn execute(arguments: SuiteArgs) -> Result<Verdict> {
 }
 
 fn engines(arguments: &SuiteArgs) -> Result<Vec<String>> {
-    if arguments.engines.is_empty() {
-        return Ok(engine::on_disk());
+    let has_clients = arguments.job.clients.clients.is_some();
+    let named = match arguments.engines.is_empty() {
+        true => engine::on_disk(),
+        false => arguments.engines.clone(),
+    };
+    // A second time with futures is no second time.
+    let first =
+        |name: &&String| !plan::has_futures(name) || !named.iter().any(|one| one == plan::engine_of(name));
+    let engines: Vec<String> =
+        named.iter().filter(first).map(|name| plan::engine_of(name).to_owned()).collect();
+    arguments.common.check(&engines, "--repeat to run it more often", "of this suite")?;
+    for name in named.iter().filter(|name| plan::has_futures(name)) {
+        let engine = plan::engine_of(name);
+        if !engine::awaits(engine) {
+            bail!("--engines {name}: the engine {engine} has no calls that can be awaited; leave -async out");
+        }
+        if !has_clients {
+            bail!("--engines {name}: its clients are futures; say how many, with --clients");
+        }
     }
-    arguments.common.check(&arguments.engines, "--repeat to run it more often", "of this suite")?;
-    Ok(arguments.engines.clone())
+    Ok(if has_clients { plan::with_futures(named, engine::awaits) } else { named })
 }
 
 /// The limit, if one was asked for, and what the report says about memory.
@@ -202,7 +220,8 @@ impl Suite<'_> {
         };
         self.carry_out(&cell.engine, words, json, &name)?;
         self.clear(&dir)?;
-        if self.recipe.arguments.cliffs && !self.out.contains(&cell.engine) && interrupt::asked().is_none() {
+        let has_cliffs = self.recipe.arguments.cliffs && !plan::has_futures(&cell.engine);
+        if has_cliffs && !self.out.contains(&cell.engine) && interrupt::asked().is_none() {
             let json = PathBuf::from(format!("raw/{name}{CLIFFS}"));
             let words = self.recipe.cliffs(&cell.engine, &dir, &self.results.join(&json));
             self.carry_out(&cell.engine, words, json, &name)?;
@@ -245,7 +264,7 @@ impl Suite<'_> {
             self.out.insert(engine.to_owned());
         }
         let file = has_numbers.then_some(json);
-        self.done.push(Done { command: cell::shown(&words), file, trouble });
+        self.done.push(Done { engine: engine.to_owned(), command: cell::shown(&words), file, trouble });
         Ok(())
     }
 
@@ -255,10 +274,11 @@ impl Suite<'_> {
     }
 }
 
-/// The files of runs, of `cliffs` or of the workloads.
-fn files(done: &[Done], of_cliffs: bool) -> impl Iterator<Item = &PathBuf> {
+/// The files of runs, of `cliffs` or of the workloads, each with the engine as this suite names it.
+fn files(done: &[Done], of_cliffs: bool) -> impl Iterator<Item = (&String, &PathBuf)> {
     let is_of_cliffs = |file: &PathBuf| file.to_string_lossy().ends_with(CLIFFS);
-    done.iter().filter_map(|run| run.file.as_ref()).filter(move |file| is_of_cliffs(file) == of_cliffs)
+    let files = done.iter().filter_map(|run| Some((&run.engine, run.file.as_ref()?)));
+    files.filter(move |(_, file)| is_of_cliffs(file) == of_cliffs)
 }
 
 fn read_cliffs(results: &Path, done: &[Done]) -> Result<Vec<Cliff>> {
@@ -267,7 +287,7 @@ fn read_cliffs(results: &Path, done: &[Done]) -> Result<Vec<Cliff>> {
         cliffs: Vec<Cliff>,
     }
     let mut cliffs = Vec::new();
-    for file in files(done, true) {
+    for (_, file) in files(done, true) {
         let path = results.join(file);
         let context = || format!("cannot read {}", path.display());
         let file: File =
@@ -279,8 +299,9 @@ fn read_cliffs(results: &Path, done: &[Done]) -> Result<Vec<Cliff>> {
 
 fn read_all(results: &Path, done: &[Done]) -> Result<Vec<Phase>> {
     let mut phases = Vec::new();
-    for file in files(done, false) {
-        phases.extend(read(&results.join(file))?.phases);
+    for (engine, file) in files(done, false) {
+        let found = read(&results.join(file))?.phases;
+        phases.extend(found.into_iter().map(|phase| Phase { engine: engine.clone(), ..phase }));
     }
     Ok(phases)
 }

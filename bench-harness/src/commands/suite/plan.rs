@@ -1,6 +1,8 @@
 //! What a suite runs, in which order. Pure: lists in, lists out.
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
+
+use crate::workload::KnownWorkload;
 
 /// One run of one engine: all workloads, in a process of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,22 +31,24 @@ pub fn cells(engines: &[String], repeats: u32) -> Vec<Cell> {
 /// those that insert come late, and the one that scans what they left comes last.
 const RUN_ORDER: [char; 6] = ['a', 'b', 'c', 'd', 'f', 'e'];
 
-/// Takes `a-f`, `a,c,e` or `a-c,f` apart. Single letters keep their order.
+/// Takes `a-f`, `a,c,e`, `a-c,f` or `uniform-reads,a` apart. What is named alone keeps its order.
 pub fn workloads(list: &str) -> Result<Vec<String>> {
-    let mut letters = Vec::new();
+    let mut names = Vec::new();
     for part in list.split(',').map(str::trim) {
-        match part.split_once('-') {
-            Some((first, last)) => {
+        match (KnownWorkload::of(part), part.split_once('-')) {
+            (Some(known), _) => names.push(known.name.to_owned()),
+            (None, Some((first, last))) => {
                 let (first, last) = (letter(first, list)?, letter(last, list)?);
-                letters.extend(RUN_ORDER.into_iter().filter(|known| (first..=last).contains(known)));
+                let range = RUN_ORDER.into_iter().filter(|known| (first..=last).contains(known));
+                names.extend(range.map(String::from));
             }
-            None => letters.push(letter(part, list)?),
+            (None, None) => return Err(unknown(part, list)),
         }
     }
-    if letters.is_empty() {
+    if names.is_empty() {
         bail!("--workloads {list}: no workload is in it; use letters such as a,c or a range such as a-f");
     }
-    Ok(letters.into_iter().map(String::from).collect())
+    Ok(names)
 }
 
 fn letter(text: &str, list: &str) -> Result<char> {
@@ -52,8 +56,38 @@ fn letter(text: &str, list: &str) -> Result<char> {
     let mut characters = name.chars();
     match (characters.next(), characters.next()) {
         (Some(letter), None) if RUN_ORDER.contains(&letter) => Ok(letter),
-        _ => bail!("--workloads {list}: there is no workload '{text}'; allowed: a, b, c, d, e, f"),
+        _ => Err(unknown(text, list)),
     }
+}
+
+fn unknown(text: &str, list: &str) -> Error {
+    let known = KnownWorkload::names();
+    anyhow!("--workloads {list}: there is no workload '{text}'; allowed: {known}")
+}
+
+/// What the name of an engine ends with whose clients are futures.
+const FUTURES: &str = "-async";
+
+/// The engine that a name in a suite stands for: `rabi-async` is Rabi, called by the clients of `--clients`.
+pub fn engine_of(name: &str) -> &str {
+    name.strip_suffix(FUTURES).unwrap_or(name)
+}
+
+/// Whether the clients of an engine of that name are futures.
+pub fn has_futures(name: &str) -> bool {
+    name.ends_with(FUTURES)
+}
+
+/// Adds each engine whose calls can be awaited a second time, called by futures, unless one is named so already.
+pub fn with_futures(engines: Vec<String>, awaits: impl Fn(&str) -> bool) -> Vec<String> {
+    if engines.iter().any(|name| has_futures(name)) {
+        return engines;
+    }
+    let twice = |name: String| {
+        let second = awaits(&name).then(|| format!("{name}{FUTURES}"));
+        [Some(name), second].into_iter().flatten()
+    };
+    engines.into_iter().flat_map(twice).collect()
 }
 
 #[cfg(test)]
@@ -91,5 +125,16 @@ mod tests {
         assert_eq!(run("a-f"), "abcdfe");
         assert_eq!(run("e,a"), "ea");
         assert_eq!(run("a-c,workloadf"), "abcf");
+        assert_eq!(workloads("uniform-reads,c,a-b").unwrap(), ["uniform-reads", "c", "a", "b"]);
+        assert!(workloads("uniform-writes").unwrap_err().to_string().contains("no workload 'uniform'"));
+    }
+
+    #[test]
+    fn engines_that_can_be_awaited_run_a_second_time_with_futures() {
+        let list = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<String>>();
+        let twice = |text: &str| with_futures(list(text), |name| name == "rabi").join(" ");
+        assert_eq!(twice("rabi lmdb"), "rabi rabi-async lmdb");
+        assert_eq!(twice("rabi-async lmdb"), "rabi-async lmdb");
+        assert_eq!((engine_of("rabi-async"), engine_of("rabi")), ("rabi", "rabi"));
     }
 }
