@@ -11,9 +11,9 @@
 //!   works then, [`Stats`] what each number of [`Db::stats`] means.
 //! - Keys are ordered by their bytes. A key has at most [`KEY_LEN_MAX`] bytes, a value [`VALUE_LEN_MAX`], a batch
 //!   [`BATCH_LEN_MAX`]; keys and values may be empty.
-//! - Memory: `1 + max_frozen_memtables` memtables and the block cache, about 512 MiB at most with the default [`Options`],
-//!   and for as long as a file exists its index and filter (`index_filter_bytes` of the statistics), which grow with
-//!   the data.
+//! - Memory: `1 + max_frozen_memtables` memtables, and the cache with blocks, indexes and filters, 512 MiB with the
+//!   default [`Options`], and what flushes and compactions have in work. [`Options`] have the formula, and say what
+//!   happens when indexes and filters, which grow with the data, are more than half of the cache.
 //!
 //! ```
 //! use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};

@@ -87,6 +87,24 @@ impl WriteOptions {
 
 /// How to open a database. Every setting may differ from one opening to the next.
 ///
+/// # Memory
+/// At most, with [`memtable_size_bytes`](Self::memtable_size_bytes) M, of which
+/// [`max_frozen_memtables`](Self::max_frozen_memtables) F may wait, and
+/// [`cache_size_bytes`](Self::cache_size_bytes) C:
+///
+/// - `(1 + F) M` for memtables, what is kept for those to come among it. A single value or batch larger than a memtable
+///   comes on top, and so does a memtable that a range which is still open began with.
+/// - `C` for blocks, indexes and filters, and a sixteenth of it for blocks in use or just evicted. Indexes and filters of
+///   all files take up to half of `C`; what they are beyond that comes on top: about 14 MiB for a gigabyte of records of
+///   1 KB, 30 MiB for one of 100 B.
+/// - What flushes and compactions have in work: for each of the cores that compact 0.5 MiB a file that it merges,
+///   2 MiB for what it writes, and 8 bytes a key of that.
+///
+/// That is 512 MiB with the defaults, and 4 to 32 MiB for what is in work; [`Stats`](crate::Stats) has all of it by
+/// part, the sum as `memory_bytes`. Besides, the stage is mapped from a file of up to
+/// [`stage_size_bytes`](Self::stage_size_bytes): the pages are the page cache's, but tools that show the resident set
+/// of a process count them as well.
+///
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// use rabi::{Db, Options};
@@ -182,8 +200,7 @@ impl Options {
 
     /// Size in bytes at which the mutable memtable (L0) is frozen. Default: 64 MiB. Range: 4 KiB to
     /// 4 GiB. Its index by hash counts, a sixteenth of it. Larger means fewer, larger flushed files and less compaction,
-    /// but more memory, and a longer recovery. Memory is up to `1 + max_frozen_memtables` times this, and as much as one
-    /// memtable is kept for the next.
+    /// but more memory, and a longer recovery. Memory is up to `1 + max_frozen_memtables` times this.
     #[must_use]
     pub fn memtable_size_bytes(mut self, bytes: u64) -> Self {
         self.tree.memtable_size_bytes = bytes;
@@ -247,8 +264,7 @@ impl Options {
     }
 
     /// Filter size in bits for each key. Default: 10, about 1 % false positives. Range: 0 (no
-    /// filters) to 32. More spare reads of keys that a file does not have; filters stay in memory, beside the cache's
-    /// budget, at 10 bits about 1.2 MiB for a million keys. Files that exist keep theirs.
+    /// filters) to 32. More spare reads of keys that a file does not have; filters stay in memory, at 10 bits about 1.2 MiB for a million keys. Files that exist keep theirs.
     #[must_use]
     pub fn filter_bits_per_key(mut self, bits: u32) -> Self {
         self.tree.filter_bits_per_key = bits;
@@ -256,9 +272,9 @@ impl Options {
     }
 
     /// Budget in bytes of the block cache. Default: 256 MiB. Range: 0 (no cache) and more. Blocks not in it
-    /// are read through the operating system's page cache. Not part of it are indexes and filters of files
-    /// (`index_filter_bytes` in [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB), memtables, and what
-    /// flushes and compactions have in work.
+    /// are read through the operating system's page cache. Indexes and filters of files (`index_filter_bytes` in
+    /// [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always in memory, and take up to half of
+    /// it. Not part of it are memtables, and what flushes and compactions have in work.
     #[must_use]
     pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
         self.cache_size_bytes = bytes;

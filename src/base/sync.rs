@@ -23,9 +23,9 @@ pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 
-/// Atomics that are laid over mapped memory, which those of a model could not be.
+/// Atomics that are laid over mapped memory or are of the whole process, which those of a model could not be.
 pub(crate) mod mapped {
-    pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 }
 
 /// Locks, also after a panic elsewhere: every critical section of the engine leaves its data whole

@@ -15,17 +15,20 @@ mod clock;
 mod lookups;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod pieces;
 mod slots;
 #[cfg(test)]
 mod tests;
 
 use crate::base::metrics::Counter;
 use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use crate::base::sync::{Arc, Mutex, epoch, lock};
+use crate::base::sync::{Arc, Mutex, epoch, lock, mapped};
 use clock::Clock;
 use lookups::Lookups;
+use pieces::Pieces;
 use slots::SlotArray;
 
+pub(crate) use pieces::Piece;
 pub(crate) use slots::Slots;
 
 /// One block may take at most this part of the budget: a single 512 MiB value must not push out
@@ -34,6 +37,15 @@ const SHARE_MAX: usize = 8;
 
 /// Up to this part above the budget no thread waits for another to make room.
 const EXCESS_SHARE: usize = 16;
+
+/// Values that are in memory without being in a slot come to at most about this part of the budget.
+const BEYOND_SHARE: usize = 16;
+
+/// While they come to more, one value in so many is cached.
+const BEYOND_ADMITTED: u64 = 8;
+
+/// Indexes and filters take at most this part of the budget; what they are beyond comes on top.
+const RESERVED_SHARE: usize = 2;
 
 /// Garbage of this many bytes is handed to the epoch collector at once instead of waiting until the
 /// thread's bag is full, so that large evicted blocks do not linger in memory.
@@ -56,6 +68,8 @@ pub(crate) struct CacheStats {
     pub(crate) evictions: u64,
     /// Bytes of all blocks in slots.
     pub(crate) used_bytes: usize,
+    /// Memory that blocks lie in, those that are not in slots among them.
+    pub(crate) memory_bytes: usize,
     /// The budget.
     pub(crate) capacity_bytes: usize,
 }
@@ -64,9 +78,14 @@ pub(crate) struct CacheStats {
 pub(crate) struct Cache<T: Weigh> {
     capacity_bytes: usize,
     used_bytes: AtomicUsize,
+    /// What indexes and filters take of the budget.
+    reserved_bytes: mapped::AtomicU64,
+    /// Values that came while too many were in memory.
+    declined: mapped::AtomicU64,
     evictions: Counter,
     clock: Mutex<Clock<T>>,
     lookups: Lookups,
+    pieces: Arc<Pieces>,
 }
 
 impl<T: Weigh> Cache<T> {
@@ -75,9 +94,12 @@ impl<T: Weigh> Cache<T> {
         Self {
             capacity_bytes,
             used_bytes: AtomicUsize::new(0),
+            reserved_bytes: mapped::AtomicU64::new(0),
+            declined: mapped::AtomicU64::new(0),
             evictions: Counter::default(),
             clock: Mutex::new(Clock::default()),
             lookups: Lookups::default(),
+            pieces: Arc::new(Pieces::new(capacity_bytes)),
         }
     }
 
@@ -89,6 +111,7 @@ impl<T: Weigh> Cache<T> {
             misses,
             evictions: self.evictions.get(),
             used_bytes: self.used_bytes.load(Relaxed),
+            memory_bytes: self.pieces.mapped_bytes(),
             capacity_bytes: self.capacity_bytes,
         }
     }
@@ -97,9 +120,20 @@ impl<T: Weigh> Cache<T> {
         lock(&self.clock).insert(array);
     }
 
-    /// Whether a value of `weight_bytes` may be cached at all.
+    /// Whether a value of `weight_bytes` may be cached now.
+    ///
+    /// Values that were evicted, and those that cursors have, are in memory, too. While they come to more than
+    /// [`BEYOND_SHARE`], because a thread that was preempted holds the epoch back, say, only one in
+    /// [`BEYOND_ADMITTED`] is cached: the others go as soon as they were used, and not by way of the epoch.
     fn admits(&self, weight_bytes: usize) -> bool {
-        weight_bytes <= self.capacity_bytes / SHARE_MAX
+        if weight_bytes > self.capacity_bytes / SHARE_MAX {
+            return false;
+        }
+        if self.pieces.used_bytes() <= self.capacity_bytes + self.capacity_bytes / BEYOND_SHARE {
+            return true;
+        }
+        epoch::pin().flush();
+        self.declined.fetch_add(1, Relaxed).is_multiple_of(BEYOND_ADMITTED)
     }
 
     fn charge(&self, bytes: usize) {
@@ -111,9 +145,28 @@ impl<T: Weigh> Cache<T> {
         assert!(before >= bytes, "more bytes left the cache than entered it");
     }
 
+    /// What values may take: the budget, but for what indexes and filters take of it.
+    fn room_bytes(&self) -> usize {
+        let reserved = self.reserved_bytes.load(Relaxed) as usize;
+        let reserved = reserved.min(self.capacity_bytes / RESERVED_SHARE);
+        self.capacity_bytes - reserved
+    }
+
     /// Bytes above the budget.
     fn excess_bytes(&self) -> usize {
-        self.used_bytes.load(Relaxed).saturating_sub(self.capacity_bytes)
+        self.used_bytes.load(Relaxed).saturating_sub(self.room_bytes())
+    }
+
+    /// A table with so many bytes of index and filter has come.
+    fn reserve(&self, bytes: usize) {
+        self.reserved_bytes.fetch_add(bytes as u64, Relaxed);
+        self.make_room();
+    }
+
+    /// It is gone.
+    fn unreserve(&self, bytes: usize) {
+        let before = self.reserved_bytes.fetch_sub(bytes as u64, Relaxed);
+        assert!(before >= bytes as u64, "more bytes of indexes went than came");
     }
 
     /// Evicts until the budget holds. A thread that finds the hand in use leaves the work to its

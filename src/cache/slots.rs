@@ -11,7 +11,7 @@
 //!
 //! All guards must be of the default collector, which is the one `epoch::pin` uses.
 
-use super::{Cache, Weigh};
+use super::{Cache, Piece, Weigh};
 use crate::base::prefetch::{prefetch, prefetch_at};
 use crate::base::sync::atomic::AtomicBool;
 use crate::base::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -163,6 +163,8 @@ pub(crate) struct Slots<T: Weigh> {
     array: Arc<SlotArray<T>>,
     /// So many slots have been emptied for good.
     emptied: usize,
+    /// What is reserved of the budget.
+    reserved_bytes: usize,
 }
 
 impl<T: Weigh> Slots<T> {
@@ -170,7 +172,19 @@ impl<T: Weigh> Slots<T> {
     pub(crate) fn new(cache: &Arc<Cache<T>>, count: usize) -> Self {
         let array = Arc::new(SlotArray::new(count));
         cache.register(Arc::clone(&array));
-        Self { cache: Arc::clone(cache), array, emptied: 0 }
+        Self { cache: Arc::clone(cache), array, emptied: 0, reserved_bytes: 0 }
+    }
+
+    /// Takes so many bytes of the budget, and no more than a part of it, for what is not cached but always there, as
+    /// long as the slots live.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.reserved_bytes += bytes;
+        self.cache.reserve(bytes);
+    }
+
+    /// Memory of at least `len` bytes for a value.
+    pub(crate) fn piece(&self, len: usize) -> Piece {
+        self.cache.pieces.take(len)
     }
 
     /// Memory of the slots themselves, in bytes.
@@ -286,5 +300,6 @@ impl<T: Weigh> Drop for Slots<T> {
         // value being taken, and its bytes given back, by one of them.
         self.array.abandoned.store(true, Relaxed);
         self.empty_some(usize::MAX);
+        self.cache.unreserve(self.reserved_bytes);
     }
 }

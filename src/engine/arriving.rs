@@ -14,13 +14,13 @@ use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::sync::Arc;
 use crate::cursor::NeedsBlock;
-use crate::table::Block;
+use crate::table::{Block, Bytes};
 
 /// Blocks on their way; ends with them, in the order in which they were asked for.
 pub(super) struct Arriving<R> {
     needed: Vec<NeedsBlock>,
     /// Those that were there at once. The others come with the reads, in order.
-    there: Vec<Option<Vec<u8>>>,
+    there: Vec<Option<Bytes>>,
     reads: Option<R>,
 }
 
@@ -28,11 +28,11 @@ pub(super) struct Arriving<R> {
 pub(super) fn begin_reads<C: Caller>(caller: &C, needed: Vec<NeedsBlock>) -> Arriving<C::Reads> {
     let location = |needed: &NeedsBlock| needed.table.block_location(needed.block_no);
     let cached = |needed: &NeedsBlock| {
-        let (offset, len) = location(needed);
-        let mut bytes = vec![0; len];
-        caller.engine().io.read_cached(needed.table.file(), offset, &mut bytes).then_some(bytes)
+        let mut bytes = needed.table.room_for_block(needed.block_no);
+        let (file, (offset, _)) = (needed.table.file(), location(needed));
+        caller.engine().io.read_cached(file, offset, bytes.as_mut()).then_some(bytes)
     };
-    let there: Vec<Option<Vec<u8>>> = needed.iter().map(cached).collect();
+    let there: Vec<Option<Bytes>> = needed.iter().map(cached).collect();
     let missing = needed.iter().zip(&there).filter(|(_, there)| there.is_none());
     let missing: Vec<Piece> = missing
         .map(|(needed, _)| {
@@ -48,6 +48,14 @@ pub(super) fn begin_reads<C: Caller>(caller: &C, needed: Vec<NeedsBlock>) -> Arr
 pub(super) async fn read_block<C: Caller>(caller: &C, needed: &NeedsBlock) -> Result<Arc<Block>> {
     let mut blocks = begin_reads(caller, vec![needed.clone()]).await;
     blocks.pop().expect("as many blocks come as were asked for")
+}
+
+/// A core's buffer is larger than a block, and may be one of few.
+fn copy(needed: &NeedsBlock, buffer: &[u8]) -> Bytes {
+    let mut bytes = needed.table.room_for_block(needed.block_no);
+    bytes.truncate(buffer.len());
+    bytes.as_mut().copy_from_slice(buffer);
+    bytes
 }
 
 impl<R: Future<Output = Pieces> + Unpin> Future for Arriving<R> {
@@ -73,7 +81,7 @@ impl<R: Future<Output = Pieces> + Unpin> Future for Arriving<R> {
             Some(bytes) => take_in(needed, Ok(bytes)),
             None => {
                 let read = read.next().expect("each block that was missing was read");
-                take_in(needed, read.map(|buffer| buffer.to_vec()))
+                take_in(needed, read.map(|buffer| copy(needed, &buffer)))
             }
         });
         Poll::Ready(blocks.collect())

@@ -161,7 +161,9 @@ async fn assemble(
 ) -> Result<Handle> {
     let recovered = recover(&local, dir, &options).await?;
     let start = recovered.state.log_start();
-    let pool = Arc::new(Pool::new(options.tree.memtable_size_bytes, environment.advise_huge));
+    let memtables = 1 + options.tree.max_frozen_memtables;
+    let pool = Pool::new(options.tree.memtable_size_bytes, memtables, environment.advise_huge);
+    let pool = Arc::new(pool);
     let snapshots = Arc::<Snapshots>::default();
     let view = View {
         memtable: Arc::new(Memtable::new(&pool, MemtableId::FIRST, start.lsn, start.seqno)),

@@ -14,7 +14,7 @@ use crate::base::sync::epoch;
 use crate::base::value::Value;
 use crate::cursor::{NeedsBlock, Passed};
 use crate::io::{Io, ReadAt};
-use crate::table::Block;
+use crate::table::{Block, Bytes};
 use crate::tree::lookup::{Fetched, Lookup, look_in_block, look_up};
 
 impl Engine {
@@ -107,22 +107,22 @@ impl BlockReader {
     /// Reads and verifies a block that the cache does not have, and offers it to the cache.
     pub(crate) fn read(&self, needed: &NeedsBlock) -> Result<Arc<Block>> {
         let NeedsBlock { table, block_no } = needed;
-        let (offset, len) = table.block_location(*block_no);
-        let mut bytes = vec![0; len];
-        let read = self.io.read_at(table.file(), offset, &mut bytes);
+        let (offset, _) = table.block_location(*block_no);
+        let mut bytes = table.room_for_block(*block_no);
+        let read = self.io.read_at(table.file(), offset, bytes.as_mut());
         take_in(needed, cut(bytes, read))
     }
 
     /// The same for several blocks, whose reads are in flight together.
     pub(crate) fn read_many(&self, needed: &[NeedsBlock]) -> Vec<Result<Arc<Block>>> {
-        let location = |needed: &NeedsBlock| needed.table.block_location(needed.block_no);
-        let mut buffers: Vec<Vec<u8>> = needed.iter().map(|needed| vec![0; location(needed).1]).collect();
+        let room = |needed: &NeedsBlock| needed.table.room_for_block(needed.block_no);
+        let mut buffers: Vec<Bytes> = needed.iter().map(room).collect();
         let each = needed.iter().zip(&mut buffers);
         let mut reads: Vec<ReadAt<'_>> = each
             .map(|(needed, buffer)| ReadAt {
                 file: needed.table.file(),
-                offset: location(needed).0,
-                buffer,
+                offset: needed.table.block_location(needed.block_no).0,
+                buffer: buffer.as_mut(),
                 result: Ok(0),
             })
             .collect();
@@ -134,13 +134,13 @@ impl BlockReader {
 }
 
 /// The bytes of a buffer that were read into it.
-fn cut(mut bytes: Vec<u8>, read: io::Result<usize>) -> io::Result<Vec<u8>> {
+fn cut(mut bytes: Bytes, read: io::Result<usize>) -> io::Result<Bytes> {
     bytes.truncate(read?);
     Ok(bytes)
 }
 
 /// Makes a block of what was read, and offers it to the cache.
-pub(super) fn take_in(needed: &NeedsBlock, read: io::Result<Vec<u8>>) -> Result<Arc<Block>> {
+pub(super) fn take_in(needed: &NeedsBlock, read: io::Result<Bytes>) -> Result<Arc<Block>> {
     let NeedsBlock { table, block_no } = needed;
     let (offset, _) = table.block_location(*block_no);
     let bytes = read.map_err(|e| Error::io("read", table.file().path(), Some(offset), e))?;

@@ -5,6 +5,7 @@ use std::fmt;
 use super::Engine;
 use super::slowdown::Slowdown;
 use crate::base::sync::{Arc, lock};
+use crate::io::buffer_bytes;
 use crate::table::Table;
 use crate::tree::Tree;
 use crate::tree::shape::{debt_bytes, space_amplification_percent};
@@ -79,11 +80,15 @@ impl PartitionStats {
 ///
 /// | name | what |
 /// | --- | --- |
-/// | `memtable_bytes` | memory of L0 |
-/// | `frozen_memtables`, `frozen_bytes` | memtables of L1, and their memory |
+/// | `memory_bytes` | memory that the engine knows of: the four parts that follow |
+/// | `memtable_memory_bytes` | of that, L0 and L1, memtables that readers still have, and what is kept for the next |
+/// | `cache_memory_bytes` | of that, blocks: cached, in use by ranges, or evicted a moment ago |
+/// | `index_filter_bytes` | of that, indexes and filters of all files |
+/// | `buffer_bytes` | of that, what tables are read and written with, of all databases of the process |
+/// | `memtable_bytes` | what the entries of L0 count for |
+/// | `frozen_memtables`, `frozen_bytes` | memtables of L1, and what their entries count for |
 /// | `flushed_files`, `flushed_bytes` | files of L2, and their length |
 /// | `partitions`, `runs`, `partition_bytes` | partitions of L3 that hold anything, their files, and their length |
-/// | `index_filter_bytes` | memory of the indexes and filters of all files |
 /// | `snapshots` | snapshots that are alive |
 /// | `last_seqno` | writes so far, one for each entry of a batch, since the database was made |
 /// | `cores` | threads of the engine |
@@ -181,6 +186,10 @@ impl Engine {
         let runs = || partitions.iter().flat_map(|partition| &partition.runs);
         let tables = view.files.flushed.iter().map(|file| &file.table);
         let tables = tables.chain(view.files.runs().map(|run| &run.table));
+        let index_filter_bytes: u64 = tables.map(|table| table.memory_bytes() as u64).sum();
+        let memtable_memory_bytes = view.memtable.memory_bytes_of_all();
+        let cache_memory_bytes = tree.files.cache().stats().memory_bytes as u64;
+        let buffer_bytes = buffer_bytes();
         let mut values = vec![
             ("memtable_bytes", view.memtable.bytes()),
             ("frozen_memtables", view.frozen.len() as u64),
@@ -192,7 +201,10 @@ impl Engine {
             ("partition_bytes", runs().map(|run| run.bytes).sum()),
             ("compaction_debt_bytes", debt_bytes(&view.files)),
             ("space_amplification_percent", space_amplification_percent(&view.files)),
-            ("index_filter_bytes", tables.map(|table| table.memory_bytes() as u64).sum()),
+            ("index_filter_bytes", index_filter_bytes),
+            ("memtable_memory_bytes", memtable_memory_bytes),
+            ("buffer_bytes", buffer_bytes),
+            ("memory_bytes", memtable_memory_bytes + cache_memory_bytes + index_filter_bytes + buffer_bytes),
             ("snapshots", if forked { 0 } else { self.snapshots.count() as u64 }),
             ("last_seqno", self.visible_seqno().0),
             ("cores", self.cores.count() as u64),
@@ -211,6 +223,7 @@ impl Engine {
         let cache = tree.files.cache().stats();
         values.extend([
             ("cache_used_bytes", cache.used_bytes as u64),
+            ("cache_memory_bytes", cache.memory_bytes as u64),
             ("cache_capacity_bytes", cache.capacity_bytes as u64),
             ("cache_hits", cache.hits),
             ("cache_misses", cache.misses),

@@ -1,12 +1,13 @@
 //! Sector-aligned memory for direct I/O.
 //!
 //! A [`Buffer`] has a fixed capacity, a multiple of the sector size, and a length up to which its
-//! bytes are initialised. It is moved into an operation and comes back with its completion.
+//! bytes are initialised. It is moved into an operation and comes back with its completion. The memory of those that
+//! tables are read and written with is used again and again.
 
-use std::alloc::{self, Layout};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
+use super::memory::{Memory, for_buffer, give_back};
 use crate::base::limits::SECTOR;
 
 /// Owned, sector-aligned bytes.
@@ -14,6 +15,8 @@ pub(crate) struct Buffer {
     pointer: NonNull<u8>,
     len: usize,
     capacity: usize,
+    /// What the pointer points to; none if the buffer holds nothing.
+    memory: Option<Memory>,
 }
 
 // SAFETY: the buffer is the only owner of its memory, as a Vec<u8> would be.
@@ -25,20 +28,13 @@ impl Buffer {
     /// An empty buffer that holds at least `capacity` bytes, rounded up to whole sectors.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let capacity = capacity.max(1).next_multiple_of(SECTOR);
-        let layout = Self::layout(capacity);
-        // SAFETY: the layout's size is at least one sector, so not zero.
-        let pointer = unsafe { alloc::alloc(layout) };
-        let Some(pointer) = NonNull::new(pointer) else { alloc::handle_alloc_error(layout) };
-        Self { pointer, len: 0, capacity }
+        let memory = for_buffer(capacity);
+        Self { pointer: memory.start(), len: 0, capacity, memory: Some(memory) }
     }
 
     /// A buffer that holds nothing and takes no memory.
     pub(crate) fn empty() -> Self {
-        Self { pointer: NonNull::dangling(), len: 0, capacity: 0 }
-    }
-
-    fn layout(capacity: usize) -> Layout {
-        Layout::from_size_align(capacity, SECTOR).expect("capacity is far below isize::MAX")
+        Self { pointer: NonNull::dangling(), len: 0, capacity: 0, memory: None }
     }
 
     /// Bytes that fit.
@@ -115,9 +111,8 @@ impl DerefMut for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if self.capacity > 0 {
-            // SAFETY: allocated in `with_capacity` with this very layout, freed once.
-            unsafe { alloc::dealloc(self.pointer.as_ptr(), Self::layout(self.capacity)) };
+        if let Some(memory) = self.memory.take() {
+            give_back(memory);
         }
     }
 }

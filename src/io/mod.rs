@@ -17,6 +17,7 @@ mod host;
 mod huge_pages;
 mod lock;
 pub(crate) mod map;
+mod memory;
 mod names;
 pub(crate) mod probe;
 mod process;
@@ -42,6 +43,7 @@ pub(crate) use dir::{Dir, Entry};
 pub(crate) use file::{File, Lock};
 pub(crate) use huge_pages::advise_huge;
 pub(crate) use map::SharedMap;
+pub(crate) use memory::{Array, Memory, buffer_bytes};
 pub(crate) use names::cannot_reserve;
 pub(crate) use process::Process;
 

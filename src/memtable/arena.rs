@@ -4,12 +4,12 @@
 //! come from a store that memtables share and go back to it, so that in a steady state no memory is asked of the
 //! system and no page is touched for the first time.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use crate::base::ablation::ablated;
 use crate::base::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
+use crate::io::Memory;
 
 /// A huge page: larger chunks would have no fewer page faults.
 const CHUNK_LEN_MAX: usize = 2 << 20;
@@ -24,77 +24,62 @@ pub(crate) type AdviseHuge = fn(NonNull<u8>, usize);
 pub(super) struct Chunks {
     /// Length of each.
     len: usize,
-    /// How many are kept.
-    keep_max: usize,
+    /// While all together come to no more than this, those that are given back are kept.
+    keep_bytes: u64,
     advise_huge: AdviseHuge,
-    free: Mutex<Vec<Chunk>>,
+    free: Mutex<Vec<Memory>>,
+    /// Memory of all chunks: in use, and kept.
+    bytes: AtomicU64,
 }
 
 impl Chunks {
-    /// For memtables of this size.
-    pub(super) fn new(memtable_size: u64, advise_huge: AdviseHuge) -> Self {
+    /// For so many memtables of this size.
+    pub(super) fn new(memtable_size: u64, memtables: usize, advise_huge: AdviseHuge) -> Self {
         let sixteenth = usize::try_from(memtable_size / 16).unwrap_or(CHUNK_LEN_MAX);
         let len = sixteenth.next_power_of_two().clamp(1024, CHUNK_LEN_MAX);
-        let keep_max = memtable_size as usize / len + 1;
-        Self { len, keep_max, advise_huge, free: Mutex::default() }
+        let keep_bytes = memtable_size * memtables as u64;
+        Self { len, keep_bytes, advise_huge, free: Mutex::default(), bytes: AtomicU64::new(0) }
     }
 
-    fn take(&self) -> Chunk {
+    /// Memory of all chunks, those that are kept among them, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn make(&self, len: usize) -> Memory {
+        self.bytes.fetch_add(len as u64, Ordering::Relaxed);
+        // Large ones are whole huge pages, if they are that long.
+        Memory::new(len, if len >= CHUNK_LEN_MAX { CHUNK_LEN_MAX } else { 64 })
+    }
+
+    fn take(&self) -> Memory {
         let free = lock(&self.free).pop();
         free.unwrap_or_else(|| {
-            let chunk = Chunk::new(self.len);
+            let chunk = self.make(self.len);
             if self.len == CHUNK_LEN_MAX {
-                (self.advise_huge)(chunk.start, self.len);
+                (self.advise_huge)(chunk.start(), self.len);
             }
             chunk
         })
     }
 
-    /// Keeps as many as one memtable needs.
-    fn give_back(&self, chunks: Vec<Chunk>) {
+    /// Keeps what memtables may take anyway: a burst of writes does not wait for pages that the one before it had.
+    fn give_back(&self, chunks: Vec<Memory>) {
         let mut superfluous = Vec::new();
         {
             let mut free = lock(&self.free);
             for chunk in chunks {
-                if chunk.len == self.len && !ablated!(MemoryReused) && free.len() < self.keep_max {
+                let is_within = self.bytes() <= self.keep_bytes;
+                if chunk.len() == self.len && !ablated!(MemoryReused) && is_within {
                     free.push(chunk);
                 } else {
+                    self.bytes.fetch_sub(chunk.len() as u64, Ordering::Relaxed);
                     superfluous.push(chunk);
                 }
             }
         }
         // Outside of the lock: it is work for the kernel.
         drop(superfluous);
-    }
-}
-
-/// A piece of memory.
-pub(super) struct Chunk {
-    start: NonNull<u8>,
-    len: usize,
-}
-
-// SAFETY: it is memory that the chunk owns, and nothing that belongs to a thread.
-unsafe impl Send for Chunk {}
-
-impl Chunk {
-    fn layout(len: usize) -> Layout {
-        let align = if len >= CHUNK_LEN_MAX { CHUNK_LEN_MAX } else { 64 };
-        Layout::from_size_align(len, align).expect("a chunk is below 2 GiB")
-    }
-
-    fn new(len: usize) -> Self {
-        let layout = Self::layout(len);
-        // SAFETY: the length is not zero.
-        let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
-        Self { start, len }
-    }
-}
-
-impl Drop for Chunk {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout.
-        unsafe { dealloc(self.start.as_ptr(), Self::layout(self.len)) };
     }
 }
 
@@ -117,7 +102,7 @@ pub(super) struct Arena {
 
 #[derive(Default)]
 struct Owned {
-    chunks: Vec<Chunk>,
+    chunks: Vec<Memory>,
     /// What `filling` has pointed to: a thread may still look at one that has been filled.
     #[expect(clippy::vec_box, reason = "they are pointed to")]
     fillings: Vec<Box<Filling>>,
@@ -158,8 +143,8 @@ impl Arena {
 
     /// A chunk for something large.
     fn alloc_alone(&self, len: usize) -> NonNull<u8> {
-        let chunk = Chunk::new(len);
-        let start = chunk.start;
+        let chunk = self.chunks.make(len);
+        let start = chunk.start();
         self.filled.fetch_add(len as u64, Ordering::Relaxed);
         lock(&self.owned).chunks.push(chunk);
         start
@@ -176,7 +161,7 @@ impl Arena {
         }
         let chunk = self.chunks.take();
         let mut filling =
-            Box::new(Filling { start: chunk.start.as_ptr(), len: chunk.len, used: AtomicUsize::new(0) });
+            Box::new(Filling { start: chunk.start().as_ptr(), len: chunk.len(), used: AtomicUsize::new(0) });
         self.filling.store(&raw mut *filling, Ordering::Release);
         owned.chunks.push(chunk);
         owned.fillings.push(filling);

@@ -4,13 +4,16 @@
 //! the first empty slot ends a search. A slot is a node's address with sixteen bits of the hash above it: a
 //! lookup that misses looks at one line as a rule, one that hits at the node besides.
 
+use std::ops::Deref;
 #[cfg(not(loom))]
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::ptr::NonNull;
 
 use super::node::{Node, NodeRef};
 use crate::base::ablation::ablated;
 use crate::base::prefetch::{prefetch, prefetch_at};
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+#[cfg(not(loom))]
+use crate::io::Memory;
 
 const SLOTS_PER_LINE: usize = 8;
 
@@ -26,7 +29,7 @@ struct Line([AtomicPtr<Node>; SLOTS_PER_LINE]);
 
 /// See the module.
 pub(super) struct Index {
-    lines: Box<[Line]>,
+    lines: Lines,
     /// A node found no slot: the tree alone knows.
     overflowed: AtomicBool,
 }
@@ -35,12 +38,12 @@ impl Index {
     /// With at least so many slots.
     pub(super) fn new(slots: usize) -> Self {
         let count = slots.div_ceil(SLOTS_PER_LINE).next_power_of_two();
-        Self { lines: empty_lines(count), overflowed: AtomicBool::new(false) }
+        Self { lines: Lines::of(count), overflowed: AtomicBool::new(false) }
     }
 
     /// One that is never asked.
     pub(super) fn none() -> Self {
-        Self { lines: Box::default(), overflowed: AtomicBool::new(true) }
+        Self { lines: Lines::of(0), overflowed: AtomicBool::new(true) }
     }
 
     /// How many nodes it takes before searches become long.
@@ -55,7 +58,7 @@ impl Index {
 
     /// Empties it.
     pub(super) fn clear(&mut self) {
-        for line in &mut self.lines {
+        for line in &*self.lines {
             for slot in &line.0 {
                 slot.store(std::ptr::null_mut(), Ordering::Relaxed);
             }
@@ -172,21 +175,58 @@ fn untagged(entry: *mut Node) -> *mut Node {
     entry.map_addr(|address| address & ((1 << ADDRESS_BITS) - 1))
 }
 
-/// Lines without an entry, whose pages the kernel gives when they are touched.
+/// Lines, at first without an entry.
 #[cfg(not(loom))]
-fn empty_lines(count: usize) -> Box<[Line]> {
-    let layout = Layout::array::<Line>(count).expect("an index is below 2 GiB");
-    // SAFETY: the length is not zero.
-    let start = unsafe { alloc_zeroed(layout) }.cast::<Line>();
-    if start.is_null() {
-        handle_alloc_error(layout);
+struct Lines {
+    start: NonNull<Line>,
+    count: usize,
+    /// What they lie in; the kernel gives its pages when they are touched.
+    _memory: Option<Memory>,
+}
+
+// SAFETY: lines that the value owns, made of atomics.
+#[cfg(not(loom))]
+unsafe impl Send for Lines {}
+// SAFETY: as above.
+#[cfg(not(loom))]
+unsafe impl Sync for Lines {}
+
+#[cfg(not(loom))]
+impl Lines {
+    fn of(count: usize) -> Self {
+        let memory = (count > 0).then(|| Memory::zeroed(count * size_of::<Line>(), align_of::<Line>()));
+        let start = memory.as_ref().map_or(NonNull::dangling(), |memory| memory.start().cast());
+        Self { start, count, _memory: memory }
     }
-    // SAFETY: allocated by the global allocator with the layout of such a slice, and null pointers are all zeros.
-    unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(start, count)) }
+}
+
+#[cfg(not(loom))]
+impl Deref for Lines {
+    type Target = [Line];
+
+    #[inline]
+    fn deref(&self) -> &[Line] {
+        // SAFETY: so many lines that the value owns, and null pointers are all zeros.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
+    }
 }
 
 #[cfg(loom)]
-fn empty_lines(count: usize) -> Box<[Line]> {
-    let empty = || AtomicPtr::new(std::ptr::null_mut());
-    (0..count).map(|_| Line(std::array::from_fn(|_| empty()))).collect()
+struct Lines(Box<[Line]>);
+
+#[cfg(loom)]
+impl Lines {
+    fn of(count: usize) -> Self {
+        let empty = || AtomicPtr::new(std::ptr::null_mut());
+        Self((0..count).map(|_| Line(std::array::from_fn(|_| empty()))).collect())
+    }
+}
+
+#[cfg(loom)]
+impl Deref for Lines {
+    type Target = [Line];
+
+    fn deref(&self) -> &[Line] {
+        &self.0
+    }
 }

@@ -117,6 +117,12 @@ impl Memtable {
         self.arena.bytes() + self.index.memory_bytes()
     }
 
+    /// Memory of all memtables of its tree, in bytes: this one, others that wait to be flushed or that readers still
+    /// have, and what is kept for the next.
+    pub(crate) fn memory_bytes_of_all(&self) -> u64 {
+        self.pool.memory_bytes()
+    }
+
     /// Whether it takes no more: its memory is used up, or its index.
     pub(crate) fn is_full(&self) -> bool {
         self.memory_bytes() >= self.pool.memtable_size()

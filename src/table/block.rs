@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::block_builder::{common_prefix_len, is_restart};
+use super::bytes::Bytes;
 use super::directory::{Directory, Start};
 pub(super) use super::entry::Entry;
 use super::format::Place;
@@ -25,7 +26,7 @@ use crate::cache::Weigh;
 /// first.
 #[repr(C)]
 pub(crate) struct Block {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// Where the entries end and the restart offsets begin.
     entries_len: usize,
     restart_count: usize,
@@ -37,7 +38,7 @@ impl Block {
     ///
     /// # Errors
     /// `Corruption` if they are not the bytes that were written there.
-    pub(crate) fn parse(path: &Path, offset: u64, file_id: FileId, bytes: Vec<u8>) -> Result<Self> {
+    pub(crate) fn parse(path: &Path, offset: u64, file_id: FileId, bytes: Bytes) -> Result<Self> {
         let place = Place { path, file_id, offset };
         let body_len = place.verify(&bytes).inspect_err(|_| reached!("block: damaged"))?;
         let Some((entries_len, restart_count)) = layout(&bytes[..body_len]) else {
@@ -243,7 +244,7 @@ impl<'a> Search<'a> {
 impl Weigh for Block {
     fn weight_bytes(&self) -> usize {
         // The two counts of an Arc come on top of the block itself.
-        self.bytes.capacity() + size_of::<Self>() + 2 * size_of::<usize>()
+        self.bytes.memory_bytes() + size_of::<Self>() + 2 * size_of::<usize>()
     }
 }
 
@@ -269,12 +270,12 @@ mod tests {
             last = key;
         }
         let bytes = builder.seal(FileId(1), 0).to_vec();
-        Block::parse(Path::new("t"), 0, FileId(1), bytes).expect("just built").with_directory()
+        Block::parse(Path::new("t"), 0, FileId(1), bytes.into()).expect("just built").with_directory()
     }
 
     /// Looks into a block, with and without its directory.
     fn get<'a>(block: &'a Block, key: &[u8], seqno: u64) -> Option<&'a [u8]> {
-        let bare = Block::parse(Path::new("t"), 0, FileId(1), block.bytes.clone()).expect("intact");
+        let bare = Block::parse(Path::new("t"), 0, FileId(1), block.bytes.to_vec().into()).expect("intact");
         let found = block.get(key, SeqNo(seqno));
         assert_eq!(found, bare.get(key, SeqNo(seqno)), "{} at {seqno}", key.escape_ascii());
         found.map(|(_, range)| block.slice(range))

@@ -172,9 +172,9 @@ impl Builder {
     }
 
     /// Seals and puts out the filter or index; returns its offset and length.
-    fn put_block(&mut self, mut body: Vec<u8>) -> (u64, u64) {
+    fn put_block(&mut self, mut body: Buffer) -> (u64, u64) {
         let offset = self.output.len;
-        format::seal(&mut body, self.file_id, offset);
+        format::seal_buffer(&mut body, self.file_id, offset);
         self.output.put(&body);
         (offset, body.len() as u64)
     }

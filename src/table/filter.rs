@@ -8,10 +8,12 @@
 //! user key. Its line is `h * lines >> 64`; its bits are the topmost groups of nine bits of
 //! `h * 0x9e3779b97f4a7c15` (mod 2^64), `probe count` of them. No lines: everything may be contained.
 
-use super::format::Place;
+use super::format::{Place, TRAILER_LEN};
 use crate::base::ablation::ablated;
 use crate::base::error::Result;
+use crate::base::limits::{REQUEST_LEN_MAX, SECTOR};
 use crate::base::prefetch::prefetch;
+use crate::io::{Array, Buffer};
 
 /// Length of a line in bytes: the cache line of every processor in question.
 const LINE_LEN: usize = 64;
@@ -29,19 +31,29 @@ struct Line([u64; LINE_LEN / 8]);
 /// Collects the hashes of all user keys of a table.
 pub(super) struct FilterBuilder {
     bits_per_key: usize,
-    hashes: Vec<u64>,
+    /// Eight bytes a hash. In buffers, of which there are some at hand: one vector of so many, which grows, would be
+    /// most of what a compaction takes.
+    hashes: Vec<Buffer>,
+    count: usize,
 }
 
 impl FilterBuilder {
     /// `bits_per_key` zero makes a filter that lets everything pass.
     pub(super) fn new(bits_per_key: usize) -> Self {
-        Self { bits_per_key, hashes: Vec::new() }
+        Self { bits_per_key, hashes: Vec::new(), count: 0 }
     }
 
     /// Adds a user key's hash; once per key, or the filter grows for nothing.
     pub(super) fn add(&mut self, hash: u64) {
         if self.bits_per_key > 0 {
-            self.hashes.push(hash);
+            if self.hashes.last().is_none_or(|buffer| buffer.room() == 0) {
+                // The first is small: a table may have few keys.
+                let len = if self.hashes.is_empty() { SECTOR } else { REQUEST_LEN_MAX / 2 };
+                self.hashes.push(Buffer::with_capacity(len));
+            }
+            let buffer = self.hashes.last_mut().expect("just added");
+            buffer.extend_from_slice(&hash.to_ne_bytes());
+            self.count += 1;
         }
     }
 
@@ -51,7 +63,7 @@ impl FilterBuilder {
     }
 
     fn line_count(&self) -> usize {
-        (self.hashes.len() * self.bits_per_key).div_ceil(8 * LINE_LEN)
+        (self.count * self.bits_per_key).div_ceil(8 * LINE_LEN)
     }
 
     /// Each probe halves what passes while the line is at most half full: `bits * ln 2` of them.
@@ -59,21 +71,20 @@ impl FilterBuilder {
         (self.bits_per_key * 69 / 100).clamp(1, usize::from(PROBE_COUNT_MAX)) as u8
     }
 
-    /// The body of the filter block.
-    pub(super) fn finish(self) -> Vec<u8> {
-        let probe_count = self.probe_count();
-        let mut lines = vec![Line([0; LINE_LEN / 8]); self.line_count()];
-        for &hash in &self.hashes {
-            let line = &mut lines[line_no(hash, self.line_count())];
-            for bit in bits(hash, probe_count) {
-                line.0[bit / 64] |= 1 << (bit % 64);
+    /// The body of the filter block, with room for a trailer.
+    pub(super) fn finish(self) -> Buffer {
+        let (probe_count, line_count) = (self.probe_count(), self.line_count());
+        let mut body = Buffer::with_capacity(self.len() + TRAILER_LEN);
+        body.zero_to(line_count * LINE_LEN);
+        for buffer in self.hashes {
+            let (hashes, _) = buffer.as_chunks();
+            for &hash in hashes {
+                let hash = u64::from_ne_bytes(hash);
+                let line = &mut body[line_no(hash, line_count) * LINE_LEN..][..LINE_LEN];
+                bits(hash, probe_count).for_each(|bit| line[bit / 8] |= 1 << (bit % 8));
             }
         }
-        let mut body = Vec::with_capacity(self.len() + super::format::TRAILER_LEN);
-        for word in lines.iter().flat_map(|line| line.0) {
-            body.extend_from_slice(&word.to_le_bytes());
-        }
-        body.push(probe_count);
+        body.extend_from_slice(&[probe_count]);
         body
     }
 }
@@ -97,7 +108,7 @@ fn bits(hash: u64, probe_count: u8) -> impl Iterator<Item = usize> {
 
 /// A filter in memory.
 pub(crate) struct Filter {
-    lines: Vec<Line>,
+    lines: Array<Line>,
     probe_count: u8,
 }
 
@@ -119,12 +130,12 @@ impl Filter {
             std::array::from_fn(|word_no| u64::from_le_bytes(words[word_no]))
         };
         let (lines, _) = lines.as_chunks();
-        Ok(Self { lines: lines.iter().map(|line| Line(words(line))).collect(), probe_count })
+        Ok(Self { lines: Array::from_fn(lines.len(), |line_no| Line(words(&lines[line_no]))), probe_count })
     }
 
     /// Memory in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.lines.capacity() * LINE_LEN
+        size_of_val(&*self.lines)
     }
 
     /// Asks for the hash's line ahead of [`may_contain`](Self::may_contain), so that the lines of
@@ -157,7 +168,8 @@ mod tests {
     use crate::base::key::key_hash;
     use crate::table::format;
 
-    fn parse(mut body: Vec<u8>) -> Result<Filter> {
+    fn parse(body: &[u8]) -> Result<Filter> {
+        let mut body = body.to_vec();
         format::seal(&mut body, FileId(1), 2);
         Filter::parse(Place { path: Path::new("t"), file_id: FileId(1), offset: 2 }, &body)
     }
@@ -170,7 +182,7 @@ mod tests {
         let len = builder.len();
         let body = builder.finish();
         assert_eq!(body.len(), len);
-        parse(body).expect("just built")
+        parse(&body).expect("just built")
     }
 
     #[test]
@@ -204,7 +216,7 @@ mod tests {
     #[test]
     fn broken_lines_and_unknown_probe_counts_are_damage() {
         for body in [vec![], vec![0; LINE_LEN], vec![PROBE_COUNT_MAX + 1; LINE_LEN + 1]] {
-            assert!(parse(body).is_err());
+            assert!(parse(&body).is_err());
         }
     }
 }

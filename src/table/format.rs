@@ -26,6 +26,7 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::planted::planted;
+use crate::io::Buffer;
 
 /// Newest version this code reads, and the one it writes.
 pub(crate) const VERSION: u32 = 1;
@@ -54,6 +55,13 @@ fn seed(file_id: FileId, offset: u64) -> u64 {
 pub(super) fn seal(body: &mut Vec<u8>, file_id: FileId, offset: u64) {
     body.reserve_exact(TRAILER_LEN);
     body.push(COMPRESSION_NONE);
+    let checksum = xxh3_64_with_seed(body, seed(file_id, offset));
+    body.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// As [`seal`], for a body in a buffer, which has room for it.
+pub(super) fn seal_buffer(body: &mut Buffer, file_id: FileId, offset: u64) {
+    body.extend_from_slice(&[COMPRESSION_NONE]);
     let checksum = xxh3_64_with_seed(body, seed(file_id, offset));
     body.extend_from_slice(&checksum.to_le_bytes());
 }

@@ -18,12 +18,13 @@
 use std::ops::Range;
 
 use super::block_builder::common_prefix_len;
-use super::format::Place;
+use super::format::{Place, TRAILER_LEN};
 use super::heads::Heads;
 use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::error::Result;
 use crate::base::key::key_head;
 use crate::base::limits::KEY_LEN_MAX;
+use crate::io::Buffer;
 
 /// Collects separators and lengths of the blocks, in file order.
 #[derive(Default)]
@@ -52,11 +53,13 @@ impl IndexBuilder {
         self.entries.len()
     }
 
-    /// The body of the index block.
-    pub(super) fn finish(self, key_max: &[u8]) -> Vec<u8> {
-        let mut body = Vec::with_capacity(key_max.len() + self.entries.len() + 32);
-        put_bytes(&mut body, key_max);
-        put_varint(&mut body, self.block_count);
+    /// The body of the index block, with room for a trailer.
+    pub(super) fn finish(self, key_max: &[u8]) -> Buffer {
+        let mut head = Vec::with_capacity(key_max.len() + 32);
+        put_bytes(&mut head, key_max);
+        put_varint(&mut head, self.block_count);
+        let mut body = Buffer::with_capacity(head.len() + self.entries.len() + TRAILER_LEN);
+        body.extend_from_slice(&head);
         body.extend_from_slice(&self.entries);
         body
     }
@@ -359,7 +362,7 @@ mod tests {
         }
         let data_bytes = (1..=separators.len() as u64).sum();
         let deletes = (0..separators.len() as u64).sum();
-        parse(builder.finish(key_max), data_bytes, deletes)
+        parse(builder.finish(key_max).to_vec(), data_bytes, deletes)
     }
 
     fn parse(mut body: Vec<u8>, data_bytes: u64, deletes: u64) -> Result<Index> {

@@ -8,6 +8,7 @@ use crate::base::ablation::ablated;
 use crate::base::sync::epoch::Guard;
 
 use super::block::Block;
+use super::bytes::Bytes;
 use super::filter::Filter;
 use super::format::{Footer, Place};
 use super::index::{Index, Sums};
@@ -44,7 +45,7 @@ impl Table {
         id: FileId,
         footer: Footer,
         index_bytes: &[u8],
-        filter_bytes: Vec<u8>,
+        filter_bytes: &[u8],
         cache: &Arc<BlockCache>,
     ) -> Result<Self> {
         let path = file.path();
@@ -57,12 +58,13 @@ impl Table {
             }
         };
         whole("table index length", footer.index_offset, footer.index_len, index_bytes)?;
-        whole("table filter length", footer.filter_offset, footer.filter_len, &filter_bytes)?;
+        whole("table filter length", footer.filter_offset, footer.filter_len, filter_bytes)?;
         let place = |offset| Place { path, file_id: id, offset };
         let sums = Sums { data_bytes: footer.data_bytes(), deletes: footer.deletes };
         let index = Index::parse(place(footer.index_offset), index_bytes, sums)?;
-        let filter = Filter::parse(place(footer.filter_offset), &filter_bytes)?;
-        let slots = Slots::new(cache, index.block_count());
+        let filter = Filter::parse(place(footer.filter_offset), filter_bytes)?;
+        let mut slots = Slots::new(cache, index.block_count());
+        slots.reserve(index.memory_bytes() + filter.memory_bytes() + slots.memory_bytes());
         Ok(Self { file, id, footer, index, filter, slots, pins: Vec::new() })
     }
 
@@ -180,11 +182,17 @@ impl Table {
         (range.start, (range.end - range.start) as usize)
     }
 
+    /// Memory for the bytes of a block, to be read into.
+    pub(crate) fn room_for_block(&self, block_no: usize) -> Bytes {
+        let (_, len) = self.block_location(block_no);
+        Bytes::of_piece(self.slots.piece(len), len)
+    }
+
     /// The block whose bytes were read at its location. Whoever reads blocks, and in whatever way, comes here.
     ///
     /// # Errors
     /// `Corruption` if they are not the bytes that were written there, or fewer: then the file is too short.
-    pub(crate) fn decode_block(&self, block_no: usize, bytes: Vec<u8>) -> Result<Arc<Block>> {
+    pub(crate) fn decode_block(&self, block_no: usize, bytes: Bytes) -> Result<Arc<Block>> {
         self.parse_block(block_no, bytes).map(Arc::new)
     }
 
@@ -192,11 +200,11 @@ impl Table {
     ///
     /// # Errors
     /// As [`decode_block`](Self::decode_block).
-    pub(crate) fn decode_block_to_keep(&self, block_no: usize, bytes: Vec<u8>) -> Result<Arc<Block>> {
+    pub(crate) fn decode_block_to_keep(&self, block_no: usize, bytes: Bytes) -> Result<Arc<Block>> {
         Ok(Arc::new(self.parse_block(block_no, bytes)?.with_directory()))
     }
 
-    fn parse_block(&self, block_no: usize, bytes: Vec<u8>) -> Result<Block> {
+    fn parse_block(&self, block_no: usize, bytes: Bytes) -> Result<Block> {
         let (offset, len) = self.block_location(block_no);
         assert!(bytes.len() <= len, "no more is read than the block's bytes");
         if bytes.len() < len {

@@ -91,12 +91,12 @@ pub(crate) fn open(bytes: &[u8], cache: &Arc<BlockCache>) -> Result<Table> {
     let part = |offset: u64, len: u64| bytes[offset as usize..][..len as usize].to_vec();
     let index = part(footer.index_offset, footer.index_len);
     let filter = part(footer.filter_offset, footer.filter_len);
-    Table::new(file, FILE_ID, footer, &index, filter, cache)
+    Table::new(file, FILE_ID, footer, &index, &filter, cache)
 }
 
 pub(crate) fn read_block(table: &Table, bytes: &[u8], block_no: usize) -> Result<Arc<Block>> {
     let (offset, len) = table.block_location(block_no);
-    table.decode_block_to_keep(block_no, bytes[offset as usize..][..len].to_vec())
+    table.decode_block_to_keep(block_no, bytes[offset as usize..][..len].to_vec().into())
 }
 
 /// Opens the table and walks all of it.
@@ -295,10 +295,10 @@ fn blocks_in_each_others_place_are_found_out() {
     let ((a, len), (b, _)) = (table.block_location(0), table.block_location(1));
     let first = bytes[a as usize..][..len].to_vec();
     let second = bytes[b as usize..][..len].to_vec();
-    assert!(table.decode_block(0, first.clone()).is_ok());
-    assert!(table.decode_block(0, second).is_err());
-    assert!(table.decode_block(0, first[..len - 1].to_vec()).is_err());
-    assert!(Block::parse(table.file().path(), a, FILE_ID.next(), first).is_err());
+    assert!(table.decode_block(0, first.clone().into()).is_ok());
+    assert!(table.decode_block(0, second.into()).is_err());
+    assert!(table.decode_block(0, first[..len - 1].to_vec().into()).is_err());
+    assert!(Block::parse(table.file().path(), a, FILE_ID.next(), first.into()).is_err());
 }
 
 /// Bytes of a block changed with the checksum made to fit: whatever comes out, nothing panics.
@@ -321,7 +321,7 @@ fn forged_blocks_never_panic() {
             forged.truncate(random.below(forged.len()));
         }
         format::seal(&mut forged, FILE_ID, offset);
-        let Ok(block) = Block::parse(table.file().path(), offset, FILE_ID, forged) else { continue };
+        let Ok(block) = Block::parse(table.file().path(), offset, FILE_ID, forged.into()) else { continue };
         accepted += 1;
         for (key, tag, _) in entries.iter().step_by(5) {
             let found = block.get(key, tag.seqno());

@@ -15,7 +15,7 @@ use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, NeedsBlock, TableCursor};
 use crate::exec::Local;
-use crate::table::Table;
+use crate::table::{Bytes, Table};
 
 /// Nothing, if the file holds a key of `range` that is not consumed. Otherwise all keys around
 /// `range` of which the same is true: from behind its last key below to its first key above.
@@ -70,8 +70,9 @@ async fn seek(local: &Local, mut cursor: TableCursor, bound: &[u8]) -> Result<Op
     let mut moved = cursor.seek(Some(bound));
     while let Err(NeedsBlock { table, block_no }) = moved {
         let (offset, len) = table.block_location(block_no);
-        let bytes = local.read(table.file(), offset, len).await?;
-        moved = cursor.supply(table.decode_block(block_no, bytes.to_vec())?);
+        let buffer = Arc::new(local.read(table.file(), offset, len).await?);
+        let bytes = Bytes::of_buffer(&buffer, 0..len);
+        moved = cursor.supply(table.decode_block(block_no, bytes)?);
     }
     Ok(cursor.head().map(|(key, _)| key.to_vec()))
 }

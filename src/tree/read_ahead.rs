@@ -10,7 +10,7 @@ use crate::base::limits::SECTOR;
 use crate::base::sync::Arc;
 use crate::exec::{Local, Reading};
 use crate::io::Buffer;
-use crate::table::{Block, Table};
+use crate::table::{Block, Bytes, Table};
 
 /// Adjacent blocks read at once, in bytes; a larger block is read alone.
 const CHUNK_LEN: usize = 256 << 10;
@@ -74,13 +74,12 @@ impl ReadAhead {
         let Some(chunk) = self.ahead.take() else { return Ok(()) };
         let read = chunk.read.await;
         let (start, _) = self.table.block_location(chunk.first_block);
-        let buffer = read.map_err(|e| Error::io("read", self.table.file().path(), Some(start), e))?;
+        let buffer = Arc::new(read.map_err(|e| Error::io("read", self.table.file().path(), Some(start), e))?);
         for block_no in chunk.first_block..chunk.behind {
             let (offset, len) = self.table.block_location(block_no);
             let from = (offset - start) as usize;
-            // Where the file is too short, as much as there is.
-            let bytes = &buffer[from.min(buffer.len())..(from + len).min(buffer.len())];
-            self.ready.push_back((block_no, self.table.decode_block(block_no, bytes.to_vec())?));
+            let bytes = Bytes::of_buffer(&buffer, from..from + len);
+            self.ready.push_back((block_no, self.table.decode_block(block_no, bytes)?));
         }
         self.ask(local);
         Ok(())

@@ -51,6 +51,6 @@ impl TableFiles {
         let footer = Footer::decode(path, record.id, len, &tail)?;
         let index = local.read(&file, footer.index_offset, footer.index_len as usize).await?;
         let filter = local.read(&file, footer.filter_offset, footer.filter_len as usize).await?;
-        Table::new(file, record.id, footer, &index, filter.to_vec(), &self.cache)
+        Table::new(file, record.id, footer, &index, &filter, &self.cache)
     }
 }

@@ -41,6 +41,7 @@ mod guests;
 mod guests_stepped;
 mod identity;
 mod levels;
+mod memory;
 mod model;
 mod multi_get;
 mod signals;

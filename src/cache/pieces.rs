@@ -1,0 +1,306 @@
+//! The memory of cached values: pieces of a few lengths, cut from sheets that each hold pieces of one length.
+//!
+//! Values are read by one thread and evicted by another. From the global allocator each would lie in the arena of the
+//! thread that read it and, freed, be of use to that thread alone: a cache of 32 MiB that threads filled in turn came
+//! to 200 MiB. Here a piece that is freed is the next to be given, whoever asks, and a sheet without pieces in use
+//! goes back to the system, but for a few.
+
+use std::ptr::NonNull;
+
+use crate::base::sync::mapped::{AtomicU64, Ordering::Relaxed};
+use crate::base::sync::{Arc, Mutex, lock};
+use crate::io::Memory;
+
+/// Up to this length pieces are graded in steps of [`STEP`], above in eighths of a power of two.
+const FINE_MAX: usize = 8 << 10;
+const STEP: usize = 128;
+const FINE_CLASSES: usize = FINE_MAX / STEP + 1;
+/// Above, a sheet is one piece.
+const SHARED_MAX: usize = 64 << 10;
+
+/// Least and greatest length of a sheet with several pieces: the least that has pages of its own, and so much that
+/// a process does not have too many mappings.
+const SHEET_LEN_MIN: usize = 128 << 10;
+const SHEET_LEN_MAX: usize = 1 << 20;
+
+/// The class of a length, and the length that all of the class have.
+fn class(len: usize) -> (usize, usize) {
+    if len <= FINE_MAX {
+        let class = len.div_ceil(STEP).max(1);
+        return (class, class * STEP);
+    }
+    // The greatest power of two below the length, and in which of its eighths the length ends.
+    let power = (len - 1).ilog2();
+    let eighth = 1 << (power - 3);
+    let eighths = len.div_ceil(eighth);
+    let base = (power - FINE_MAX.ilog2()) as usize * 8;
+    (FINE_CLASSES + base + eighths - 9, eighths * eighth)
+}
+
+/// Gives pieces and takes them back.
+pub(crate) struct Pieces {
+    sheet_len: usize,
+    /// So many bytes of sheets without pieces are kept.
+    spare_max: usize,
+    state: Mutex<State>,
+    // Changed under the lock, read without it.
+    mapped_bytes: AtomicU64,
+    used_bytes: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    classes: Vec<Class>,
+    spare: Vec<Memory>,
+    spare_bytes: usize,
+}
+
+/// The sheets with pieces of one length.
+#[derive(Default)]
+struct Class {
+    sheets: Vec<Option<Sheet>>,
+    /// Places in `sheets` that are none.
+    vacant: Vec<u32>,
+    /// Sheets with a piece that is free.
+    open: Vec<u32>,
+}
+
+struct Sheet {
+    memory: Memory,
+    /// Pieces that were in use before.
+    free: Vec<u16>,
+    /// From here on none ever was.
+    fresh: u16,
+    in_use: u16,
+    /// Its place in `open`, if it is there.
+    open_no: u32,
+}
+
+/// Memory of one value. Its bytes are anything at first, but initialised.
+pub(crate) struct Piece {
+    pieces: Arc<Pieces>,
+    start: NonNull<u8>,
+    len: usize,
+    class: u32,
+    sheet: u32,
+}
+
+// SAFETY: it is memory that the piece owns, and nothing that belongs to a thread.
+unsafe impl Send for Piece {}
+// SAFETY: whoever reads or writes it through the pointer sees to that.
+unsafe impl Sync for Piece {}
+
+impl Piece {
+    /// Where it begins.
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.pieces.give_back(self);
+    }
+}
+
+impl Pieces {
+    /// For values of so many bytes in all.
+    pub(super) fn new(capacity_bytes: usize) -> Self {
+        let sheet_len = (capacity_bytes / 256).next_power_of_two().clamp(SHEET_LEN_MIN, SHEET_LEN_MAX);
+        Self {
+            sheet_len,
+            spare_max: capacity_bytes / 32,
+            state: Mutex::default(),
+            mapped_bytes: AtomicU64::new(0),
+            used_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Bytes of all sheets.
+    pub(super) fn mapped_bytes(&self) -> usize {
+        self.mapped_bytes.load(Relaxed) as usize
+    }
+
+    /// Bytes of all pieces that are somewhere in use.
+    pub(super) fn used_bytes(&self) -> usize {
+        self.used_bytes.load(Relaxed) as usize
+    }
+
+    fn sheet_len(&self, piece_len: usize) -> usize {
+        if piece_len <= FINE_MAX {
+            self.sheet_len
+        } else if piece_len <= SHARED_MAX {
+            8 * piece_len
+        } else {
+            piece_len
+        }
+    }
+
+    /// A piece of at least `len` bytes.
+    pub(super) fn take(self: &Arc<Self>, len: usize) -> Piece {
+        let (class, len) = class(len);
+        let mut state = lock(&self.state);
+        if state.classes.len() <= class {
+            state.classes.resize_with(class + 1, Class::default);
+        }
+        let open = state.classes[class].open.last().copied();
+        let sheet = open.unwrap_or_else(|| {
+            let sheet_len = self.sheet_len(len);
+            let spare = state.spare(sheet_len);
+            let memory = spare.unwrap_or_else(|| {
+                self.mapped_bytes.fetch_add(sheet_len as u64, Relaxed);
+                Memory::zeroed(sheet_len, 64)
+            });
+            state.classes[class].add(memory)
+        });
+        let start = state.classes[class].take(sheet, len);
+        self.used_bytes.fetch_add(len as u64, Relaxed);
+        drop(state);
+        Piece { pieces: Arc::clone(self), start, len, class: class as u32, sheet }
+    }
+
+    fn give_back(&self, piece: &Piece) {
+        let mut state = lock(&self.state);
+        let superfluous = state.give_back(piece, self.spare_max);
+        self.used_bytes.fetch_sub(piece.len as u64, Relaxed);
+        let bytes: usize = superfluous.iter().map(Memory::len).sum();
+        self.mapped_bytes.fetch_sub(bytes as u64, Relaxed);
+        drop(state);
+        // Outside of the lock: it is work for the kernel.
+        drop(superfluous);
+    }
+}
+
+impl State {
+    /// The memory of a sheet that went.
+    fn spare(&mut self, len: usize) -> Option<Memory> {
+        let at = self.spare.iter().rposition(|spare| spare.len() == len)?;
+        self.spare_bytes -= len;
+        Some(self.spare.swap_remove(at))
+    }
+
+    /// Returns what goes back to the system.
+    fn give_back(&mut self, piece: &Piece, spare_max: usize) -> Vec<Memory> {
+        let mut superfluous = Vec::new();
+        if let Some(memory) = self.classes[piece.class as usize].give_back(piece) {
+            self.spare_bytes += memory.len();
+            self.spare.push(memory);
+            // The oldest goes first: lengths that nobody asks for any more do not stay.
+            while self.spare_bytes > spare_max {
+                let oldest = self.spare.remove(0);
+                self.spare_bytes -= oldest.len();
+                superfluous.push(oldest);
+            }
+        }
+        superfluous
+    }
+}
+
+impl Class {
+    fn add(&mut self, memory: Memory) -> u32 {
+        let open_no = self.open.len() as u32;
+        let sheet = Sheet { memory, free: Vec::new(), fresh: 0, in_use: 0, open_no };
+        let number = self.vacant.pop().unwrap_or_else(|| {
+            self.sheets.push(None);
+            (self.sheets.len() - 1) as u32
+        });
+        self.sheets[number as usize] = Some(sheet);
+        self.open.push(number);
+        number
+    }
+
+    fn sheet(&mut self, number: u32) -> &mut Sheet {
+        self.sheets[number as usize].as_mut().expect("a sheet with pieces, or with room for them")
+    }
+
+    /// A piece of a sheet that has one.
+    fn take(&mut self, number: u32, len: usize) -> NonNull<u8> {
+        let sheet = self.sheet(number);
+        let place = sheet.free.pop().unwrap_or_else(|| {
+            sheet.fresh += 1;
+            sheet.fresh - 1
+        });
+        sheet.in_use += 1;
+        let at = usize::from(place) * len;
+        assert!(at + len <= sheet.memory.len(), "an open sheet has a piece");
+        // SAFETY: inside the sheet, as asserted.
+        let start = unsafe { sheet.memory.start().add(at) };
+        if sheet.free.is_empty() && (usize::from(sheet.fresh) + 1) * len > sheet.memory.len() {
+            self.close(number);
+        }
+        start
+    }
+
+    fn close(&mut self, number: u32) {
+        let at = self.sheet(number).open_no as usize;
+        self.open.swap_remove(at);
+        if let Some(&moved) = self.open.get(at) {
+            self.sheet(moved).open_no = at as u32;
+        }
+    }
+
+    /// Takes a piece back; the memory of its sheet if that was the last.
+    fn give_back(&mut self, piece: &Piece) -> Option<Memory> {
+        let next_open = self.open.len() as u32;
+        let sheet = self.sheet(piece.sheet);
+        let at = piece.start.as_ptr().addr() - sheet.memory.start().as_ptr().addr();
+        let was_full =
+            sheet.free.is_empty() && (usize::from(sheet.fresh) + 1) * piece.len > sheet.memory.len();
+        sheet.free.push((at / piece.len) as u16);
+        sheet.in_use -= 1;
+        let is_empty = sheet.in_use == 0;
+        if was_full {
+            sheet.open_no = next_open;
+            self.open.push(piece.sheet);
+        }
+        if !is_empty {
+            return None;
+        }
+        self.close(piece.sheet);
+        self.vacant.push(piece.sheet);
+        self.sheets[piece.sheet as usize].take().map(|sheet| sheet.memory)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_is_hardly_longer_than_the_length() {
+        for len in (0..20_000).chain([65_535, 65_536, 65_537, 1 << 20, (1 << 20) + 1, 512 << 20]) {
+            let (number, piece_len) = class(len);
+            assert!(piece_len >= len && piece_len <= len.max(1) + (len / 8).max(STEP), "{len}: {piece_len}");
+            assert_eq!(class(piece_len), (number, piece_len));
+        }
+    }
+
+    #[test]
+    fn pieces_do_not_overlap_and_their_memory_goes_back() {
+        let pieces = Arc::new(Pieces::new(1 << 20));
+        let mut taken: Vec<(Piece, u8)> = Vec::new();
+        for step in 0_usize..4000 {
+            let len = [1, 128, 4200, 4200, 4200, 9000, 100_000][step % 7];
+            let (piece, mark) = (pieces.take(len), step as u8);
+            // SAFETY: the piece is at least so long, and this test's alone.
+            unsafe { piece.start().as_ptr().write_bytes(mark, len) };
+            taken.push((piece, mark));
+            if taken.len() > 200 {
+                let (piece, mark) = taken.swap_remove(step * 31 % 200);
+                // SAFETY: as above; one byte was written at least.
+                assert_eq!(unsafe { piece.start().read() }, mark);
+            }
+        }
+        let used: usize = taken.iter().map(|(piece, _)| piece.len()).sum();
+        let mapped = pieces.mapped_bytes();
+        assert_eq!(pieces.used_bytes(), used);
+        assert!(mapped >= used && mapped < 2 * used, "{mapped} bytes for {used}");
+        taken.clear();
+        assert!(pieces.mapped_bytes() <= (1 << 20) / 32);
+    }
+}
