@@ -238,7 +238,7 @@ impl<T: Weigh> Slots<T> {
     pub(crate) fn prefetch_value(&self, slot_no: usize, guard: &Guard) {
         let value = self.array.slots[slot_no].load(Relaxed, guard).as_raw().cast::<u8>();
         prefetch_at(value.wrapping_sub(2 * size_of::<usize>()));
-        prefetch_at(value.wrapping_add(4 * size_of::<usize>()));
+        (0..size_of::<T>()).step_by(64).for_each(|line| prefetch_at(value.wrapping_add(line)));
     }
 
     #[inline]

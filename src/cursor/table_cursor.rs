@@ -99,7 +99,12 @@ impl TableCursor {
     fn load(&mut self, block_no: usize, sought: Option<&[u8]>) -> Moved {
         self.block_no = block_no;
         let cached = match self.next_block.take() {
-            Some((number, block)) if number == block_no => Some(block),
+            Some((number, block)) if number == block_no => {
+                if let Some(beyond) = self.direction.next_of(block_no, self.table.block_count()) {
+                    self.table.prefetch_block(beyond, &epoch::pin());
+                }
+                Some(block)
+            }
             _ if self.is_cached => {
                 let beyond = self.direction.next_of(block_no, self.table.block_count());
                 self.table.cached_block_shared(block_no, beyond)
@@ -170,7 +175,7 @@ impl Cursor for TableCursor {
             (Foresight::Place, _) if self.is_cached => self.foreseen = self.block_for(bound),
             (Foresight::Head, Some(block_no)) => self.table.prefetch_block(block_no, &epoch::pin()),
             (Foresight::Entries, Some(block_no)) => {
-                self.table.prefetch_search(block_no, &epoch::pin());
+                self.table.prefetch_search(block_no, bound.unwrap_or_default(), &epoch::pin());
             }
             _ => {}
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::block_builder::{common_prefix_len, is_restart};
 use super::bytes::Bytes;
-use super::directory::{Directory, Start};
+use super::directory::{Directory, Landing, Start};
 pub(super) use super::entry::Entry;
 use super::format::Place;
 use crate::base::coverage::reached;
@@ -136,17 +136,41 @@ impl Block {
         None
     }
 
-    /// Asks for what a cursor needs that enters at an end in a direction, or for a search if there is none.
-    pub(super) fn prefetch_entries(&self, direction: Option<Direction>) {
-        let at = |offset: usize| prefetch_at(self.bytes.as_ptr().wrapping_add(offset));
-        match direction {
-            Some(Direction::Forward) => (0..4).for_each(|line| at(64 * line)),
-            Some(Direction::Backward) => {
-                (0..6).for_each(|line| at(self.entries_len.saturating_sub(64 * line)))
-            }
-            // The list of restarts, and about where a block of two restarts has the second.
-            None => [self.entries_len, self.entries_len / 2, 0].into_iter().for_each(at),
+    /// Asks for what a cursor needs that enters at an end in a direction.
+    pub(super) fn prefetch_entries(&self, direction: Direction) {
+        for line in 0..6 {
+            self.prefetch_offset(match direction {
+                Direction::Forward => 64 * line,
+                Direction::Backward => self.entries_len.saturating_sub(64 * line),
+            });
         }
+    }
+
+    /// Asks for what a cursor needs that seeks `key`.
+    pub(super) fn prefetch_search(&self, key: &[u8]) {
+        match self.directory.landing(self.entries(), key) {
+            Landing::At(at, _) => (0..4).for_each(|line| self.prefetch_offset(at + 64 * line)),
+            Landing::End => {}
+            // The list of restarts, and about where a block of two restarts has the second.
+            Landing::Unknown => {
+                [self.entries_len, self.entries_len / 2, 0]
+                    .into_iter()
+                    .for_each(|at| self.prefetch_offset(at));
+            }
+        }
+    }
+
+    /// Asks for the line at an offset, which may be behind the end.
+    #[inline(always)]
+    pub(super) fn prefetch_offset(&self, offset: usize) {
+        prefetch_at(self.bytes.as_ptr().wrapping_add(offset));
+    }
+
+    /// As [`Directory::landing`], and what all keys begin with.
+    #[inline]
+    pub(super) fn landing(&self, key: &[u8]) -> (Landing, &[u8]) {
+        let landing = self.directory.landing(self.entries(), key);
+        (landing, self.directory.prefix(self.entries()))
     }
 
     /// Number of restarts that sort at or before `(key, seqno)`.

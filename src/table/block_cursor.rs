@@ -7,12 +7,16 @@
 use std::ops::Range;
 
 use super::block::{Block, Entry, Search};
+use super::directory::Landing;
 use crate::base::direction::Direction;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::sync::Arc;
 
 /// Forward, the end is near so many bytes before it: five hundred nanoseconds with entries of a hundred bytes.
 const NEAR_BYTES: usize = 1024;
+
+/// How far ahead of the walk memory is asked for.
+const AHEAD_BYTES: usize = 320;
 
 /// A decoded entry.
 struct Position {
@@ -77,6 +81,9 @@ impl BlockCursor {
     /// Goes to the first entry at or after `(key, seqno)`, or backward to the last one before it;
     /// outside if there is none.
     pub(crate) fn seek(&mut self, key: &[u8], seqno: SeqNo) {
+        if self.direction == Direction::Forward && seqno == SeqNo::MAX && self.land(key) {
+            return;
+        }
         let restarts = self.block.restarts_up_to(key, seqno);
         let mut search = Search::new(key, seqno);
         match self.direction {
@@ -100,6 +107,32 @@ impl BlockCursor {
                 self.step_backward();
             }
         }
+    }
+
+    /// Goes forward to the first entry at or after `key` by the block's directory; `false` if that does not help.
+    #[inline]
+    fn land(&mut self, key: &[u8]) -> bool {
+        let (at, head, prefix) = match self.block.landing(key) {
+            (Landing::At(at, head), prefix) => (at, head, prefix),
+            (Landing::End, _) => {
+                (self.is_valid, self.next) = (false, self.block.entries_len());
+                return true;
+            }
+            (Landing::Unknown, _) => return false,
+        };
+        let entry = self.block.entry(at);
+        if entry.shared > prefix.len() + head.len() {
+            return false;
+        }
+        // What the entry shares with the one before it begins its own key.
+        self.keys.clear();
+        self.keys.extend_from_slice(prefix);
+        self.keys.extend_from_slice(&head);
+        self.take_forward(entry);
+        while self.is_valid && self.head().0 < key {
+            self.step_forward();
+        }
+        true
     }
 
     /// Goes to the next entry in its direction; from the last one there, and from outside, to outside.
@@ -160,6 +193,8 @@ impl BlockCursor {
     /// Goes to `entry`, which begins at `next` and whose key begins as the current one does.
     #[inline]
     fn take_forward(&mut self, entry: Entry) {
+        self.block.prefetch_offset(entry.end + AHEAD_BYTES);
+        self.block.prefetch_offset(entry.end + AHEAD_BYTES + 64);
         self.keys.truncate(entry.shared);
         self.keys.extend_from_slice(self.block.slice(entry.suffix.clone()));
         self.next = entry.end;
@@ -198,6 +233,8 @@ impl BlockCursor {
         let (mut at, mut last) = (self.block.restart(restart_no), 0..0);
         let end = self.block.end_of_stretch(restart_no);
         while at < end {
+            self.block.prefetch_offset(at + AHEAD_BYTES);
+            self.block.prefetch_offset(at + AHEAD_BYTES + 64);
             let entry = self.block.entry(at);
             if !is_wanted(&entry, &self.block) {
                 return;

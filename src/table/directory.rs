@@ -45,6 +45,17 @@ pub(super) enum Start {
     Unknown,
 }
 
+/// Where a walk from a key on begins.
+pub(super) enum Landing {
+    /// At this entry: all before it are of lesser keys, and it is the first that may not be. Its key begins with the
+    /// prefix of all keys and these bytes, as far as it is that long.
+    At(usize, [u8; HEAD_LEN]),
+    /// Behind all entries.
+    End,
+    /// From the restarts.
+    Unknown,
+}
+
 impl Directory {
     /// For a block that is not searched for single keys.
     pub(super) const NONE: Self = Self {
@@ -101,8 +112,8 @@ impl Directory {
         if count == 0 {
             return Start::Unknown;
         }
-        let (start, len) = (usize::from(self.prefix.0), usize::from(self.prefix.1));
-        let Some(tail) = key.strip_prefix(&entries[start..start + len]) else { return Start::Nowhere };
+        let (prefix, len) = (self.prefix(entries), usize::from(self.prefix.1));
+        let Some(tail) = key.strip_prefix(prefix) else { return Start::Nowhere };
         let wanted = head_of(tail);
         // Without a branch. Those behind the last landmark are the greatest there is, so none of them counts.
         let before: usize = self.heads.iter().map(|&head| usize::from(head < wanted)).sum();
@@ -124,6 +135,34 @@ impl Directory {
                 Start::Behind(usize::from(self.offsets[last]), len + common)
             }
         }
+    }
+
+    /// Where the entries at or after `key` begin, or a little before.
+    #[inline]
+    pub(super) fn landing(&self, entries: &[u8], key: &[u8]) -> Landing {
+        let count = usize::from(self.count);
+        if count == 0 {
+            return Landing::Unknown;
+        }
+        let prefix = self.prefix(entries);
+        let Some(tail) = key.strip_prefix(prefix) else {
+            return if key < prefix { Landing::At(0, [0; HEAD_LEN]) } else { Landing::End };
+        };
+        let wanted = head_of(tail);
+        let before: usize = self.heads.iter().map(|&head| usize::from(head < wanted)).sum();
+        // The entries between two landmarks may be at or after the key, those behind the last one as well.
+        let place = if self.is_complete { before } else { before.saturating_sub(1) };
+        if place == count {
+            return Landing::End;
+        }
+        Landing::At(usize::from(self.offsets[place]), self.heads[place].to_be_bytes())
+    }
+
+    /// What all keys of a block with landmarks begin with.
+    #[inline]
+    pub(super) fn prefix<'a>(&self, entries: &'a [u8]) -> &'a [u8] {
+        let (start, len) = (usize::from(self.prefix.0), usize::from(self.prefix.1));
+        &entries[start..start + len]
     }
 }
 

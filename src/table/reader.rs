@@ -229,7 +229,7 @@ impl Table {
     /// A block that a cursor comes to soon, if it is cached, and asks for the entries with which a direction begins.
     pub(crate) fn cached_block_ahead(&self, block_no: usize, direction: Direction) -> Option<Arc<Block>> {
         let block = self.slots.get_ahead(block_no)?;
-        block.prefetch_entries(Some(direction));
+        block.prefetch_entries(direction);
         Some(block)
     }
 
@@ -238,10 +238,10 @@ impl Table {
         self.slots.prefetch_value(block_no, guard);
     }
 
-    /// Asks for what a search in a block looks at first, if the block is cached. Its head was asked for before.
-    pub(crate) fn prefetch_search(&self, block_no: usize, guard: &Guard) {
+    /// Asks for what a cursor that seeks `key` in a block looks at first, if the block is cached. Its head was asked for before.
+    pub(crate) fn prefetch_search(&self, block_no: usize, key: &[u8], guard: &Guard) {
         if let Some(block) = self.slots.peek(block_no, guard) {
-            block.prefetch_entries(None);
+            block.prefetch_search(key);
         }
     }
 
