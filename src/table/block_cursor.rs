@@ -193,13 +193,25 @@ impl BlockCursor {
     /// Goes to `entry`, which begins at `next` and whose key begins as the current one does.
     #[inline]
     fn take_forward(&mut self, entry: Entry) {
-        self.block.prefetch_offset(entry.end + AHEAD_BYTES);
-        self.block.prefetch_offset(entry.end + AHEAD_BYTES + 64);
+        self.ask_ahead(self.next, entry.end);
         self.keys.truncate(entry.shared);
         self.keys.extend_from_slice(self.block.slice(entry.suffix.clone()));
         self.next = entry.end;
         self.current = Position { key: 0..self.keys.len(), tag: entry.tag, value: entry.value() };
         self.is_valid = true;
+    }
+
+    /// Asks for an entry behind the one from `at` to `end`: of large ones, which are likely as large, for the head of
+    /// the next but one.
+    #[inline]
+    fn ask_ahead(&self, at: usize, end: usize) {
+        let len = end - at;
+        if len > AHEAD_BYTES {
+            self.block.prefetch_offset(end + len);
+        } else {
+            self.block.prefetch_offset(end + AHEAD_BYTES);
+            self.block.prefetch_offset(end + AHEAD_BYTES + 64);
+        }
     }
 
     #[inline]
@@ -233,9 +245,8 @@ impl BlockCursor {
         let (mut at, mut last) = (self.block.restart(restart_no), 0..0);
         let end = self.block.end_of_stretch(restart_no);
         while at < end {
-            self.block.prefetch_offset(at + AHEAD_BYTES);
-            self.block.prefetch_offset(at + AHEAD_BYTES + 64);
             let entry = self.block.entry(at);
+            self.ask_ahead(at, entry.end);
             if !is_wanted(&entry, &self.block) {
                 return;
             }
