@@ -56,9 +56,11 @@ pub use base::limits::{BATCH_LEN_MAX, KEY_LEN_MAX, VALUE_LEN_MAX};
 pub use base::options::{Durability, IoBackend, Options, StageMode, WriteOptions};
 pub use base::value::Value;
 pub use db::{
-    AsyncDb, AsyncRange, AsyncSnapshot, CoreDb, CoreRange, CoreSnapshot, Cursor, Db, JoinError, JoinHandle,
-    Keys, Range, Read, Snapshot, Ticket, WriteBatch,
+    AsyncDb, AsyncRange, AsyncSnapshot, CoreDb, CoreRange, CoreSnapshot, Cursor, Db, Driver, JoinError,
+    JoinHandle, Keys, Range, Read, Snapshot, Ticket, WriteBatch,
 };
+#[cfg(feature = "tokio-uring")]
+pub use db::{TokioUringDb, TokioUringRange};
 pub use engine::{FileStats, PartitionStats, Slowdown, SlowdownReason, Stats};
 
 /// A simulated machine to run databases on, and cores that the caller steps, for tests of the engine.
@@ -87,3 +89,8 @@ pub mod bench {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeExamples;
+
+/// The Rust blocks of what is said of runtimes, compiled and run as tests.
+#[cfg(all(doctest, feature = "tokio-uring"))]
+#[doc = include_str!("../docs/runtimes.md")]
+struct RuntimeExamples;

@@ -73,6 +73,13 @@ impl AsyncDb {
         &self.0
     }
 
+    /// The same database for the tasks of one runtime of tokio-uring, on whose ring they read.
+    #[cfg(feature = "tokio-uring")]
+    #[must_use]
+    pub fn on_tokio_uring(&self) -> super::TokioUringDb {
+        super::TokioUringDb::new(self.clone(), crate::engine::OnTokioUring::new(&self.0.handle))
+    }
+
     /// The value of a key, or `None`. Sees every write acknowledged before the first poll.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod core_db;
 mod core_range;
 mod core_snapshot;
 mod cursor;
+mod driver;
 mod join;
 mod range;
 mod read;
@@ -17,6 +18,8 @@ mod snapshot;
 #[cfg(feature = "sim")]
 mod stepper;
 mod ticket;
+#[cfg(feature = "tokio-uring")]
+mod uring_db;
 
 use std::cell::RefCell;
 use std::ops::RangeBounds;
@@ -30,6 +33,7 @@ pub use core_db::CoreDb;
 pub use core_range::CoreRange;
 pub use core_snapshot::CoreSnapshot;
 pub use cursor::Cursor;
+pub use driver::Driver;
 pub use join::{JoinError, JoinHandle};
 pub use range::{Keys, Range};
 pub use read::Read;
@@ -37,6 +41,8 @@ pub use snapshot::Snapshot;
 #[cfg(feature = "sim")]
 pub use stepper::{OpeningDb, Stepper};
 pub use ticket::Ticket;
+#[cfg(feature = "tokio-uring")]
+pub use uring_db::{TokioUringDb, TokioUringRange};
 
 use crate::base::error::Result;
 use crate::base::key_range::KeyRange;

@@ -4,6 +4,7 @@
 //! The buffers belong to the core: whoever waits may go at any time, and the reads then end for nobody.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -58,7 +59,11 @@ fn copy(needed: &NeedsBlock, buffer: &[u8]) -> Bytes {
     bytes
 }
 
-impl<R: Future<Output = Pieces> + Unpin> Future for Arriving<R> {
+impl<R, B> Future for Arriving<R>
+where
+    R: Future<Output = Pieces<B>> + Unpin,
+    B: Deref<Target = [u8]>,
+{
     type Output = Vec<Result<Arc<Block>>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::ops::Deref;
 use std::task::{Context, Poll};
 
 use super::Engine;
@@ -15,7 +16,10 @@ use crate::io::Buffer;
 /// Who awaits a call, and keeps the engine alive meanwhile.
 pub(crate) trait Caller: Clone {
     /// Pieces on their way. They may be dropped at any time: their memory belongs to the core that reads.
-    type Reads: Future<Output = Pieces> + Unpin;
+    type Reads: Future<Output = Pieces<Self::Bytes>> + Unpin;
+
+    /// What is read.
+    type Bytes: Deref<Target = [u8]>;
 
     fn engine(&self) -> &Engine;
 
@@ -37,6 +41,7 @@ pub(crate) trait Caller: Clone {
 
 impl Caller for Arc<Handle> {
     type Reads = Reply<Vec<io::Result<Buffer>>>;
+    type Bytes = Buffer;
 
     fn engine(&self) -> &Engine {
         &self.0

@@ -23,6 +23,8 @@ mod manifest_image;
 mod moment;
 mod multi_get;
 mod on_core;
+#[cfg(feature = "tokio-uring")]
+mod on_runtime;
 mod open;
 mod position;
 mod range;
@@ -49,6 +51,8 @@ pub(crate) use caller::Caller;
 pub(crate) use moment::Moment;
 pub(crate) use multi_get::multi_get_awaited;
 pub(crate) use on_core::OnCore;
+#[cfg(feature = "tokio-uring")]
+pub(crate) use on_runtime::OnTokioUring;
 pub(crate) use open::{Handle, open};
 pub(crate) use position::Position;
 pub(crate) use range::RangeScan;

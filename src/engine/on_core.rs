@@ -16,7 +16,8 @@ use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::planted::planted;
 use crate::base::sync::{Arc, Weak};
-use crate::exec::{Local, Outcome, Reply};
+use crate::exec::{Driven, Local, Outcome, Reply};
+use crate::io::Buffer;
 
 /// See the module. Cheap to clone, never leaves its core.
 #[derive(Clone)]
@@ -46,6 +47,17 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// A core without a thread, for the loop of the calling thread, and what its tasks have of the engine.
+    pub(crate) fn drive(self: &Arc<Self>) -> Result<(Driven, OnCore)> {
+        self.0.check_open()?;
+        let core = self.0.cores.count();
+        let driven = Driven::new(&self.0.io, core, self.0.directory.file())?;
+        let (engine, handle, local) = (Arc::clone(&self.0), Arc::downgrade(self), driven.local().clone());
+        Ok((driven, OnCore(Rc::new(State { engine, handle, local, core }))))
+    }
+}
+
 impl OnCore {
     /// Makes another guest on this core; tells what it comes to.
     pub(crate) fn spawn<T: Future + 'static>(&self, future: T) -> Result<Reply<Outcome<T::Output>>> {
@@ -71,6 +83,7 @@ impl OnCore {
 
 impl Caller for OnCore {
     type Reads = Pin<Box<dyn Future<Output = Pieces>>>;
+    type Bytes = Buffer;
 
     fn engine(&self) -> &Engine {
         &self.0.engine

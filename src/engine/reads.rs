@@ -12,7 +12,7 @@ use crate::io::{Buffer, File};
 pub(crate) type Piece = (File, u64, usize);
 
 /// What has become of several pieces, in their order; or the core that reads has ended.
-pub(crate) type Pieces = Result<Vec<io::Result<Buffer>>>;
+pub(crate) type Pieces<B = Buffer> = Result<Vec<io::Result<B>>>;
 
 /// Which core reads next: they take turns.
 #[derive(Default)]

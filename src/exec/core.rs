@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 use super::local::{Local, LocalTask, Operation, SLICE, State};
 use super::mailbox::Mailbox;
@@ -69,11 +70,22 @@ pub(super) struct Core {
 impl Core {
     /// Makes a core with a queue of its own, on the calling thread.
     pub(super) fn new(io: &Arc<dyn Io>, number: usize, lock: &Lock) -> Result<Self> {
-        let queue = io.queue(number, lock)?;
-        let mailbox = Arc::new(Mailbox::new(queue.unparker()));
-        let local = Local(Rc::new(State::new(io, queue, number > 0)));
+        let queue = io.queue(number, &lock.0)?;
+        let unparker = queue.unparker();
+        Ok(Self::of(io, queue, unparker, number > 0))
+    }
+
+    /// Makes a core of a queue. Who sends it a message while it sleeps uses the unparker.
+    pub(super) fn of(
+        io: &Arc<dyn Io>,
+        queue: Box<dyn Queue>,
+        unparker: Arc<dyn Unpark>,
+        is_background: bool,
+    ) -> Self {
+        let mailbox = Arc::new(Mailbox::new(unparker));
+        let local = Local(Rc::new(State::new(io, queue, is_background)));
         let (ready, ready_guests) = (VecDeque::new(), VecDeque::new());
-        Ok(Self {
+        Self {
             mailbox,
             local,
             tasks: Slab::new(),
@@ -82,7 +94,27 @@ impl Core {
             completions: Vec::new(),
             broken: None,
             process: Process::current(),
-        })
+        }
+    }
+
+    /// For its tasks.
+    pub(super) fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// The earliest time at which a timer is due.
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        self.local.0.timers.borrow().next_deadline()
+    }
+
+    /// Why it has stopped.
+    pub(super) fn broken(&self) -> Error {
+        self.broken.clone().unwrap_or(Error::Closed)
+    }
+
+    /// Whether this is the process it was made in.
+    pub(super) fn is_at_home(&self) -> bool {
+        self.process.is_current()
     }
 
     /// Where other threads reach this core.

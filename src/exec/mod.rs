@@ -8,6 +8,7 @@
 mod block_on;
 mod core;
 mod cores;
+mod driven;
 mod event;
 mod guest;
 mod local;
@@ -21,6 +22,7 @@ mod timers;
 
 pub(crate) use block_on::block_on;
 pub(crate) use cores::Cores;
+pub(crate) use driven::Driven;
 pub(crate) use event::Event;
 pub(crate) use guest::Outcome;
 pub(crate) use local::{Local, Reading, Writing};

@@ -39,6 +39,11 @@ impl Directory {
         self.dir.path()
     }
 
+    /// As a file.
+    pub(crate) fn file(&self) -> &File {
+        self.dir.file()
+    }
+
     /// The path of a file in it, for messages.
     pub(crate) fn path_of(&self, kind: FileKind) -> PathBuf {
         self.dir.path_of(&kind.name())

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::clock::Clock;
-use super::{Buffer, Completion, Data, File, Lock, Op, Queue, Unpark, Wait, names};
+use super::{Buffer, Completion, Data, File, Op, Queue, Unpark, Wait, names};
 use crate::base::error::Result;
 use crate::base::limits::SECTOR;
 use crate::base::metrics::IoCounters;
@@ -56,13 +56,13 @@ pub(super) fn ends_unaligned(e: Errno, moved: usize) -> bool {
 }
 
 /// A queue that executes operations on the thread that turns it.
-pub(super) fn queue(lock: &Lock, clock: Clock, counters: Arc<IoCounters>) -> Box<dyn Queue> {
+pub(super) fn queue(held: &File, clock: Clock, counters: Arc<IoCounters>) -> Box<dyn Queue> {
     Box::new(BlockingQueue {
         pending: VecDeque::new(),
         parker: Arc::default(),
         clock,
         counters,
-        _lock: lock.clone(),
+        _held: held.clone(),
     })
 }
 
@@ -71,8 +71,8 @@ struct BlockingQueue {
     parker: Arc<Parker>,
     clock: Clock,
     counters: Arc<IoCounters>,
-    /// Held, never used: the directory stays locked while a core may still write to it.
-    _lock: Lock,
+    /// Never used: the directory stays locked while a core may still write to it.
+    _held: File,
 }
 
 impl Queue for BlockingQueue {

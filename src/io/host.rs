@@ -146,11 +146,11 @@ impl Io for Host {
         }
     }
 
-    fn queue(&self, core: usize, lock: &Lock) -> Result<Box<dyn Queue>> {
+    fn queue(&self, core: usize, held: &File) -> Result<Box<dyn Queue>> {
         let counters = Arc::clone(&self.counters);
         match &self.way {
-            Way::Rings => uring::queue(core, lock, self.clock, counters),
-            Way::Calls { .. } => Ok(blocking::queue(lock, self.clock, counters)),
+            Way::Rings => uring::queue(core, held, self.clock, counters),
+            Way::Calls { .. } => Ok(blocking::queue(held, self.clock, counters)),
         }
     }
 

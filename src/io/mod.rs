@@ -8,11 +8,14 @@
 //! Ownership rule: a buffer handed to a [`Queue`] belongs to the operation until its completion is
 //! reaped, whatever becomes of the future that waits for it.
 
+mod bell;
 mod blocking;
 pub(crate) mod buffer;
 mod clock;
 pub(crate) mod dir;
 pub(crate) mod file;
+#[cfg(feature = "tokio-uring")]
+mod foreign_ring;
 mod host;
 mod huge_pages;
 mod lock;
@@ -31,6 +34,7 @@ mod uring;
 mod tests;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,9 +42,12 @@ use crate::base::error::Result;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
 
+pub(crate) use bell::Bell;
 pub(crate) use buffer::Buffer;
 pub(crate) use dir::{Dir, Entry};
 pub(crate) use file::{File, Lock};
+#[cfg(feature = "tokio-uring")]
+pub(crate) use foreign_ring::read_on_runtime;
 pub(crate) use huge_pages::advise_huge;
 pub(crate) use map::SharedMap;
 pub(crate) use memory::{Array, Memory, buffer_bytes};
@@ -202,6 +209,13 @@ pub(crate) trait Queue {
     /// Only if the queue itself is broken; errors of operations are in their completions.
     fn turn(&mut self, wait: Wait, done: &mut Vec<Completion>) -> Result<()>;
 
+    /// From now on adds to an eventfd, which stays open meanwhile, when operations complete by themselves; nothing to do
+    /// where they complete in a turn alone.
+    fn signal_completions(&self, eventfd: BorrowedFd<'_>) -> io::Result<()> {
+        let _unused = eventfd;
+        Ok(())
+    }
+
     /// Operations submitted and not yet completed.
     #[cfg_attr(not(test), expect(dead_code, reason = "tests of backends wait by it"))]
     fn in_flight(&self) -> usize;
@@ -315,8 +329,8 @@ pub(crate) trait Io: Send + Sync + 'static {
     }
 
     /// A queue for core number `core`; called once per core, on the core's own thread.
-    /// `lock` stays held by the queue as long as operations are in flight.
-    fn queue(&self, core: usize, lock: &Lock) -> Result<Box<dyn Queue>>;
+    /// `held` stays open as long as operations are in flight: of a queue that writes, the file of the directory's lock.
+    fn queue(&self, core: usize, held: &File) -> Result<Box<dyn Queue>>;
 
     /// Starts a thread; the only way in which the engine gets one.
     fn start_thread(&self, name: String, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Thread>>;

@@ -30,7 +30,7 @@ fn check(body: impl Fn(&mut Bench)) {
         let root = tempfile::tempdir().unwrap();
         let dir = io.open_dir(root.path()).unwrap().unwrap();
         let lock = io.lock(&dir, "LOCK").unwrap();
-        let queue = io.queue(0, &lock).unwrap();
+        let queue = io.queue(0, &lock.0).unwrap();
         body(&mut Bench { _root: root, dir, io, lock, queue });
     }
 }
@@ -337,7 +337,7 @@ fn unparks_in_a_storm_lose_nothing() {
 fn a_dropped_queue_waits_for_what_is_in_flight() {
     check(|bench| {
         let file = bench.open("a", OpenMode::Create);
-        let mut queue = bench.io.queue(1, &bench.lock).unwrap();
+        let mut queue = bench.io.queue(1, &bench.lock.0).unwrap();
         for i in 0..8 {
             queue.submit(i, write(&file, i * SECTOR as u64, &pattern(0, SECTOR), true));
         }
@@ -352,7 +352,7 @@ fn a_dropped_queue_waits_for_what_is_in_flight() {
 fn the_lock_is_free_once_handle_and_queues_are_gone() {
     check(|bench| {
         let lock = bench.io.lock(&bench.dir, "OTHER").unwrap();
-        let queue = bench.io.queue(1, &lock).unwrap();
+        let queue = bench.io.queue(1, &lock.0).unwrap();
         drop(lock);
         assert!(
             matches!(bench.io.lock(&bench.dir, "OTHER"), Err(Error::Locked { .. })),

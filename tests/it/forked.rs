@@ -144,6 +144,8 @@ impl Held {
             let mut context = Context::from_waker(Waker::noop());
             assert!(range.poll_next(&mut context).is_ready(), "then the end");
         }
+        #[cfg(feature = "tokio-uring")]
+        check(now(db.on_tokio_uring().get("0001")).map(drop));
         assert!(db.as_blocking().stats().get("last_seqno").is_some());
         assert!(snapshot.as_blocking().iter().next().expect("an error first").is_err());
         check(now(db.close()));

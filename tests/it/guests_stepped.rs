@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use rabi::sim::{Bug, Faults, Stepper, World, plant};
-use rabi::{CoreDb, Db, Durability, JoinHandle, WriteBatch, WriteOptions};
+use rabi::{CoreDb, Db, Driver, Durability, JoinHandle, WriteBatch, WriteOptions};
 
 use crate::scratch::{number, small};
 
@@ -217,6 +217,30 @@ fn a_dropped_database_drops_its_tasks_with_its_cores() {
     drop(stepper);
     assert_eq!(dropped.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
     assert!(task.is_finished());
+}
+
+#[test]
+fn a_driver_runs_beside_cores_that_are_stepped() {
+    let mut machine = Machine::new(5);
+    machine.fill();
+    let mut driver = Driver::new(&machine.db).unwrap();
+    let task = driver.spawn(|db| async move {
+        let polls =
+            drop_at_every_poll(&db, |db| Box::pin(async { drop(db.get(key(40)).await.unwrap()) })).await;
+        db.sleep(std::time::Duration::from_secs(5)).await;
+        db.put("driven", "value").await.unwrap();
+        db.flush().await.unwrap();
+        assert!(db.multi_get((0..180).map(key)).await.iter().all(|found| matches!(found, Ok(Some(_)))));
+        polls
+    });
+    for _ in 0..20_000 {
+        driver.run_ready().unwrap();
+        turn(&machine.world, &mut machine.stepper);
+        if task.is_finished() {
+            break;
+        }
+    }
+    assert!(machine.join(task) >= 2);
 }
 
 #[test]

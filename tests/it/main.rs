@@ -27,6 +27,7 @@ mod crash_states;
 mod cursor;
 mod damage;
 mod denied;
+mod driver;
 mod durability;
 #[cfg(feature = "sim")]
 mod ends;
@@ -44,6 +45,8 @@ mod levels;
 mod memory;
 mod model;
 mod multi_get;
+#[cfg(feature = "tokio-uring")]
+mod on_tokio_uring;
 mod signals;
 mod size_limit;
 #[cfg(feature = "sim")]

@@ -80,6 +80,16 @@ pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
+/// Has the system forget what it keeps of the files, so that reads go to the device.
+pub fn forget_pages(dir: &Path) {
+    for file in fs::read_dir(dir).unwrap() {
+        // Some are removed meanwhile.
+        let Ok(file) = fs::File::open(file.unwrap().path()) else { continue };
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    }
+}
+
 /// Copies the files of a closed database.
 pub fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();

@@ -151,9 +151,9 @@ impl Io for Machine {
         Ok(len)
     }
 
-    fn queue(&self, _core: usize, lock: &Lock) -> Result<Box<dyn Queue>> {
+    fn queue(&self, _core: usize, held: &File) -> Result<Box<dyn Queue>> {
         let counters = Arc::clone(&self.counters);
-        Ok(Box::new(SimulatedQueue::new(&self.world, self.process, counters, lock)))
+        Ok(Box::new(SimulatedQueue::new(&self.world, self.process, counters, held)))
     }
 
     fn start_thread(&self, name: String, _body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Thread>> {

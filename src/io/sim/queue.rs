@@ -13,7 +13,7 @@ use super::world::World;
 use crate::base::error::Result;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{Completion, Data, Lock, Op, Queue, Unpark, Wait};
+use crate::io::{Completion, Data, File, Op, Queue, Unpark, Wait};
 
 /// What a read buffer holds before its completion.
 const GARBAGE: u8 = 0xa5;
@@ -27,15 +27,16 @@ pub(super) struct SimulatedQueue {
     number: u64,
     /// Operations in flight by their number in the world.
     operations: HashMap<u64, (u64, Op)>,
-    _lock: Lock,
+    /// Not used.
+    _held: File,
 }
 
 impl SimulatedQueue {
     /// A new queue of a process of the world.
-    pub(super) fn new(world: &World, process: u64, counters: Arc<IoCounters>, lock: &Lock) -> Self {
+    pub(super) fn new(world: &World, process: u64, counters: Arc<IoCounters>, held: &File) -> Self {
         let number = world.state().new_queue();
-        let (world, lock) = (world.clone(), lock.clone());
-        Self { world, process, counters, number, operations: HashMap::new(), _lock: lock }
+        let (world, held) = (world.clone(), held.clone());
+        Self { world, process, counters, number, operations: HashMap::new(), _held: held }
     }
 
     fn complete(&mut self, number: u64, flight: Flight, landed: Landed, done: &mut Vec<Completion>) {

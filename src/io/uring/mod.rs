@@ -22,7 +22,7 @@ mod loom_tests;
 #[cfg(test)]
 mod trial_tests;
 
-use super::Lock;
+use super::File;
 use super::clock::Clock;
 use crate::base::error::Result;
 use crate::base::metrics::IoCounters;
@@ -34,9 +34,9 @@ pub(super) use trial::test_ring;
 /// The queue of core number `core`, to be called on that core's thread.
 pub(super) fn queue(
     core: usize,
-    lock: &Lock,
+    held: &File,
     clock: Clock,
     counters: Arc<IoCounters>,
 ) -> Result<Box<dyn super::Queue>> {
-    Ok(Box::new(queue::UringQueue::new(core, lock, clock, counters)?))
+    Ok(Box::new(queue::UringQueue::new(core, held, clock, counters)?))
 }

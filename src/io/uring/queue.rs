@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
+use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::base::slab::Slab;
 use crate::base::sync::Arc;
 use crate::io::clock::Clock;
 use crate::io::refusal::{Refusal, SETUP};
-use crate::io::{Buffer, Completion, Lock, Op, Queue, Unpark, Wait, blocking};
+use crate::io::{Buffer, Completion, File, Op, Queue, Unpark, Wait, blocking};
 
 /// Requests sent with one enter. A batch of 32 already brings nearly all that batching can bring;
 /// the rest is room for bursts.
@@ -57,17 +58,18 @@ pub(super) struct UringQueue {
     wakeup_armed: bool,
     clock: Clock,
     counters: Arc<IoCounters>,
-    lock: Lock,
+    /// What the ring holds.
+    held: File,
 }
 
 impl UringQueue {
     /// A queue with a new ring, which belongs to the calling thread.
-    pub(super) fn new(core: usize, lock: &Lock, clock: Clock, counters: Arc<IoCounters>) -> Result<Self> {
+    pub(super) fn new(core: usize, held: &File, clock: Clock, counters: Arc<IoCounters>) -> Result<Self> {
         let ring = Ring::open(ENTRIES).map_err(Refusal::of(SETUP))?;
         // The ring holds the lock's open file, so that the lock lasts until the ring is gone. When
         // the process is killed, that is after its last request in flight: whoever takes the lock
         // next cannot be overtaken by a write of its predecessor.
-        ring.hold(&lock.0).map_err(Refusal::of("io_uring_register"))?;
+        ring.hold(held).map_err(Refusal::of("io_uring_register"))?;
         if let Err(e) = ring.limit_workers(WORKERS_MAX, WORKERS_MAX) {
             tracing::debug!("core {core}: kernels before 5.15 do not limit ring workers: {e}");
         }
@@ -83,7 +85,7 @@ impl UringQueue {
             wakeup_armed: false,
             clock,
             counters,
-            lock: lock.clone(),
+            held: held.clone(),
         })
     }
 
@@ -185,7 +187,7 @@ impl UringQueue {
     }
 
     fn broken(&self, e: io::Error) -> Error {
-        Error::io("drive the ring that holds", self.lock.0.path(), None, e)
+        Error::io("drive the ring that holds", self.held.path(), None, e)
     }
 }
 
@@ -218,6 +220,10 @@ impl Queue for UringQueue {
         }
     }
 
+    fn signal_completions(&self, eventfd: BorrowedFd<'_>) -> io::Result<()> {
+        self.ring.signal_completions(eventfd)
+    }
+
     fn in_flight(&self) -> usize {
         self.flights.len()
     }
@@ -242,7 +248,7 @@ impl Drop for UringQueue {
                     // The kernel may still use the memory, and nothing will tell us when it ends.
                     tracing::error!("{} operations are abandoned: {}", self.pushed, self.broken(e));
                     // So the directory stays locked, as long as the process lives.
-                    mem::forget(self.lock.clone());
+                    mem::forget(self.held.clone());
                     mem::forget(mem::replace(&mut self.flights, Slab::new()));
                     mem::forget(mem::replace(&mut self.wakeup_count, Buffer::with_capacity(8)));
                     return;
@@ -251,7 +257,7 @@ impl Drop for UringQueue {
         }
         // The ring is taken down in the background; without this the lock would outlast the close.
         if let Err(e) = self.ring.let_go() {
-            tracing::debug!("the ring keeps {} a little longer: {e}", self.lock.0.path().display());
+            tracing::debug!("the ring keeps {} a little longer: {e}", self.held.path().display());
         }
     }
 }

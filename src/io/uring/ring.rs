@@ -5,7 +5,7 @@
 //! Whoever pushes a request answers for the memory it names; see [`Ring::push`].
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -173,6 +173,11 @@ impl Ring {
     /// Makes the ring hold `file` open, for as long as the ring or a request of it lives.
     pub(super) fn hold(&self, file: impl AsFd) -> io::Result<()> {
         self.submitter().register_files(&[file.as_fd().as_raw_fd()])
+    }
+
+    /// Adds to an eventfd when there are completions, or will be once it is entered.
+    pub(super) fn signal_completions(&self, eventfd: BorrowedFd<'_>) -> io::Result<()> {
+        self.submitter().register_eventfd(eventfd.as_raw_fd())
     }
 
     /// Lets go of the file held.

@@ -1,0 +1,107 @@
+//! Tasks in a loop that is not ours.
+
+use std::fmt;
+use std::future::Future;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use super::{CoreDb, Db, JoinHandle};
+use crate::base::error::Result;
+use crate::engine::OnCore;
+use crate::exec::Driven;
+
+/// Runs tasks in a loop of the program's own: one that waits by `poll`, `epoll` or `select`, of a program in C, a game, a
+/// user interface. The loop waits until the [descriptor](AsFd) is readable, or [`timeout`](Self::timeout) has passed, and
+/// then calls [`run_ready`](Self::run_ready). No thread, and no second executor.
+///
+/// Tasks have a [`CoreDb`], as on a core of the engine: what is in memory is answered on this thread, and what is not is
+/// read on a ring of this thread's. They may await anything else as well, an [`AsyncDb`](crate::AsyncDb) for instance:
+/// their wakers make the descriptor readable. What [`CoreDb`] says of panics and of calls that block holds here, too.
+///
+/// It stays on the thread that made it, and does not keep the database open: once that is closed, calls give
+/// [`Error::Closed`](crate::Error::Closed). Dropping it drops its tasks, and waits for the reads in flight.
+///
+/// ```
+/// use rabi::{Db, Driver, Options};
+/// use rustix::event::{PollFd, PollFlags, Timespec, poll};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path();
+/// let db = Db::open(path, Options::new())?;
+/// let mut driver = Driver::new(&db)?;
+/// let task = driver.spawn(|db| async move {
+///     db.put("price:apple", "120").await?;
+///     db.sync().await?;
+///     db.get("price:apple").await
+/// });
+/// while !task.is_finished() {
+///     // Beside the descriptors of whatever else the program waits for.
+///     let mut descriptors = [PollFd::new(&driver, PollFlags::IN)];
+///     let timeout = driver.timeout().map(Timespec::try_from).transpose()?;
+///     poll(&mut descriptors, timeout.as_ref())?;
+///     driver.run_ready()?;
+/// }
+/// assert_eq!(task.join()??.as_deref(), Some(&b"120"[..]));
+/// drop(driver);
+/// db.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "tasks run when the driver is told to run them"]
+pub struct Driver {
+    driven: Driven,
+    on: OnCore,
+}
+
+impl Driver {
+    /// Makes a driver for the calling thread, with a ring of its own.
+    ///
+    /// # Errors
+    /// [`Error::Closed`](crate::Error::Closed), [`Error::Forked`](crate::Error::Forked),
+    /// [`Error::RingDenied`](crate::Error::RingDenied) if the system grants no further ring, and
+    /// [`Error::Io`](crate::Error::Io) if it grants no further descriptor.
+    pub fn new(db: &Db) -> Result<Self> {
+        let (driven, on) = db.handle.drive()?;
+        Ok(Self { driven, on })
+    }
+
+    /// Starts a task: `make` is called in the next [`run_ready`](Self::run_ready). Neither needs to be [`Send`].
+    pub fn spawn<F, T>(&self, make: F) -> JoinHandle<T::Output>
+    where
+        F: FnOnce(CoreDb) -> T + 'static,
+        T: Future + 'static,
+    {
+        let db = CoreDb::new(self.on.clone());
+        let started = self.on.spawn(async move { make(db).await });
+        self.driven.call();
+        JoinHandle::new(started)
+    }
+
+    /// Runs the tasks that were woken, and sends and takes in their reads. Returns when all of them wait, or after about a
+    /// millisecond: the descriptor then stays readable.
+    ///
+    /// # Errors
+    /// [`Error::Forked`](crate::Error::Forked); [`Error::Io`](crate::Error::Io) if the ring fails, which is final.
+    pub fn run_ready(&mut self) -> Result<()> {
+        self.driven.run_ready()
+    }
+
+    /// How long the loop may wait for the descriptor: until a [`CoreDb::sleep`] is over. `None`: as long as it takes.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.driven.timeout()
+    }
+}
+
+impl AsFd for Driver {
+    /// Readable, for as long as it lasts, when there is something to do for [`run_ready`](Self::run_ready). Only to be
+    /// waited for.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.driven.as_fd()
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Driver")
+    }
+}

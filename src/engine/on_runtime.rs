@@ -1,0 +1,67 @@
+//! Calls awaited on tokio-uring's runtime: what is not in memory is read on the runtime's own ring. Feature `tokio-uring`.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::Engine;
+use super::caller::Caller;
+use super::open::Handle;
+use super::reads::{Piece, Pieces};
+use crate::base::error::Result;
+use crate::base::sync::Arc;
+use crate::io::{Io, read_on_runtime};
+
+/// Stays on the thread of the runtime, to which the ring belongs.
+#[derive(Clone)]
+pub(crate) struct OnTokioUring(Arc<Handle>, PhantomData<Rc<()>>);
+
+impl OnTokioUring {
+    pub(crate) fn new(handle: &Arc<Handle>) -> Self {
+        Self(Arc::clone(handle), PhantomData)
+    }
+}
+
+impl Caller for OnTokioUring {
+    type Reads = Pin<Box<dyn Future<Output = Pieces<Vec<u8>>>>>;
+    type Bytes = Vec<u8>;
+
+    fn engine(&self) -> &Engine {
+        &self.0.0
+    }
+
+    fn keep_open(&self) -> Result<Arc<Handle>> {
+        Ok(Arc::clone(&self.0))
+    }
+
+    fn begin_reads(&self, pieces: Vec<Piece>) -> Self::Reads {
+        let io = Arc::clone(&self.0.0.io);
+        Box::pin(async move { Ok(read_together(&*io, pieces).await) })
+    }
+}
+
+type Read = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>>>>;
+
+/// All reads are in flight before the first is waited for.
+async fn read_together(io: &dyn Io, pieces: Vec<Piece>) -> Vec<io::Result<Vec<u8>>> {
+    let begin = |(file, offset, len)| -> Read { Box::pin(read_on_runtime(file, offset, len)) };
+    let mut going: Vec<Option<Read>> = pieces.into_iter().map(begin).map(Some).collect();
+    let mut ended: Vec<io::Result<Vec<u8>>> = going.iter().map(|_| Ok(Vec::new())).collect();
+    poll_fn(|context| {
+        for (read, ended) in going.iter_mut().zip(&mut ended) {
+            if let Some(Poll::Ready(result)) = read.as_mut().map(|read| read.as_mut().poll(context)) {
+                (*ended, *read) = (result, None);
+            }
+        }
+        if going.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    for bytes in ended.iter().flatten() {
+        io.counters().reads.add(1);
+        io.counters().read_bytes.add(bytes.len() as u64);
+    }
+    ended
+}

@@ -1,0 +1,216 @@
+//! Tasks in a loop around poll(2): whatever they wait for makes the descriptor readable.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rabi::{CoreDb, Db, Driver, Durability, Error, IoBackend, JoinHandle, WriteBatch, WriteOptions};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::scratch::{Scratch, contents, forget_pages, small};
+use crate::system::{fork, run_alone};
+
+const BACKENDS: [IoBackend; 2] = [IoBackend::Auto, IoBackend::Blocking];
+
+fn open(scratch: &Scratch, backend: IoBackend) -> Db {
+    Db::open(scratch.dir(), small().io_backend(backend).cache_size_bytes(0)).unwrap()
+}
+
+fn is_readable(driver: &Driver, at_most: Duration) -> bool {
+    let timeout = Timespec::try_from(at_most).unwrap();
+    poll(&mut [PollFd::new(driver, PollFlags::IN)], Some(&timeout)).unwrap() > 0
+}
+
+/// Waits as a loop does; nothing is run that was not called for.
+fn run<R>(driver: &mut Driver, task: JoinHandle<R>) -> R {
+    while !task.is_finished() {
+        let at_most = driver.timeout().unwrap_or(Duration::from_secs(20));
+        assert!(is_readable(driver, at_most) || driver.timeout().is_some(), "waited in vain");
+        driver.run_ready().unwrap();
+    }
+    task.join().unwrap()
+}
+
+/// Everything that has to wait for something.
+async fn work(db: CoreDb, task: usize) -> rabi::Result<usize> {
+    let of = |number: usize| format!("{task}/{number:04}");
+    for number in 0..200 {
+        db.put(of(number), vec![task as u8; 100]).await?;
+    }
+    db.flush().await?;
+    let mut batch = WriteBatch::new();
+    batch.put(of(7), "in a batch");
+    db.write(batch, WriteOptions::new().durability(Durability::Power)).await?;
+    db.sleep(Duration::from_millis(3)).await;
+    for number in 0..200 {
+        assert!(db.get(of(number)).await?.is_some());
+    }
+    let found = db.multi_get((0..300).map(of)).await;
+    assert_eq!(found.into_iter().filter(|found| matches!(found, Ok(Some(_)))).count(), 200);
+    let inner = db.clone();
+    let inner = db.spawn(async move { inner.sync().await });
+    inner.await.unwrap()?;
+    let (mut range, mut count) = (db.prefix(format!("{task}/")), 0);
+    while let Some(entry) = range.next().await {
+        entry?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+#[test]
+fn a_loop_around_poll_runs_tasks() {
+    for backend in BACKENDS {
+        let scratch = Scratch::new();
+        let db = open(&scratch, backend);
+        let mut driver = Driver::new(&db).unwrap();
+        assert!(!is_readable(&driver, Duration::ZERO) && driver.timeout().is_none());
+        let elsewhere = db.to_async();
+        let tasks: Vec<_> = (0..8).map(|task| driver.spawn(move |db| work(db, task))).collect();
+        // Awaits what is not the driver's.
+        let other = driver.spawn(|_| async move { elsewhere.flush().await });
+        for task in tasks {
+            assert_eq!(run(&mut driver, task).unwrap(), 200);
+        }
+        run(&mut driver, other).unwrap();
+        // Those that it ran have left nothing to be done.
+        driver.run_ready().unwrap();
+        assert!(!is_readable(&driver, Duration::from_millis(50)));
+        let panicked: JoinHandle<()> = driver.spawn(|_| async { panic!("in a loop") });
+        while !panicked.is_finished() {
+            driver.run_ready().unwrap();
+        }
+        assert!(panicked.join().unwrap_err().is_panic());
+        assert_eq!(contents(&db).len(), 1600);
+        db.close().unwrap();
+        let refused = driver.spawn(|db| async move { db.get("key").await });
+        assert!(matches!(refused.join().unwrap_err().ended_by(), Some(Error::Closed)));
+        drop(driver);
+    }
+}
+
+/// Found: a ring whose completions are deferred to its thread does not wake who polls its own descriptor.
+#[test]
+fn reads_of_the_device_alone_wake_the_loop() {
+    for backend in BACKENDS {
+        let scratch = Scratch::new();
+        let db = open(&scratch, backend);
+        (0..2000).for_each(|number| db.put(format!("{number:04}"), [1; 300]).unwrap());
+        db.compact().unwrap();
+        forget_pages(&scratch.dir());
+        let mut driver = Driver::new(&db).unwrap();
+        let tasks: Vec<_> = (0..16)
+            .map(|task| {
+                driver.spawn(move |db| async move {
+                    for number in (task..2000).step_by(16) {
+                        assert!(db.get(format!("{number:04}")).await.unwrap().is_some());
+                    }
+                })
+            })
+            .collect();
+        tasks.into_iter().for_each(|task| run(&mut driver, task));
+    }
+}
+
+#[test]
+fn other_threads_wake_a_task_and_a_busy_one_does_not_hold_the_loop() {
+    let scratch = Scratch::new();
+    let db = open(&scratch, IoBackend::Auto);
+    let mut driver = Driver::new(&db).unwrap();
+    let (sender, receiver) = smol_channel();
+    let thread = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        sender.store(1, Ordering::Relaxed);
+    });
+    let seen = Arc::clone(&receiver);
+    let task = driver.spawn(move |db| async move {
+        // Waits for another thread, by a task that never waits.
+        while seen.load(Ordering::Relaxed) == 0 {
+            assert!(db.get("absent").await.unwrap().is_none());
+        }
+    });
+    let mut longest = Duration::ZERO;
+    while !task.is_finished() {
+        assert!(is_readable(&driver, Duration::from_secs(20)));
+        let begin = Instant::now();
+        driver.run_ready().unwrap();
+        longest = longest.max(begin.elapsed());
+    }
+    task.join().unwrap();
+    thread.join().unwrap();
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+}
+
+fn smol_channel() -> (Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let shared = Arc::new(AtomicUsize::new(0));
+    (Arc::clone(&shared), shared)
+}
+
+#[test]
+fn a_driver_that_is_dropped_drops_its_tasks_and_frees_the_directory() {
+    for backend in BACKENDS {
+        let scratch = Scratch::new();
+        let db = open(&scratch, backend);
+        (0..100).for_each(|number| db.put(format!("{number:03}"), [1; 200]).unwrap());
+        db.flush().unwrap();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        struct Told(Arc<AtomicUsize>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let mut driver = Driver::new(&db).unwrap();
+        for _ in 0..10 {
+            let told = Told(Arc::clone(&dropped));
+            drop(driver.spawn(move |db| async move {
+                let _told = told;
+                loop {
+                    drop(db.multi_get((0..100).map(|number| format!("{number:03}"))).await);
+                    db.sleep(Duration::from_millis(1)).await;
+                }
+            }));
+        }
+        for _ in 0..20 {
+            driver.run_ready().unwrap();
+        }
+        // The database first: the driver does not keep it.
+        db.close().unwrap();
+        let again = open(&scratch, backend);
+        assert_eq!(contents(&again).len(), 100);
+        driver.run_ready().unwrap();
+        drop(driver);
+        assert_eq!(dropped.load(Ordering::Relaxed), 10);
+    }
+}
+
+#[test]
+fn a_forked_child_runs_nothing() {
+    run_alone("driver::a_program_forks");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, by the test above"]
+fn a_program_forks() {
+    for backend in BACKENDS {
+        let scratch = Scratch::new();
+        let db = open(&scratch, backend);
+        let mut driver = Driver::new(&db).unwrap();
+        let task = driver.spawn(|db| work(db, 1));
+        driver.run_ready().unwrap();
+        let parents = db.clone();
+        let mut of_child = Some(&mut driver);
+        fork(|| {
+            let driver = of_child.take().unwrap();
+            assert!(matches!(driver.run_ready(), Err(Error::Forked)));
+            assert!(matches!(Driver::new(&parents), Err(Error::Forked)));
+            let task = driver.spawn(|_| async {});
+            assert!(matches!(task.join().unwrap_err().ended_by(), Some(Error::Forked)));
+            let _descriptor = driver.as_fd();
+        })
+        .wait()
+        .unwrap();
+        assert_eq!(run(&mut driver, task).unwrap(), 200);
+    }
+}
