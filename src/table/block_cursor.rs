@@ -128,6 +128,7 @@ impl BlockCursor {
         self.keys.clear();
         self.keys.extend_from_slice(prefix);
         self.keys.extend_from_slice(&head);
+        self.next = at;
         self.take_forward(entry);
         while self.is_valid && self.head().0 < key {
             self.step_forward();
