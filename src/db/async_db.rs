@@ -9,7 +9,7 @@ use crate::base::key_range::KeyRange;
 use crate::base::options::WriteOptions;
 use crate::base::sync::Arc;
 use crate::base::value::Value;
-use crate::engine::{Moment, get_awaited, multi_get_awaited, submit, write_awaited};
+use crate::engine::{Moment, Way, get_awaited, multi_get_awaited, submit, write_awaited};
 
 /// An open database, whose calls are awaited instead of blocking. Cheap to clone, usable from any thread and any executor:
 /// tokio, smol, a loop of your own. Made by [`Db::to_async`]; both are the same database.
@@ -196,7 +196,7 @@ impl AsyncDb {
     /// # Errors
     /// As [`Db::sync`].
     pub async fn sync(&self) -> Result<()> {
-        self.0.handle.0.sync().await
+        self.0.handle.0.sync(Way::Awaited).await
     }
 
     /// The keys of a range with their values, in order, as of this call, not of the first poll.

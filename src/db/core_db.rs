@@ -10,7 +10,7 @@ use crate::base::error::Result;
 use crate::base::key_range::KeyRange;
 use crate::base::options::WriteOptions;
 use crate::base::value::Value;
-use crate::engine::{Caller, Moment, OnCore, get_awaited, multi_get_awaited, submit, write_awaited};
+use crate::engine::{Caller, Moment, OnCore, Way, get_awaited, multi_get_awaited, submit, write_awaited};
 
 /// The database for a task on one of its cores, which [`Db::spawn_on`](crate::Db::spawn_on) gives to it. Cheap to clone;
 /// never leaves its core.
@@ -176,7 +176,7 @@ impl CoreDb {
     /// # Errors
     /// As [`Db::sync`](crate::Db::sync).
     pub async fn sync(&self) -> Result<()> {
-        self.0.engine().sync().await
+        self.0.engine().sync(Way::Awaited).await
     }
 
     /// The keys of a range with their values, in order, as of this call, not of the first poll.

@@ -49,7 +49,7 @@ use crate::base::key_range::KeyRange;
 use crate::base::options::{Options, WriteOptions};
 use crate::base::sync::Arc;
 use crate::base::value::Value;
-use crate::engine::{Handle, Moment, Stats};
+use crate::engine::{Handle, Moment, Stats, Way};
 use crate::exec::block_on;
 
 /// An open database. Cheap to clone, usable from any thread; all clones are one database.
@@ -349,7 +349,7 @@ impl Db {
     /// device, [`Error::Poisoned`](crate::Error::Poisoned) if it never will be,
     /// [`Error::Closed`](crate::Error::Closed).
     pub fn sync(&self) -> Result<()> {
-        block_on(self.handle.0.sync())
+        block_on(self.handle.0.sync(Way::Blocking))
     }
 
     /// The keys of a range with their values, in order, from either end, as of now.

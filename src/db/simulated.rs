@@ -12,7 +12,7 @@ use super::{Db, WriteBatch};
 use crate::base::error::Result;
 use crate::base::options::{Options, WriteOptions};
 use crate::base::sync::Arc;
-use crate::engine::World;
+use crate::engine::{Way, World};
 
 impl Db {
     /// Opens a database in a simulated world. The option for the I/O backend has no meaning there.
@@ -51,7 +51,7 @@ impl Db {
     /// [`sync`](Self::sync), as a future.
     pub fn sync_async(&self) -> impl Future<Output = Result<()>> + use<> + 'static {
         let handle = Arc::clone(&self.handle);
-        async move { handle.0.sync().await }
+        async move { handle.0.sync(Way::Blocking).await }
     }
 
     /// [`flush`](Self::flush), as a future.

@@ -83,7 +83,7 @@ impl Engine {
     /// Waits until a batch that has its place is on the device.
     pub(crate) async fn wait_durable(&self, placed: Placed) -> Result<()> {
         self.check_open()?;
-        self.wal.wait_durable(placed.end).await
+        self.wal.wait_durable(placed.end, false).await
     }
 
     /// Whether a batch that has its place is on the device.
@@ -105,10 +105,10 @@ pub(crate) async fn write_awaited<C: Caller>(
         Durability::Power => !planted!(AcknowledgedEarly),
     };
     if batch.count() == 0 {
-        return if is_power { engine.wal.sync().await } else { Ok(()) };
+        return if is_power { engine.wal.sync(false).await } else { Ok(()) };
     }
     let placed = place(caller, batch).await?;
-    if is_power { engine.wal.wait_durable(placed.end).await } else { Ok(()) }
+    if is_power { engine.wal.wait_durable(placed.end, false).await } else { Ok(()) }
 }
 
 /// Applies a batch atomically; its durability is asked for later. An empty one gets the place of the newest write.

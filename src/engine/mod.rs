@@ -58,6 +58,7 @@ pub(crate) use position::Position;
 pub(crate) use range::RangeScan;
 pub use slowdown::{Slowdown, SlowdownReason};
 pub use stats::{FileStats, PartitionStats, Stats};
+pub(crate) use write::Way;
 #[cfg(feature = "sim")]
 pub(crate) use {
     crate::io::sim::World,

@@ -61,7 +61,7 @@ impl Handle {
             return Err(Error::Closed);
         }
         let settled = match engine.flush_memtables().await {
-            Ok(()) => engine.wal.wait_durable(engine.wal.head_lsn()).await,
+            Ok(()) => engine.wal.wait_durable(engine.wal.head_lsn(), false).await,
             Err(error) => Err(error),
         };
         match &settled {
@@ -72,6 +72,8 @@ impl Handle {
         // Who has not seen that is under the commit lock, and out of it before the lock goes: what they
         // append, the next opening finds.
         drop(engine.wal.lock());
+        // Nor may a caller's write be on its way when another process has the directory.
+        engine.wal.wait_for_leader().await;
         engine.cores.stop();
         settled
     }

@@ -106,6 +106,7 @@ impl PartitionStats {
 /// | --- | --- |
 /// | `cache_hits`, `cache_misses`, `cache_evictions` | blocks found in the cache, not found, and taken out for others |
 /// | `wal_bytes_written`, `wal_groups` | bytes written to the log's segments, and the groups in which they came, each made durable at once |
+/// | `wal_groups_led` | of these groups, those that calling threads wrote themselves |
 /// | `wal_segments` | segments made or recycled |
 /// | `replayed_bytes` | bytes of log that the opening has replayed |
 /// | `background_failures` | flushes and compactions that failed, each of which is tried again |
@@ -231,6 +232,7 @@ impl Engine {
             ("stage_size_bytes", wal.stage().size()),
             ("wal_bytes_written", wal.bytes_written.get()),
             ("wal_groups", wal.groups.get()),
+            ("wal_groups_led", wal.groups_led.get()),
             ("wal_segments", wal.segments.get()),
             ("wal_head_lsn", wal.head_lsn().0),
             ("wal_durable_lsn", wal.durable_lsn().0),

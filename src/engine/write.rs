@@ -19,7 +19,7 @@ const PREDECESSOR_INTERVAL: Duration = Duration::from_micros(20);
 
 /// How a call waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// Its thread may sleep, and the call runs to its end.
     Blocking,
     /// The thread is needed for others, and the call may be dropped.
@@ -51,7 +51,7 @@ impl Engine {
         if batch.count() == 0 {
             return match durability {
                 Durability::Process => Ok(()),
-                Durability::Power => self.wal.sync().await,
+                Durability::Power => self.wal.sync(true).await,
             };
         }
         batch.prepare();
@@ -68,7 +68,7 @@ impl Engine {
         match durability {
             Durability::Process => Ok(()),
             Durability::Power if planted!(AcknowledgedEarly) => Ok(()),
-            Durability::Power => self.wal.wait_durable(end).await,
+            Durability::Power => self.wal.wait_durable(end, true).await,
         }
     }
 
@@ -187,9 +187,9 @@ impl Engine {
     }
 
     /// Brings every write that was acknowledged so far to the device.
-    pub(crate) async fn sync(&self) -> Result<()> {
+    pub(crate) async fn sync(&self, way: Way) -> Result<()> {
         self.check_open()?;
-        self.wal.sync().await
+        self.wal.sync(way == Way::Blocking).await
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::{
-    Dir, Entry, File, Io, Lock, OpenMode, Queue, ReadAt, SharedMap, Space, Thread, blocking, lock, names,
-    promise, uring,
+    Data, Dir, Entry, File, Io, Lock, Op, OpenMode, Queue, ReadAt, SharedMap, Space, Thread, Through,
+    blocking, lock, names, promise, uring,
 };
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
@@ -105,6 +105,13 @@ impl Io for Host {
     fn write_now(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<()> {
         let written = blocking::write_at(file, offset, bytes);
         written.map_err(|e| Error::io("write", file.path(), Some(offset), e))
+    }
+
+    fn write_through(&self, file: &File, offset: u64, data: Data) -> Through {
+        let mut op = Op::Write { file: file.clone(), offset, data, durable: true };
+        let result = blocking::perform(&mut op);
+        op.count(&self.counters, &result);
+        Through::ended(result.map(drop))
     }
 
     fn boot_id(&self) -> u128 {

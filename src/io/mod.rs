@@ -28,6 +28,7 @@ mod promise;
 mod refusal;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
+mod through;
 mod uring;
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub(crate) use map::SharedMap;
 pub(crate) use memory::{Array, Memory, buffer_bytes};
 pub(crate) use names::cannot_reserve;
 pub(crate) use process::Process;
+pub(crate) use through::Through;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -304,6 +306,10 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// Writes to the page cache on the calling thread: what was written survives the death of the
     /// process. A failure may leave a beginning of `bytes` written.
     fn write_now(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Writes all of `data` durably on behalf of the calling thread, which waits here: that is one wake-up less than through
+    /// a core. Where callers share a thread with the cores, the write ends later.
+    fn write_through(&self, file: &File, offset: u64, data: Data) -> Through;
 
     /// The number of the system's current boot; zero if it is unknown. What the page cache held during another
     /// boot may be lost.

@@ -1,7 +1,7 @@
 //! Three marks of the stream: up to where it is staged, wanted on the device, and durable there; and
 //! waiting for the last.
 
-use crate::base::error::Result;
+use super::turn::Turn;
 use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +15,15 @@ pub(super) struct Marks {
     head: AtomicU64,
     // Raised by any thread: drain up to here, padding the last sector.
     demand: AtomicU64,
-    // Written by the writer task (Release) when segments hold the stream durably up to here, read
+    // Written by whoever drains (Release) when segments hold the stream durably up to here, read
     // by writers (Acquire): below it the stage may be overwritten and `Power` writes are done.
     durable: AtomicU64,
     /// Tells the writer task that there is something to do.
     pub(super) work: Event,
     /// Tells waiting threads that the stream was drained further, or that the log failed.
     pub(super) progress: Event,
+    /// Who drains, and who waits for that.
+    pub(super) turn: Turn,
 }
 
 impl Marks {
@@ -29,7 +31,7 @@ impl Marks {
     pub(super) fn new(start: Lsn) -> Self {
         let mark = || AtomicU64::new(start.0);
         let (work, progress) = (Event::default(), Event::default());
-        Self { head: mark(), demand: mark(), durable: mark(), work, progress }
+        Self { head: mark(), demand: mark(), durable: mark(), work, progress, turn: Turn::default() }
     }
 
     /// How far the stream goes.
@@ -47,11 +49,16 @@ impl Marks {
         Lsn(self.demand.load(Ordering::Acquire))
     }
 
-    /// Asks for the stream to be drained up to `lsn`.
+    /// Asks for the stream to be drained up to `lsn`, by the writer task if nobody else comes.
     pub(super) fn demand(&self, lsn: Lsn) {
-        if self.demand.fetch_max(lsn.0, Ordering::AcqRel) < lsn.0 {
+        if self.raise_demand(lsn) {
             self.work.notify();
         }
+    }
+
+    /// States that the stream is to be drained up to `lsn`; returns whether that is new.
+    pub(super) fn raise_demand(&self, lsn: Lsn) -> bool {
+        self.demand.fetch_max(lsn.0, Ordering::AcqRel) < lsn.0
     }
 
     /// How far the stream is on the device.
@@ -59,33 +66,15 @@ impl Marks {
         Lsn(self.durable.load(weakened!("marks_durable", Acquire)))
     }
 
-    /// The segments hold the stream durably up to `lsn`, and nobody reads the stage below. By the
-    /// writer task.
+    /// The segments hold the stream durably up to `lsn`, and nobody reads the stage below. By whoever has the turn; those
+    /// who wait for it are told by [`leave`](Self::leave), or before that by [`call_covered`](Self::call_covered).
     pub(super) fn drained(&self, lsn: Lsn) {
         if mutant!("marks_told_before_drained") {
             self.progress.notify();
         }
         self.durable.store(lsn.0, weakened!("marks_drained", Release));
-        if planted!(WakeupLost) {
-            return;
-        }
-        if !mutant!("marks_told_before_drained") {
+        if !planted!(WakeupLost) && !mutant!("marks_told_before_drained") {
             self.progress.notify();
-        }
-    }
-
-    /// Waits until the stream is on the device up to `lsn`. At each progress `check` is asked, and its error
-    /// ends the wait.
-    pub(super) async fn wait_durable(&self, lsn: Lsn, check: impl Fn() -> Result<()>) -> Result<()> {
-        self.demand(lsn);
-        loop {
-            // Listen first, then look, so that no progress between the two is missed.
-            let progress = self.progress.listen();
-            if self.durable() >= lsn {
-                return Ok(());
-            }
-            check()?;
-            progress.await;
         }
     }
 }

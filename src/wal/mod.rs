@@ -13,6 +13,7 @@
 mod append;
 mod batch;
 mod format;
+mod lead;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod marks;
@@ -25,6 +26,7 @@ mod spares;
 mod stage;
 mod stage_format;
 mod stage_image;
+mod turn;
 mod writer;
 
 pub(crate) use append::Append;
@@ -90,6 +92,8 @@ pub(crate) struct Wal {
     release: AtomicU64,
     // Whether a segment was begun since nobody has written for a while. By tasks of the writer's core.
     is_busy: AtomicBool,
+    // The segment that holds the end of the stream. By the writer task, read by whoever has the turn.
+    in_use: Mutex<Option<Segment>>,
     // Why writes are refused: for good; or while what is staged cannot be drained.
     failure: Refusal,
     stuck: Refusal,
@@ -97,8 +101,9 @@ pub(crate) struct Wal {
     no_room: Mutex<Option<Error>>,
     /// Tells waiting threads that a large batch is in the log, or has been given up.
     pub(crate) large_batch_done: Event,
-    /// Drains written.
+    /// Drains written, and those of them that callers wrote.
     pub(crate) groups: Counter,
+    pub(crate) groups_led: Counter,
     /// Bytes written to segments.
     pub(crate) bytes_written: Counter,
     /// Segments made or recycled.
@@ -124,11 +129,13 @@ impl Wal {
             durable_records: AtomicU64::new(start.0),
             release: AtomicU64::new(start.0),
             is_busy: AtomicBool::new(false),
+            in_use: Mutex::default(),
             failure: Refusal::default(),
             stuck: Refusal::default(),
             no_room: Mutex::default(),
             large_batch_done: Event::default(),
             groups: Counter::default(),
+            groups_led: Counter::default(),
             bytes_written: Counter::default(),
             segments: Counter::default(),
         }
@@ -182,17 +189,11 @@ impl Wal {
         self.marks.demand(lsn);
     }
 
-    /// Waits until the stream is on the device up to `lsn`, or cannot be brought there for now.
-    pub(crate) async fn wait_durable(&self, lsn: Lsn) -> Result<()> {
-        let check_stuck = || if planted!(FullnessUnseen) { Ok(()) } else { self.check() };
-        self.marks.wait_durable(lsn, || self.check_failed().and_then(|()| check_stuck())).await
-    }
-
-    /// Waits until every record there is now is on the device.
-    pub(crate) async fn sync(&self) -> Result<()> {
+    /// Waits until every record there is now is on the device; see [`wait_durable`](Self::wait_durable).
+    pub(crate) async fn sync(&self, may_lead: bool) -> Result<()> {
         // Not the head of the marks: while a large batch is staged in pieces, that lies inside its record.
         let lsn = self.lock().head;
-        self.wait_durable(lsn).await
+        self.wait_durable(lsn, may_lead).await
     }
 
     /// Tells that the stream was drained further, or that the log failed.
@@ -219,7 +220,7 @@ impl Wal {
     /// Fails the log for good.
     pub(crate) fn fail(&self, error: Error) {
         self.failure.set(error);
-        self.marks.progress.notify();
+        self.marks.call_all();
         self.large_batch_done.notify();
     }
 
@@ -282,7 +283,7 @@ impl Wal {
         if self.stuck.set(error.clone()) {
             tracing::warn!(%error, "the log cannot be drained: writes are refused until it can");
         }
-        self.marks.progress.notify();
+        self.marks.call_all();
     }
 
     /// Why what is staged cannot be drained, if that is so.
@@ -306,15 +307,37 @@ impl Wal {
         Lsn(self.durable_records.load(Ordering::Relaxed))
     }
 
+    /// The segment that holds the end of the stream.
+    fn segment_in_use(&self) -> Segment {
+        lock(&self.in_use).clone().expect("there is one since the log was opened")
+    }
+
     /// The segments hold the stream durably up to `lsn`.
     fn drained_to(&self, lsn: Lsn) -> Result<()> {
         self.stage.set_marks(lsn, self.durable_records())?;
+        self.drained(lsn);
+        Ok(())
+    }
+
+    /// The segments hold the stream durably up to `goal`.
+    fn drained_whole(&self, goal: Goal) -> Result<()> {
+        let complete = self.complete_at(goal);
+        self.stage.set_marks(goal.end, complete)?;
+        self.durable_records.store(complete.0, Ordering::Release);
+        self.drained(if planted!(LateFollowersAcknowledged) { self.marks.head() } else { goal.end });
+        Ok(())
+    }
+
+    fn complete_at(&self, goal: Goal) -> Lsn {
+        if planted!(CompleteMarkAhead) { goal.end } else { goal.records_end }
+    }
+
+    fn drained(&self, lsn: Lsn) {
         if self.stuck.is_set() && self.stuck.clear() {
             tracing::info!("the log can be drained again: writes resume");
             reached!("log: can be drained again");
         }
         self.marks.drained(lsn);
-        Ok(())
     }
 
     /// The segments hold every record that begins below `lsn` durably as a whole.

@@ -101,6 +101,11 @@ impl Stage {
         }
     }
 
+    /// The machine that it is on.
+    pub(super) fn io(&self) -> &dyn Io {
+        &*self.io
+    }
+
     /// Number of its file.
     pub(crate) fn id(&self) -> FileId {
         self.id

@@ -1,4 +1,5 @@
-//! The task that drains the stage to the segments. One per database, on one core.
+//! The task that drains the stage to the segments. One per database, on one core. Callers who wait for `Power` writes do
+//! a part of that themselves ([`lead`](super::lead)): whoever has the [turn](super::turn) drains.
 //!
 //! One *group* is in flight at a time, and takes what has gathered during the one before: a single durable write if
 //! it is small, else several writes that are in flight together, with one sync behind them. The next begins when the
@@ -20,13 +21,14 @@ use std::task::Poll;
 use super::Wal;
 use super::segment::Segment;
 use super::spares::{RETRY_INTERVAL, Spares};
+use super::turn::{ForTask, Left};
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::STAGE_SIZE_USUAL;
 use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
-use crate::base::sync::Arc;
 use crate::base::sync::atomic::Ordering;
+use crate::base::sync::{Arc, lock};
 use crate::exec::Local;
 
 /// Most bytes of a group. Reads of the device wait behind it.
@@ -50,10 +52,41 @@ struct Growth {
     grows_from: Lsn,
 }
 
+/// What a turn of the writer task has come to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drained {
+    Something,
+    /// There was nothing, or so little that it may gather.
+    Nothing,
+    /// Somebody waits, and nothing can be done: a large batch is half staged.
+    Hindered,
+}
+
+/// A turn of the writer task, which ends in whatever way.
+struct TaskTurn<'a> {
+    wal: &'a Wal,
+    left: Left,
+}
+
+impl TaskTurn<'_> {
+    /// Ends it; returns whether a caller is to be the next.
+    fn end(self) -> bool {
+        let turn = std::mem::ManuallyDrop::new(self);
+        turn.wal.marks.leave(turn.left)
+    }
+}
+
+impl Drop for TaskTurn<'_> {
+    fn drop(&mut self) {
+        self.wal.marks.leave(self.left);
+    }
+}
+
 impl Writer {
     /// A writer whose stream goes on at the start of `first`.
     pub(crate) fn new(wal: Arc<Wal>, first: Segment, spares: Spares) -> Self {
         wal.grow_room(first.header.capacity + spares.capacity());
+        *lock(&wal.in_use) = Some(first.clone());
         let segments = RefCell::new(VecDeque::from([first]));
         Self { wal, segments, spares }
     }
@@ -76,13 +109,33 @@ impl Writer {
         }
     }
 
-    /// Drains what there is to drain; returns whether there was anything.
+    /// Drains what there is to drain, if nobody else is at it; returns whether there may be more.
     async fn drain(&self, local: &Local, growth: &mut Growth) -> Result<bool> {
+        match self.wal.marks.take_for_task() {
+            ForTask::Taken => {}
+            ForTask::Later => {
+                reached!("log: the writer task waits for a caller's write");
+                return Ok(false);
+            }
+            ForTask::Never => {
+                self.wal.check_failed()?;
+                unreachable!("a turn is broken once the log has failed");
+            }
+        }
+        let mut turn = TaskTurn { wal: &self.wal, left: Left::Reserved };
+        let drained = self.drain_in_turn(local, growth).await?;
+        // By what the task saw, not by what is wanted now: who has come since waits to be called.
+        turn.left = if drained == Drained::Hindered { Left::Reserved } else { Left::Open };
+        Ok(!turn.end() && drained == Drained::Something)
+    }
+
+    /// Drains what there is to drain.
+    async fn drain_in_turn(&self, local: &Local, growth: &mut Growth) -> Result<Drained> {
         let durable = self.wal.durable_lsn();
         let demanded = self.wal.marks.demanded() > durable;
         let goal = if demanded { self.wal.pad()? } else { self.wal.full_sectors() };
         if goal.end == durable || (!demanded && goal.end - durable < self.wal.drain_len()) {
-            return Ok(false);
+            return Ok(if demanded { Drained::Hindered } else { Drained::Nothing });
         }
         let mut position = durable;
         while position < goal.end {
@@ -92,13 +145,12 @@ impl Writer {
                 reached!("log: drained in more than one group");
             }
         }
-        let complete = if planted!(CompleteMarkAhead) { goal.end } else { goal.records_end };
-        self.wal.drained_complete(complete)?;
+        self.wal.drained_complete(self.wal.complete_at(goal))?;
         self.grow_stage(local, growth).await;
         if !demanded {
             self.wal.prepare_ahead();
         }
-        Ok(true)
+        Ok(Drained::Something)
     }
 
     /// Doubles the stage's ring if half of it waited to be drained, or, up to its usual size, if four times its size
@@ -144,6 +196,7 @@ impl Writer {
         self.wal.groups.add(1);
         self.wal.bytes_written.add(len);
         self.wal.drained_to(end)?;
+        self.wal.marks.call_covered(end);
         Ok(end)
     }
 
@@ -159,6 +212,7 @@ impl Writer {
             return Err(error);
         }
         reached!("log: a segment was begun");
+        *lock(&self.wal.in_use) = Some(segment.clone());
         self.segments.borrow_mut().push_back(segment);
         // There may be too few spares now.
         self.wal.is_busy.store(true, Ordering::Relaxed);

@@ -268,3 +268,29 @@ fn flushes_compactions_syncs_and_tickets_may_be_dropped() {
     drop(close);
     put(&mut machine);
 }
+
+/// A thread that ends in the middle of its write to the log: whether the device has the group is not known then. Nobody
+/// waits for it in vain, and writes are refused from then on.
+#[test]
+fn a_caller_that_ends_while_it_drains_fails_the_log_and_leaves_nobody_waiting() {
+    let mut machine = Machine::new(3, options());
+    let db = machine.db.as_blocking().clone();
+    machine.run(db.put_async(b"before", b"1")).unwrap();
+    let power = WriteOptions::new().durability(Durability::Power);
+    let write = |key: &str| {
+        let mut batch = WriteBatch::new();
+        batch.put(key, "1");
+        Box::pin(db.write_async(batch, power))
+    };
+    let (mut leading, mut following) = (write("leading"), write("following"));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(leading.as_mut().poll(&mut context).is_pending());
+    assert!(following.as_mut().poll(&mut context).is_pending());
+    drop(leading);
+    let refused = machine.run(following).unwrap_err().to_string();
+    assert!(refused.contains("a thread has ended while it wrote the log"), "{refused}");
+    assert!(machine.run(write("after")).is_err());
+    let awaited = machine.db.clone();
+    assert!(machine.run(awaited.put("after", "1")).is_err());
+    assert_eq!(machine.run(awaited.get("before")).unwrap().as_deref(), Some(&b"1"[..]));
+}

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};
+use rabi::{Db, Durability, IoBackend, Options, WriteBatch, WriteOptions};
 
 use crate::scratch::{Scratch, contents, number, small};
 
@@ -105,6 +105,46 @@ fn power_writers_share_device_flushes() {
     let groups = number(&db.stats(), "wal_groups") - before;
     assert!(groups < 8 * 40, "{groups} groups for {} writes", 8 * 40);
     assert_eq!(contents(&db).len(), 8 * 40);
+    db.close().unwrap();
+}
+
+/// One client pays the device's flush, and no other thread is woken for it; what is large is left to the writer task.
+#[test]
+fn a_power_writer_brings_its_record_to_the_device_itself() {
+    let scratch = Scratch::new();
+    for backend in [IoBackend::Auto, IoBackend::Blocking] {
+        let db = Db::open(scratch.dir(), Options::new().cores(1).io_backend(backend)).unwrap();
+        (0..50).for_each(|round| db.write(batch(&format!("{round}"), "value"), POWER).unwrap());
+        let led = number(&db.stats(), "wal_groups_led");
+        assert!(led >= 40, "{led} groups were led for 50 writes");
+        db.write(batch("large", &"v".repeat(3 << 20)), POWER).unwrap();
+        db.sync().unwrap();
+        assert_eq!(contents(&db).len(), 51);
+        db.close().unwrap();
+    }
+}
+
+/// What waits on other threads' behalf follows callers who lead, and the other way round.
+#[test]
+fn blocking_and_awaited_power_writers_take_turns() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), Options::new().cores(1)).unwrap();
+    thread::scope(|scope| {
+        for writer in 0..6 {
+            let db = &db;
+            scope.spawn(move || {
+                let awaited = db.to_async();
+                for round in 0..60 {
+                    let batch = batch(&format!("{writer}/{round}"), "value");
+                    match writer % 2 {
+                        0 => db.write(batch, POWER).unwrap(),
+                        _ => smol::block_on(awaited.write(batch, POWER)).unwrap(),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(contents(&db).len(), 360);
     db.close().unwrap();
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::caller_write::CallerWrite;
 use super::handle::Handle;
 use super::queue::SimulatedQueue;
 use super::world::World;
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{Dir, Entry, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread};
+use crate::io::{Data, Dir, Entry, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread, Through};
 
 /// A process: alive until the world crashes.
 pub(crate) struct Machine {
@@ -132,6 +133,11 @@ impl Io for Machine {
         let place = (file.simulated().inode, file.path());
         let written = self.world.state().write_now(self.process, place, offset, bytes);
         written.map_err(|e| Error::io("write", file.path(), Some(offset), e.into()))
+    }
+
+    fn write_through(&self, file: &File, offset: u64, data: Data) -> Through {
+        let counters = Arc::clone(&self.counters);
+        Through::Begun(CallerWrite::begin(&self.world, self.process, counters, (file, offset, data)))
     }
 
     fn boot_id(&self) -> u128 {

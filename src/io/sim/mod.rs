@@ -8,6 +8,7 @@
 //! see [`contents`] for the bytes of files, [`names`] for directories, [`crash`] for what is left
 //! after the end of a process or of the power, [`faults`] for what goes wrong without either.
 
+mod caller_write;
 mod contents;
 mod counts;
 mod crash;
@@ -33,6 +34,7 @@ mod opening_tests;
 #[cfg(test)]
 mod tests;
 
+pub(super) use caller_write::CallerWrite;
 pub use counts::Counts;
 pub use crash::Survival;
 pub use faults::Faults;

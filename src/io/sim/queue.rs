@@ -27,16 +27,28 @@ pub(super) struct SimulatedQueue {
     number: u64,
     /// Operations in flight by their number in the world.
     operations: HashMap<u64, (u64, Op)>,
-    /// Not used.
-    _held: File,
+    /// Not used: what is open while the queue is there.
+    _held: Option<File>,
 }
 
 impl SimulatedQueue {
     /// A new queue of a process of the world.
     pub(super) fn new(world: &World, process: u64, counters: Arc<IoCounters>, held: &File) -> Self {
+        let mut queue = Self::of_caller(world, process, counters);
+        queue._held = Some(held.clone());
+        queue
+    }
+
+    /// A queue of a caller of a process of the world, who has the database open.
+    pub(super) fn of_caller(world: &World, process: u64, counters: Arc<IoCounters>) -> Self {
         let number = world.state().new_queue();
-        let (world, held) = (world.clone(), held.clone());
-        Self { world, process, counters, number, operations: HashMap::new(), _held: held }
+        let world = world.clone();
+        Self { world, process, counters, number, operations: HashMap::new(), _held: None }
+    }
+
+    /// Its number in the world.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     fn complete(&mut self, number: u64, flight: Flight, landed: Landed, done: &mut Vec<Completion>) {
@@ -107,6 +119,7 @@ impl Queue for SimulatedQueue {
         for (number, flight, landed) in landed {
             self.complete(number, flight, landed, done);
         }
+        self.world.wake_callers();
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
+use std::task::Waker;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -42,6 +43,8 @@ pub(super) struct State {
     pub(super) flights: BTreeMap<u64, Flight>,
     pub(super) next_flight: u64,
     next_queue: u64,
+    /// Whom to wake at which time.
+    pub(super) callers: Vec<(Duration, Waker)>,
     /// Until when queues would sleep.
     pub(super) deadlines: BTreeMap<u64, Duration>,
     pub(super) counts: Counts,
@@ -63,6 +66,7 @@ impl State {
             flights: BTreeMap::new(),
             next_flight: 1,
             next_queue: 1,
+            callers: Vec::new(),
             deadlines: BTreeMap::new(),
             counts: Counts::default(),
             trace: Trace::default(),

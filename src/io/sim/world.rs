@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::counts::Counts;
@@ -78,6 +79,24 @@ impl World {
     /// Lets time pass; it never goes back.
     pub fn advance(&self, to: Duration) {
         self.state().advance(to);
+        self.wake_callers();
+    }
+
+    /// Wakes a caller when what it has in flight through its queue is due.
+    pub(super) fn wake_when_due(&self, queue: u64, waker: Waker) {
+        let mut state = self.state();
+        let due = state.flights.values().find(|flight| flight.queue == queue).map(|flight| flight.due);
+        // Nothing is in flight for a process that has ended.
+        state.callers.extend(due.map(|due| (due, waker)));
+    }
+
+    /// Wakes the callers for whom it is time.
+    pub(super) fn wake_callers(&self) {
+        let mut state = self.state();
+        let now = state.now;
+        let due: Vec<_> = state.callers.extract_if(.., |(due, _)| *due <= now).collect();
+        drop(state);
+        due.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// The process dies (kill -9): the kernel keeps all it was given. Of the operations in flight
