@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::Wal;
-use super::turn::{Followed, Left};
+use super::follow::Followed;
+use super::turn::Left;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::lsn::Lsn;

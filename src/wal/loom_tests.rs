@@ -2,8 +2,9 @@
 
 use loom::thread;
 
+use super::follow::Followed;
 use super::marks::Marks;
-use super::turn::{Followed, ForTask, Left};
+use super::turn::{ForTask, Left};
 use crate::base::error::{Error, Result};
 use crate::base::lsn::Lsn;
 use crate::base::sync::atomic::{AtomicBool, Ordering};

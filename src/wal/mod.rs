@@ -12,6 +12,7 @@
 
 mod append;
 mod batch;
+mod follow;
 mod format;
 mod lead;
 #[cfg(all(test, loom))]
