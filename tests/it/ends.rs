@@ -38,9 +38,11 @@ fn writes_that_wait_for_cores_that_end_are_refused() {
         assert!(start.elapsed() < Duration::from_secs(20), "somebody waits in vain");
         std::thread::sleep(Duration::from_millis(5));
     }
-    for thread in waiting {
-        let ended = thread.join().unwrap();
+    let [durable, crowded, flushing] = waiting.map(|thread| thread.join().unwrap());
+    for ended in [&crowded, &flushing] {
         assert!(matches!(ended, Err(Error::Poisoned { .. })), "{ended:?}");
     }
+    // It may have led: then its own thread has brought it to the device.
+    assert!(matches!(durable, Ok(()) | Err(Error::Poisoned { .. })), "{durable:?}");
     assert_eq!(&db.get("key").unwrap().unwrap()[..], b"value");
 }
