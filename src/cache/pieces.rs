@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use crate::base::sync::mapped::{AtomicU64, Ordering::Relaxed};
 use crate::base::sync::{Arc, Mutex, lock};
-use crate::io::Memory;
+use crate::io::{Memory, Process};
 
 /// Up to this length pieces are graded in steps of [`STEP`], above in eighths of a power of two.
 const FINE_MAX: usize = 8 << 10;
@@ -40,6 +40,8 @@ fn class(len: usize) -> (usize, usize) {
 /// Gives pieces and takes them back.
 pub(crate) struct Pieces {
     sheet_len: usize,
+    /// Whose memory it is: a child must not take the lock, which another thread may have held at the fork.
+    process: Process,
     /// So many bytes of sheets without pieces are kept.
     spare_max: usize,
     state: Mutex<State>,
@@ -104,7 +106,9 @@ impl Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.pieces.give_back(self);
+        if self.pieces.process.is_current() {
+            self.pieces.give_back(self);
+        }
     }
 }
 
@@ -114,7 +118,8 @@ impl Pieces {
         let sheet_len = (capacity_bytes / 256).next_power_of_two().clamp(SHEET_LEN_MIN, SHEET_LEN_MAX);
         Self {
             sheet_len,
-            spare_max: capacity_bytes / 32,
+            process: Process::current(),
+            spare_max: (capacity_bytes / 32).max(2 * SHEET_LEN_MIN),
             state: Mutex::default(),
             mapped_bytes: AtomicU64::new(0),
             used_bytes: AtomicU64::new(0),

@@ -6,11 +6,9 @@
 //! happened, from then on it has. Only a batch that enters the log in pieces is handed to a core first, which ends it
 //! whether or not somebody still waits.
 
-use std::future::poll_fn;
-
 use super::Engine;
 use super::arriving::read_block;
-use super::caller::Caller;
+use super::caller::{Caller, take_turn};
 use super::write::{Attempt, Way};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
@@ -46,7 +44,7 @@ pub(crate) async fn get_awaited<C: Caller, R>(
     at: Option<SeqNo>,
     mut take: impl FnMut(&[u8]) -> R,
 ) -> Result<Option<R>> {
-    poll_fn(|context| caller.poll_turn(context, 1)).await;
+    take_turn(caller, 1).await;
     let mut fetched = Fetched::default();
     loop {
         caller.engine().check_open()?;
@@ -124,7 +122,7 @@ pub(crate) async fn submit<C: Caller>(caller: &C, batch: &mut BatchBuffer) -> Re
 
 /// Gives a batch with entries its place. It is visible then.
 async fn place<C: Caller>(caller: &C, batch: &mut BatchBuffer) -> Result<Placed> {
-    poll_fn(|context| caller.poll_turn(context, 1)).await;
+    take_turn(caller, 1).await;
     let engine = caller.engine();
     batch.prepare();
     if engine.is_throttled() {

@@ -28,6 +28,8 @@ pub(crate) struct AwaitedScan<C: Caller = Arc<Handle>> {
     cursor: Option<ViewCursor>,
     /// The block for which the cursor waits.
     arriving: Option<Arriving<C::Reads>>,
+    /// Whether others were let have their turn before this step.
+    has_asked: bool,
     /// The range has ended, or something could not be read.
     ended: bool,
 }
@@ -35,7 +37,7 @@ pub(crate) struct AwaitedScan<C: Caller = Arc<Handle>> {
 impl<C: Caller> AwaitedScan<C> {
     pub(crate) fn new(moment: Moment<C>, range: KeyRange, direction: Direction) -> Self {
         let ended = range.is_empty();
-        Self { moment, range, direction, cursor: None, arriving: None, ended }
+        Self { moment, range, direction, cursor: None, arriving: None, has_asked: false, ended }
     }
 
     /// The same range in the other direction, from its other end. Before the first step.
@@ -58,8 +60,12 @@ impl<C: Caller> AwaitedScan<C> {
         if self.ended {
             return Poll::Ready(None);
         }
-        ready!(self.moment.caller().poll_turn(context, 1));
-        let found = match ready!(self.poll_step(context)) {
+        if !std::mem::replace(&mut self.has_asked, true) {
+            ready!(self.moment.caller().poll_turn(context, 1));
+        }
+        let stepped = ready!(self.poll_step(context));
+        self.has_asked = false;
+        let found = match stepped {
             Ok(is_on_key) => is_on_key && self.is_within(),
             Err(error) => {
                 self.ended = true;

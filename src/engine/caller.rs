@@ -1,6 +1,6 @@
 //! Who awaits calls: any task, for whom a core reads, or a guest, which reads on its own core.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Deref;
 use std::task::{Context, Poll};
@@ -37,6 +37,19 @@ pub(crate) trait Caller: Clone {
         let _unlimited = (context, calls);
         Poll::Ready(())
     }
+}
+
+/// Lets others have their turn before so many `calls`, if it is due. Asks once: a future whose task has used up its turn
+/// with other work each time it is polled comes to an end as well.
+pub(crate) async fn take_turn<C: Caller>(caller: &C, calls: u32) {
+    let mut has_asked = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_asked, true) {
+            return Poll::Ready(());
+        }
+        caller.poll_turn(context, calls)
+    })
+    .await;
 }
 
 impl Caller for Arc<Handle> {

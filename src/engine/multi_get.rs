@@ -3,10 +3,8 @@
 //! As long as everything is in memory, an epoch guard holds the moment. When blocks have to be read, the view is kept and
 //! the seqno registered as for a scan, and the guard is dropped before the wait.
 
-use std::future::poll_fn;
-
 use super::arriving::begin_reads;
-use super::caller::Caller;
+use super::caller::{Caller, take_turn};
 use super::moment::Moment;
 use super::open::Handle;
 use crate::base::coverage::reached;
@@ -49,7 +47,7 @@ pub(crate) async fn multi_get_awaited<C: Caller, K: AsRef<[u8]>>(
     let mut answers = no_answers(keys.len());
     let mut moment = None;
     for (keys, answers) in in_turns(keys, &mut answers) {
-        poll_fn(|context| caller.poll_turn(context, keys.len() as u32)).await;
+        take_turn(caller, keys.len() as u32).await;
         let mut lookup = begin_multi_get(caller, keys, answers, at, &mut moment);
         while let Some(moment) = moment.as_ref().filter(|_| !lookup.is_done()) {
             lookup.supply(begin_reads(caller, lookup.needed().to_vec()).await);

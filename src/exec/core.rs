@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use super::guest::contain;
 use super::local::{Local, LocalTask, Operation, SLICE, State};
 use super::mailbox::Mailbox;
 use crate::base::coverage::reached;
@@ -131,7 +132,7 @@ impl Core {
         let now = self.local.io().now();
         let expired = self.local.0.timers.borrow_mut().expired(now);
         let mut worked = !expired.is_empty();
-        expired.into_iter().for_each(Waker::wake);
+        expired.into_iter().for_each(|waker| contain(|| waker.wake()));
         worked |= self.run_ready();
         worked |= self.run_guests();
         if !self.process.is_current() {
@@ -193,7 +194,8 @@ impl Core {
         for _ in 0..batch {
             let Some(key) = self.ready_guests.pop_front() else { break };
             self.run(key);
-            if self.local.0.slice_start.get().saturating_sub(begin) >= SLICE {
+            // In a child that a guest has forked no other goes on.
+            if self.local.0.slice_start.get().saturating_sub(begin) >= SLICE || !self.process.is_current() {
                 break;
             }
         }
@@ -242,7 +244,7 @@ impl Core {
                     let old = std::mem::replace(operation, Operation::Done(done));
                     drop(operations);
                     if let Operation::Waiting(Some(waker)) = old {
-                        waker.wake();
+                        contain(|| waker.wake());
                     }
                 }
                 None => unreachable!("an operation's slot lives until its completion"),

@@ -15,6 +15,9 @@ use crate::base::sync::Arc;
 /// Forward, the end is near so many bytes before it: five hundred nanoseconds with entries of a hundred bytes.
 const NEAR_BYTES: usize = 1024;
 
+/// Keys of a walk may be so much longer than its first one before the buffer for them grows.
+const GROWTH_BYTES: usize = 16;
+
 /// How far ahead of the walk memory is asked for.
 const AHEAD_BYTES: usize = 320;
 
@@ -126,6 +129,7 @@ impl BlockCursor {
         }
         // What the entry shares with the one before it begins its own key.
         self.keys.clear();
+        self.keys.reserve(prefix.len() + head.len() + entry.suffix.len() + GROWTH_BYTES);
         self.keys.extend_from_slice(prefix);
         self.keys.extend_from_slice(&head);
         self.next = at;

@@ -51,7 +51,8 @@ impl Marks {
 
     /// Asks for the stream to be drained up to `lsn`, by the writer task if nobody else comes.
     pub(super) fn demand(&self, lsn: Lsn) {
-        if self.raise_demand(lsn) {
+        // One who asked before may have gone without a word to the writer task.
+        if self.raise_demand(lsn) || self.durable() < lsn {
             self.work.notify();
         }
     }

@@ -1,10 +1,13 @@
 //! What each durability promises, and that writers share the price of it.
 
+use std::future::Future;
+use std::task::{Context, Waker};
 use std::thread;
+use std::time::Duration;
 
 use rabi::{Db, Durability, IoBackend, Options, WriteBatch, WriteOptions};
 
-use crate::scratch::{Scratch, contents, number, small};
+use crate::scratch::{Scratch, contents, number, small, wait_until};
 
 const POWER: WriteOptions = WriteOptions::new().durability(Durability::Power);
 
@@ -183,4 +186,24 @@ fn seqnos_go_on_after_every_kind_of_opening() {
             db.close().unwrap();
         }
     }
+}
+
+#[test]
+fn what_was_written_follows_to_the_device_although_who_waited_for_it_has_gone() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), small().durability(Durability::Power)).unwrap();
+    let on_tasks = db.to_async();
+    for round in 0..20_u64 {
+        thread::scope(|scope| {
+            scope.spawn(|| db.put("led", "by its caller").unwrap());
+            thread::sleep(Duration::from_micros(20 + 15 * round));
+            let mut follows = Box::pin(on_tasks.put("follows", "and goes"));
+            let _pending = follows.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        });
+        wait_until("all is on the device", || {
+            let stats = db.stats();
+            number(&stats, "wal_durable_lsn") == number(&stats, "wal_head_lsn")
+        });
+    }
+    db.close().unwrap();
 }

@@ -415,3 +415,36 @@ fn the_refusal_says_what_to_do() {
          is closed there"
     );
 }
+
+#[test]
+#[ignore = "runs in a process of its own, by the test below"]
+fn scene_of_readers() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), Options::new().cores(2).cache_size_bytes(0)).unwrap();
+    fill(&db, 0, 5000);
+    db.compact().unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for reader in 0..3 {
+            let (db, stop) = (&db, &stop);
+            scope.spawn(move || {
+                let numbers = (0..).map(|step: u32| (reader * 977 + step * 7) % 5000);
+                for number in numbers.take_while(|_| !stop.load(Ordering::Relaxed)) {
+                    db.get(format!("{number:04}")).unwrap();
+                }
+            });
+        }
+        for _ in 0..150 {
+            let mut range = db.prefix("0");
+            range.next().unwrap().unwrap();
+            // The block that it is in is nobody else's.
+            fork(move || drop(range)).wait().unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_child_drops_what_it_has_of_blocks_while_the_parent_reads() {
+    run_alone("forked::scene_of_readers");
+}

@@ -2,9 +2,12 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use rabi::{
@@ -384,4 +387,58 @@ fn a_database_on_a_core_is_read_in_one_submission() {
     db.compact().unwrap();
     let found = db.spawn_on(1, |db| async move { db.multi_get((0..300).map(|n| format!("{n:04}"))).await });
     assert!(found.join().unwrap().into_iter().all(|found| found.unwrap().is_some()));
+}
+
+/// A waker whose call panics.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker of the host's");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_ends_nothing() {
+    let scratch = Scratch::new();
+    let db = open(&scratch, IoBackend::Auto);
+    let task = db.spawn_on(0, |db| async move {
+        let mut sleep = Box::pin(db.sleep(Duration::from_millis(2)));
+        let waker = Waker::from(Arc::new(Panics));
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        db.sleep(Duration::from_millis(20)).await;
+        7
+    });
+    assert_eq!(task.join().unwrap(), 7);
+    db.put("key", "value").unwrap();
+    db.close().unwrap();
+}
+
+#[test]
+fn a_call_ends_although_its_task_uses_up_every_turn() {
+    let scratch = Scratch::new();
+    let db = open(&scratch, IoBackend::Auto);
+    (0..64).for_each(|number| db.put(format!("{number:02}"), "value").unwrap());
+    let task = db.spawn_on(1, |db| async move {
+        let mut found = pin!(async {
+            let found = db.multi_get((0..64).map(|number| format!("{number:02}"))).await;
+            let mut range = db.prefix("");
+            let mut entries = 0;
+            while range.next().await.is_some() {
+                entries += 1;
+            }
+            (found.len(), entries)
+        });
+        let mut polls = 0;
+        poll_fn(move |context| {
+            polls += 1;
+            assert!(polls < 1000, "it never comes to its end");
+            let begin = Instant::now();
+            while begin.elapsed() < Duration::from_micros(250) {}
+            found.as_mut().poll(context)
+        })
+        .await
+    });
+    assert_eq!(task.join().unwrap(), (64, 64));
+    db.close().unwrap();
 }

@@ -202,7 +202,7 @@ impl Queue for UringQueue {
     }
 
     fn turn(&mut self, wait: Wait, done: &mut Vec<Completion>) -> Result<()> {
-        let done_before = done.len();
+        let (done_before, mut is_sent_on) = (done.len(), false);
         loop {
             self.push_ready()?;
             let sleep = self.sleep(wait);
@@ -210,6 +210,10 @@ impl Queue for UringQueue {
             let called = sleep != Sleep::No && self.parker.wake_up();
             self.reap(done)?;
             let entered = entered.map_err(|e| self.broken(e))?;
+            // The rest of a transfer goes on its way now: who does not sleep may not come back before it has ended.
+            if sleep == Sleep::No && !self.ready.is_empty() && !mem::replace(&mut is_sent_on, true) {
+                continue;
+            }
             // A sleep may also have ended by a signal, a late wakeup, or a piece of a transfer.
             if sleep == Sleep::No || called || done.len() > done_before {
                 return Ok(());
