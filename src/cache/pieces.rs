@@ -306,6 +306,6 @@ mod tests {
         assert_eq!(pieces.used_bytes(), used);
         assert!(mapped >= used && mapped < 2 * used, "{mapped} bytes for {used}");
         taken.clear();
-        assert!(pieces.mapped_bytes() <= (1 << 20) / 32);
+        assert!(pieces.mapped_bytes() <= 2 * SHEET_LEN_MIN, "two sheets are kept");
     }
 }
