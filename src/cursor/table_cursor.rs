@@ -98,17 +98,15 @@ impl TableCursor {
     /// Goes into a block: to where `sought` leads, or to where the direction begins.
     fn load(&mut self, block_no: usize, sought: Option<&[u8]>) -> Moved {
         self.block_no = block_no;
+        let beyond = self.direction.next_of(block_no, self.table.block_count());
         let cached = match self.next_block.take() {
             Some((number, block)) if number == block_no => {
-                if let Some(beyond) = self.direction.next_of(block_no, self.table.block_count()) {
+                if let Some(beyond) = beyond {
                     self.table.prefetch_block(beyond, &epoch::pin());
                 }
                 Some(block)
             }
-            _ if self.is_cached => {
-                let beyond = self.direction.next_of(block_no, self.table.block_count());
-                self.table.cached_block_shared(block_no, beyond)
-            }
+            _ if self.is_cached => self.table.cached_block_shared(block_no, beyond),
             _ => None,
         };
         match cached {

@@ -115,8 +115,7 @@ impl Directory {
         let (prefix, len) = (self.prefix(entries), usize::from(self.prefix.1));
         let Some(tail) = key.strip_prefix(prefix) else { return Start::Nowhere };
         let wanted = head_of(tail);
-        // Without a branch. Those behind the last landmark are the greatest there is, so none of them counts.
-        let before: usize = self.heads.iter().map(|&head| usize::from(head < wanted)).sum();
+        let before = self.count_below(wanted);
         if self.is_complete {
             if before == count || self.heads[before] != wanted {
                 return Start::Nowhere;
@@ -149,13 +148,20 @@ impl Directory {
             return if key < prefix { Landing::At(0, [0; HEAD_LEN]) } else { Landing::End };
         };
         let wanted = head_of(tail);
-        let before: usize = self.heads.iter().map(|&head| usize::from(head < wanted)).sum();
+        let before = self.count_below(wanted);
         // The entries between two landmarks may be at or after the key, those behind the last one as well.
         let place = if self.is_complete { before } else { before.saturating_sub(1) };
         if place == count {
             return Landing::End;
         }
         Landing::At(usize::from(self.offsets[place]), self.heads[place].to_be_bytes())
+    }
+
+    /// How many landmarks are below a head. Without a branch: those behind the last one are the greatest there is, so none of
+    /// them counts.
+    #[inline(always)]
+    fn count_below(&self, wanted: u32) -> usize {
+        self.heads.iter().map(|&head| usize::from(head < wanted)).sum()
     }
 
     /// What all keys of a block with landmarks begin with.

@@ -86,7 +86,7 @@ pub(crate) struct Wal {
     // Under the commit lock.
     state: Mutex<LogState>,
     marks: Marks,
-    // Written by the writer task, read under the commit lock: every record that begins below is
+    // Written by whoever has the turn, read under the commit lock: every record that begins below is
     // durable as a whole. Each new record states it in its header.
     durable_records: AtomicU64,
     // Raised by the engine: nothing below is needed for recovery.

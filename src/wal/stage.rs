@@ -204,7 +204,7 @@ impl Stage {
     }
 
     /// Records that the segments hold the stream up to `drained` and every record that begins before
-    /// `complete`. By the writer task; what this says counts only once it has returned.
+    /// `complete`. By whoever has the turn; what this says counts only once it has returned.
     pub(crate) fn set_marks(&self, drained: Lsn, complete: Lsn) -> Result<()> {
         self.store_marks(StageMarks { drained, complete, size: self.size() })
     }
@@ -217,7 +217,7 @@ impl Stage {
         // The page may have been written back since the last record was staged.
         self.io.populate(&self.file, &self.memory, 0, STAGE_HEADER_LEN)?;
         for offset in MARKS_OFFSETS {
-            // SAFETY: only the log's writer task stores the marks.
+            // SAFETY: only whoever has the turn to drain stores the marks, and the turn's lock orders them.
             unsafe { self.memory.write(offset, &copy) };
             // The first copy is complete before the second is touched, and the second before anything else is
             // stored.
@@ -231,7 +231,7 @@ impl Stage {
     fn write_marks(&self, copy: &[u8; MARKS_LEN]) -> Result<()> {
         let [first, second] = MARKS_OFFSETS;
         let write = |offset: usize| self.io.write_now(&self.file, offset as u64, copy);
-        // Relaxed: the writer task alone comes here.
+        // Relaxed: only whoever has the turn comes here, and the turn's lock orders them.
         if self.second_copy_torn.load(Ordering::Relaxed) {
             write(second)?;
             self.second_copy_torn.store(false, Ordering::Relaxed);
