@@ -49,11 +49,13 @@ mod switch {
         Landmarks,
         /// Blocks that were read are not kept.
         BlockCache,
+        /// Blocks that a flush or compaction writes are not kept.
+        WarmOutputs,
         /// Writers never sleep before they must.
         Throttle,
     }
 
-    const ALL: [Mechanism; 9] = [
+    const ALL: [Mechanism; 10] = [
         Mechanism::MemtableIndex,
         Mechanism::VersionsCut,
         Mechanism::MemoryReused,
@@ -62,6 +64,7 @@ mod switch {
         Mechanism::Filters,
         Mechanism::Landmarks,
         Mechanism::BlockCache,
+        Mechanism::WarmOutputs,
         Mechanism::Throttle,
     ];
 

@@ -19,6 +19,7 @@ mod pieces;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use crate::base::metrics::Counter;
 use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -30,6 +31,7 @@ use slots::SlotArray;
 
 pub(crate) use pieces::Piece;
 pub(crate) use slots::Slots;
+pub(crate) use waiting::Waiting;
 
 /// One block may take at most this part of the budget: a single 512 MiB value must not push out
 /// everything else.
@@ -114,6 +116,12 @@ impl<T: Weigh> Cache<T> {
             memory_bytes: self.pieces.mapped_bytes(),
             capacity_bytes: self.capacity_bytes,
         }
+    }
+
+    /// Lookups so far.
+    pub(crate) fn lookups(&self) -> u64 {
+        let (hits, misses) = self.lookups.sums();
+        hits + misses
     }
 
     fn register(&self, array: Arc<SlotArray<T>>) {

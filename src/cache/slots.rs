@@ -266,6 +266,16 @@ impl<T: Weigh> Slots<T> {
         upto < self.array.len()
     }
 
+    /// The slots themselves.
+    pub(super) fn array(&self) -> &SlotArray<T> {
+        &self.array
+    }
+
+    /// Whether a slot holds a value. Counts as no lookup.
+    pub(crate) fn is_filled(&self, slot_no: usize) -> bool {
+        !self.array.slots[slot_no].load(Relaxed, &epoch::pin()).is_null()
+    }
+
     /// Offers a value that was read because its slot was empty. It is not kept if it is too large, or
     /// if another thread was faster. It begins unvisited: what is read once leaves first.
     pub(crate) fn admit(&self, slot_no: usize, value: Arc<T>) {

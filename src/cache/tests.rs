@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Cache, Slots, Weigh};
+use super::{Cache, Slots, Waiting, Weigh};
 use crate::base::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::base::sync::{Arc, epoch};
 
@@ -202,6 +202,39 @@ fn threads_that_read_admit_and_drop_tables_stay_in_budget_and_leak_nothing() {
     });
     assert!(rounds < 1000 || cache.stats().evictions > 0);
     drop(shared);
+    assert_eq!(cache.stats().used_bytes, 0);
+    wait_for(&alive, 0);
+}
+
+#[test]
+fn values_that_wait_for_their_slots_count_from_the_start() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::new(1000));
+    let slots = Slots::new(&cache, 10);
+    let canary = |slot_no| Arc::into_inner(Canary::new(slot_no, 100, &alive)).expect("nobody else has it");
+    (0..8).for_each(|slot_no| slots.admit(slot_no, Canary::new(slot_no, 100, &alive)));
+    let mut waiting = Waiting::new(&cache);
+    (0..5).for_each(|slot_no| waiting.add(slot_no, canary(slot_no)));
+    waiting.add(5, Arc::into_inner(Canary::new(5, 200, &alive)).expect("nobody else has it"));
+    let stats = cache.stats();
+    assert_eq!(
+        (stats.used_bytes, stats.evictions),
+        (1000, 3),
+        "they push others out, one too large does not"
+    );
+    // Given up: the table was never finished.
+    drop(waiting);
+    assert_eq!(cache.stats().used_bytes, 500);
+
+    let made = Slots::new(&cache, 4);
+    let mut waiting = Waiting::new(&cache);
+    (0..3).for_each(|slot_no| waiting.add(slot_no, canary(slot_no)));
+    made.admit(1, Canary::new(1, 100, &alive));
+    waiting.fill(&made);
+    assert_eq!(cache.stats().used_bytes, 800, "the slot that was taken first keeps what it has");
+    assert_eq!(made.get(2, &epoch::pin()).map(|value| value.slot_no), Some(2));
+    assert!(made.is_filled(0) && !made.is_filled(3));
+    drop((slots, made));
     assert_eq!(cache.stats().used_bytes, 0);
     wait_for(&alive, 0);
 }

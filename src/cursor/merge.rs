@@ -47,6 +47,11 @@ impl<C: Cursor> Merge<C> {
         &mut self.cursors[number]
     }
 
+    /// The cursor whose entry it is on.
+    pub(crate) fn front(&self) -> Option<&C> {
+        Some(&self.cursors[self.front?.source])
+    }
+
     fn waiting_front(&self) -> Place {
         self.front.expect("a merge that waits without seeking moves its front")
     }

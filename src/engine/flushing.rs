@@ -93,7 +93,8 @@ impl Engine {
     ) -> Result<()> {
         self.wait_visible(local, flushed_to.seqno).await?;
         let older = Arc::clone(&tree.view().files);
-        let output = flush::flush(local, &tree.files, memtable, &older, self.snapshots.list()).await?;
+        let keep = tree.keep_of_flush(memtable);
+        let output = flush::flush(local, &tree.files, memtable, &older, self.snapshots.list(), keep).await?;
         let change = flush::change(output.as_ref(), flushed_to);
         let bytes = output.as_ref().map_or(0, |output| output.record.len);
         let tables = output.into_iter().map(|output| output.table).collect();

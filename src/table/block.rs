@@ -12,7 +12,7 @@ use super::block_builder::{common_prefix_len, is_restart};
 use super::bytes::Bytes;
 use super::directory::{Directory, Landing, Start};
 pub(super) use super::entry::Entry;
-use super::format::Place;
+use super::format::{Place, TRAILER_LEN};
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
@@ -20,7 +20,10 @@ use crate::base::ids::FileId;
 use crate::base::key::{self, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::base::prefetch::prefetch_at;
-use crate::cache::Weigh;
+use crate::cache::{Cache, Weigh};
+
+/// The cache as tables use it.
+pub(crate) type BlockCache = Cache<Block>;
 
 /// The verified bytes of one data block. Immutable; shared by the cache and by cursors. What is needed first stands
 /// first.
@@ -53,6 +56,13 @@ impl Block {
                 format!("none at byte {at} of the block"),
             )),
         }
+    }
+
+    /// A block as it was built, with its trailer, which nobody has written or read yet.
+    pub(super) fn of_builder(sealed: Bytes) -> Self {
+        let body = &sealed[..sealed.len() - TRAILER_LEN];
+        let (entries_len, restart_count) = layout(body).expect("a builder ends a block with its restarts");
+        Self { bytes: sealed, entries_len, restart_count, directory: Directory::NONE }
     }
 
     /// Adds what makes [`get`](Self::get) fast, for a block that stays.

@@ -58,6 +58,11 @@ impl BlockBuilder {
         self.entry_count == 0
     }
 
+    /// How many entries it has.
+    pub(super) fn entry_count(&self) -> usize {
+        self.entry_count
+    }
+
     /// Length the sealed block would have now.
     pub(super) fn len(&self) -> usize {
         self.bytes.len() + 4 * (self.restarts.len() + 1) + TRAILER_LEN

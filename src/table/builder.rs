@@ -10,6 +10,7 @@ use super::block_builder::{BlockBuilder, common_prefix_len};
 use super::filter::FilterBuilder;
 use super::format::{self, FOOTER_LEN, Footer, TRAILER_LEN};
 use super::index::IndexBuilder;
+use super::kept::KeptBlocks;
 use crate::base::ids::FileId;
 use crate::base::key::key_hash;
 use crate::base::key::{Kind, SeqNo, Tag};
@@ -53,6 +54,8 @@ pub(crate) struct Finished {
     pub(crate) rest: Vec<Buffer>,
     /// Length of the file in bytes.
     pub(crate) file_len: u64,
+    /// Blocks for the cache.
+    pub(crate) kept: KeptBlocks,
 }
 
 /// A table in the making.
@@ -65,6 +68,8 @@ pub(crate) struct Builder {
     separator: Vec<u8>,
     index: IndexBuilder,
     filter: FilterBuilder,
+    kept: KeptBlocks,
+    blocks: usize,
     /// Deletes in the blocks that are in the index.
     indexed_deletes: u64,
     last_key: Vec<u8>,
@@ -74,7 +79,7 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// Begins the file `file_id`; its checksums hold for that id only.
-    pub(crate) fn new(file_id: FileId, options: TableOptions) -> Self {
+    pub(crate) fn new(file_id: FileId, options: TableOptions, kept: KeptBlocks) -> Self {
         let counts = Counts {
             entries: 0,
             deletes: 0,
@@ -91,6 +96,8 @@ impl Builder {
             separator: Vec::new(),
             index: IndexBuilder::default(),
             filter: FilterBuilder::new(options.filter_bits_per_key),
+            kept,
+            blocks: 0,
             indexed_deletes: 0,
             last_key: Vec::new(),
             last_tag: None,
@@ -125,6 +132,11 @@ impl Builder {
         self.counts.seqno_min = self.counts.seqno_min.min(tag.seqno());
         self.counts.seqno_max = self.counts.seqno_max.max(tag.seqno());
         len
+    }
+
+    /// The entry added last was in a block that is cached.
+    pub(crate) fn count_warm(&mut self) {
+        self.kept.count_warm();
     }
 
     /// So many more of its keys also stand in older runs that stay.
@@ -164,7 +176,10 @@ impl Builder {
     }
 
     fn cut_block(&mut self) {
+        let entries = self.block.entry_count();
         let sealed = self.block.seal(self.file_id, self.output.len);
+        self.kept.end_block(self.blocks, entries, sealed);
+        self.blocks += 1;
         self.index.add(&self.separator, sealed.len(), self.counts.deletes - self.indexed_deletes);
         self.indexed_deletes = self.counts.deletes;
         self.output.put(sealed);
@@ -214,7 +229,7 @@ impl Builder {
             overwrites: u32::try_from(self.counts.overwrites).unwrap_or(u32::MAX),
         };
         self.output.put(&footer.encode());
-        Finished { file_len: self.output.len, rest: self.output.finish() }
+        Finished { file_len: self.output.len, rest: self.output.finish(), kept: self.kept }
     }
 }
 

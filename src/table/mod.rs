@@ -12,6 +12,7 @@
 //! | `filter` | the blocked Bloom filter |
 //! | `index`, `heads` | which block holds a key, and the search for it |
 //! | `builder`, `reader` | the whole file: made, used |
+//! | `kept` | blocks that go into the cache when they are made |
 //!
 //! Bytes from disk are hostile: whatever they hold, decoding ends in data that was written as such or
 //! in an error with file and offset, never in a panic.
@@ -27,13 +28,15 @@ pub(crate) mod filter;
 pub(crate) mod format;
 mod heads;
 pub(crate) mod index;
+mod kept;
 pub(crate) mod reader;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use block::Block;
+pub(crate) use block::{Block, BlockCache};
 pub(crate) use block_cursor::BlockCursor;
 pub(crate) use builder::{Builder, TableOptions};
 pub(crate) use bytes::Bytes;
 pub(crate) use format::{FOOTER_LEN, Footer};
-pub(crate) use reader::{BlockCache, Table};
+pub(crate) use kept::{Keep, KeptBlocks};
+pub(crate) use reader::Table;

@@ -7,21 +7,19 @@
 use crate::base::ablation::ablated;
 use crate::base::sync::epoch::Guard;
 
-use super::block::Block;
+use super::block::{Block, BlockCache};
 use super::bytes::Bytes;
 use super::filter::Filter;
 use super::format::{Footer, Place};
 use super::index::{Index, Sums};
+use super::kept::KeptBlocks;
 use crate::base::direction::Direction;
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
-use crate::cache::{Cache, Slots};
+use crate::cache::Slots;
 use crate::io::File;
-
-/// The cache as tables use it.
-pub(crate) type BlockCache = Cache<Block>;
 
 /// The reader of one table file.
 pub(crate) struct Table {
@@ -249,6 +247,16 @@ impl Table {
     /// dropped.
     pub(crate) fn free_some_blocks(&mut self, count: usize) -> bool {
         self.slots.empty_some(count)
+    }
+
+    /// Puts blocks that were kept when the table was written into the cache.
+    pub(crate) fn admit_kept(&self, kept: KeptBlocks) {
+        kept.into_waiting().fill(&self.slots);
+    }
+
+    /// Whether a block is cached.
+    pub(crate) fn is_cached(&self, block_no: usize) -> bool {
+        self.slots.is_filled(block_no)
     }
 
     /// Offers a block to the cache; it may decline.

@@ -59,8 +59,12 @@ pub(crate) fn random_entries(
     sorted.into_iter().map(|((key, _), (tag, value))| (key, tag, value)).collect()
 }
 
+fn nothing_kept() -> KeptBlocks {
+    KeptBlocks::new(&Arc::new(Cache::new(0)), Keep::Nothing)
+}
+
 pub(crate) fn build(entries: &Entries, options: TableOptions) -> Vec<u8> {
-    let mut builder = Builder::new(FILE_ID, options);
+    let mut builder = Builder::new(FILE_ID, options, nothing_kept());
     let mut bytes = Vec::new();
     for (key, tag, value) in entries {
         builder.add(key, *tag, value);
@@ -71,7 +75,7 @@ pub(crate) fn build(entries: &Entries, options: TableOptions) -> Vec<u8> {
         assert!(builder.len_estimate() > bytes.len() as u64);
     }
     let estimate = builder.len_estimate();
-    let Finished { rest, file_len } = builder.finish();
+    let Finished { rest, file_len, .. } = builder.finish();
     for buffer in rest {
         bytes.extend_from_slice(&buffer);
     }
@@ -343,7 +347,7 @@ fn forged_blocks_never_panic() {
 #[test]
 #[should_panic(expected = "keys must come in ascending order")]
 fn keys_out_of_order_are_our_own_mistake() {
-    let mut builder = Builder::new(FileId(1), TableOptions::default());
+    let mut builder = Builder::new(FileId(1), TableOptions::default(), nothing_kept());
     builder.add(b"b", Tag::new(SeqNo(1), Kind::Put), b"");
     builder.add(b"a", Tag::new(SeqNo(1), Kind::Put), b"");
 }
@@ -351,7 +355,7 @@ fn keys_out_of_order_are_our_own_mistake() {
 #[test]
 #[should_panic(expected = "versions must come newest first")]
 fn a_version_twice_is_our_own_mistake() {
-    let mut builder = Builder::new(FileId(1), TableOptions::default());
+    let mut builder = Builder::new(FileId(1), TableOptions::default(), nothing_kept());
     builder.add(b"b", Tag::new(SeqNo(1), Kind::Put), b"");
     builder.add(b"b", Tag::new(SeqNo(1), Kind::Delete), b"");
 }

@@ -23,7 +23,7 @@ use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Entry, Merge};
 use crate::exec::Local;
-use crate::table::Table;
+use crate::table::{Keep, Table};
 
 /// Work between two looks at the clock: entries, large values counting for many.
 const YIELD_INTERVAL: usize = 64;
@@ -146,7 +146,8 @@ async fn merge(
             let block = merge.waiting().read(local, &needed).await?;
             moved = merge.supply(block);
         }
-        let Some(Entry { key, tag, value }) = merge.entry() else { return Ok(()) };
+        let Some(entry) = merge.entry() else { return Ok(()) };
+        let Entry { key, tag, value } = entry;
         if key_before.as_deref() != Some(key) {
             retention.next_key();
             pieces.next_key(key).await?;
@@ -159,7 +160,7 @@ async fn merge(
         if need != Need::Nobody && tag.kind() == Kind::Delete && retention.bottommost() {
             pieces.hold_back(tag);
         } else if need != Need::Nobody {
-            pieces.add(key, tag, value, need)?;
+            pieces.add(entry, need, merge.front().is_some_and(Input::is_warm))?;
         }
         moved = merge.advance();
         if work >= YIELD_INTERVAL {
@@ -248,10 +249,16 @@ impl<'a> Pieces<'a> {
         self.tombstones.push(tombstone);
     }
 
-    fn add(&mut self, key: &[u8], tag: Tag, value: &[u8], need: Need) -> Result<()> {
+    fn add(&mut self, entry: Entry<'_>, need: Need, is_warm: bool) -> Result<()> {
+        let Entry { key, tag, value } = entry;
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            none => none.insert(TableWriter::create(self.local, self.files, &mut self.pending)?),
+            none => none.insert(TableWriter::create(
+                self.local,
+                self.files,
+                Keep::Replacements,
+                &mut self.pending,
+            )?),
         };
         writer.add_overwrites(std::mem::take(&mut self.overwrites));
         for tombstone in self.tombstones.drain(..) {
@@ -263,6 +270,9 @@ impl<'a> Pieces<'a> {
             writer.add(key, tombstone, &[], need);
         }
         writer.add(key, tag, value, need);
+        if is_warm {
+            writer.count_warm();
+        }
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::base::key::{Kind, SeqNo, Tag, key_hash};
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::memtable::Memtable;
+use crate::table::Keep;
 
 /// Entries written between two looks at the clock.
 const YIELD_INTERVAL: usize = 64;
@@ -30,12 +31,13 @@ pub(crate) async fn flush(
     memtable: &Memtable,
     older: &Files,
     snapshots: Vec<SeqNo>,
+    keep: Keep,
 ) -> Result<Option<Output>> {
     if memtable.is_empty() {
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let written = write(local, files, memtable.entries(), Some(older), snapshots, &mut pending).await;
+    let written = write(local, files, memtable.entries(), Some(older), snapshots, keep, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
@@ -53,7 +55,7 @@ pub(crate) async fn flush_replayed(
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let written = write(local, files, replayed.iter(), None, Vec::new(), &mut pending).await;
+    let written = write(local, files, replayed.iter(), None, Vec::new(), Keep::Nothing, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
@@ -68,6 +70,7 @@ async fn write<'a>(
     entries: impl Iterator<Item = (&'a [u8], Tag, &'a [u8])>,
     older: Option<&Files>,
     snapshots: Vec<SeqNo>,
+    keep: Keep,
     pending: &mut PendingOutputs,
 ) -> Result<Option<Output>> {
     let mut retention = Retention::new(snapshots, false);
@@ -87,7 +90,7 @@ async fn write<'a>(
         } else if need != Need::Nobody && !(planted!(TombstoneDropped) && is_delete) {
             let writer = match &mut writer {
                 Some(writer) => writer,
-                none => none.insert(TableWriter::create(local, files, pending)?),
+                none => none.insert(TableWriter::create(local, files, keep, pending)?),
             };
             if let Some(tombstone) = held_back.take() {
                 reached!("flush: a tombstone was kept for a snapshot");

@@ -16,6 +16,8 @@ pub(crate) struct Input {
     cursor: TableCursor,
     /// None once the range has ended.
     blocks: Option<ReadAhead>,
+    /// Whether the block that it is in is cached.
+    is_warm: bool,
 }
 
 impl Input {
@@ -24,13 +26,19 @@ impl Input {
         let first_block = table.find_block(&range.lower).unwrap_or(0);
         let blocks = ReadAhead::begin(local, Arc::clone(table), first_block);
         let cursor = TableCursor::uncached(Arc::clone(table), Direction::Forward);
-        Self { range, cursor, blocks: Some(blocks) }
+        Self { range, cursor, blocks: Some(blocks), is_warm: false }
     }
 
     /// Waits for the block that a move has asked for.
     pub(crate) async fn read(&mut self, local: &Local, needed: &NeedsBlock) -> Result<Arc<Block>> {
         let blocks = self.blocks.as_mut().expect("an input that has ended needs no block");
+        self.is_warm = needed.table.is_cached(needed.block_no);
         blocks.next(local, needed.block_no).await
+    }
+
+    /// Whether the entry that it is on is in a block that readers have in the cache.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.is_warm
     }
 
     #[inline]

@@ -53,7 +53,10 @@ use crate::base::ids::FileId;
 use crate::base::keyspace::KeyspaceId;
 use crate::base::metrics::Counter;
 use crate::base::options::TreeOptions;
+use crate::base::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::base::sync::{Arc, Mutex};
+use crate::memtable::Memtable;
+use crate::table::Keep;
 use compactions::Compactions;
 use gaps::Gaps;
 use published::Published;
@@ -74,6 +77,8 @@ pub(crate) struct Tree {
     pub(crate) gaps: Arc<Gaps>,
 
     // Background work.
+    /// Lookups of blocks until the last flush.
+    lookups_before: AtomicU64,
     pub(crate) compactions: Mutex<Compactions>,
 
     // Writers.
@@ -108,6 +113,7 @@ impl Tree {
             files,
             published,
             gaps: Arc::default(),
+            lookups_before: AtomicU64::new(0),
             compactions,
             throttle,
             counters,
@@ -134,6 +140,15 @@ impl Tree {
     /// How full L2 is, in per cent: at 100 its flushes wait.
     pub(crate) fn l2_fill_percent(&self) -> u64 {
         self.view().files.flushed.len() as u64 * 100 / self.options.max_flushed_files as u64
+    }
+
+    /// What the next flush keeps for readers: as much as there is room for, if since the last one they have looked up as many
+    /// blocks as it has to copy. It is asked once for each flush.
+    pub(crate) fn keep_of_flush(&self, memtable: &Memtable) -> Keep {
+        let lookups = self.files.cache().lookups();
+        let since = lookups - self.lookups_before.swap(lookups, Relaxed);
+        let blocks = memtable.bytes() / self.files.options().block_size_bytes as u64;
+        if since >= blocks { Keep::WhileRoom } else { Keep::Nothing }
     }
 
     /// The files of L2, by number.

@@ -17,7 +17,7 @@ use crate::base::sync::Arc;
 use crate::exec::{Local, Writing};
 use crate::files::{Directory, FileKind};
 use crate::io::{Buffer, Data, File, OpenMode};
-use crate::table::{Builder, Table};
+use crate::table::{Builder, Keep, KeptBlocks, Table};
 
 /// Pieces in flight: enough to keep the device busy while the next is built.
 const IN_FLIGHT_MAX: usize = 4;
@@ -45,26 +45,28 @@ impl PendingOutputs {
 
 /// A table being written.
 pub(crate) struct TableWriter {
-    file: File,
-    id: FileId,
+    pieces: Pieces,
     builder: Builder,
-    offset: u64,
-    in_flight: VecDeque<Writing>,
     /// Seqnos of the first and last snapshots that need entries which nobody else sees, with the bytes
     /// of those.
     pins: BTreeMap<(SeqNo, SeqNo), u64>,
 }
 
 impl TableWriter {
-    /// Begins a new file and notes it in `pending`.
-    pub(crate) fn create(local: &Local, files: &TableFiles, pending: &mut PendingOutputs) -> Result<Self> {
+    /// Begins a new file and notes it in `pending`. Of its blocks those that `keep` says are cached once it is done.
+    pub(crate) fn create(
+        local: &Local,
+        files: &TableFiles,
+        keep: Keep,
+        pending: &mut PendingOutputs,
+    ) -> Result<Self> {
         let directory = files.directory();
         let id = directory.take_id();
         pending.0.push(id);
         let file = directory.open(local, FileKind::Table(id), OpenMode::Create)?;
-        let builder = Builder::new(id, files.options());
-        let (in_flight, pins) = (VecDeque::new(), BTreeMap::new());
-        Ok(Self { file, id, builder, offset: 0, in_flight, pins })
+        let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), keep));
+        let pieces = Pieces { file, id, offset: 0, in_flight: VecDeque::new() };
+        Ok(Self { pieces, builder, pins: BTreeMap::new() })
     }
 
     /// Length of the file so far, in bytes.
@@ -81,6 +83,11 @@ impl TableWriter {
         }
     }
 
+    /// The entry added last was in a block that is cached.
+    pub(crate) fn count_warm(&mut self) {
+        self.builder.count_warm();
+    }
+
     /// So many more of its keys also stand in older runs that stay.
     pub(crate) fn add_overwrites(&mut self, keys: u64) {
         self.builder.add_overwrites(keys);
@@ -89,11 +96,37 @@ impl TableWriter {
     /// Hands full pieces to the device; waits if too many are in flight.
     pub(crate) async fn write_full(&mut self, local: &Local) -> Result<()> {
         while let Some(piece) = self.builder.take_full() {
-            self.submit(local, piece).await?;
+            self.pieces.submit(local, piece).await?;
         }
         Ok(())
     }
 
+    /// Completes, syncs and opens the file.
+    pub(crate) async fn finish(self, local: &Local, files: &TableFiles) -> Result<Output> {
+        let Self { mut pieces, builder, pins } = self;
+        let finished = builder.finish();
+        for piece in finished.rest {
+            pieces.submit(local, piece).await?;
+        }
+        pieces.wait_all().await?;
+        assert_eq!(pieces.offset, finished.file_len);
+        local.sync(&pieces.file).await?;
+        let record = TableRecord { id: pieces.id, len: pieces.offset };
+        let table = files.open(local, record).await?.with_pins(pins.into_iter().collect());
+        table.admit_kept(finished.kept);
+        Ok(Output { table: Arc::new(table), record })
+    }
+}
+
+/// The file, written piece by piece.
+struct Pieces {
+    file: File,
+    id: FileId,
+    offset: u64,
+    in_flight: VecDeque<Writing>,
+}
+
+impl Pieces {
     async fn submit(&mut self, local: &Local, piece: Buffer) -> Result<()> {
         if self.in_flight.len() >= IN_FLIGHT_MAX {
             self.wait_oldest().await?;
@@ -109,20 +142,10 @@ impl TableWriter {
         oldest.await.map_err(|e| Error::io("write", self.file.path(), None, e))
     }
 
-    /// Completes, syncs and opens the file.
-    pub(crate) async fn finish(mut self, local: &Local, files: &TableFiles) -> Result<Output> {
-        let builder = std::mem::replace(&mut self.builder, Builder::new(self.id, files.options()));
-        let finished = builder.finish();
-        for piece in finished.rest {
-            self.submit(local, piece).await?;
-        }
+    async fn wait_all(&mut self) -> Result<()> {
         while !self.in_flight.is_empty() {
             self.wait_oldest().await?;
         }
-        assert_eq!(self.offset, finished.file_len);
-        local.sync(&self.file).await?;
-        let record = TableRecord { id: self.id, len: self.offset };
-        let table = files.open(local, record).await?.with_pins(self.pins.into_iter().collect());
-        Ok(Output { table: Arc::new(table), record })
+        Ok(())
     }
 }

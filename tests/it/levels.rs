@@ -315,3 +315,30 @@ fn what_is_written_and_deleted_within_one_memtable_leaves_no_trace() {
     assert_eq!(db.get("b").unwrap(), None);
     db.close().unwrap();
 }
+
+/// What readers have in the cache stays there when a compaction writes it anew, and nothing else comes in.
+#[test]
+fn blocks_stay_in_the_cache_while_their_tables_are_replaced() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), Options::new().max_runs(1)).unwrap();
+    let (mut random, mut model) = (Random::new(7), BTreeMap::new());
+    let number = |name| db.stats().get(name).expect("a number of that name");
+    for round in 0..3 {
+        load(&db, &mut model, &mut random, 2000, 3000);
+        db.flush().unwrap();
+        if round > 0 {
+            check(&db, &model);
+        }
+        let (misses, used) = (number("cache_misses"), number("cache_used_bytes"));
+        db.compact().unwrap();
+        assert!(number("compactions") > 0);
+        if round == 0 {
+            assert_eq!(used, 0, "nobody has read anything");
+            assert_eq!(number("cache_used_bytes"), 0, "what nobody has read stays out");
+            continue;
+        }
+        check(&db, &model);
+        assert_eq!(number("cache_misses"), misses, "in round {round}");
+    }
+    db.close().unwrap();
+}
