@@ -49,6 +49,7 @@ pub(crate) const MARKS: &[&str] = &[
     "compaction: merges the newest runs",
     "compaction: nothing is left of a partition",
     "compaction: nothing to do for a partition",
+    "compaction: paid by scans",
     "compaction: part of an L2 file was compacted before",
     "compaction: rewrites several runs as one",
     "compaction: split",

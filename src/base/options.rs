@@ -235,7 +235,8 @@ impl Options {
 
     /// Most runs of a partition: sorted files, each with any of its keys. Default: 8. Range: 1 to 64. A compaction adds one
     /// run with what L2 has for the partition, or merges it with older ones. More means less write amplification, and
-    /// while others write a filter to ask for each, and a file to merge for a scan. When nobody writes, they become one.
+    /// while others write a filter to ask for each, and a file to merge for a scan. Where nobody writes, or scans
+    /// have passed as many bytes as it takes, they become one.
     #[must_use]
     pub fn max_runs(mut self, count: usize) -> Self {
         self.tree.max_runs = count;

@@ -35,6 +35,11 @@ pub(crate) struct Passed {
 }
 
 impl Passed {
+    /// All of them.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// Entries that were shown.
     pub(crate) fn shown(&self) -> u64 {
         self.shown

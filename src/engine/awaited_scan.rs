@@ -131,7 +131,7 @@ impl<C: Caller> AwaitedScan<C> {
 impl<C: Caller> Drop for AwaitedScan<C> {
     fn drop(&mut self) {
         if let Some(cursor) = &self.cursor {
-            self.moment.blocks().skipped.add(cursor.passed());
+            self.moment.blocks().end_scan(cursor.passed());
         }
     }
 }

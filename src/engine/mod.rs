@@ -106,7 +106,7 @@ pub(crate) struct Engine {
     // Background work.
     pub(crate) requests: Requests,
     /// Something may have become possible: a memtable was frozen, the files changed, a job ended.
-    pub(crate) work: Event,
+    pub(crate) work: Arc<Event>,
     /// Which tree is flushed, and which compacted, next.
     pub(crate) flush_turns: Turns,
     pub(crate) compaction_turns: Turns,

@@ -175,8 +175,9 @@ async fn assemble(
     let published = (environment.publish)(view);
     let tree = Tree::new(KeyspaceId::DEFAULT, options.tree.clone(), recovered.table_files, published);
     let io = Arc::clone(local.io());
+    let work = Arc::<Event>::default();
     let engine = Arc::new(Engine {
-        blocks: Arc::new(BlockReader::new(Arc::clone(&io))),
+        blocks: Arc::new(BlockReader::new(Arc::clone(&io), &tree.scan_credit, &work)),
         read_turns: ReadTurns::default(),
         process: Process::current(),
         options,
@@ -189,7 +190,7 @@ async fn assemble(
         readers: Arc::new(Readers::new(Arc::clone(&snapshots), environment.on_one_thread)),
         snapshots,
         requests: Requests::default(),
-        work: Event::default(),
+        work,
         flush_turns: Turns::default(),
         compaction_turns: Turns::default(),
         idle: AtomicBool::new(false),

@@ -13,9 +13,11 @@ use crate::base::sync::Arc;
 use crate::base::sync::epoch;
 use crate::base::value::Value;
 use crate::cursor::{NeedsBlock, Passed};
-use crate::io::{Io, ReadAt};
+use crate::exec::Event;
+use crate::io::{Io, Process, ReadAt};
 use crate::table::{Block, Bytes};
 use crate::tree::lookup::{Fetched, Lookup, look_in_block, look_up};
+use crate::tree::scan_credit::ScanCredit;
 
 impl Engine {
     /// The value of `key`, at a snapshot's seqno or now.
@@ -85,7 +87,7 @@ pub(crate) struct Skipped {
 
 impl Skipped {
     /// Counts what a scan has passed, at its end.
-    pub(crate) fn add(&self, passed: Passed) {
+    fn add(&self, passed: Passed) {
         if passed.skipped() > 0 {
             self.entries.add(passed.skipped());
             self.tombstones.add(passed.deletes);
@@ -93,15 +95,29 @@ impl Skipped {
     }
 }
 
-/// Reads blocks on the calling thread.
+/// Reads blocks on the calling thread, and hears of scans that have ended.
 pub(crate) struct BlockReader {
     io: Arc<dyn Io>,
     pub(crate) skipped: Skipped,
+    scan_credit: Arc<ScanCredit>,
+    /// Told when scans have earned work.
+    work: Arc<Event>,
+    process: Process,
 }
 
 impl BlockReader {
-    pub(crate) fn new(io: Arc<dyn Io>) -> Self {
-        Self { io, skipped: Skipped::default() }
+    pub(super) fn new(io: Arc<dyn Io>, scan_credit: &Arc<ScanCredit>, work: &Arc<Event>) -> Self {
+        let (scan_credit, work) = (Arc::clone(scan_credit), Arc::clone(work));
+        Self { io, skipped: Skipped::default(), scan_credit, work, process: Process::current() }
+    }
+
+    /// A scan has ended, after having passed this.
+    pub(super) fn end_scan(&self, passed: Passed) {
+        self.skipped.add(passed);
+        // A child must not take the lock of the event: another thread may have held it at the fork.
+        if self.scan_credit.earn(passed.entries()) && self.process.is_current() {
+            self.work.notify();
+        }
     }
 
     /// Reads and verifies a block that the cache does not have, and offers it to the cache.

@@ -61,6 +61,6 @@ impl Scan {
 
 impl Drop for Scan {
     fn drop(&mut self) {
-        self.blocks.skipped.add(self.cursor.passed());
+        self.blocks.end_scan(self.cursor.passed());
     }
 }

@@ -117,6 +117,7 @@ impl Tree {
             trigger: options.compaction_trigger(),
             compact_all: false,
             settle: false,
+            scan_credit_bytes: 0,
             clean_first: false,
             garbage_percent: u64::from(uniform.garbage_percent),
             partition_bytes: options.partition_size_bytes,

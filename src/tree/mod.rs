@@ -37,6 +37,7 @@ mod retired;
 #[cfg(test)]
 mod runs_tests;
 mod scan;
+pub(crate) mod scan_credit;
 #[cfg(test)]
 mod scan_tests;
 pub(crate) mod shape;
@@ -60,6 +61,7 @@ use crate::table::Keep;
 use compactions::Compactions;
 use gaps::Gaps;
 use published::Published;
+use scan_credit::ScanCredit;
 use table_files::TableFiles;
 use throttle::Throttle;
 use view::View;
@@ -75,6 +77,8 @@ pub(crate) struct Tree {
     pub(crate) published: Published<View>,
     /// Where scans have seen nothing; writers look here, too.
     pub(crate) gaps: Arc<Gaps>,
+    /// What scans add to.
+    pub(crate) scan_credit: Arc<ScanCredit>,
 
     // Background work.
     /// Lookups of blocks until the last flush.
@@ -113,6 +117,7 @@ impl Tree {
             files,
             published,
             gaps: Arc::default(),
+            scan_credit: Arc::default(),
             lookups_before: AtomicU64::new(0),
             compactions,
             throttle,

@@ -15,7 +15,9 @@
 //! 6. A partition that a caller wants clean is rewritten, whatever its share. This rule and the one before it come first of all
 //!    every second time, for with enough writers the turn of the rules below the first never comes.
 //! 7. Nobody writes: a partition of several runs is rewritten as one.
-//! 8. A partition below a quarter of the target is merged with its smaller neighbour, if both
+//! 8. Scans have earned the bytes of a partition that has several runs, or for which L2 has something: it is rewritten as
+//!    one run with what L2 has for it. Of several, one that the oldest file of L2 touches, else the one with most runs.
+//! 9. A partition below a quarter of the target is merged with its smaller neighbour, if both
 //!    together stay within the target.
 //!
 //! No rule chooses the same again and again: a compaction leaves nothing of L2 in its range, a rewrite leaves one run, cuts
@@ -107,6 +109,8 @@ pub(crate) struct Goals {
     pub(crate) compact_all: bool,
     /// Nobody writes: leave each partition with one run.
     pub(crate) settle: bool,
+    /// Bytes of compaction that scans have earned.
+    pub(crate) scan_credit_bytes: u64,
     /// It is the turn of partitions with garbage, and of those that callers want clean.
     pub(crate) clean_first: bool,
     /// Share of deletes or garbage, in per cent, from which on it is work; never, if zero.
@@ -134,6 +138,8 @@ pub(crate) struct Plan {
     pub(crate) piece_len: u64,
     /// Whether it is only for what L2 holds: if that turns out to be nothing, there is nothing to do.
     pub(crate) is_for_flushed: bool,
+    /// Whether scans pay for it.
+    pub(crate) is_for_scans: bool,
 }
 
 /// What a rule chooses.
@@ -143,12 +149,13 @@ struct Choice {
     /// So many of the newest runs; all, if there are not more.
     runs: usize,
     is_for_flushed: bool,
+    is_for_scans: bool,
 }
 
 impl Choice {
     /// The rewrite of one partition.
     fn rewrite(index: usize) -> Self {
-        Self { first: index, last: index, runs: usize::MAX, is_for_flushed: false }
+        Self { first: index, last: index, runs: usize::MAX, is_for_flushed: false, is_for_scans: false }
     }
 }
 
@@ -162,7 +169,7 @@ pub(crate) fn plan(shape: &Shape, goals: &Goals) -> Option<Plan> {
     let goals = Goals { partition_bytes: goals.partition_bytes.max(all_bytes / PARTITIONS_MAX), ..*goals };
     let in_turn: [Rule; 4] = [flushed, deletes, too_large, garbage];
     let every_second_time: [Rule; 2] = [overwritten, unclean];
-    let at_last: [Rule; 2] = [unsettled, too_small];
+    let at_last: [Rule; 3] = [unsettled, scanned, too_small];
     let rules: Vec<Rule> = if goals.clean_first {
         every_second_time.into_iter().rev().chain(in_turn).chain(at_last).collect()
     } else {
@@ -173,7 +180,7 @@ pub(crate) fn plan(shape: &Shape, goals: &Goals) -> Option<Plan> {
 }
 
 fn plan_of(shape: &Shape, goals: &Goals, choice: &Choice) -> Plan {
-    let Choice { first, last, is_for_flushed, .. } = *choice;
+    let Choice { first, last, is_for_flushed, is_for_scans, .. } = *choice;
     let partitions = &shape.partitions[first..=last];
     let count = partitions.iter().map(|partition| partition.runs.len()).sum();
     let (runs, is_rewrite) = (choice.runs.min(count), choice.runs >= count);
@@ -187,12 +194,28 @@ fn plan_of(shape: &Shape, goals: &Goals, choice: &Choice) -> Plan {
     } else {
         u64::MAX
     };
-    Plan { first, last, runs, is_rewrite, input_bytes: taken + of_flushed, piece_len, is_for_flushed }
+    let input_bytes = taken + of_flushed;
+    Plan { first, last, runs, is_rewrite, input_bytes, piece_len, is_for_flushed, is_for_scans }
 }
 
 impl Shape {
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        let flushed = (0..self.partitions.len()).map(|index| self.flushed_bytes(index));
+        self.partitions.iter().map(PartitionShape::bytes).sum::<u64>() + flushed.sum::<u64>()
+    }
+
     fn free(&self) -> impl Iterator<Item = usize> {
         (0..self.partitions.len()).filter(|index| !self.partitions[*index].is_busy)
+    }
+
+    /// Of the free partitions that the oldest file of L2 touches, the one for which L2 has most; if none is free, of those
+    /// that the next file touches.
+    fn touched(&self) -> Option<usize> {
+        self.flushed.iter().find_map(|oldest| {
+            let touched = self.free().filter(|index| oldest[*index].bytes > 0);
+            touched.max_by_key(|index| self.flushed_bytes(*index))
+        })
     }
 
     /// Bytes that L2 has for a partition.
@@ -206,12 +229,9 @@ fn flushed(shape: &Shape, goals: &Goals) -> Option<Choice> {
     if !goals.compact_all && shape.flushed.len() < goals.trigger {
         return None;
     }
-    let index = shape.flushed.iter().find_map(|oldest| {
-        let touched = shape.free().filter(|index| oldest[*index].bytes > 0);
-        touched.max_by_key(|index| shape.flushed_bytes(*index))
-    })?;
+    let index = shape.touched()?;
     let runs = runs_to_take(&shape.partitions[index], shape.flushed_bytes(index), goals);
-    Some(Choice { first: index, last: index, runs, is_for_flushed: true })
+    Some(Choice { runs, is_for_flushed: true, ..Choice::rewrite(index) })
 }
 
 /// How many of a partition's newest runs are merged with what L2 has for it.
@@ -301,6 +321,21 @@ fn unclean(shape: &Shape, _: &Goals) -> Option<Choice> {
 fn unsettled(shape: &Shape, goals: &Goals) -> Option<Choice> {
     let runs = |index: &usize| shape.partitions[*index].runs.len();
     shape.free().filter(|index| goals.settle && runs(index) > 1).max_by_key(runs).map(Choice::rewrite)
+}
+
+/// The partition that scans would rather find as one run, if they have earned its bytes: one for which the oldest file of
+/// L2 has something, so that it is soon used up, or else one with several runs.
+fn scanned(shape: &Shape, goals: &Goals) -> Option<Choice> {
+    let partition = |index: &usize| &shape.partitions[*index];
+    let cost = |index: &usize| partition(index).bytes() + shape.flushed_bytes(*index);
+    let is_earned = |index: &usize| cost(index) <= goals.scan_credit_bytes;
+    let several = || {
+        let several = shape.free().filter(|index| partition(index).runs.len() > 1);
+        several.max_by_key(|index| partition(index).runs.len())
+    };
+    let index = shape.touched().or_else(several).filter(is_earned)?;
+    let is_for_flushed = partition(&index).runs.len() <= 1;
+    Some(Choice { is_for_flushed, is_for_scans: true, ..Choice::rewrite(index) })
 }
 
 /// The share of a part in a whole; an empty whole has none.

@@ -39,6 +39,7 @@ const GOALS: Goals = Goals {
     trigger: 2,
     compact_all: false,
     settle: false,
+    scan_credit_bytes: 0,
     clean_first: false,
     garbage_percent: 25,
     partition_bytes: 100,
@@ -83,6 +84,24 @@ fn the_partition_with_the_largest_slices_goes_first_if_the_oldest_file_touches_i
     // The oldest file's partition is taken: the next file's turn.
     check("100* 100 100", &["5 0 0", "5 8 9"], false, "2-2 of 109");
     check("100* 100* 100*", &["5 5 5", "5 5 5"], false, "nothing");
+}
+
+#[test]
+fn scans_pay_for_one_run_where_they_have_earned_it() {
+    let after_scans = |credit, partitions, flushed: &[&str], expected| {
+        let goals = Goals { scan_credit_bytes: credit, max_runs: 4, trigger: 4, ..GOALS };
+        check_with(partitions, flushed, &goals, expected);
+    };
+    after_scans(79, "50,30 100", &[], "nothing");
+    after_scans(80, "50,30 100", &[], "0-0 of 80");
+    after_scans(80, "50,30* 100", &[], "nothing");
+    after_scans(1000, "50 100", &[], "nothing");
+    after_scans(1000, "10,50 10,10,50 100", &[], "1-1 of 70");
+    // What L2 has goes with them, and the oldest file first.
+    after_scans(1000, "50,30 100", &["0 7", "5 2"], "1-1 of 109");
+    after_scans(100, "50,30 100", &["0 7", "5 2"], "nothing");
+    // At the trigger it goes on as without scans.
+    after_scans(1000, "50,30 100", &["0 7", "5 2", "1 1", "1 1"], "1-1 adds of 11");
 }
 
 #[test]

@@ -30,14 +30,21 @@ impl Tree {
             trigger: self.options.compaction_trigger(),
             compact_all: compactions.wants_all() || idle,
             settle: idle,
+            scan_credit_bytes: 0,
             clean_first: compactions.is_turn_of_unclean(),
             garbage_percent: u64::from(self.options.compact_garbage_percent),
             partition_bytes: self.options.partition_size_bytes,
             max_runs: self.options.max_runs,
         };
-        let plan = plan(&shape_of(&view.files, &compactions, &snapshots()), &goals)?;
+        let shape = shape_of(&view.files, &compactions, &snapshots());
+        let goals = Goals { scan_credit_bytes: self.scan_credit.available(shape.bytes()), ..goals };
+        let plan = plan(&shape, &goals)?;
         if !compactions.has_space_for(plan.input_bytes, has_space) {
             return None;
+        }
+        if plan.is_for_scans {
+            reached!("compaction: paid by scans");
+            self.scan_credit.spend(plan.input_bytes);
         }
         mark_plan(&view.files, &plan, &compactions);
         let compaction = compaction(&view.files, &plan);

@@ -47,6 +47,7 @@ mod model;
 mod multi_get;
 #[cfg(feature = "tokio-uring")]
 mod on_tokio_uring;
+mod scan_credit;
 mod signals;
 mod size_limit;
 #[cfg(feature = "sim")]

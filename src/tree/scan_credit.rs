@@ -1,0 +1,68 @@
+//! What scans have earned: compaction that nothing but scans needs.
+//!
+//! A scan merges what the memtables, L2 and the runs of a partition have for its range, and each of them costs it memory
+//! that is far away. One run would do, but to write it costs too. So every scan earns about as many bytes as it would
+//! spare later ones in the end, and when the scans of a tree have earned what a partition has, it is rewritten as one run.
+//! That bounds the work by the scans, whatever is written meanwhile: a tree that is scanned much has one run nearly
+//! everywhere, one that is written much and scanned little has as many as it may. (Rent or buy: Karlin, Manasse, Rudolph,
+//! Sleator, "Competitive snoopy caching", Algorithmica 3, 1988.)
+
+use crate::base::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Bytes that a scan earns for its beginning, and for each entry that it has passed. To seek in a few sources more than
+/// one takes a microsecond or two, in which a compaction writes a kilobyte.
+const PER_SCAN: u64 = 1 << 10;
+const PER_ENTRY: u64 = 20;
+
+/// Each time so many bytes have been earned it is time to look what to do with them.
+const LOOK_BYTES: u64 = 16 << 20;
+
+/// Bytes that scans have earned and nobody has spent. Alone on its lines: every scan adds to it.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct ScanCredit {
+    earned: AtomicU64,
+    /// Bytes that were spent, or were more than there was to do.
+    spent: AtomicU64,
+}
+
+impl ScanCredit {
+    /// A scan that has passed so many entries has ended; whether it is time to look again.
+    #[inline]
+    pub(crate) fn earn(&self, entries: u64) -> bool {
+        let bytes = PER_SCAN + PER_ENTRY * entries;
+        let before = self.earned.fetch_add(bytes, Relaxed);
+        before / LOOK_BYTES != (before + bytes) / LOOK_BYTES
+    }
+
+    /// What there is to spend. What is beyond `useful_bytes` goes: else scans of a settled tree would pay for whatever comes.
+    pub(super) fn available(&self, useful_bytes: u64) -> u64 {
+        let left = self.earned.load(Relaxed).saturating_sub(self.spent.load(Relaxed));
+        let surplus = left.saturating_sub(useful_bytes);
+        self.spend(surplus);
+        left - surplus
+    }
+
+    /// A compaction of so many bytes is done for scans.
+    pub(super) fn spend(&self, bytes: u64) {
+        self.spent.fetch_add(bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_kept_than_can_be_spent() {
+        let credit = ScanCredit::default();
+        let looks = (0..100_000).filter(|_| credit.earn(50)).count() as u64;
+        let earned = 100_000 * (PER_SCAN + 50 * PER_ENTRY);
+        assert_eq!(looks, earned / LOOK_BYTES);
+        assert_eq!(credit.available(u64::MAX), earned);
+        credit.spend(100);
+        assert_eq!(credit.available(u64::MAX), earned - 100);
+        assert_eq!(credit.available(1000), 1000);
+        assert_eq!(credit.available(u64::MAX), 1000);
+    }
+}
