@@ -40,6 +40,11 @@ impl<T> Slab<T> {
         (slot.generation == (key >> 32) as u32).then_some(slot.value.as_mut()).flatten()
     }
 
+    /// All values.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
+    }
+
     /// Takes the value out and makes the key stale.
     pub(crate) fn remove(&mut self, key: u64) -> Option<T> {
         let slot = self.slots.get_mut(key as u32 as usize)?;

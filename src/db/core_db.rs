@@ -29,7 +29,9 @@ use crate::engine::{Caller, Moment, OnCore, Way, get_awaited, multi_get_awaited,
 ///
 /// **When the database ends.** This handle does not keep it open. When the database is closed, or the last [`Db`](crate::Db)
 /// dropped, calls give [`Error::Closed`](crate::Error::Closed); then the core ends, and the task is dropped where it waits,
-/// also if it waits for something else.
+/// also if it waits for something else. A handle, snapshot or range that was put away elsewhere on the thread, and outlives
+/// its core (or its [`Driver`](crate::Driver)), gives [`Error::Closed`](crate::Error::Closed) as well, also for what has
+/// waited for the core until then.
 ///
 /// ```
 /// use rabi::{Db, Options};
@@ -82,7 +84,7 @@ impl CoreDb {
         self.0.yield_now().await;
     }
 
-    /// Waits for a time, by a timer of this core.
+    /// Waits for a time, by a timer of this core. If the core ends meanwhile, no longer.
     pub async fn sleep(&self, duration: Duration) {
         self.0.sleep(duration).await;
     }
@@ -176,6 +178,7 @@ impl CoreDb {
     /// # Errors
     /// As [`Db::sync`](crate::Db::sync).
     pub async fn sync(&self) -> Result<()> {
+        self.0.check_open()?;
         self.0.engine().sync(Way::Awaited).await
     }
 
@@ -204,6 +207,7 @@ impl CoreDb {
     /// # Errors
     /// As [`Db::flush`](crate::Db::flush).
     pub async fn flush(&self) -> Result<()> {
+        self.0.check_open()?;
         self.0.engine().flush().await
     }
 }

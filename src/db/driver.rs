@@ -19,7 +19,8 @@ use crate::exec::Driven;
 /// their wakers make the descriptor readable. What [`CoreDb`] says of panics and of calls that block holds here, too.
 ///
 /// It stays on the thread that made it, and does not keep the database open: once that is closed, calls give
-/// [`Error::Closed`](crate::Error::Closed). Dropping it drops its tasks, and waits for the reads in flight.
+/// [`Error::Closed`](crate::Error::Closed). Dropping it drops its tasks, and waits for the reads in flight;
+/// calls of a [`CoreDb`] that a task has given away end in [`Error::Closed`](crate::Error::Closed).
 ///
 /// ```
 /// use rabi::{Db, Driver, Options};

@@ -47,7 +47,7 @@ pub(crate) async fn get_awaited<C: Caller, R>(
     take_turn(caller, 1).await;
     let mut fetched = Fetched::default();
     loop {
-        caller.engine().check_open()?;
+        caller.check_open()?;
         let missing = match caller.engine().look(key, at, &fetched, &mut take) {
             Ok(found) => return Ok(found),
             Err(missing) => missing,
@@ -96,8 +96,8 @@ pub(crate) async fn write_awaited<C: Caller>(
     batch: &mut BatchBuffer,
     options: WriteOptions,
 ) -> Result<()> {
+    caller.check_open()?;
     let engine = caller.engine();
-    engine.check_open()?;
     let is_power = match options.durability.unwrap_or(engine.options.durability) {
         Durability::Process => false,
         Durability::Power => !planted!(AcknowledgedEarly),
@@ -111,8 +111,8 @@ pub(crate) async fn write_awaited<C: Caller>(
 
 /// Applies a batch atomically; its durability is asked for later. An empty one gets the place of the newest write.
 pub(crate) async fn submit<C: Caller>(caller: &C, batch: &mut BatchBuffer) -> Result<Placed> {
+    caller.check_open()?;
     let engine = caller.engine();
-    engine.check_open()?;
     if batch.count() == 0 {
         let log = engine.wal.lock();
         return Ok(Placed { seqno: log.seqno, end: log.head });

@@ -23,6 +23,11 @@ pub(crate) trait Caller: Clone {
 
     fn engine(&self) -> &Engine;
 
+    /// Refuses calls in a child of the process that opened the database, and once that, or who would read, has ended.
+    fn check_open(&self) -> Result<()> {
+        self.engine().check_open()
+    }
+
     /// Keeps the database open as well, not only the engine alive.
     ///
     /// # Errors

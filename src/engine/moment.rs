@@ -75,7 +75,7 @@ impl<C: Caller> Moment<C> {
 
     /// Refuses to go on in a child of the process that opened the database, and once the database is closed.
     pub(super) fn check_open(&self) -> Result<()> {
-        self.engine().check_open()
+        self.caller.check_open()
     }
 }
 

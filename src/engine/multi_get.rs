@@ -41,7 +41,7 @@ pub(crate) async fn multi_get_awaited<C: Caller, K: AsRef<[u8]>>(
     keys: &[K],
     at: Option<SeqNo>,
 ) -> Vec<Answer> {
-    if let Err(error) = caller.engine().check_open() {
+    if let Err(error) = caller.check_open() {
         return keys.iter().map(|_| Err(error.clone())).collect();
     }
     let mut answers = no_answers(keys.len());

@@ -61,7 +61,7 @@ impl Handle {
 impl OnCore {
     /// Makes another guest on this core; tells what it comes to.
     pub(crate) fn spawn<T: Future + 'static>(&self, future: T) -> Result<Reply<Outcome<T::Output>>> {
-        self.0.engine.check_open()?;
+        self.check_open()?;
         Ok(self.0.local.spawn_guest(future))
     }
 
@@ -89,6 +89,11 @@ impl Caller for OnCore {
         &self.0.engine
     }
 
+    fn check_open(&self) -> Result<()> {
+        self.0.engine.check_open()?;
+        if self.0.local.has_ended() { Err(Error::Closed) } else { Ok(()) }
+    }
+
     fn keep_open(&self) -> Result<Arc<Handle>> {
         self.0.handle.upgrade().ok_or(Error::Closed)
     }
@@ -97,7 +102,10 @@ impl Caller for OnCore {
         reached!("read: a core has read for its own guest");
         let local = self.0.local.clone();
         Box::pin(async move {
-            let mut read = read_all(local, pieces).await;
+            let mut read = read_all(local.clone(), pieces).await;
+            if local.has_ended() {
+                return Err(Error::Closed);
+            }
             if planted!(GuestReadsSwapped) {
                 read.reverse();
             }

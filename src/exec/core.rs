@@ -271,6 +271,7 @@ impl Drop for Core {
         // A handle that a guest has put away somewhere must not keep the queue, which holds the directory's lock.
         let queue = self.local.0.queue.replace(Box::new(NoQueue));
         drop(queue);
+        self.local.end_waits();
     }
 }
 

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::guest::{Guest, Outcome};
+use super::guest::{Guest, Outcome, contain};
 use super::reply::{Promise, Reply, reply};
 use super::timers::{Sleeper, Timers};
 use crate::base::coverage::reached;
@@ -63,6 +63,8 @@ pub(super) enum Operation {
     Done(Completion),
     /// In flight, the waiter has gone: the completion is dropped when it comes.
     Abandoned,
+    /// The core has ended: no completion comes.
+    Ended,
 }
 
 impl State {
@@ -124,9 +126,32 @@ impl Local {
     }
 
     fn submit(&self, op: Op) -> Submitted {
+        if self.0.has_ended.get() {
+            let token = self.0.operations.borrow_mut().insert(Operation::Ended);
+            return Submitted { local: self.clone(), token };
+        }
         let token = self.0.operations.borrow_mut().insert(Operation::Waiting(None));
         self.0.queue.borrow_mut().submit(token, op);
         Submitted { local: self.clone(), token }
+    }
+
+    /// Whether the core is gone. Reads end with an error then, and sleeps at once: those who have a handle of it still
+    /// would wait for ever.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.has_ended.get()
+    }
+
+    /// Tells those who wait for what the core would have done, and are none of its tasks. When it has ended.
+    pub(super) fn end_waits(&self) {
+        assert!(self.has_ended());
+        let mut wakers = self.0.timers.borrow_mut().expired(Duration::MAX);
+        for operation in self.0.operations.borrow_mut().values_mut() {
+            if let Operation::Waiting(waker) = operation {
+                wakers.extend(waker.take());
+                *operation = Operation::Ended;
+            }
+        }
+        wakers.into_iter().for_each(|waker| contain(|| waker.wake()));
     }
 
     /// Reads up to `len` bytes; fewer only at the end of the file.
@@ -146,7 +171,7 @@ impl Local {
     /// Makes a file's writes, or a directory's names, durable.
     pub(crate) async fn sync(&self, file: &File) -> Result<()> {
         let done = self.submit(Op::Sync { file: file.clone() }).await;
-        done.result.map_err(|e| Error::io("sync", file.path(), None, e))?;
+        done.and_then(|done| done.result).map_err(|e| Error::io("sync", file.path(), None, e))?;
         Ok(())
     }
 
@@ -164,7 +189,7 @@ impl Local {
     /// Reserves space for the first `len` bytes of a file; returns whether the file system can.
     pub(crate) async fn reserve(&self, file: &File, len: u64) -> Result<bool> {
         let done = self.submit(Op::Allocate { file: file.clone(), len }).await;
-        match done.result {
+        match done.and_then(|done| done.result) {
             Ok(_) => Ok(true),
             Err(e) if cannot_reserve(&e) => Ok(false),
             Err(e) => Err(Error::io("allocate", file.path(), None, e)),
@@ -187,7 +212,7 @@ impl Local {
     /// Removes a file.
     pub(crate) async fn remove(&self, dir: &Dir, name: &str) -> Result<()> {
         let done = self.submit(Op::Remove { dir: dir.clone(), name: name.to_owned() }).await;
-        done.result.map_err(|e| Error::io("remove", &dir.path_of(name), None, e))?;
+        done.and_then(|done| done.result).map_err(|e| Error::io("remove", &dir.path_of(name), None, e))?;
         Ok(())
     }
 
@@ -261,7 +286,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.local.0.io.now() >= self.deadline {
+        if self.local.0.io.now() >= self.deadline || self.local.has_ended() {
             return Poll::Ready(());
         }
         // A waker's clone and drop may be code of a guest's, which may call the core.
@@ -298,7 +323,10 @@ impl Future for Reading {
     type Output = io::Result<Buffer>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<Buffer>> {
-        Pin::new(&mut self.0).poll(context).map(|done| done.result.map(|_| done.op.into_buffer()))
+        Pin::new(&mut self.0).poll(context).map(|done| {
+            let done = done?;
+            done.result.map(|_| done.op.into_buffer())
+        })
     }
 }
 
@@ -309,20 +337,20 @@ impl Future for Writing {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll(context).map(|done| done.result.map(drop))
+        Pin::new(&mut self.0).poll(context).map(|done| done?.result.map(drop))
     }
 }
 
-/// An operation in flight; ends with its completion.
+/// An operation in flight; ends with its completion, or with an error if its core has ended before.
 struct Submitted {
     local: Local,
     token: u64,
 }
 
 impl Future for Submitted {
-    type Output = Completion;
+    type Output = io::Result<Completion>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Completion> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // A waker's clone and drop may be code of a guest's, which may call the core.
         let new = context.waker().clone();
         let mut operations = self.local.0.operations.borrow_mut();
@@ -334,7 +362,8 @@ impl Future for Submitted {
                 Poll::Pending
             }
             _ => match operations.remove(self.token) {
-                Some(Operation::Done(done)) => Poll::Ready(done),
+                Some(Operation::Done(done)) => Poll::Ready(Ok(done)),
+                Some(Operation::Ended) => Poll::Ready(Err(io::Error::other("its core has ended"))),
                 _ => unreachable!("polled after completion"),
             },
         }
@@ -348,7 +377,7 @@ impl Drop for Submitted {
             Some(operation @ Operation::Waiting(_)) => {
                 Some(std::mem::replace(operation, Operation::Abandoned))
             }
-            Some(Operation::Done(_)) => operations.remove(self.token),
+            Some(Operation::Done(_) | Operation::Ended) => operations.remove(self.token),
             Some(Operation::Abandoned) | None => None,
         };
         drop(operations);

@@ -1,15 +1,18 @@
 //! Tasks in a loop around poll(2): whatever they wait for makes the descriptor readable.
 
+use std::future::Future;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use rabi::{CoreDb, Db, Driver, Durability, Error, IoBackend, JoinHandle, WriteBatch, WriteOptions};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::scratch::{Scratch, contents, forget_pages, small};
-use crate::system::{fork, run_alone};
+use crate::system::{deny, fork, run_alone};
 
 const BACKENDS: [IoBackend; 2] = [IoBackend::Auto, IoBackend::Blocking];
 
@@ -182,6 +185,101 @@ fn a_driver_that_is_dropped_drops_its_tasks_and_frees_the_directory() {
         driver.run_ready().unwrap();
         drop(driver);
         assert_eq!(dropped.load(Ordering::Relaxed), 10);
+    }
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Counts(AtomicUsize);
+
+impl Wake for Counts {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn is_closed<T>(answer: rabi::Result<T>) -> bool {
+    matches!(answer, Err(Error::Closed))
+}
+
+/// Calls of all kinds, begun when the driver is gone.
+async fn call_in_vain(db: &CoreDb) {
+    assert!(is_closed(db.get("0001").await) && is_closed(db.contains_key("0001").await));
+    assert!(db.multi_get(["0001", "0002"]).await.into_iter().all(is_closed));
+    assert!(is_closed(db.put("key", "value").await) && is_closed(db.delete("key").await));
+    let mut batch = WriteBatch::new();
+    batch.put("key", "value");
+    assert!(is_closed(db.write(batch, WriteOptions::new()).await));
+    assert!(is_closed(db.submit(WriteBatch::new()).await));
+    assert!(is_closed(db.sync().await) && is_closed(db.flush().await));
+    assert!(is_closed(db.iter().next().await.unwrap()));
+    let snapshot = db.snapshot();
+    assert!(is_closed(snapshot.get("0001").await));
+    assert!(snapshot.multi_get(["0001"]).await.into_iter().all(is_closed));
+    assert!(is_closed(snapshot.prefix("0").next().await.unwrap()));
+    assert!(matches!(db.spawn(async {}).await.unwrap_err().ended_by(), Some(Error::Closed)));
+    db.yield_now().await;
+    db.sleep(Duration::from_secs(3600)).await;
+}
+
+/// A task gives its handle away, and the driver is dropped while calls of it wait: not yet sent, and in flight.
+fn keep_a_handle(backend: IoBackend) {
+    let scratch = Scratch::new();
+    let db = open(&scratch, backend);
+    (0..2000).for_each(|number| db.put(format!("{number:04}"), [1; 300]).unwrap());
+    db.compact().unwrap();
+    let mut driver = Driver::new(&db).unwrap();
+    let kept = driver.spawn(|db| async move { db });
+    let kept = run(&mut driver, kept);
+    let snapshot = kept.snapshot();
+    let (mut range, mut other) = (kept.iter(), snapshot.prefix("1"));
+    let mut waiting: Vec<Pin<Box<dyn Future<Output = bool> + '_>>> = vec![
+        Box::pin(async { is_closed(kept.get("0100").await) }),
+        Box::pin(async { kept.multi_get(["0500", "1000"]).await.into_iter().all(is_closed) }),
+        Box::pin(async { is_closed(range.next().await.unwrap()) && range.next().await.is_none() }),
+        Box::pin(async {
+            kept.sleep(Duration::from_secs(3600)).await;
+            is_closed(kept.get("0100").await)
+        }),
+        Box::pin(async { is_closed(snapshot.get("1500").await) }),
+        Box::pin(async { is_closed(other.next().await.unwrap()) }),
+    ];
+    // Everything is read by the driver, also what the page cache has.
+    deny(libc::SYS_preadv2, libc::EOPNOTSUPP);
+    let wakers: Vec<_> = waiting.iter().map(|_| Arc::new(Counts::default())).collect();
+    for (number, (call, counts)) in waiting.iter_mut().zip(&wakers).enumerate() {
+        let waker = Waker::from(Arc::clone(counts));
+        assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        if number == 3 {
+            driver.run_ready().unwrap();
+        }
+    }
+    drop(driver);
+    assert!(wakers.iter().all(|counts| counts.0.load(Ordering::Relaxed) > 0), "somebody is not told");
+    for call in waiting {
+        assert!(smol::block_on(call));
+    }
+    smol::block_on(call_in_vain(&kept));
+    // The database goes on, and another driver.
+    let mut driver = Driver::new(&db).unwrap();
+    let task = driver.spawn(|db| async move { db.get("0100").await });
+    assert!(run(&mut driver, task).unwrap().is_some());
+    assert_eq!(contents(&db).len(), 2000);
+    drop((driver, range, other, snapshot, kept));
+    db.close().unwrap();
+}
+
+#[test]
+fn a_handle_kept_beyond_its_driver_is_refused() {
+    for backend in BACKENDS {
+        let (done, ended) = mpsc::channel();
+        let scene = std::thread::spawn(move || {
+            keep_a_handle(backend);
+            done.send(()).unwrap();
+        });
+        let error = ended.recv_timeout(Duration::from_secs(20)).err();
+        assert_ne!(error, Some(mpsc::RecvTimeoutError::Timeout), "a call waits for ever");
+        scene.join().unwrap();
     }
 }
 
