@@ -86,7 +86,8 @@ impl Driver {
         self.driven.run_ready()
     }
 
-    /// How long the loop may wait for the descriptor: until a [`CoreDb::sleep`] is over. `None`: as long as it takes.
+    /// How long the loop may wait for the descriptor: until a [`CoreDb::sleep`] is over, or a millisecond if the kernel was
+    /// short of memory for a read and has to be asked again. `None`: as long as it takes.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.driven.timeout()

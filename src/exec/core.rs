@@ -15,7 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::base::planted::planted;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
-use crate::io::{Completion, Io, Lock, Op, Process, Queue, Unpark, Wait};
+use crate::io::{CROWDED_PAUSE, Completion, Io, Lock, Op, Process, Queue, Unpark, Wait};
 
 struct TaskWaker {
     mailbox: Arc<Mailbox>,
@@ -103,9 +103,15 @@ impl Core {
         &self.local
     }
 
-    /// The earliest time at which a timer is due.
+    /// The earliest time at which a turn is due that nobody asks for: a timer's, or one for what is unsent.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        self.local.0.timers.borrow().next_deadline()
+        let timer = self.local.0.timers.borrow().next_deadline();
+        // A child has no part of the queue.
+        if !self.is_at_home() || !self.local.0.queue.borrow().is_crowded() {
+            return timer;
+        }
+        let again = self.local.io().now() + CROWDED_PAUSE;
+        Some(timer.map_or(again, |timer| timer.min(again)))
     }
 
     /// Why it has stopped.

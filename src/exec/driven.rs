@@ -68,7 +68,7 @@ impl Driven {
         }
     }
 
-    /// How long until a timer is due; `None` if there is none.
+    /// How long until there is something to do that does not ring; `None` if there is nothing.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         let now = self.local().io().now();
         self.core.next_deadline().map(|deadline| deadline.saturating_sub(now))

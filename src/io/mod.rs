@@ -200,6 +200,9 @@ pub(crate) enum Wait {
     Until(Option<Duration>),
 }
 
+/// Pause before what the kernel had no room for is sent again: it is short of memory, or of room for completions.
+pub(crate) const CROWDED_PAUSE: Duration = Duration::from_millis(1);
+
 /// One core's way to the device. Used by that core's thread only.
 pub(crate) trait Queue {
     /// Takes an operation; it is sent at the next turn at the latest.
@@ -216,6 +219,12 @@ pub(crate) trait Queue {
     fn signal_completions(&self, eventfd: BorrowedFd<'_>) -> io::Result<()> {
         let _unused = eventfd;
         Ok(())
+    }
+
+    /// Whether the last turn has left something unsent for which the kernel had no room. Nothing tells when there is
+    /// room again: who does not wait in turns comes again by himself, after [`CROWDED_PAUSE`].
+    fn is_crowded(&self) -> bool {
+        false
     }
 
     /// Operations submitted and not yet completed.

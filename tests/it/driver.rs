@@ -12,7 +12,7 @@ use rabi::{CoreDb, Db, Driver, Durability, Error, IoBackend, JoinHandle, WriteBa
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::scratch::{Scratch, contents, forget_pages, small};
-use crate::system::{deny, fork, run_alone};
+use crate::system::{deny, deny_with, fork, run_alone};
 
 const BACKENDS: [IoBackend; 2] = [IoBackend::Auto, IoBackend::Blocking];
 
@@ -269,17 +269,64 @@ fn keep_a_handle(backend: IoBackend) {
     db.close().unwrap();
 }
 
+/// Runs a scene on a thread of its own, which it may leave waiting for ever.
+fn run_with_deadline(scene: impl FnOnce() + Send + 'static) {
+    let (done, ended) = mpsc::channel();
+    let scene = std::thread::spawn(move || {
+        scene();
+        done.send(()).unwrap();
+    });
+    let error = ended.recv_timeout(Duration::from_secs(20)).err();
+    assert_ne!(error, Some(mpsc::RecvTimeoutError::Timeout), "it waits for ever");
+    scene.join().unwrap();
+}
+
 #[test]
 fn a_handle_kept_beyond_its_driver_is_refused() {
-    for backend in BACKENDS {
-        let (done, ended) = mpsc::channel();
-        let scene = std::thread::spawn(move || {
-            keep_a_handle(backend);
-            done.send(()).unwrap();
-        });
-        let error = ended.recv_timeout(Duration::from_secs(20)).err();
-        assert_ne!(error, Some(mpsc::RecvTimeoutError::Timeout), "a call waits for ever");
-        scene.join().unwrap();
+    BACKENDS.into_iter().for_each(|backend| run_with_deadline(move || keep_a_handle(backend)));
+}
+
+/// A kernel that has no memory for one request, and has for two together: it says EAGAIN, and no descriptor tells when
+/// that is over.
+fn read_from_a_crowded_kernel() {
+    let scratch = Scratch::new();
+    let db = open(&scratch, IoBackend::Auto);
+    (0..2000).for_each(|number| db.put(format!("{number:04}"), [1; 300]).unwrap());
+    db.compact().unwrap();
+    let mut driver = Driver::new(&db).unwrap();
+    // Sends what the ring always has.
+    driver.run_ready().unwrap();
+    deny(libc::SYS_preadv2, libc::EOPNOTSUPP);
+    deny_with(libc::SYS_io_uring_enter, 1, libc::EAGAIN);
+    let read = |driver: &Driver, key: &'static str| driver.spawn(move |db| async move { db.get(key).await });
+    let first = read(&driver, "0100");
+    let (begin, mut runs) = (Instant::now(), 0);
+    while begin.elapsed() < Duration::from_millis(100) {
+        driver.run_ready().unwrap();
+        assert!(!first.is_finished(), "the request was refused");
+        let at_most = driver.timeout().unwrap_or(Duration::from_secs(2));
+        assert!(
+            at_most < Duration::from_secs(1) || is_readable(&driver, at_most),
+            "it sleeps on an unsent request"
+        );
+        is_readable(&driver, at_most);
+        runs += 1;
+    }
+    assert!((2..200).contains(&runs), "{runs} runs of a driver that can do nothing");
+    let second = read(&driver, "1900");
+    for task in [first, second] {
+        assert!(run(&mut driver, task).unwrap().is_some());
+    }
+    driver.run_ready().unwrap();
+    assert_eq!(driver.timeout(), None);
+}
+
+#[test]
+fn a_request_that_the_kernel_has_no_room_for_is_sent_later() {
+    let scratch = Scratch::new();
+    match Db::open(scratch.dir(), small().io_backend(IoBackend::Uring)) {
+        Ok(_) => run_with_deadline(read_from_a_crowded_kernel),
+        Err(error) => println!("skipped: {error}"),
     }
 }
 
@@ -305,7 +352,7 @@ fn a_program_forks() {
             assert!(matches!(Driver::new(&parents), Err(Error::Forked)));
             let task = driver.spawn(|_| async {});
             assert!(matches!(task.join().unwrap_err().ended_by(), Some(Error::Forked)));
-            let _descriptor = driver.as_fd();
+            let _descriptor = (driver.as_fd(), driver.timeout());
         })
         .wait()
         .unwrap();

@@ -84,19 +84,55 @@ impl Forked {
 
 /// From now on this thread, and every thread it starts, gets `errno` from the system call.
 pub fn deny(call: c_long, errno: i32) {
-    let code = |code: u32| u16::try_from(code).unwrap();
-    let statement = |op: u32, jt, jf, k| libc::sock_filter { code: code(op), jt, jf, k };
-    let returned = libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap();
-    let mut filter = [
+    let [load, _, end] = STATEMENTS;
+    filter(&mut [
         // The number of the system call is the first word that a filter sees.
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, u32::try_from(call).unwrap()),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, returned),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+        statement(load, 0, 0),
+        is_equal(call, 1),
+        statement(end, 0, refusal(errno)),
+        statement(end, 0, libc::SECCOMP_RET_ALLOW),
+    ]);
+}
+
+/// The same for those of the calls that have this second argument.
+pub fn deny_with(call: c_long, second: c_long, errno: i32) {
+    let [load, _, end] = STATEMENTS;
+    filter(&mut [
+        statement(load, 0, 0),
+        is_equal(call, 3),
+        // From the 16th byte on there are the arguments, of eight bytes each.
+        statement(load, 0, 24),
+        is_equal(second, 1),
+        statement(end, 0, refusal(errno)),
+        statement(end, 0, libc::SECCOMP_RET_ALLOW),
+    ]);
+}
+
+/// Loads a word, jumps if it is equal, ends.
+const STATEMENTS: [u32; 3] = [
+    libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+    libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+    libc::BPF_RET | libc::BPF_K,
+];
+
+fn statement(op: u32, if_not: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: u16::try_from(op).unwrap(), jt: 0, jf: if_not, k }
+}
+
+/// Goes on if the word is equal, and otherwise behind so many statements.
+fn is_equal(word: c_long, if_not: u8) -> libc::sock_filter {
+    statement(STATEMENTS[1], if_not, u32::try_from(word).unwrap())
+}
+
+fn refusal(errno: i32) -> u32 {
+    libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap()
+}
+
+fn filter(statements: &mut [libc::sock_filter]) {
+    let len = u16::try_from(statements.len()).unwrap();
+    let program = libc::sock_fprog { len, filter: statements.as_mut_ptr() };
     rustix::thread::set_no_new_privs(true).unwrap();
-    // SAFETY: the program points to four instructions, which the kernel checks and copies.
+    // SAFETY: the program points to so many instructions, which the kernel checks and copies.
     let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
     assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }

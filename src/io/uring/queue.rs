@@ -9,7 +9,6 @@ use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::thread;
-use std::time::Duration;
 
 use io_uring::types::Fd;
 use io_uring::{opcode, squeue};
@@ -24,7 +23,7 @@ use crate::base::slab::Slab;
 use crate::base::sync::Arc;
 use crate::io::clock::Clock;
 use crate::io::refusal::{Refusal, SETUP};
-use crate::io::{Buffer, Completion, File, Op, Queue, Unpark, Wait, blocking};
+use crate::io::{Buffer, CROWDED_PAUSE, Completion, File, Op, Queue, Unpark, Wait, blocking};
 
 /// Requests sent with one enter. A batch of 32 already brings nearly all that batching can bring;
 /// the rest is room for bursts.
@@ -38,9 +37,6 @@ const FLYING: &str = "an operation's slot lives until its completion";
 
 /// User data of the eventfd's read; no key of [`Slab`] is all ones.
 const WAKEUP: u64 = u64::MAX;
-
-/// Pause before entering again when the kernel has no memory for requests.
-const CROWDED_PAUSE: Duration = Duration::from_millis(1);
 
 /// The queue of one core.
 pub(super) struct UringQueue {
@@ -226,6 +222,11 @@ impl Queue for UringQueue {
 
     fn signal_completions(&self, eventfd: BorrowedFd<'_>) -> io::Result<()> {
         self.ring.signal_completions(eventfd)
+    }
+
+    fn is_crowded(&self) -> bool {
+        // What waits in `ready` although more may be in flight has not found room in the ring.
+        !self.ring.is_sent() || (!self.ready.is_empty() && self.pushed < self.pushed_max)
     }
 
     fn in_flight(&self) -> usize {
