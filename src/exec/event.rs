@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use super::wake::wake;
 use crate::base::slab::Slab;
 use crate::base::sync::{Mutex, lock, mutant};
 
@@ -44,7 +45,7 @@ impl Event {
                 state.wakers.drain()
             }
         };
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(wake);
     }
 }
 
@@ -145,6 +146,28 @@ mod tests {
             let waker = Waker::from(Arc::new(Watched(Arc::clone(&event))));
             let _ = Pin::new(&mut listener).poll(&mut Context::from_waker(&waker));
         }
+    }
+
+    /// Counts its calls, and panics in the first.
+    struct Panics(std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            assert_ne!(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed), 0, "a waker of the host's");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_keeps_nobody_waiting() {
+        let event = Event::default();
+        let called = Arc::new(Panics(0.into()));
+        let waker = Waker::from(Arc::clone(&called));
+        let mut waiting: Vec<_> = (0..3).map(|_| event.listen()).collect();
+        for one in &mut waiting {
+            assert!(Pin::new(one).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        event.notify();
+        assert_eq!(called.0.load(std::sync::atomic::Ordering::Relaxed), 3);
     }
 
     #[test]

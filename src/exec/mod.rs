@@ -19,6 +19,7 @@ mod reply;
 #[cfg(feature = "sim")]
 mod stepped;
 mod timers;
+mod wake;
 
 pub(crate) use block_on::block_on;
 pub(crate) use cores::Cores;
@@ -29,3 +30,4 @@ pub(crate) use local::{Local, Reading, Writing};
 pub(crate) use reply::{Promise, Reply, reply};
 #[cfg(feature = "sim")]
 pub(crate) use stepped::Stepped;
+pub(crate) use wake::wake;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use super::wake::wake;
 use crate::base::error::{Error, Result};
 use crate::base::sync::{Arc, Mutex, lock, mutant};
 
@@ -30,7 +31,7 @@ pub(crate) fn reply<T>() -> (Promise<T>, Reply<T>) {
 fn put<T>(state: &Mutex<State<T>>, new: State<T>) {
     let old = std::mem::replace(&mut *lock(state), new);
     if let State::Empty(Some(waker)) = old {
-        waker.wake();
+        wake(waker);
     }
 }
 

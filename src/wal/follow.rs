@@ -8,6 +8,7 @@ use super::turn::{Calls, ForTask, Holder, Left, Waiting};
 use crate::base::lsn::Lsn;
 use crate::base::planted::planted;
 use crate::base::sync::{lock, mutant};
+use crate::exec::wake;
 
 /// What has come of following.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,11 +166,61 @@ impl Marks {
         }
         // The next first: the device has nothing to do until it comes.
         if let Some(next) = calls.next {
-            next.wake();
+            wake(next);
         }
         if calls.task {
             self.work.notify();
         }
-        calls.done.into_iter().for_each(Waker::wake);
+        calls.done.into_iter().for_each(wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake};
+
+    use super::*;
+
+    /// A caller's waker, which may panic.
+    struct Called {
+        count: AtomicUsize,
+        panics: bool,
+    }
+
+    impl Wake for Called {
+        fn wake(self: Arc<Self>) {
+            self.count.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "a waker of the host's");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_keeps_nobody_waiting() {
+        let marks = Marks::new(Lsn(0));
+        let callers: Vec<_> =
+            [true, false, true, false].map(|panics| Arc::new(Called { count: 0.into(), panics })).into();
+        let waker = |at: usize| Waker::from(Arc::clone(&callers[at]));
+        let check = || Ok::<(), ()>(());
+        let futures = (0..4).map(|at| marks.follow(Lsn(1 + at), at > 0, check));
+        let mut followers: Vec<_> = futures.map(Box::pin).collect();
+        assert!(marks.take_for_task() == ForTask::Taken);
+        for (at, follower) in followers.iter_mut().enumerate() {
+            assert!(follower.as_mut().poll(&mut Context::from_waker(&waker(at))).is_pending());
+        }
+        let mut task = pin!(marks.work.listen());
+        let mut progress = pin!(marks.progress.listen());
+        let mut other = Context::from_waker(Waker::noop());
+        assert!(
+            task.as_mut().poll(&mut other).is_pending() && progress.as_mut().poll(&mut other).is_pending()
+        );
+        // The first two are done, the third is called to lead.
+        marks.drained(Lsn(2));
+        assert!(marks.leave(Left::Open));
+        let counts: Vec<_> = callers.iter().map(|called| called.count.load(Ordering::Relaxed)).collect();
+        assert_eq!(counts, [1, 1, 1, 0]);
+        assert!(progress.as_mut().poll(&mut other).is_ready() && task.as_mut().poll(&mut other).is_pending());
     }
 }
