@@ -2,7 +2,8 @@
 //!
 //! Use: `let listener = event.listen();`, check the condition, and if it does not hold,
 //! `listener.await`. A notification between the two is not lost, since the listener remembers
-//! how many there were when it began. One that is dropped leaves nothing behind.
+//! how many there were when it began. One that is dropped leaves nothing behind, and
+//! does nothing in a child of the process.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,10 +12,14 @@ use std::task::{Context, Poll, Waker};
 use super::wake::wake;
 use crate::base::slab::Slab;
 use crate::base::sync::{Mutex, lock, mutant};
+use crate::io::Process;
 
 /// Tells its listeners that something has changed.
-#[derive(Default)]
-pub(crate) struct Event(Mutex<State>);
+pub(crate) struct Event {
+    state: Mutex<State>,
+    /// A child must not take the lock, which another thread may have held at the fork.
+    process: Process,
+}
 
 struct State {
     generation: u64,
@@ -28,16 +33,22 @@ impl Default for State {
     }
 }
 
+impl Default for Event {
+    fn default() -> Self {
+        Self { state: Mutex::default(), process: Process::current() }
+    }
+}
+
 impl Event {
     /// Starts listening: notifications from now on count.
     pub(crate) fn listen(&self) -> Listener<'_> {
-        Listener { event: self, generation: lock(&self.0).generation, place: None }
+        Listener { event: self, generation: lock(&self.state).generation, place: None }
     }
 
     /// Wakes all listeners.
     pub(crate) fn notify(&self) {
         let wakers = {
-            let mut state = lock(&self.0);
+            let mut state = lock(&self.state);
             state.generation += 1;
             if mutant!("event_wakes_one") {
                 state.wakers.drain().pop().into_iter().collect()
@@ -63,7 +74,7 @@ impl Future for Listener<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         // A waker is code of the caller's, its clone and its drop, too: none of it runs under the lock.
         let (waker, event) = (context.waker().clone(), self.event);
-        let mut state = lock(&event.0);
+        let mut state = lock(&event.state);
         if state.generation != self.generation && !mutant!("event_forgets") {
             drop(state);
             self.place = None;
@@ -85,8 +96,8 @@ impl Future for Listener<'_> {
 
 impl Drop for Listener<'_> {
     fn drop(&mut self) {
-        let Some(place) = self.place else { return };
-        let mut state = lock(&self.event.0);
+        let Some(place) = self.place.filter(|_| self.event.process.is_current()) else { return };
+        let mut state = lock(&self.event.state);
         // A notification since has taken all wakers out, and others may have their places.
         let waker = if state.generation == self.generation { state.wakers.remove(place) } else { None };
         drop(state);
@@ -99,6 +110,7 @@ mod tests {
     use super::*;
     use crate::base::sync::Arc;
     use crate::exec::block_on;
+    use crate::io::ends_in_child;
 
     #[test]
     fn a_notification_between_listening_and_waiting_is_not_lost() {
@@ -118,9 +130,9 @@ mod tests {
                 let mut context = Context::from_waker(waker);
                 waiting.iter_mut().for_each(|one| assert!(Pin::new(one).poll(&mut context).is_pending()));
             }
-            assert_eq!(lock(&event.0).wakers.len(), 5);
+            assert_eq!(lock(&event.state).wakers.len(), 5);
             drop(waiting);
-            assert_eq!(lock(&event.0).wakers.len(), 0);
+            assert_eq!(lock(&event.state).wakers.len(), 0);
         }
     }
 
@@ -133,7 +145,7 @@ mod tests {
 
     impl Drop for Watched {
         fn drop(&mut self) {
-            assert!(self.0.0.try_lock().is_ok(), "dropped under the lock");
+            assert!(self.0.state.try_lock().is_ok(), "dropped under the lock");
             self.0.notify();
         }
     }
@@ -188,5 +200,18 @@ mod tests {
             .collect();
         event.notify();
         waiting.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    #[test]
+    fn in_a_child_nobody_waits_for_the_lock() {
+        let event = Event::default();
+        let mut listener = Box::pin(event.listen());
+        assert!(listener.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        // As another thread may at the moment of a fork.
+        let held = lock(&event.state);
+        let mut of_child = Some(listener);
+        let has_ended = ends_in_child(|| drop(of_child.take()));
+        drop(held);
+        assert!(has_ended);
     }
 }

@@ -54,6 +54,8 @@ pub(crate) use map::SharedMap;
 pub(crate) use memory::{Array, Memory, buffer_bytes};
 pub(crate) use names::cannot_reserve;
 pub(crate) use process::Process;
+#[cfg(test)]
+pub(crate) use process::ends_in_child;
 pub(crate) use through::Through;
 
 /// How a file is opened.

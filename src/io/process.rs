@@ -76,8 +76,34 @@ fn map_page() -> Option<&'static AtomicU64> {
 }
 
 #[cfg(test)]
+pub(crate) use tests::ends_in_child;
+
+#[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use rustix::process::{Pid, WaitOptions, waitpid};
+
     use super::*;
+
+    /// Whether a child of this thread's, forked here, comes to the end of `act` within a few seconds.
+    pub(crate) fn ends_in_child(act: impl FnOnce()) -> bool {
+        // SAFETY: what the child does is under test. It has one thread, and leaves by `_exit` or SIGALRM.
+        match unsafe { libc::fork() } {
+            0 => {
+                // SAFETY: plain system calls.
+                unsafe { libc::alarm(5) };
+                let done = catch_unwind(AssertUnwindSafe(act));
+                // SAFETY: as above.
+                unsafe { libc::_exit(i32::from(done.is_err())) }
+            }
+            pid => {
+                let child = Pid::from_raw(pid).expect("fork succeeds");
+                let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().expect("it has ended");
+                status.exit_status() == Some(0)
+            }
+        }
+    }
 
     #[test]
     fn a_process_knows_itself_with_and_without_a_page() {

@@ -29,6 +29,9 @@ struct Follower<'a> {
 impl Drop for Follower<'_> {
     fn drop(&mut self) {
         let Some(number) = self.number else { return };
+        if !self.marks.process.is_current() {
+            return;
+        }
         let mut state = lock(&self.marks.turn.0);
         let at = state.waiting.iter().position(|waiting| waiting.number == number);
         let left = at.map(|at| state.waiting.remove(at));
@@ -42,7 +45,7 @@ impl Drop for Follower<'_> {
 
 impl Marks {
     /// Waits until the stream is durable up to `lsn`, or the turn is the caller's, if it may lead. `check` is asked whenever
-    /// there is something new, and its error ends the wait.
+    /// there is something new, and its error ends the wait; it must refuse in a child, where nobody is told anything.
     pub(super) async fn follow<E>(
         &self,
         lsn: Lsn,
@@ -55,6 +58,9 @@ impl Marks {
             if self.durable() >= lsn {
                 follower.number = None;
                 return Poll::Ready(Ok(Followed::Durable));
+            }
+            if !self.process.is_current() {
+                return check().map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending);
             }
             if let Some(followed) = self.join(&mut follower, lsn, may_lead, context.waker().clone()) {
                 return Poll::Ready(Ok(followed));
@@ -183,6 +189,8 @@ mod tests {
     use std::task::{Context, Wake};
 
     use super::*;
+    use crate::base::error::Error;
+    use crate::io::ends_in_child;
 
     /// A caller's waker, which may panic.
     struct Called {
@@ -222,5 +230,29 @@ mod tests {
         let counts: Vec<_> = callers.iter().map(|called| called.count.load(Ordering::Relaxed)).collect();
         assert_eq!(counts, [1, 1, 1, 0]);
         assert!(progress.as_mut().poll(&mut other).is_ready() && task.as_mut().poll(&mut other).is_pending());
+    }
+
+    #[test]
+    fn in_a_child_nobody_waits_for_the_lock() {
+        let marks = Marks::new(Lsn(0));
+        let mut context = Context::from_waker(Waker::noop());
+        let check = || marks.process.check();
+        let mut followers: Vec<_> = (0..2).map(|_| Box::pin(marks.follow(Lsn(1), false, check))).collect();
+        for follower in &mut followers {
+            assert!(follower.as_mut().poll(&mut context).is_pending());
+        }
+        // As another thread may at the moment of a fork.
+        let held = lock(&marks.turn.0);
+        let mut of_child = Some(followers);
+        let has_ended = ends_in_child(|| {
+            let mut followers = of_child.take().unwrap();
+            drop(followers.pop());
+            let polled = followers[0].as_mut().poll(&mut context);
+            assert!(matches!(polled, Poll::Ready(Err(Error::Forked))));
+        });
+        drop(held);
+        assert!(has_ended);
+        drop(of_child);
+        assert!(lock(&marks.turn.0).waiting.is_empty());
     }
 }

@@ -47,7 +47,8 @@ impl Wal {
     /// brings it there itself if nobody else is at it: then its thread waits for the device, in the middle of a poll.
     pub(crate) async fn wait_durable(&self, lsn: Lsn, may_lead: bool) -> Result<()> {
         let check_stuck = || if planted!(FullnessUnseen) { Ok(()) } else { self.check() };
-        let check = || self.check_failed().and_then(|()| check_stuck());
+        let check_process = || self.marks.process.check();
+        let check = || check_process().and_then(|()| self.check_failed()).and_then(|()| check_stuck());
         while self.marks.follow(lsn, may_lead, check).await? == Followed::Leads {
             self.lead().await?;
         }

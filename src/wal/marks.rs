@@ -7,6 +7,7 @@ use crate::base::planted::planted;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{mutant, weakened};
 use crate::exec::Event;
+use crate::io::Process;
 
 /// Three LSNs, each raised by one side and read by the other.
 pub(super) struct Marks {
@@ -24,6 +25,8 @@ pub(super) struct Marks {
     pub(super) progress: Event,
     /// Who drains, and who waits for that.
     pub(super) turn: Turn,
+    /// A child must not take the lock of the turn, which another thread may have held at the fork.
+    pub(super) process: Process,
 }
 
 impl Marks {
@@ -31,7 +34,8 @@ impl Marks {
     pub(super) fn new(start: Lsn) -> Self {
         let mark = || AtomicU64::new(start.0);
         let (work, progress) = (Event::default(), Event::default());
-        Self { head: mark(), demand: mark(), durable: mark(), work, progress, turn: Turn::default() }
+        let (turn, process) = (Turn::default(), Process::current());
+        Self { head: mark(), demand: mark(), durable: mark(), work, progress, turn, process }
     }
 
     /// How far the stream goes.
