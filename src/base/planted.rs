@@ -116,6 +116,7 @@ mod selector {
         GuestForgotten: "a future on a core is not polled again when it is woken",
         GuestReadsSwapped: "the blocks that a core reads for its own guest come in another order",
         KeptBlockMisplaced: "a block that is kept for the cache when a table is written goes into the slot of another",
+        PieceGivenTwice: "memory of a cached block that was freed is given twice",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 

@@ -7,6 +7,7 @@
 
 use std::ptr::NonNull;
 
+use crate::base::planted::planted;
 use crate::base::sync::mapped::{AtomicU64, Ordering::Relaxed};
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::io::{Memory, Process};
@@ -226,7 +227,9 @@ impl Class {
     /// A piece of a sheet that has one.
     fn take(&mut self, number: u32, len: usize) -> NonNull<u8> {
         let sheet = self.sheet(number);
-        let place = sheet.free.pop().unwrap_or_else(|| {
+        let used_before =
+            if planted!(PieceGivenTwice) { sheet.free.last().copied() } else { sheet.free.pop() };
+        let place = used_before.unwrap_or_else(|| {
             sheet.fresh += 1;
             sheet.fresh - 1
         });
@@ -285,10 +288,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn pieces_do_not_overlap_and_their_memory_goes_back() {
-        let pieces = Arc::new(Pieces::new(1 << 20));
-        let mut taken: Vec<(Piece, u8)> = Vec::new();
+    /// Takes pieces, writes into them, and gives some back; those that are left, and whether each kept what was written.
+    fn take_and_give(pieces: &Arc<Pieces>) -> (Vec<(Piece, u8)>, bool) {
+        let (mut taken, mut are_whole) = (Vec::<(Piece, u8)>::new(), true);
         for step in 0_usize..4000 {
             let len = [1, 128, 4200, 4200, 4200, 9000, 100_000][step % 7];
             let (piece, mark) = (pieces.take(len), step as u8);
@@ -298,14 +300,32 @@ mod tests {
             if taken.len() > 200 {
                 let (piece, mark) = taken.swap_remove(step * 31 % 200);
                 // SAFETY: as above; one byte was written at least.
-                assert_eq!(unsafe { piece.start().read() }, mark);
+                are_whole &= unsafe { piece.start().read() } == mark;
             }
         }
+        (taken, are_whole)
+    }
+
+    #[test]
+    fn pieces_do_not_overlap_and_their_memory_goes_back() {
+        let pieces = Arc::new(Pieces::new(1 << 20));
+        let (mut taken, are_whole) = take_and_give(&pieces);
+        assert!(are_whole);
         let used: usize = taken.iter().map(|(piece, _)| piece.len()).sum();
         let mapped = pieces.mapped_bytes();
         assert_eq!(pieces.used_bytes(), used);
         assert!(mapped >= used && mapped < 2 * used, "{mapped} bytes for {used}");
         taken.clear();
         assert!(pieces.mapped_bytes() <= 2 * SHEET_LEN_MIN, "two sheets are kept");
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn a_piece_that_is_given_twice_shows() {
+        use crate::base::planted::{Bug, plant};
+        plant(Some(Bug::PieceGivenTwice));
+        let (_taken, are_whole) = take_and_give(&Arc::new(Pieces::new(1 << 20)));
+        plant(None);
+        assert!(!are_whole);
     }
 }
