@@ -165,6 +165,7 @@ impl Caller {
         let conduct = Conduct {
             core: self.random.below(db.cores()),
             gives_up_after: self.random.chance(30).then(|| self.random.magnitude(6)),
+            is_busy: self.random.chance(10),
             panics: self.random.chance(10),
         };
         let (keys, found) = (self.draw_keys(run), Found::default());

@@ -114,6 +114,7 @@ mod selector {
         GapTakenUnknown: "a scan jumps over a gap of which nobody knows whether puts have missed the note",
         GuestPanicUncaught: "a panic of a future on a core ends the core",
         GuestForgotten: "a future on a core is not polled again when it is woken",
+        GuestTurnEndless: "a future on a core goes on however long its turn has been",
         GuestReadsSwapped: "the blocks that a core reads for its own guest come in another order",
         KeptBlockMisplaced: "a block that is kept for the cache when a table is written goes into the slot of another",
         PieceGivenTwice: "memory of a cached block that was freed is given twice",

@@ -4,6 +4,8 @@
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use rabi::sim::{Bug, Faults, Stepper, World, plant};
@@ -241,6 +243,58 @@ fn a_driver_runs_beside_cores_that_are_stepped() {
         }
     }
     assert!(machine.join(task) >= 2);
+}
+
+/// Makes a task on core 1 that makes so many calls, and never waits.
+fn make_busy(machine: &Machine, at_most: usize, calls: &Arc<AtomicUsize>) -> JoinHandle<()> {
+    let calls = Arc::clone(calls);
+    machine.db.spawn_on(1, move |db| async move {
+        for _ in 0..at_most {
+            assert!(db.get("in memory").await.unwrap().is_some());
+            calls.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+}
+
+/// How many calls a task that never waits makes, at most, before another has its turn.
+fn calls_between_turns(machine: &mut Machine) -> usize {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let busy = make_busy(machine, 20_000, &calls);
+    let most = machine.run(move |db| async move {
+        let (mut last, mut most) = (0, 0);
+        for _ in 0..20 {
+            db.yield_now().await;
+            let now = calls.load(Ordering::Relaxed);
+            (last, most) = (now, most.max(now - last));
+        }
+        most
+    });
+    machine.join(busy);
+    most
+}
+
+/// In a simulation 20 us pass between two looks at the clock, so about 160 calls are a turn of a task.
+#[test]
+fn tasks_that_never_wait_have_turns_of_one_length_together() {
+    let mut machine = Machine::new(6);
+    machine.fill();
+    let most = calls_between_turns(&mut machine);
+    assert!((16..800).contains(&most), "{most} calls before another has its turn");
+    // However many there are: the engine's tasks and completions wait for two turns at most.
+    let calls = Arc::new(AtomicUsize::new(0));
+    let busy: Vec<_> = (0..50).map(|_| make_busy(&machine, 500, &calls)).collect();
+    let (mut last, mut most) = (0, 0);
+    while busy.iter().any(|task| !task.is_finished()) {
+        machine.stepper.turn(1);
+        let now = calls.load(Ordering::Relaxed);
+        (last, most) = (now, most.max(now - last));
+    }
+    assert!((16..1600).contains(&most), "{most} calls before the core goes on");
+    busy.into_iter().for_each(|task| machine.join(task));
+    plant(Some(Bug::GuestTurnEndless));
+    let most = calls_between_turns(&mut machine);
+    plant(None);
+    assert!(most >= 20_000, "{most} calls, although nothing ends a turn");
 }
 
 #[test]
