@@ -54,6 +54,12 @@ impl TableCursor {
         Self { is_cached: false, ..Self::new(table, direction) }
     }
 
+    /// Whether it is on an entry.
+    #[inline]
+    pub(crate) fn is_on_entry(&self) -> bool {
+        self.is_on_entry
+    }
+
     /// Goes behind the end.
     pub(crate) fn end(&mut self) {
         (self.is_on_entry, self.is_put_off, self.foreseen) = (false, false, None);

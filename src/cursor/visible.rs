@@ -3,6 +3,7 @@
 use super::{Cursor, Moved};
 use crate::base::direction::Direction;
 use crate::base::key::{Kind, SeqNo, Tag};
+use crate::base::short_copy::replace_from;
 use crate::base::sync::Arc;
 use crate::base::visibility::{Seen, seen};
 use crate::table::Block;
@@ -139,7 +140,7 @@ impl<C: Cursor> VisibleCursor<C> {
             let Some((key, tag)) = self.cursor.head() else { return Ok(Step::End) };
             self.is_looked_at = true;
             self.passed.count(tag);
-            if self.key.as_deref() != Some(key) {
+            if !is_same(self.key.as_deref(), key) {
                 let seen = seen(tag, self.reader);
                 if seen != Seen::TooNew {
                     note(&mut self.key, key);
@@ -161,7 +162,7 @@ impl<C: Cursor> VisibleCursor<C> {
         loop {
             self.leave_looked_at()?;
             let head = self.cursor.head();
-            let is_same_key = head.is_some_and(|(key, _)| self.key.as_deref() == Some(key));
+            let is_same_key = head.is_some_and(|(key, _)| is_same(self.key.as_deref(), key));
             if !is_same_key && std::mem::take(&mut self.has_value) {
                 self.is_noted = true;
                 self.passed.shown += 1;
@@ -229,7 +230,11 @@ impl Passed {
 /// Notes a key in memory that is used again.
 #[inline]
 fn note(noted: &mut Option<Vec<u8>>, key: &[u8]) {
-    let noted = noted.get_or_insert_default();
-    noted.clear();
-    noted.extend_from_slice(key);
+    replace_from(noted.get_or_insert_default(), 0, key);
+}
+
+/// Whether `noted` is `key`. The last byte mostly tells, without a call.
+#[inline]
+fn is_same(noted: Option<&[u8]>, key: &[u8]) -> bool {
+    noted.is_some_and(|noted| noted.len() == key.len() && noted.last() == key.last() && noted == key)
 }

@@ -10,6 +10,7 @@ use super::block::{Block, Entry, Search};
 use super::directory::Landing;
 use crate::base::direction::Direction;
 use crate::base::key::{Kind, SeqNo, Tag};
+use crate::base::short_copy::replace_from;
 use crate::base::sync::Arc;
 
 /// Forward, the end is near so many bytes before it: five hundred nanoseconds with entries of a hundred bytes.
@@ -199,8 +200,7 @@ impl BlockCursor {
     #[inline]
     fn take_forward(&mut self, entry: Entry) {
         self.ask_ahead(self.next, entry.end);
-        self.keys.truncate(entry.shared);
-        self.keys.extend_from_slice(self.block.slice(entry.suffix.clone()));
+        replace_from(&mut self.keys, entry.shared, self.block.slice(entry.suffix.clone()));
         self.next = entry.end;
         self.current = Position { key: 0..self.keys.len(), tag: entry.tag, value: entry.value() };
         self.is_valid = true;

@@ -35,7 +35,27 @@ impl Entry {
     /// The entry at `at`, the end of another one or a restart, of a verified block.
     #[inline(always)]
     pub(super) fn verified(entries: &[u8], at: usize) -> Self {
-        Self::decode(entries, at).expect("parse has decoded every entry")
+        match Self::decode_short(entries, at) {
+            Some(entry) => entry,
+            None => Self::decode(entries, at).expect("parse has decoded every entry"),
+        }
+    }
+
+    /// As [`decode`](Self::decode), of entries whose lengths take a byte each, or the value's two: looked at together.
+    #[inline(always)]
+    fn decode_short(entries: &[u8], at: usize) -> Option<Self> {
+        let bytes: &[u8; 12] = entries.get(at..)?.first_chunk()?;
+        let lengths = u32::from_le_bytes(*bytes.first_chunk()?);
+        let [shared, unshared, low, high] = lengths.to_le_bytes().map(usize::from);
+        let (len, value_len, tag) = match lengths & 0x8080_8080 {
+            0x0080_0000 => (12, low & 0x7f | high << 7, bytes.last_chunk::<8>()?),
+            0 | 0x8000_0000 => (11, low, bytes[3..].first_chunk::<8>()?),
+            _ => return None,
+        };
+        let suffix = at + len..at + len + unshared;
+        let end = suffix.end + value_len;
+        let tag = Tag::from_raw(u64::from_le_bytes(*tag))?;
+        (end <= entries.len()).then_some(Self { shared, suffix, tag, end })
     }
 
     /// Where the value is.

@@ -200,7 +200,7 @@ impl Cursor for PartitionsCursor {
     fn advance(&mut self) -> Moved {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         cursor.advance()?;
-        if cursor.head().is_some() { Ok(()) } else { self.leave_passed_partitions() }
+        if cursor.is_on_entry() { Ok(()) } else { self.leave_passed_partitions() }
     }
 
     fn supply(&mut self, block: Arc<Block>) -> Moved {
