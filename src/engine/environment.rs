@@ -3,6 +3,7 @@
 use std::ptr::NonNull;
 
 use crate::io::advise_huge;
+use crate::table::BlockCache;
 use crate::tree::published::Published;
 use crate::tree::view::View;
 
@@ -15,14 +16,21 @@ pub(super) struct Environment {
     pub(super) publish: fn(View) -> Published<View>,
     /// Whether all readers and writers are on one thread.
     pub(super) on_one_thread: bool,
+    /// Makes the cache, of so many bytes.
+    pub(super) cache: fn(usize) -> BlockCache,
     /// Asks the system for huge pages.
     pub(super) advise_huge: fn(NonNull<u8>, usize),
 }
 
 impl Environment {
     /// The machine that this process runs on.
-    pub(super) const HOST: Self =
-        Self { manifest_len_max: 1 << 20, publish: Published::new, on_one_thread: false, advise_huge };
+    pub(super) const HOST: Self = Self {
+        manifest_len_max: 1 << 20,
+        publish: Published::new,
+        on_one_thread: false,
+        cache: BlockCache::new,
+        advise_huge,
+    };
 
     /// A simulated world: one thread, and few edits that must lead to a new manifest all the same.
     #[cfg(feature = "sim")]
@@ -30,6 +38,7 @@ impl Environment {
         manifest_len_max: 8 << 10,
         publish: Published::new_on_one_thread,
         on_one_thread: true,
+        cache: BlockCache::new_on_one_thread,
         advise_huge: |_, _| {},
     };
 }

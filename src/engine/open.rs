@@ -161,7 +161,8 @@ async fn assemble(
     options: Options,
     environment: Environment,
 ) -> Result<Handle> {
-    let recovered = recover(&local, dir, &options).await?;
+    let cache = (environment.cache)(usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX));
+    let recovered = recover(&local, dir, &options, Arc::new(cache)).await?;
     let start = recovered.state.log_start();
     let memtables = 1 + options.tree.max_frozen_memtables;
     let pool = Pool::new(options.tree.memtable_size_bytes, memtables, environment.advise_huge);

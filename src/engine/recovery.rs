@@ -39,7 +39,12 @@ pub(crate) struct Recovered {
 }
 
 /// Opens the database in `dir`, whose lock is held.
-pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Result<Recovered> {
+pub(crate) async fn recover(
+    local: &Local,
+    dir: &Dir,
+    options: &Options,
+    cache: Arc<BlockCache>,
+) -> Result<Recovered> {
     let entries = local.io().list(dir)?;
     check_numbers(dir, &entries)?;
     // A directory takes a name as well, and is left alone.
@@ -61,7 +66,6 @@ pub(crate) async fn recover(local: &Local, dir: &Dir, options: &Options) -> Resu
         // should the one to come be damaged.
         kinds.push(FileKind::Manifest(manifest_id));
     }
-    let cache = Arc::new(BlockCache::new(usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX)));
     let table_options = TableOptions {
         block_size_bytes: options.tree.block_size_bytes,
         filter_bits_per_key: options.tree.filter_bits_per_key as usize,
