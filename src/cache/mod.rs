@@ -80,6 +80,8 @@ pub(crate) struct CacheStats {
 pub(crate) struct Cache<T: Weigh> {
     capacity_bytes: usize,
     used_bytes: AtomicUsize,
+    /// Of those, bytes of values whose slots are not there yet.
+    waiting_bytes: AtomicUsize,
     /// What indexes and filters take of the budget.
     reserved_bytes: mapped::AtomicU64,
     /// Values that came while too many were in memory.
@@ -98,6 +100,7 @@ impl<T: Weigh> Cache<T> {
         Self {
             capacity_bytes,
             used_bytes: AtomicUsize::new(0),
+            waiting_bytes: AtomicUsize::new(0),
             reserved_bytes: mapped::AtomicU64::new(0),
             declined: mapped::AtomicU64::new(0),
             counts_beyond: true,

@@ -238,3 +238,29 @@ fn values_that_wait_for_their_slots_count_from_the_start() {
     assert_eq!(cache.stats().used_bytes, 0);
     wait_for(&alive, 0);
 }
+
+#[test]
+fn tables_in_the_making_leave_room_however_many_they_are() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::new(8000));
+    let slots = Slots::new(&cache, 100);
+    let mut tables: Vec<_> = (0..32).map(|_| Waiting::new(&cache)).collect();
+    for waiting in &mut tables {
+        for slot_no in 0..100 {
+            let canary = Arc::into_inner(Canary::new(slot_no, 100, &alive)).expect("nobody else has it");
+            if waiting.takes(100) {
+                waiting.add(slot_no, canary);
+            }
+        }
+    }
+    assert_eq!(cache.stats().used_bytes, 2000);
+    (0..100).for_each(|slot_no| slots.admit(slot_no, Canary::new(slot_no, 100, &alive)));
+    assert_eq!(cache.stats().used_bytes, 8000);
+    drop(tables);
+    assert_eq!(cache.stats().used_bytes, 6000);
+    let mut waiting = Waiting::new(&cache);
+    assert!(waiting.takes(1000), "what was given up counts no more");
+    waiting.add(0, Arc::into_inner(Canary::new(0, 1000, &alive)).expect("nobody else has it"));
+    waiting.fill(&Slots::new(&cache, 1));
+    assert!(Waiting::new(&cache).takes(1000), "nor does what has its slot");
+}

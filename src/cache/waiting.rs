@@ -11,6 +11,10 @@ use crate::base::sync::{Arc, epoch};
 /// Those of one table come to at most this part of the budget: until it is done they cannot be evicted.
 const SHARE_MAX: usize = 8;
 
+/// And those of all tables in the making to about this part of it: what readers use has room beside them, however many
+/// compactions are at work, and those who make room find something to evict.
+const ALL_SHARE_MAX: usize = 4;
+
 /// Values with the numbers of their slots. Dropped, it gives their bytes back to the cache.
 pub(crate) struct Waiting<T: Weigh> {
     cache: Arc<Cache<T>>,
@@ -26,7 +30,9 @@ impl<T: Weigh> Waiting<T> {
 
     /// Whether a value of so many bytes is taken at all.
     pub(crate) fn takes(&self, bytes: usize) -> bool {
-        self.bytes + bytes <= self.cache.capacity_bytes / SHARE_MAX
+        let capacity = self.cache.capacity_bytes;
+        let waiting = self.cache.waiting_bytes.load(Relaxed);
+        self.bytes + bytes <= capacity / SHARE_MAX && waiting + bytes <= capacity / ALL_SHARE_MAX
     }
 
     /// Whether it is, without another going.
@@ -44,6 +50,7 @@ impl<T: Weigh> Waiting<T> {
         let bytes = value.weight_bytes();
         if self.cache.admits(bytes) {
             self.bytes += bytes;
+            self.cache.waiting_bytes.fetch_add(bytes, Relaxed);
             self.cache.charge(bytes);
             self.values.push((slot_no, Arc::new(value)));
             self.cache.make_room();
@@ -53,7 +60,7 @@ impl<T: Weigh> Waiting<T> {
     /// Puts the values into their slots, where they begin unvisited.
     pub(crate) fn fill(mut self, slots: &Slots<T>) {
         let guard = epoch::pin();
-        self.bytes = 0;
+        self.cache.waiting_bytes.fetch_sub(std::mem::take(&mut self.bytes), Relaxed);
         for (slot_no, value) in std::mem::take(&mut self.values) {
             let bytes = value.weight_bytes();
             if !slots.array().put(slot_no, value, &guard) {
@@ -65,6 +72,7 @@ impl<T: Weigh> Waiting<T> {
 
 impl<T: Weigh> Drop for Waiting<T> {
     fn drop(&mut self) {
+        self.cache.waiting_bytes.fetch_sub(self.bytes, Relaxed);
         self.cache.credit(self.bytes);
     }
 }
