@@ -1,4 +1,4 @@
-//! One value from one task to one waiter, across threads.
+//! One value from one task to one waiter, across threads. A child of the process gets none: who would send it is not there.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use super::wake::wake;
 use crate::base::error::{Error, Result};
 use crate::base::sync::{Arc, Mutex, lock, mutant};
+use crate::io::Process;
 
 enum State<T> {
     Empty(Option<Waker>),
@@ -19,13 +20,17 @@ enum State<T> {
 /// [`Error::Closed`].
 pub(crate) struct Promise<T>(Arc<Mutex<State<T>>>);
 
-/// The waiting side.
-pub(crate) struct Reply<T>(Arc<Mutex<State<T>>>);
+/// The waiting side. In a child of the process it gets [`Error::Forked`].
+pub(crate) struct Reply<T> {
+    state: Arc<Mutex<State<T>>>,
+    /// A child must not take the lock, which another thread may have held at the fork.
+    process: Process,
+}
 
 /// Makes both sides.
 pub(crate) fn reply<T>() -> (Promise<T>, Reply<T>) {
     let state = Arc::new(Mutex::new(State::Empty(None)));
-    (Promise(Arc::clone(&state)), Reply(state))
+    (Promise(Arc::clone(&state)), Reply { state, process: Process::current() })
 }
 
 fn put<T>(state: &Mutex<State<T>>, new: State<T>) {
@@ -45,7 +50,7 @@ impl<T> Promise<T> {
 impl<T> Reply<T> {
     /// Whether it would not wait.
     pub(crate) fn is_ready(&self) -> bool {
-        !matches!(*lock(&self.0), State::Empty(_))
+        !self.process.is_current() || !matches!(*lock(&self.state), State::Empty(_))
     }
 }
 
@@ -61,12 +66,13 @@ impl<T> Future for Reply<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        self.process.check()?;
         // A waker is code of the caller's, its clone and its drop, too: none of it runs under the lock.
         let waker = context.waker().clone();
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if mutant!("reply_looks_twice") && matches!(*state, State::Empty(_)) {
             drop(state);
-            *lock(&self.0) = State::Empty(Some(waker));
+            *lock(&self.state) = State::Empty(Some(waker));
             return Poll::Pending;
         }
         match &mut *state {
@@ -81,5 +87,32 @@ impl<T> Future for Reply<T> {
                 _ => Poll::Ready(Err(Error::Closed)),
             },
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+    use crate::io::ends_in_child;
+
+    #[test]
+    fn a_child_waits_neither_for_the_value_nor_for_the_lock() {
+        let (promise, answer) = reply::<()>();
+        let mut answer = pin!(answer);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(answer.as_mut().poll(&mut context).is_pending() && !answer.is_ready());
+        // As another thread may at the moment of a fork.
+        let state = Arc::clone(&answer.state);
+        let held = lock(&state);
+        let has_ended = ends_in_child(|| {
+            assert!(answer.is_ready());
+            assert!(matches!(answer.as_mut().poll(&mut context), Poll::Ready(Err(Error::Forked))));
+        });
+        drop(held);
+        assert!(has_ended);
+        promise.fulfil(());
+        assert!(answer.is_ready());
     }
 }
