@@ -151,7 +151,8 @@ impl Tree {
     /// blocks as it has to copy. It is asked once for each flush.
     pub(crate) fn keep_of_flush(&self, memtable: &Memtable) -> Keep {
         let lookups = self.files.cache().lookups();
-        let since = lookups - self.lookups_before.swap(lookups, Relaxed);
+        // Threads that share a counter may take counts back.
+        let since = lookups.saturating_sub(self.lookups_before.swap(lookups, Relaxed));
         let blocks = memtable.bytes() / self.files.options().block_size_bytes as u64;
         if since >= blocks { Keep::WhileRoom } else { Keep::Nothing }
     }

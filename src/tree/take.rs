@@ -3,7 +3,7 @@
 use super::Tree;
 use super::compact::Compaction;
 use super::compactions::Compactions;
-use super::plan::{Goals, Plan, plan};
+use super::plan::{self, Goals, Plan};
 use super::shape::{partition_range, removable_bytes, shape_of, slice};
 use super::view::{Files, Run};
 use crate::base::coverage::reached;
@@ -38,7 +38,11 @@ impl Tree {
         };
         let shape = shape_of(&view.files, &compactions, &snapshots());
         let goals = Goals { scan_credit_bytes: self.scan_credit.available(shape.bytes()), ..goals };
-        let plan = plan(&shape, &goals)?;
+        let mut plan = plan::plan(&shape, &goals)?;
+        if plan.is_for_scans && !has_space(plan.input_bytes) {
+            // Nobody needs it so much that others should wait, or be told that the device is full.
+            plan = plan::plan(&shape, &Goals { scan_credit_bytes: 0, ..goals })?;
+        }
         if !compactions.has_space_for(plan.input_bytes, has_space) {
             return None;
         }

@@ -5,7 +5,7 @@ use crate::base::ids::{FileId, MemtableId};
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::lsn::Lsn;
 use crate::base::options::{IoBackend, Options};
-use crate::base::sync::Arc;
+use crate::base::sync::{Arc, lock};
 use crate::cache::Cache;
 use crate::files::Directory;
 use crate::io::probe;
@@ -78,4 +78,29 @@ fn snapshots_are_listed_once_the_view_is_loaded() {
     // By the next view it is garbage.
     assert_eq!(tree.runs_with_garbage(Vec::new), [table.id()]);
     assert!(tree.take_compaction(true, Vec::new, |_| true).is_some());
+}
+
+#[test]
+fn what_only_scans_need_waits_for_no_space() {
+    let TestTree { tree, .. } = TestTree::new(KeyspaceId::DEFAULT);
+    let options = TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 };
+    let run = |seqno| {
+        let put = |n: u8| (vec![n], Tag::new(SeqNo(seqno), Kind::Put), Vec::new());
+        let table = open(&build(&(1..9).map(put).collect(), options), &Arc::new(Cache::new(0)));
+        Run { table: Arc::new(table.unwrap()) }
+    };
+    publish_runs(&tree, vec![run(2), run(1)]);
+    while !tree.scan_credit.earn(1000) {}
+    assert!(tree.take_compaction(false, Vec::new, |_| false).is_none());
+    assert_eq!(lock(&tree.compactions).short_of(), None);
+    assert!(tree.take_compaction(false, Vec::new, |_| true).is_some());
+}
+
+#[test]
+fn a_flush_that_finds_fewer_lookups_than_the_one_before_keeps_nothing() {
+    let TestTree { tree, .. } = TestTree::new(KeyspaceId::DEFAULT);
+    let memtable = Arc::clone(&tree.view().memtable);
+    tree.lookups_before.store(1 << 20, Relaxed);
+    let _any = tree.keep_of_flush(&memtable);
+    assert_eq!(tree.lookups_before.load(Relaxed), 0);
 }
