@@ -251,7 +251,9 @@ impl Table {
 
     /// Puts blocks that were kept when the table was written into the cache.
     pub(crate) fn admit_kept(&self, kept: KeptBlocks) {
-        kept.into_waiting().fill(&self.slots);
+        if !ablated!(BlockCache) {
+            kept.into_waiting().fill(&self.slots);
+        }
     }
 
     /// Whether a block is cached.

@@ -26,18 +26,17 @@ impl Tree {
     ) -> Option<Compaction> {
         let mut compactions = lock(&self.compactions);
         let view = self.view();
+        let shape = shape_of(&view.files, &compactions, &snapshots());
         let goals = Goals {
             trigger: self.options.compaction_trigger(),
             compact_all: compactions.wants_all() || idle,
             settle: idle,
-            scan_credit_bytes: 0,
+            scan_credit_bytes: self.scan_credit.available(shape.bytes()),
             clean_first: compactions.is_turn_of_unclean(),
             garbage_percent: u64::from(self.options.compact_garbage_percent),
             partition_bytes: self.options.partition_size_bytes,
             max_runs: self.options.max_runs,
         };
-        let shape = shape_of(&view.files, &compactions, &snapshots());
-        let goals = Goals { scan_credit_bytes: self.scan_credit.available(shape.bytes()), ..goals };
         let mut plan = plan::plan(&shape, &goals)?;
         if plan.is_for_scans && !has_space(plan.input_bytes) {
             // Nobody needs it so much that others should wait, or be told that the device is full.
