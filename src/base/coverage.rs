@@ -146,6 +146,7 @@ pub(crate) const MARKS: &[&str] = &[
     "retention: a snapshot keeps a version",
     "retention: a version was dropped",
     "table: another length than the manifest says",
+    "tick: readers that miss are left alone",
     "tick: the database has settled",
     "write: a core enters a large batch",
     "write: a large batch",

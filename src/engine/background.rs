@@ -16,7 +16,17 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 /// a database without writes for two looks is settled.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Readers that have missed so many blocks since the last look need the device for themselves: to settle would make them
+/// wait, and push out of the system's cache what they will ask for. Lookups gain little by it, and scans pay for their own.
+const READER_MISSES_MAX: u64 = 1000;
+
 impl Engine {
+    /// Blocks that readers have missed since there were `misses`, which is brought up to date.
+    fn missed_since(&self, misses: &mut u64) -> u64 {
+        let now = self.trees.default_tree().files.cache().stats().misses;
+        now.saturating_sub(std::mem::replace(misses, now))
+    }
+
     /// After a failure: says so, tells waiting writers, and pauses. After a success all is well.
     pub(super) async fn after_job(&self, local: &Local, what: &str, result: Result<()>) {
         match result {
@@ -64,6 +74,7 @@ pub(super) fn fail_writes_on_exit(
 pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
     let mut seen = engine.visible_seqno();
     let mut head = engine.wal.head_lsn();
+    let mut misses = 0;
     loop {
         local.sleep(TICK_INTERVAL).await;
         let before = std::mem::replace(&mut head, engine.wal.head_lsn());
@@ -76,11 +87,16 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
         if may_have_garbage || engine.needs_space().is_some() {
             engine.work.notify();
         }
-        let idle = newest == seen;
+        let is_written = newest != seen;
         seen = newest;
-        if idle {
+        if !is_written {
             engine.wal.forget_unused_room();
         }
+        let missed = engine.missed_since(&mut misses);
+        if missed > READER_MISSES_MAX && !is_written {
+            reached!("tick: readers that miss are left alone");
+        }
+        let idle = !is_written && missed <= READER_MISSES_MAX;
         if engine.idle.swap(idle, Ordering::Relaxed) != idle && idle {
             reached!("tick: the database has settled");
             engine.work.notify();

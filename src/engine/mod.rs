@@ -110,7 +110,7 @@ pub(crate) struct Engine {
     /// Which tree is flushed, and which compacted, next.
     pub(crate) flush_turns: Turns,
     pub(crate) compaction_turns: Turns,
-    /// No write for a while: L2 is compacted into L3 although it is small.
+    /// No write for a while, and no reader that needs the device: L2 is compacted into L3 although it is small.
     pub(crate) idle: AtomicBool,
     /// The newest failure of a flush or compaction, until one succeeds.
     pub(crate) background_error: Mutex<Option<Error>>,

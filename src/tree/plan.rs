@@ -14,7 +14,7 @@
 //!    with most for its size is rewritten.
 //! 6. A partition that a caller wants clean is rewritten, whatever its share. This rule and the one before it come first of all
 //!    every second time, for with enough writers the turn of the rules below the first never comes.
-//! 7. Nobody writes: a partition of several runs is rewritten as one.
+//! 7. Nobody writes, nor needs the device to read: a partition of several runs is rewritten as one.
 //! 8. Scans have earned the bytes of a partition that has several runs, or for which L2 has something: it is rewritten as
 //!    one run with what L2 has for it. Of several, one that the oldest file of L2 touches, else the one with most runs.
 //! 9. A partition below a quarter of the target is merged with its smaller neighbour, if both
@@ -107,7 +107,7 @@ pub(crate) struct Goals {
     pub(crate) trigger: usize,
     /// Compact all of L2 into L3, however little there is, and rewrite the partitions it comes to.
     pub(crate) compact_all: bool,
-    /// Nobody writes: leave each partition with one run.
+    /// Nobody writes, nor needs the device to read: leave each partition with one run.
     pub(crate) settle: bool,
     /// Bytes of compaction that scans have earned.
     pub(crate) scan_credit_bytes: u64,

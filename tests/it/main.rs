@@ -48,6 +48,7 @@ mod multi_get;
 #[cfg(feature = "tokio-uring")]
 mod on_tokio_uring;
 mod scan_credit;
+mod settling;
 mod signals;
 mod size_limit;
 #[cfg(feature = "sim")]
