@@ -49,13 +49,15 @@ mod switch {
         Landmarks,
         /// Blocks that were read are not kept.
         BlockCache,
+        /// Nothing that was read is kept as a record.
+        RecordCache,
         /// Blocks that a flush or compaction writes are not kept.
         WarmOutputs,
         /// Writers never sleep before they must.
         Throttle,
     }
 
-    const ALL: [Mechanism; 10] = [
+    const ALL: [Mechanism; 11] = [
         Mechanism::MemtableIndex,
         Mechanism::VersionsCut,
         Mechanism::MemoryReused,
@@ -64,6 +66,7 @@ mod switch {
         Mechanism::Filters,
         Mechanism::Landmarks,
         Mechanism::BlockCache,
+        Mechanism::RecordCache,
         Mechanism::WarmOutputs,
         Mechanism::Throttle,
     ];

@@ -126,6 +126,7 @@ pub(crate) const MARKS: &[&str] = &[
     "read: a core has read for who awaits it",
     "read: a filter spared a block",
     "read: began again with a block in hand",
+    "read: found as a record",
     "read: found in L1",
     "readers: an old one holds versions",
     "replay: a batch from the stage",

@@ -272,8 +272,9 @@ impl Options {
         self
     }
 
-    /// Budget in bytes of the block cache. Default: 256 MiB. Range: 0 (no cache) and more. Blocks not in it
-    /// are read through the operating system's page cache. Indexes and filters of files (`index_filter_bytes` in
+    /// Budget in bytes of the cache. Default: 256 MiB. Range: 0 (no cache) and more. It holds blocks, and up to
+    /// seven eighths of it, while blocks leave room, copies of keys and values of 512 to 4096 bytes that are looked up again
+    /// and again. Blocks not in it are read through the operating system's page cache. Indexes and filters of files (`index_filter_bytes` in
     /// [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always in memory, and take up to half of
     /// it. Not part of it are memtables, and what flushes and compactions have in work.
     #[must_use]

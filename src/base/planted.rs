@@ -116,6 +116,8 @@ mod selector {
         GuestForgotten: "a future on a core is not polled again when it is woken",
         GuestTurnEndless: "a future on a core goes on however long its turn has been",
         GuestReadsSwapped: "the blocks that a core reads for its own guest come in another order",
+        RecordOutdated: "a flush does not renew the records of its keys",
+        RecordOfOldFiles: "a record is added though a flush has begun since its files were published",
         KeptBlockMisplaced: "a block that is kept for the cache when a table is written goes into the slot of another",
         PieceGivenTwice: "memory of a cached block that was freed is given twice",
         RunLeftOut: "a compaction takes the place of a run that it has not read",

@@ -9,11 +9,13 @@ use crate::base::sync::mapped;
 /// More threads than usually read; a power of two.
 const STRIPE_COUNT: usize = 64;
 
-/// Two counters alone on their line; 128 bytes because adjacent lines are prefetched in pairs.
+/// Counters alone on their line; 128 bytes because adjacent lines are prefetched in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct Stripe {
     hits: AtomicU64,
+    /// Hits of records, which are among them.
+    records: AtomicU64,
     misses: AtomicU64,
 }
 
@@ -47,6 +49,25 @@ impl Lookups {
         let stripe = &self.0[stripe_no()];
         let counter = if hit { &stripe.hits } else { &stripe.misses };
         counter.store(counter.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Counts one lookup that found a record.
+    #[inline]
+    pub(super) fn count_record(&self) {
+        self.count(true);
+        let records = &self.0[stripe_no()].records;
+        records.store(records.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Hits of the calling thread.
+    #[inline]
+    pub(super) fn own_hits(&self) -> u64 {
+        self.0[stripe_no()].hits.load(Relaxed)
+    }
+
+    /// Hits of records so far.
+    pub(super) fn records(&self) -> u64 {
+        self.0.iter().map(|stripe| stripe.records.load(Relaxed)).sum()
     }
 
     /// Hits and misses so far.

@@ -1,9 +1,16 @@
-//! Models of the slots: load, fill, sweep and eviction from several threads.
+//! Models of the slots: load, fill, sweep and eviction from several threads; and of the records, against a flush.
 
 use loom::thread;
 
 use super::Weigh;
+use super::pieces::Pieces;
+use super::record::{OwnedRecord, RecordId};
+use super::records::Records;
 use super::slots::SlotArray;
+use crate::base::key::{Kind, SeqNo, Tag};
+use crate::base::keyspace::KeyspaceId;
+use crate::base::sync::atomic::AtomicU64;
+use crate::base::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::base::sync::loom_tests::{Watched, model};
 use crate::base::sync::{Arc, epoch};
 
@@ -121,5 +128,92 @@ fn a_block_that_goes_with_its_table_is_freed_once() {
         assert_eq!(swept.iter().chain(&taken).sum::<usize>(), 7, "swept {swept:?}, taken {taken:?}");
         drop(epoch::pin());
         assert_eq!(Arc::strong_count(&kept), 1);
+    });
+}
+
+/// A tree whose files have one key, with a version for each generation.
+struct Tree {
+    records: Records,
+    pieces: Arc<Pieces>,
+    /// The flush that has begun.
+    generation: AtomicU64,
+    /// The files that readers see.
+    published: AtomicU64,
+}
+
+impl Tree {
+    fn new() -> Arc<Self> {
+        let (generation, published) = (AtomicU64::new(0), AtomicU64::new(0));
+        let tree =
+            Self { records: Records::default(), pieces: Arc::new(Pieces::new(4096)), generation, published };
+        tree.records.begin(1);
+        Arc::new(tree)
+    }
+
+    fn id() -> RecordId<'static> {
+        RecordId { keyspace: KeyspaceId::DEFAULT, key: b"k", hash: 0 }
+    }
+
+    fn record(&self, generation: u64) -> OwnedRecord {
+        OwnedRecord::new(&self.pieces, &Self::id(), Tag::new(SeqNo(generation), Kind::Put), b"")
+    }
+
+    /// Reads the files that are published, and adds what it found.
+    fn read_and_add(&self) {
+        let seen = self.published.load(Acquire);
+        let is_current = || self.generation.load(Relaxed) == seen;
+        self.records.add(&Self::id(), self.record(seen), &epoch::pin(), is_current);
+    }
+
+    fn flush(&self) {
+        self.generation.store(1, Relaxed);
+        Records::begin_renewal();
+        self.records.renew(&Self::id(), &epoch::pin(), || Some(self.record(1)));
+        self.published.store(1, Release);
+    }
+
+    /// What a reader of the newest files finds.
+    fn find(&self) {
+        let seen = self.published.load(Acquire);
+        let guard = epoch::pin();
+        if let Some(found) = self.records.find(&Self::id(), &guard) {
+            assert!(found.seqno().0 >= seen, "a record is outdated");
+        }
+    }
+}
+
+#[test]
+fn no_record_is_older_than_the_files() {
+    model(|| {
+        let tree = Tree::new();
+        let reading = {
+            let tree = Arc::clone(&tree);
+            thread::spawn(move || tree.read_and_add())
+        };
+        tree.flush();
+        tree.find();
+        reading.join().unwrap();
+        tree.find();
+    });
+}
+
+#[test]
+fn a_record_is_found_whole_and_stays_while_it_is_read() {
+    model(|| {
+        let tree = Tree::new();
+        let adding = {
+            let tree = Arc::clone(&tree);
+            thread::spawn(move || {
+                tree.read_and_add();
+                tree.records.sweep(0, true, &epoch::pin());
+            })
+        };
+        let guard = epoch::pin();
+        if let Some(found) = tree.records.find(&Tree::id(), &guard) {
+            thread::yield_now();
+            assert!(found.is(&Tree::id()));
+        }
+        drop(guard);
+        adding.join().unwrap();
     });
 }

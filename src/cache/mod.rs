@@ -1,9 +1,14 @@
-//! The block cache: one byte budget over slots that live in the table readers.
+//! Blocks and records in one byte budget.
 //!
-//! There is no hash table and no list. Each table owns [`Slots`], one per block, so a lookup is an
+//! Blocks need no hash table and no list. Each table owns [`Slots`], one per block, so a lookup is an
 //! array access; under an epoch guard a reader gets a plain reference and writes nothing but, once,
 //! the slot's visited bit. When the budget is exceeded the admitting thread moves one clock hand over
-//! the slots of all tables: a visited slot loses its bit, an unvisited one its block.
+//! the slots of all tables: a visited slot loses its bit, an unvisited one its block. [Records](records) are found by hash,
+//! and a second hand goes over them.
+//!
+//! A record is a copy of what a block has, and spares a lookup the filters, the index and the block. So records are made of
+//! what lookups find again and again while there is room for both; where memory is short there are blocks alone, and records
+//! that were made before as long as they are read.
 //!
 //! Invariants: `used_bytes` is counted up before a block becomes reachable and down after it has been
 //! unlinked, so it never wraps; a block unlinked from a slot is dropped only after every guard that
@@ -16,20 +21,32 @@ mod lookups;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod pieces;
+mod record;
+mod records;
+#[cfg(all(test, not(loom)))]
+mod records_tests;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
+use std::ops::RangeInclusive;
+
+use crate::base::ablation::ablated;
+use crate::base::key::Tag;
 use crate::base::metrics::Counter;
 use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use crate::base::sync::{Arc, Mutex, epoch, lock, mapped};
-use clock::Clock;
+use crate::base::sync::epoch::{self, Guard};
+use crate::base::sync::{Arc, Mutex, lock, mapped};
+use clock::Hands;
 use lookups::Lookups;
 use pieces::Pieces;
+use record::{OwnedRecord, record_bytes};
+use records::Records;
 use slots::SlotArray;
 
 pub(crate) use pieces::Piece;
+pub(crate) use record::{RecordId, RecordRef};
 pub(crate) use slots::Slots;
 pub(crate) use waiting::Waiting;
 
@@ -49,6 +66,23 @@ const BEYOND_ADMITTED: u64 = 8;
 /// Indexes and filters take at most this part of the budget; what they are beyond comes on top.
 const RESERVED_SHARE: usize = 2;
 
+/// One in so many lookups that find what they look for in a block makes a record of it: what is read again and again soon
+/// is one, and where all is read alike not everything is copied in vain.
+const RECORDED_INTERVAL: u64 = 2;
+
+/// Keys and values that are shorter together lie in blocks with many others, in which landmarks find them as fast; those that
+/// are longer fill a block.
+const RECORDED_BYTES: RangeInclusive<usize> = 512..=4096;
+
+/// This part of the budget is left to blocks that are still to come.
+const RECORD_FREE_SHARE: usize = 8;
+
+/// Of what is mapped for values up to this part of the budget may be unused; beyond, more is evicted than has come.
+const UNUSED_SHARE: usize = 8;
+
+/// So much more each time.
+const UNUSED_STEP_BYTES: usize = 16 << 10;
+
 /// Garbage of this many bytes is handed to the epoch collector at once instead of waiting until the
 /// thread's bag is full, so that large evicted blocks do not linger in memory.
 const FLUSH_BYTES: usize = 64 << 10;
@@ -62,15 +96,19 @@ pub(crate) trait Weigh: Send + Sync + 'static {
 /// Counters of a cache at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CacheStats {
-    /// Lookups that found their block.
+    /// Lookups that found their block, or their record.
     pub(crate) hits: u64,
-    /// Lookups that did not.
+    /// Those of them that found a record.
+    pub(crate) record_hits: u64,
+    /// Lookups that did not find their block.
     pub(crate) misses: u64,
-    /// Blocks removed to make room.
+    /// Blocks and records removed to make room.
     pub(crate) evictions: u64,
-    /// Bytes of all blocks in slots.
+    /// Bytes of all blocks and records in slots.
     pub(crate) used_bytes: usize,
-    /// Memory that blocks lie in, those that are not in slots among them.
+    /// Those of records.
+    pub(crate) record_bytes: usize,
+    /// Memory that blocks and records lie in, those that are not in slots among them.
     pub(crate) memory_bytes: usize,
     /// The budget.
     pub(crate) capacity_bytes: usize,
@@ -78,8 +116,11 @@ pub(crate) struct CacheStats {
 
 /// The budget and the clock. Share it as `Arc`; readers go through their [`Slots`].
 pub(crate) struct Cache<T: Weigh> {
+    records: Records,
     capacity_bytes: usize,
     used_bytes: AtomicUsize,
+    /// Of those, bytes of records.
+    record_bytes: AtomicUsize,
     /// Of those, bytes of values whose slots are not there yet.
     waiting_bytes: AtomicUsize,
     /// What indexes and filters take of the budget.
@@ -88,8 +129,10 @@ pub(crate) struct Cache<T: Weigh> {
     declined: mapped::AtomicU64,
     /// Whether values that are in memory without being in a slot count.
     counts_beyond: bool,
+    /// Lengths of key and value together of which records are made.
+    recorded_bytes: RangeInclusive<usize>,
     evictions: Counter,
-    clock: Mutex<Clock<T>>,
+    hands: Mutex<Hands<T>>,
     lookups: Lookups,
     pieces: Arc<Pieces>,
 }
@@ -98,24 +141,28 @@ impl<T: Weigh> Cache<T> {
     /// A cache of at most `capacity_bytes`; zero caches nothing.
     pub(crate) fn new(capacity_bytes: usize) -> Self {
         Self {
+            records: Records::default(),
             capacity_bytes,
             used_bytes: AtomicUsize::new(0),
+            record_bytes: AtomicUsize::new(0),
             waiting_bytes: AtomicUsize::new(0),
             reserved_bytes: mapped::AtomicU64::new(0),
             declined: mapped::AtomicU64::new(0),
             counts_beyond: true,
+            recorded_bytes: RECORDED_BYTES,
             evictions: Counter::default(),
-            clock: Mutex::new(Clock::default()),
+            hands: Mutex::new(Hands::default()),
             lookups: Lookups::default(),
             pieces: Arc::new(Pieces::new(capacity_bytes)),
         }
     }
 
     /// A cache in a simulated world, where what was evicted counts for nothing: when it is freed hangs on the threads of
-    /// other worlds, since they share the epoch, and one world must go as it does alone.
+    /// other worlds, since they share the epoch, and one world must go as it does alone. Its values are short, and records are
+    /// made of them all the same.
     #[cfg(feature = "sim")]
     pub(crate) fn new_on_one_thread(capacity_bytes: usize) -> Self {
-        Self { counts_beyond: false, ..Self::new(capacity_bytes) }
+        Self { counts_beyond: false, recorded_bytes: 0..=4096, ..Self::new(capacity_bytes) }
     }
 
     /// The counters, each read by itself.
@@ -123,9 +170,11 @@ impl<T: Weigh> Cache<T> {
         let (hits, misses) = self.lookups.sums();
         CacheStats {
             hits,
+            record_hits: self.lookups.records(),
             misses,
             evictions: self.evictions.get(),
             used_bytes: self.used_bytes.load(Relaxed),
+            record_bytes: self.record_bytes.load(Relaxed),
             memory_bytes: self.pieces.mapped_bytes(),
             capacity_bytes: self.capacity_bytes,
         }
@@ -138,7 +187,7 @@ impl<T: Weigh> Cache<T> {
     }
 
     fn register(&self, array: Arc<SlotArray<T>>) {
-        lock(&self.clock).insert(array);
+        lock(&self.hands).insert(array);
     }
 
     /// Whether a value of `weight_bytes` may be cached now.
@@ -168,6 +217,89 @@ impl<T: Weigh> Cache<T> {
         assert!(before >= bytes, "more bytes left the cache than entered it");
     }
 
+    /// Asks for the line in which a record of this hash would be.
+    #[inline]
+    pub(crate) fn prefetch_record(&self, hash: u64) {
+        self.records.prefetch(hash);
+    }
+
+    /// The record, if it is there; only that counts as a lookup.
+    #[inline]
+    pub(crate) fn find_record<'g>(&'g self, id: &RecordId<'_>, guard: &'g Guard) -> Option<RecordRef<'g>> {
+        let found = self.records.find(id, guard)?;
+        self.lookups.count_record();
+        Some(found)
+    }
+
+    /// Whether it is the turn of what the calling thread has found in a block to become a record.
+    #[inline]
+    pub(crate) fn is_turn_of_record(&self) -> bool {
+        self.lookups.own_hits().is_multiple_of(RECORDED_INTERVAL)
+    }
+
+    /// Offers the newest version that files have of a key. It is taken while there is room. `is_current` says whether no
+    /// flush has begun since these files were published.
+    pub(crate) fn add_record(
+        &self,
+        id: &RecordId<'_>,
+        tag: Tag,
+        value: &[u8],
+        is_current: impl FnOnce() -> bool,
+    ) {
+        let bytes = record_bytes(id.key, value);
+        let record_room_bytes = self.room_bytes() - self.room_bytes() / RECORD_FREE_SHARE;
+        if ablated!(RecordCache)
+            || !self.recorded_bytes.contains(&(id.key.len() + value.len()))
+            || self.used_bytes.load(Relaxed) + bytes > record_room_bytes
+            || !self.admits(bytes)
+        {
+            return;
+        }
+        let records = &self.records;
+        if records.begin(self.capacity_bytes) {
+            self.reserved_bytes.fetch_add(records.memory_bytes() as u64, Relaxed);
+        }
+        let record = OwnedRecord::new(&self.pieces, id, tag, value);
+        let bytes = record.weight_bytes();
+        self.charge(bytes);
+        self.record_bytes.fetch_add(bytes, Relaxed);
+        let freed = records.add(id, record, &epoch::pin(), is_current);
+        self.credit_records(freed);
+        self.make_room();
+    }
+
+    fn credit_records(&self, bytes: usize) {
+        if bytes > 0 {
+            self.record_bytes.fetch_sub(bytes, Relaxed);
+            self.credit(bytes);
+        }
+    }
+
+    /// Before the first of several [renewals](Self::renew_record): whether there is any record. Whoever asks has counted a
+    /// new generation before.
+    pub(crate) fn begin_renewal(&self) -> bool {
+        Records::begin_renewal();
+        self.records.is_used()
+    }
+
+    /// The key has a new newest version in files, which replaces that in the cache, if there is one; no value if it is a
+    /// delete.
+    pub(crate) fn renew_record(&self, id: &RecordId<'_>, tag: Tag, value: Option<&[u8]>) {
+        let newest = || {
+            let value = value.filter(|value| self.admits(record_bytes(id.key, value)))?;
+            Some(OwnedRecord::new(&self.pieces, id, tag, value))
+        };
+        let (came, went) = self.records.renew(id, &epoch::pin(), newest);
+        if came > 0 {
+            self.charge(came);
+            self.record_bytes.fetch_add(came, Relaxed);
+        }
+        self.credit_records(went);
+        if came > went {
+            self.make_room();
+        }
+    }
+
     /// What values may take: the budget, but for what indexes and filters take of it.
     fn room_bytes(&self) -> usize {
         let reserved = self.reserved_bytes.load(Relaxed) as usize;
@@ -178,6 +310,15 @@ impl<T: Weigh> Cache<T> {
     /// Bytes above the budget.
     fn excess_bytes(&self) -> usize {
         self.used_bytes.load(Relaxed).saturating_sub(self.room_bytes())
+    }
+
+    /// Bytes to be evicted now. When blocks give way to records, or records to longer ones, memory is left in which what has
+    /// come does not fit: as long as that is much, what lies in it goes, too.
+    fn superfluous_bytes(&self) -> usize {
+        let unused_max = self.capacity_bytes / UNUSED_SHARE;
+        let is_scattered =
+            self.counts_beyond && self.pieces.mapped_bytes() > self.capacity_bytes + unused_max;
+        self.excess_bytes() + if is_scattered { UNUSED_STEP_BYTES.min(unused_max) } else { 0 }
     }
 
     /// A table with so many bytes of index and filter has come.
@@ -192,7 +333,7 @@ impl<T: Weigh> Cache<T> {
         assert!(before >= bytes as u64, "more bytes of indexes went than came");
     }
 
-    /// Evicts until the budget holds. A thread that finds the hand in use leaves the work to its
+    /// Evicts until the budget holds. A thread that finds the hands in use leaves the work to their
     /// holder, who sees the bytes of both; but if the holder was preempted and the excess grows, it
     /// waits. So the excess stays below [`EXCESS_SHARE`] and one block per thread.
     fn make_room(&self) {
@@ -200,27 +341,20 @@ impl<T: Weigh> Cache<T> {
         if excess_bytes == 0 {
             return;
         }
-        let mut clock = match self.clock.try_lock() {
-            Ok(clock) => clock,
-            Err(_) if excess_bytes > self.capacity_bytes / EXCESS_SHARE => lock(&self.clock),
+        let mut hands = match self.hands.try_lock() {
+            Ok(hands) => hands,
+            Err(_) if excess_bytes > self.capacity_bytes / EXCESS_SHARE => lock(&self.hands),
             Err(_) => return,
         };
         let guard = epoch::pin();
-        let mut freed_bytes = 0;
-        // The first turn may only clear visited bits. The second takes what it meets: without that,
-        // readers could set bits as fast as the hand clears them.
-        let turn = clock.slot_count();
-        for step in 0..2 * turn {
-            if self.excess_bytes() == 0 {
-                break;
-            }
-            let Some((array, slot_no)) = clock.advance() else { break };
-            let swept = if step < turn { array.sweep(slot_no, &guard) } else { array.evict(slot_no, &guard) };
-            if let Some(bytes) = swept {
-                self.credit(bytes);
-                self.evictions.add(1);
-                freed_bytes += bytes;
-            }
+        let (wanted_bytes, mut freed_bytes) = (self.superfluous_bytes(), 0);
+        hands.begin(&self.records);
+        while freed_bytes < wanted_bytes {
+            let Some(swept) = hands.sweep(&self.records, &guard) else { break };
+            self.credit(swept.block_bytes);
+            self.credit_records(swept.record_bytes);
+            self.evictions.add(u64::from(swept.block_bytes > 0) + u64::from(swept.record_bytes > 0));
+            freed_bytes += swept.block_bytes + swept.record_bytes;
         }
         if freed_bytes >= FLUSH_BYTES {
             guard.flush();

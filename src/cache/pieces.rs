@@ -14,7 +14,7 @@ use crate::io::{Memory, Process};
 
 /// Up to this length pieces are graded in steps of [`STEP`], above in eighths of a power of two.
 const FINE_MAX: usize = 8 << 10;
-const STEP: usize = 128;
+const STEP: usize = 64;
 const FINE_CLASSES: usize = FINE_MAX / STEP + 1;
 /// Above, a sheet is one piece.
 const SHARED_MAX: usize = 64 << 10;
@@ -116,7 +116,7 @@ impl Drop for Piece {
 impl Pieces {
     /// For values of so many bytes in all.
     pub(super) fn new(capacity_bytes: usize) -> Self {
-        let sheet_len = (capacity_bytes / 256).next_power_of_two().clamp(SHEET_LEN_MIN, SHEET_LEN_MAX);
+        let sheet_len = (capacity_bytes / 1024).next_power_of_two().clamp(SHEET_LEN_MIN, SHEET_LEN_MAX);
         Self {
             sheet_len,
             process: Process::current(),

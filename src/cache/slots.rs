@@ -87,6 +87,11 @@ impl<T: Weigh> SlotArray<T> {
         put.is_ok()
     }
 
+    /// Whether a slot holds a value.
+    pub(super) fn is_filled(&self, slot_no: usize, guard: &Guard) -> bool {
+        !self.slots[slot_no].load(Relaxed, guard).is_null()
+    }
+
     /// The hand passes: takes the visited bit, or else the value, whose bytes are returned.
     pub(super) fn sweep(&self, slot_no: usize, guard: &Guard) -> Option<usize> {
         let slot = &self.slots[slot_no];
@@ -273,7 +278,7 @@ impl<T: Weigh> Slots<T> {
 
     /// Whether a slot holds a value. Counts as no lookup.
     pub(crate) fn is_filled(&self, slot_no: usize) -> bool {
-        !self.array.slots[slot_no].load(Relaxed, &epoch::pin()).is_null()
+        self.array.is_filled(slot_no, &epoch::pin())
     }
 
     /// Offers a value that was read because its slot was empty. It is not kept if it is too large, or

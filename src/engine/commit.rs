@@ -97,7 +97,7 @@ impl Committer {
         self.state = state;
         self.tables.extend(request.opened.into_iter().map(|table| (table.id(), table)));
         self.retire();
-        self.publish(engine, request.edit.keyspace, request.flushed);
+        self.publish(local, engine, request.edit.keyspace, request.flushed).await;
         let needed =
             if planted!(LogReleasedEarly) { engine.wal.head_lsn() } else { self.state.log_start().lsn };
         engine.wal.release(needed);
@@ -122,15 +122,27 @@ impl Committer {
         Ok(())
     }
 
-    fn publish(&mut self, engine: &Engine, keyspace: KeyspaceId, flushed: Option<MemtableId>) {
+    async fn publish(
+        &mut self,
+        local: &Local,
+        engine: &Engine,
+        keyspace: KeyspaceId,
+        flushed: Option<MemtableId>,
+    ) {
         let tree: &Tree = engine.trees.get(keyspace).expect("an edit is of an open tree");
         let files = Arc::new(Files::of(&self.state.trees[&keyspace], &self.tables));
+        let before = tree.view();
+        let memtable = before.frozen.iter().find(|memtable| Some(memtable.id()) == flushed);
+        let records = match memtable {
+            Some(memtable) => before.records.renewed(local, memtable).await,
+            None => before.records.clone(),
+        };
         let retired = &mut self.retired_memtables;
         let view = tree.published.update(|old| {
             let (gone, frozen): (Vec<_>, Vec<_>) =
                 old.frozen.iter().cloned().partition(|memtable| Some(memtable.id()) == flushed);
             retired.extend(gone);
-            View { memtable: Arc::clone(&old.memtable), frozen, files }
+            View { memtable: Arc::clone(&old.memtable), frozen, files, records }
         });
         tree.set_throttle(&view);
     }

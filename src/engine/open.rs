@@ -31,6 +31,7 @@ use crate::files::{FileKind, is_foreign};
 use crate::io::{Dir, Entry, Io, Lock, Process, probe};
 use crate::memtable::{Memtable, Pool};
 use crate::tree::Tree;
+use crate::tree::records::TreeRecords;
 use crate::tree::view::{Files, View};
 use crate::wal::write_log;
 
@@ -172,6 +173,7 @@ async fn assemble(
         memtable: Arc::new(Memtable::new(&pool, MemtableId::FIRST, start.lsn, start.seqno)),
         frozen: Vec::new(),
         files: Arc::new(Files::of(&recovered.state.trees[&KeyspaceId::DEFAULT], &recovered.tables)),
+        records: TreeRecords::new(recovered.table_files.cache(), KeyspaceId::DEFAULT),
     };
     let published = (environment.publish)(view);
     let tree = Tree::new(KeyspaceId::DEFAULT, options.tree.clone(), recovered.table_files, published);

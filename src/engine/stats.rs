@@ -82,7 +82,7 @@ impl PartitionStats {
 /// | --- | --- |
 /// | `memory_bytes` | memory that the engine knows of: the four parts that follow |
 /// | `memtable_memory_bytes` | of that, L0 and L1, memtables that readers still have, and what is kept for the next |
-/// | `cache_memory_bytes` | of that, blocks: cached, in use by ranges, or evicted a moment ago |
+/// | `cache_memory_bytes` | of that, blocks and records: cached, in use by ranges, or evicted a moment ago |
 /// | `index_filter_bytes` | of that, indexes and filters of all files |
 /// | `buffer_bytes` | of that, what tables are read and written with, of all databases of the process |
 /// | `memtable_bytes` | what the entries of L0 count for |
@@ -92,7 +92,8 @@ impl PartitionStats {
 /// | `snapshots` | snapshots that are alive |
 /// | `last_seqno` | writes so far, one for each entry of a batch, since the database was made |
 /// | `cores` | threads of the engine |
-/// | `cache_used_bytes`, `cache_capacity_bytes` | the block cache: what is in it, and its budget |
+/// | `cache_used_bytes`, `cache_capacity_bytes` | the cache: blocks and records in it, and its budget |
+/// | `cache_record_bytes` | of that, records |
 /// | `stage_size_bytes` | length of the stage, which grows with use |
 /// | `wal_head_lsn`, `wal_durable_lsn` | bytes of log since the database was made; those that are on the device |
 /// | `compactions_running` | compactions at work |
@@ -104,7 +105,9 @@ impl PartitionStats {
 ///
 /// | name | what |
 /// | --- | --- |
-/// | `cache_hits`, `cache_misses`, `cache_evictions` | blocks found in the cache, not found, and taken out for others |
+/// | `cache_hits`, `cache_misses` | blocks or records found in the cache, blocks not found |
+/// | `cache_record_hits` | of the hits, those of records |
+/// | `cache_evictions` | blocks and records taken out for others |
 /// | `wal_bytes_written`, `wal_groups` | bytes written to the log's segments, and the groups in which they came, each made durable at once |
 /// | `wal_groups_led` | of these groups, those that calling threads wrote themselves |
 /// | `wal_segments` | segments made or recycled |
@@ -226,7 +229,9 @@ impl Engine {
             ("cache_used_bytes", cache.used_bytes as u64),
             ("cache_memory_bytes", cache.memory_bytes as u64),
             ("cache_capacity_bytes", cache.capacity_bytes as u64),
+            ("cache_record_bytes", cache.record_bytes as u64),
             ("cache_hits", cache.hits),
+            ("cache_record_hits", cache.record_hits),
             ("cache_misses", cache.misses),
             ("cache_evictions", cache.evictions),
             ("stage_size_bytes", wal.stage().size()),

@@ -18,6 +18,7 @@ pub(crate) mod file;
 mod foreign_ring;
 mod host;
 mod huge_pages;
+mod lines;
 mod lock;
 pub(crate) mod map;
 mod memory;
@@ -50,6 +51,7 @@ pub(crate) use file::{File, Lock};
 #[cfg(feature = "tokio-uring")]
 pub(crate) use foreign_ring::read_on_runtime;
 pub(crate) use huge_pages::advise_huge;
+pub(crate) use lines::{ADDRESS_BITS, Line, Lines, POINTERS_PER_LINE};
 pub(crate) use map::SharedMap;
 pub(crate) use memory::{Array, Memory, buffer_bytes};
 pub(crate) use names::cannot_reserve;

@@ -4,32 +4,19 @@
 //! the first empty slot ends a search. A slot is a node's address with sixteen bits of the hash above it: a
 //! lookup that misses looks at one line as a rule, one that hits at the node besides.
 
-use std::ops::Deref;
-#[cfg(not(loom))]
-use std::ptr::NonNull;
-
 use super::node::{Node, NodeRef};
 use crate::base::ablation::ablated;
 use crate::base::prefetch::{prefetch, prefetch_at};
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-#[cfg(not(loom))]
-use crate::io::Memory;
-
-const SLOTS_PER_LINE: usize = 8;
+use crate::io::{ADDRESS_BITS, Line, Lines, POINTERS_PER_LINE as SLOTS_PER_LINE};
 
 /// Lines that a search looks at: without a bound, a batch with more keys than there are slots would go through all of
 /// them for each key. A node that finds no slot there is found by the tree.
 const LINES_MAX: usize = 128;
 
-/// Addresses of a process are below this: the sixteen bits above are free.
-const ADDRESS_BITS: u32 = 48;
-
-#[repr(C, align(64))]
-struct Line([AtomicPtr<Node>; SLOTS_PER_LINE]);
-
 /// See the module.
 pub(super) struct Index {
-    lines: Lines,
+    lines: Lines<Node>,
     /// A node found no slot: the tree alone knows.
     overflowed: AtomicBool,
 }
@@ -98,7 +85,7 @@ impl Index {
         if let Some(node) = self.likely(hash) {
             prefetch_at(node);
             // Its key may lie in the next line.
-            prefetch_at(node.wrapping_byte_add(size_of::<Line>()));
+            prefetch_at(node.wrapping_byte_add(size_of::<Line<Node>>()));
         }
     }
 
@@ -173,60 +160,4 @@ fn tag(entry: *mut Node) -> u16 {
 #[inline]
 fn untagged(entry: *mut Node) -> *mut Node {
     entry.map_addr(|address| address & ((1 << ADDRESS_BITS) - 1))
-}
-
-/// Lines, at first without an entry.
-#[cfg(not(loom))]
-struct Lines {
-    start: NonNull<Line>,
-    count: usize,
-    /// What they lie in; the kernel gives its pages when they are touched.
-    _memory: Option<Memory>,
-}
-
-// SAFETY: lines that the value owns, made of atomics.
-#[cfg(not(loom))]
-unsafe impl Send for Lines {}
-// SAFETY: as above.
-#[cfg(not(loom))]
-unsafe impl Sync for Lines {}
-
-#[cfg(not(loom))]
-impl Lines {
-    fn of(count: usize) -> Self {
-        let memory = (count > 0).then(|| Memory::zeroed(count * size_of::<Line>(), align_of::<Line>()));
-        let start = memory.as_ref().map_or(NonNull::dangling(), |memory| memory.start().cast());
-        Self { start, count, _memory: memory }
-    }
-}
-
-#[cfg(not(loom))]
-impl Deref for Lines {
-    type Target = [Line];
-
-    #[inline]
-    fn deref(&self) -> &[Line] {
-        // SAFETY: so many lines that the value owns, and null pointers are all zeros.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
-    }
-}
-
-#[cfg(loom)]
-struct Lines(Box<[Line]>);
-
-#[cfg(loom)]
-impl Lines {
-    fn of(count: usize) -> Self {
-        let empty = || AtomicPtr::new(std::ptr::null_mut());
-        Self((0..count).map(|_| Line(std::array::from_fn(|_| empty()))).collect())
-    }
-}
-
-#[cfg(loom)]
-impl Deref for Lines {
-    type Target = [Line];
-
-    fn deref(&self) -> &[Line] {
-        &self.0
-    }
 }

@@ -8,10 +8,13 @@ use crate::base::direction::Direction;
 use crate::base::ids::MemtableId;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::key_range::KeyRange;
+use crate::base::keyspace::KeyspaceId;
 use crate::base::lsn::Lsn;
 use crate::base::sync::Arc;
+use crate::cache::Cache;
 use crate::memtable::{Memtable, Pool};
 use crate::table::tests::Random;
+use crate::tree::records::TreeRecords;
 use crate::tree::view::{Files, Partition, View};
 use crate::tree::view_cursor::scan;
 
@@ -114,7 +117,8 @@ impl World {
         let memtable = Arc::new(Memtable::new(&pool, MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO));
         let partitions = vec![Partition { lower: Vec::new(), runs: Vec::new() }];
         let files = Arc::new(Files::new(Vec::new(), partitions));
-        let view = View { memtable, frozen: Vec::new(), files };
+        let records = TreeRecords::new(&Arc::new(Cache::new(0)), KeyspaceId::DEFAULT);
+        let view = View { memtable, frozen: Vec::new(), files, records };
         Self { view, gaps: Arc::default(), seqno: 0, writes: BTreeMap::new() }
     }
 

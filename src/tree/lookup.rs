@@ -1,4 +1,5 @@
-//! A lookup: L0, L1 newest first, L2 newest first, the one partition of L3, its runs newest first.
+//! A lookup: L0, L1 newest first, the records of what files have, L2 newest first, the one partition of L3, its runs newest
+//! first.
 //!
 //! Runs under an epoch guard, without a lock or a count, and does no I/O. A lookup that needs a block
 //! which is not in memory ends with [`Lookup::NeedsBlock`]. Whoever drives it drops the guard, reads the
@@ -67,6 +68,7 @@ pub(crate) fn look_up<R>(
     let mut found = |tag: Tag, value: &[u8]| is_value(tag).then(|| take(value));
     let hash = key_hash(key);
     view.frozen.iter().for_each(|memtable| memtable.prefetch(hash));
+    view.records.prefetch(hash);
     if let Some(found) = view.memtable.get(key, hash, reader, &mut found) {
         return Lookup::Found(found);
     }
@@ -76,6 +78,11 @@ pub(crate) fn look_up<R>(
             return Lookup::Found(found);
         }
     }
+    if let Some(record) = view.records.find(key, hash, reader, guard) {
+        reached!("read: found as a record");
+        return Lookup::Found(Some(take(record.value())));
+    }
+    let sought = Sought { view, key, hash, reader };
     let mut tables = tables_for(&view.files, key);
     loop {
         // All filters' lines are on their way before the first is looked at.
@@ -90,7 +97,7 @@ pub(crate) fn look_up<R>(
                 reached!("read: a filter spared a block");
                 continue;
             }
-            if let Some(ended) = look_in(table, key, reader, fetched, guard, take) {
+            if let Some(ended) = look_in(table, &sought, fetched, guard, take) {
                 return ended;
             }
         }
@@ -100,22 +107,62 @@ pub(crate) fn look_up<R>(
     }
 }
 
-/// Looks into the block of a table that may hold `key`; nothing if it does not. A function of its own, so that a
+/// What is looked for, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Sought<'a> {
+    pub(super) view: &'a View,
+    pub(super) key: &'a [u8],
+    pub(super) hash: u64,
+    pub(super) reader: SeqNo,
+}
+
+/// Looks into the block of a table that may hold the key; nothing if it does not. A function of its own, so that a
 /// lookup that filters spare all blocks does not pay for the registers that decoding takes.
 #[inline(never)]
 fn look_in<R>(
     table: &Arc<Table>,
-    key: &[u8],
-    reader: SeqNo,
+    sought: &Sought<'_>,
     fetched: &Fetched,
     guard: &Guard,
     take: &mut impl FnMut(&[u8]) -> R,
 ) -> Option<Lookup<R>> {
+    let Sought { view, key, reader, .. } = *sought;
     let block_no = table.find_block(key)?;
-    let Some(block) = fetched.get(table, block_no).or_else(|| table.cached_block(block_no, guard)) else {
+    if let Some(block) = fetched.get(table, block_no) {
+        return look_in_block(block, key, reader, take).map(Lookup::Found);
+    }
+    let Some(block) = table.cached_block(block_no, guard) else {
         return Some(Lookup::NeedsBlock(NeedsBlock { table: Arc::clone(table), block_no }));
     };
-    look_in_block(block, key, reader, take).map(Lookup::Found)
+    let found = find_in_block(block, key, reader)?;
+    if let Some(found) = found
+        && view.records.is_turn()
+    {
+        sought.make_record(found);
+    }
+    Some(Lookup::Found(found.map(|(_, value)| take(value))))
+}
+
+impl Sought<'_> {
+    /// This was found in a cached block: the next who looks for it finds it as a record.
+    #[cold]
+    pub(super) fn make_record(&self, found: (Tag, &[u8])) {
+        if self.view.files.seqno_max() <= self.reader {
+            self.view.records.add(self.key, self.hash, found);
+        }
+    }
+}
+
+/// The newest version of `key` in a block that `reader` sees, its tag and its value: `Some(None)` if that is a delete,
+/// nothing if there is none.
+#[inline]
+pub(super) fn find_in_block<'a>(
+    block: &'a Block,
+    key: &[u8],
+    reader: SeqNo,
+) -> Option<Option<(Tag, &'a [u8])>> {
+    let (tag, range) = block.get(key, reader)?;
+    Some(is_value(tag).then(|| (tag, block.slice(range))))
 }
 
 /// What `take` makes of the value of the newest version of `key` in a block that `reader` sees: `Some(None)` if that is a
@@ -127,8 +174,8 @@ pub(crate) fn look_in_block<R>(
     reader: SeqNo,
     take: &mut impl FnMut(&[u8]) -> R,
 ) -> Option<Option<R>> {
-    let (tag, range) = block.get(key, reader)?;
-    Some(is_value(tag).then(|| take(block.slice(range))))
+    let found = find_in_block(block, key, reader)?;
+    Some(found.map(|(_, value)| take(value)))
 }
 
 /// The files that may hold `key`, newest first.

@@ -45,7 +45,7 @@ impl Tree {
             let mut frozen = Vec::with_capacity(old.frozen.len() + 1);
             frozen.push(Arc::clone(&old.memtable));
             frozen.extend(old.frozen.iter().cloned());
-            View { memtable, frozen, files: Arc::clone(&old.files) }
+            View { memtable, frozen, files: Arc::clone(&old.files), records: old.records.clone() }
         });
         self.set_throttle(&view);
     }

@@ -30,6 +30,7 @@ pub(crate) mod plan;
 pub(crate) mod published;
 pub(crate) mod ranges;
 mod read_ahead;
+pub(crate) mod records;
 pub(crate) mod replayed;
 pub(crate) mod retention;
 #[cfg(feature = "sim")]

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use super::lookup::{look_in_block, tables_for};
-use super::view::{Files, View};
+use super::lookup::{Sought, find_in_block, tables_for};
+use super::view::View;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
@@ -77,8 +77,9 @@ impl MultiLookup {
                 *open = OpenKey { at: start + index, hash: key_hash(asked.key(start + index)), passed: 0 };
             }
             let left = look_in_memtables(view, asked, &mut open[..count]);
+            let left = look_in_records(view, asked, &mut open[..left], guard);
             if left > 0 {
-                lookup.look_in_files(&view.files, asked, &open[..left], guard);
+                lookup.look_in_files(view, asked, &open[..left], guard);
             }
         }
         lookup
@@ -104,14 +105,14 @@ impl MultiLookup {
     /// Goes on with the blocks that were supplied. The view and what is asked are those of the beginning.
     pub(crate) fn go_on<K: AsRef<[u8]>>(&mut self, view: &View, asked: &mut Asked<'_, K>, guard: &Guard) {
         for open in std::mem::take(&mut self.open).chunks(KEYS_AT_ONCE) {
-            self.look_in_files(&view.files, asked, open, guard);
+            self.look_in_files(view, asked, open, guard);
         }
     }
 
     /// Looks a chunk of keys up in files. Those that need a block are left open.
     fn look_in_files<K: AsRef<[u8]>>(
         &mut self,
-        files: &Files,
+        view: &View,
         asked: &mut Asked<'_, K>,
         open: &[OpenKey],
         guard: &Guard,
@@ -120,7 +121,7 @@ impl MultiLookup {
         let mut searches = Vec::with_capacity(open.len());
         for key in open {
             let first = tables.len();
-            for table in tables_for(files, asked.key(key.at)).skip(key.passed) {
+            for table in tables_for(&view.files, asked.key(key.at)).skip(key.passed) {
                 table.prefetch_filter(key.hash);
                 tables.push(table);
             }
@@ -145,7 +146,7 @@ impl MultiLookup {
             let mut places = places.drain(..);
             searches.retain_mut(|search| {
                 let place = places.next().expect("there is one for each search");
-                search.goes_on_after(place, asked, &mut left)
+                search.goes_on_after(place, view, asked, &mut left)
             });
         }
         left.into_iter().for_each(|search| self.leave_open(search, &tables));
@@ -208,14 +209,21 @@ impl Search {
     fn goes_on_after<K: AsRef<[u8]>>(
         &mut self,
         place: Place<'_>,
+        view: &View,
         asked: &mut Asked<'_, K>,
         left: &mut Vec<Self>,
     ) -> bool {
         let at = self.key.at;
         match place {
             Place::InMemory(block) => {
-                if let Some(found) = look_in_block(block, asked.key(at), asked.reader, &mut Value::copy_of) {
-                    asked.answers[at] = Ok(found);
+                let (key, hash, reader) = (asked.key(at), self.key.hash, asked.reader);
+                if let Some(found) = find_in_block(block, key, reader) {
+                    if let Some(found) = found
+                        && view.records.is_turn()
+                    {
+                        Sought { view, key, hash, reader }.make_record(found);
+                    }
+                    asked.answers[at] = Ok(found.map(|(_, value)| Value::copy_of(value)));
                     return false;
                 }
             }
@@ -252,6 +260,28 @@ fn look_in_memtables<K: AsRef<[u8]>>(view: &View, asked: &mut Asked<'_, K>, open
                     open[left] = key;
                     left += 1;
                 }
+            }
+        }
+    }
+    left
+}
+
+/// Looks up the records of a chunk of keys. Moves those without an answer to the front; how many they are.
+fn look_in_records<K: AsRef<[u8]>>(
+    view: &View,
+    asked: &mut Asked<'_, K>,
+    open: &mut [OpenKey],
+    guard: &Guard,
+) -> usize {
+    open.iter().for_each(|key| view.records.prefetch(key.hash));
+    let mut left = 0;
+    for index in 0..open.len() {
+        let key = open[index];
+        match view.records.find(asked.key(key.at), key.hash, asked.reader, guard) {
+            Some(record) => asked.answers[key.at] = Ok(Some(Value::copy_of(record.value()))),
+            None => {
+                open[left] = key;
+                left += 1;
             }
         }
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::lookup::{Fetched, Lookup, look_up};
+use super::records::TreeRecords;
 use super::view::{Files, Partition, Run, View};
 use super::view_cursor::scan;
 use crate::base::direction::Direction;
 use crate::base::ids::MemtableId;
 use crate::base::key::{Kind, SeqNo};
+use crate::base::keyspace::KeyspaceId;
 use crate::base::lsn::Lsn;
 use crate::base::sync::{Arc, epoch};
 use crate::cache::Cache;
@@ -45,6 +47,7 @@ fn view_of(entries: &Entries, cache: &Arc<BlockCache>) -> View {
         memtable: Arc::new(Memtable::new(&Pool::of_size(4096), MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)),
         frozen: Vec::new(),
         files: Arc::new(Files::new(Vec::new(), partitions)),
+        records: TreeRecords::new(cache, KeyspaceId::DEFAULT),
     }
 }
 

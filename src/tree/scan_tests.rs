@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use super::gaps::Gaps;
 use super::ranges::RangeSet;
+use super::records::TreeRecords;
 use super::view::{Files, Flushed, Partition, Run, View};
 use super::view_cursor::{ViewCursor, scan};
 use crate::base::direction::Direction;
 use crate::base::ids::MemtableId;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::key_range::KeyRange;
+use crate::base::keyspace::KeyspaceId;
 use crate::base::lsn::Lsn;
 use crate::base::sync::Arc;
 use crate::cache::Cache;
@@ -60,7 +62,8 @@ impl World {
         let files = Arc::new(Files::new(flushed, partitions));
         let gaps = Arc::new(Gaps::default());
         gaps.give(NEWEST);
-        Self { view: View { memtable: l0, frozen: Vec::new(), files }, gaps, tables, reads: 0 }
+        let records = TreeRecords::new(&Arc::new(Cache::new(0)), KeyspaceId::DEFAULT);
+        Self { view: View { memtable: l0, frozen: Vec::new(), files, records }, gaps, tables, reads: 0 }
     }
 
     fn finish(&mut self, cursor: &mut ViewCursor, mut moved: Moved) {

@@ -13,6 +13,7 @@ use crate::memtable::{Memtable, Pool};
 use crate::table::TableOptions;
 use crate::table::tests::{Entries, build, open};
 use crate::tree::levels::LogMark;
+use crate::tree::records::TreeRecords;
 use crate::tree::view::{Files, Partition, Run};
 
 /// An empty tree in a directory of its own.
@@ -37,6 +38,7 @@ impl TestTree {
             )),
             frozen: Vec::new(),
             files: Arc::new(Files::new(Vec::new(), vec![Partition { lower: Vec::new(), runs: Vec::new() }])),
+            records: TreeRecords::new(files.cache(), keyspace),
         };
         let tree = Arc::new(Tree::new(
             keyspace,

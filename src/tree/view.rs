@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use super::levels::{FlushedRecord, Levels, PartitionRecord};
 use super::ranges::RangeSet;
+use super::records::TreeRecords;
 use crate::base::ids::FileId;
+use crate::base::key::SeqNo;
 use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
 use crate::memtable::Memtable;
@@ -52,6 +54,7 @@ pub(crate) struct Files {
     pub(crate) partitions: Vec<Partition>,
     runs_max: usize,
     live_per_mille: u64,
+    seqno_max: SeqNo,
 }
 
 impl Files {
@@ -59,7 +62,10 @@ impl Files {
     pub(crate) fn new(flushed: Vec<Flushed>, partitions: Vec<Partition>) -> Self {
         let runs_max = partitions.iter().map(|partition| partition.runs.len()).max().unwrap_or(0);
         let live_per_mille = flushed.iter().map(Flushed::live_per_mille).sum();
-        Self { flushed, partitions, runs_max, live_per_mille }
+        let runs = partitions.iter().flat_map(|partition| &partition.runs).map(|run| &run.table);
+        let tables = runs.chain(flushed.iter().map(|file| &file.table));
+        let seqno_max = tables.map(|table| table.seqno_range().1).max().unwrap_or_default();
+        Self { flushed, partitions, runs_max, live_per_mille, seqno_max }
     }
 
     /// The files that `levels` names, all of them among `tables`.
@@ -84,6 +90,11 @@ impl Files {
     /// What is left of the files of L2 to be compacted, in thousandths of a file.
     pub(crate) fn live_per_mille(&self) -> u64 {
         self.live_per_mille
+    }
+
+    /// Seqno of the newest version in them.
+    pub(crate) fn seqno_max(&self) -> SeqNo {
+        self.seqno_max
     }
 
     /// All runs of all partitions.
@@ -113,4 +124,6 @@ pub(crate) struct View {
     pub(crate) frozen: Vec<Arc<Memtable>>,
     /// L2 and L3.
     pub(crate) files: Arc<Files>,
+    /// Newest versions of L2 and L3 in the cache.
+    pub(crate) records: TreeRecords,
 }

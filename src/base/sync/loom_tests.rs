@@ -70,6 +70,10 @@ const MUTANTS: &[(&str, &str, &str)] = &[
     ("slots_put", "cache::loom_tests::a_block_is_found_whole_and_stays_while_it_is_read", RACE),
     ("slots_find", "cache::loom_tests::a_block_is_found_whole_and_stays_while_it_is_read", RACE),
     ("slots_unlink", "cache::loom_tests::who_evicts_a_block_sees_it_whole", RACE),
+    ("records_add_fence", "cache::loom_tests::no_record_is_older_than_the_files", "a record is outdated"),
+    ("records_renew_fence", "cache::loom_tests::no_record_is_older_than_the_files", "a record is outdated"),
+    ("records_pending", "cache::loom_tests::no_record_is_older_than_the_files", "a record is outdated"),
+    ("records_find", "cache::loom_tests::a_record_is_found_whole_and_stays_while_it_is_read", RACE),
     (
         "epoch_destroys_at_once",
         "cache::loom_tests::a_block_is_found_whole_and_stays_while_it_is_read",
