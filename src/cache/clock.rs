@@ -113,8 +113,8 @@ impl<T: Weigh> Hands<T> {
         if self.blocks_left == 0 && self.records_left == 0 {
             return None;
         }
-        let swept = (0..RECORDS_PER_BLOCK).map(|_| self.sweep_record(records, guard));
-        let record_bytes = swept.sum();
+        let steps = if self.records_left > 0 { RECORDS_PER_BLOCK } else { 0 };
+        let record_bytes = (0..steps).map(|_| self.sweep_record(records, guard)).sum();
         let block_bytes = if record_bytes == 0 { self.sweep_block(guard) } else { 0 };
         Some(Swept { block_bytes, record_bytes })
     }
@@ -134,11 +134,11 @@ impl<T: Weigh> Hands<T> {
         0
     }
 
-    fn sweep_record(&mut self, records: &Records, guard: &Guard) -> usize {
-        let turn = records.slot_count();
-        for _ in 0..EMPTY_MAX.min(self.records_left) {
-            self.records_left -= 1;
-            let is_first_turn = self.records_left >= turn;
+    /// Moves the hand to the next record, unless there are many empty slots before it; the bytes of it, if it goes.
+    pub(super) fn sweep_record(&mut self, records: &Records, guard: &Guard) -> usize {
+        let (turn, is_first_turn) = (records.slot_count(), self.records_left >= records.slot_count());
+        for _ in 0..EMPTY_MAX.min(turn) {
+            self.records_left = self.records_left.saturating_sub(1);
             self.record_slot = (self.record_slot + 1) % turn;
             let (is_filled, bytes) = records.sweep(self.record_slot, !is_first_turn, guard);
             if is_filled {

@@ -74,8 +74,14 @@ const RECORDED_INTERVAL: u64 = 2;
 /// are longer fill a block.
 const RECORDED_BYTES: RangeInclusive<usize> = 512..=4096;
 
-/// This part of the budget is left to blocks that are still to come.
-const RECORD_FREE_SHARE: usize = 8;
+/// Records are at most this part of the budget.
+const RECORDED_SHARE: usize = 4;
+
+/// And none is made when less than this part is left for blocks that are still to come.
+const UNRECORDED_SHARE: usize = 4;
+
+/// So many records are looked at for one that is to go for a new one.
+const LOOKED_AT: usize = 4;
 
 /// Of what is mapped for values up to this part of the budget may be unused; beyond, more is evicted than has come.
 const UNUSED_SHARE: usize = 8;
@@ -246,17 +252,11 @@ impl<T: Weigh> Cache<T> {
         value: &[u8],
         is_current: impl FnOnce() -> bool,
     ) {
-        let bytes = record_bytes(id.key, value);
-        let record_room_bytes = self.room_bytes() - self.room_bytes() / RECORD_FREE_SHARE;
-        if ablated!(RecordCache)
-            || !self.recorded_bytes.contains(&(id.key.len() + value.len()))
-            || self.used_bytes.load(Relaxed) + bytes > record_room_bytes
-            || !self.admits(bytes)
-        {
+        if !self.has_room_for_record(id.key, value) {
             return;
         }
         let records = &self.records;
-        if records.begin(self.capacity_bytes) {
+        if records.begin(self.capacity_bytes / RECORDED_SHARE) {
             self.reserved_bytes.fetch_add(records.memory_bytes() as u64, Relaxed);
         }
         let record = OwnedRecord::new(&self.pieces, id, tag, value);
@@ -266,6 +266,28 @@ impl<T: Weigh> Cache<T> {
         let freed = records.add(id, record, &epoch::pin(), is_current);
         self.credit_records(freed);
         self.make_room();
+    }
+
+    /// Whether there is room for a record. When there are as many as there may be, one that nobody has read lately goes.
+    fn has_room_for_record(&self, key: &[u8], value: &[u8]) -> bool {
+        let (bytes, room_bytes) = (record_bytes(key, value), self.room_bytes());
+        let has_room = !ablated!(RecordCache)
+            && self.recorded_bytes.contains(&(key.len() + value.len()))
+            && self.used_bytes.load(Relaxed) + bytes <= room_bytes - room_bytes / UNRECORDED_SHARE
+            && self.admits(bytes);
+        let has_share = || self.record_bytes.load(Relaxed) + bytes <= room_bytes / RECORDED_SHARE;
+        if !has_room || has_share() {
+            return has_room;
+        }
+        let Ok(mut hands) = self.hands.try_lock() else { return false };
+        let guard = epoch::pin();
+        hands.begin(&self.records);
+        for _ in 0..LOOKED_AT {
+            let freed = hands.sweep_record(&self.records, &guard);
+            self.credit_records(freed);
+            self.evictions.add(u64::from(freed > 0));
+        }
+        has_share()
     }
 
     fn credit_records(&self, bytes: usize) {

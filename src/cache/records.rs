@@ -28,8 +28,8 @@ const PENDING: usize = 1;
 const VISITED: usize = 2;
 const MARKS: usize = PENDING | VISITED;
 
-/// There is a slot for so many bytes of the budget: about what a small record takes.
-const BYTES_PER_SLOT: usize = 160;
+/// There is a slot for so many bytes of the budget: for two small records about four.
+const BYTES_PER_SLOT: usize = 256;
 
 /// The slots. They are made when the first record comes. Alone on its lines: every lookup reads it.
 #[derive(Default)]
