@@ -97,6 +97,7 @@ impl WriteOptions {
 /// - `C` for blocks, indexes and filters, and a sixteenth of it for blocks in use or just evicted. Indexes and filters of
 ///   all files take up to half of `C`; what they are beyond that comes on top: about 14 MiB for a gigabyte of records of
 ///   1 KB, 30 MiB for one of 100 B.
+/// - For each range that is open, up to 64 KiB of each file that it reads and that is not cached: what was read ahead.
 /// - What flushes and compactions have in work: for each of the cores that compact 0.5 MiB a file that it merges,
 ///   2 MiB for what it writes, and 8 bytes a key of that.
 ///

@@ -120,6 +120,7 @@ mod selector {
         RecordOfOldFiles: "a record is added though a flush has begun since its files were published",
         KeptBlockMisplaced: "a block that is kept for the cache when a table is written goes into the slot of another",
         PieceGivenTwice: "memory of a cached block that was freed is given twice",
+        ReadAheadMisplaced: "a block that a scan has read ahead goes into the cache's slot of the next",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 

@@ -47,6 +47,11 @@ impl<C: Cursor> Merge<C> {
         &mut self.cursors[number]
     }
 
+    /// The blocks that a seek waits for, in the order in which it asks for them; none while it does not seek.
+    pub(crate) fn waiting_for(&self) -> impl Iterator<Item = &NeedsBlock> {
+        self.seeking.iter().rev().map(|(_, needed)| needed)
+    }
+
     /// The cursor whose entry it is on.
     pub(crate) fn front(&self) -> Option<&C> {
         Some(&self.cursors[self.front?.source])

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `memtable_cursor`, `table_cursor` | what holds entries |
 //! | `merge`, `heap` | several cursors as one |
+//! | `needs`, `window` | the block that a move needs, and what is read with it |
 //! | `visible` | each key once, as a reader sees it |
 //!
 //! **Cursors do no I/O and never wait.** A move that comes to a block which is not in memory ends with
@@ -27,19 +28,22 @@ pub mod bench;
 mod heap;
 mod memtable_cursor;
 mod merge;
+mod needs;
 mod table_cursor;
 #[cfg(test)]
 mod tests;
 mod visible;
+mod window;
 
 pub(crate) use memtable_cursor::MemtableCursor;
 pub(crate) use merge::Merge;
+pub(crate) use needs::NeedsBlock;
 pub(crate) use table_cursor::TableCursor;
 pub(crate) use visible::{Passed, Step, VisibleCursor};
 
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
-use crate::table::{Block, Table};
+use crate::table::Block;
 
 /// An entry at the position of a cursor.
 #[derive(Clone, Copy)]
@@ -48,14 +52,6 @@ pub(crate) struct Entry<'a> {
     pub(crate) tag: Tag,
     /// Empty for a delete, and where nobody wants values.
     pub(crate) value: &'a [u8],
-}
-
-/// What keeps a lookup or a move from going on: a block that must be read first.
-#[derive(Clone)]
-#[must_use = "nothing goes on before the block is there"]
-pub(crate) struct NeedsBlock {
-    pub(crate) table: Arc<Table>,
-    pub(crate) block_no: usize,
 }
 
 /// A move of a cursor: done, or not yet. Not an error: the `?` hands the need on to the driver.

@@ -1,5 +1,6 @@
 //! A cursor over one table, block by block.
 
+use super::window::Window;
 use super::{Cursor, Foresight, Moved, NeedsBlock};
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
@@ -21,6 +22,8 @@ pub(crate) struct TableCursor {
     has_looked_ahead: bool,
     /// That block and its number, if it was found.
     next_block: Option<(usize, Arc<Block>)>,
+    /// How far is read ahead of it, and what was.
+    window: Window,
     /// What is sought in the block that it waits for; if nothing is, the block's first entry.
     sought: Option<Vec<u8>>,
     /// Whether a seek to the table's first entry is put off.
@@ -42,6 +45,7 @@ impl TableCursor {
             foreseen: None,
             has_looked_ahead: false,
             next_block: None,
+            window: Window::default(),
             sought: None,
             is_put_off: false,
             is_on_entry: false,
@@ -112,7 +116,10 @@ impl TableCursor {
                 }
                 Some(block)
             }
-            _ if self.is_cached => self.table.cached_block_shared(block_no, beyond),
+            _ if self.is_cached => {
+                let cached = self.table.cached_block_shared(block_no, beyond);
+                cached.or_else(|| self.window.take(&self.table, block_no, self.direction))
+            }
             _ => None,
         };
         match cached {
@@ -123,7 +130,10 @@ impl TableCursor {
             None => {
                 self.is_on_entry = false;
                 self.sought = sought.map(<[u8]>::to_vec);
-                Err(NeedsBlock { table: Arc::clone(&self.table), block_no })
+                Err(match self.is_cached {
+                    true => self.window.ask(&self.table, block_no, self.direction),
+                    false => NeedsBlock::alone(&self.table, block_no),
+                })
             }
         }
     }
@@ -169,6 +179,7 @@ impl Cursor for TableCursor {
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
         let foreseen = self.foreseen;
         self.end();
+        self.window.restart();
         let Some(block_no) = foreseen.or_else(|| self.block_for(bound)) else { return Ok(()) };
         self.load(block_no, bound)?;
         self.leave_passed_block()

@@ -9,7 +9,7 @@ use crate::base::lsn::Lsn;
 use crate::cache::Cache;
 use crate::memtable::{Memtable, Pool};
 use crate::table::tests::{Entries, Random, build, open, random_entries, read_block};
-use crate::table::{BlockCache, TableOptions};
+use crate::table::{BlockCache, Table, TableOptions};
 
 /// One of the kinds there are, as a layer above would put them together.
 enum Source {

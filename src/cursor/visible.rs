@@ -111,6 +111,11 @@ impl<C: Cursor> VisibleCursor<C> {
         self.passed
     }
 
+    /// What it is a view of.
+    pub(crate) fn inner(&self) -> &C {
+        &self.cursor
+    }
+
     /// To before the first key at or after `bound`, or backward to behind the last one before it.
     pub(crate) fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
         (self.key, self.is_looked_at, self.has_value, self.is_noted) = (None, false, false, false);

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::caller::Caller;
-use super::read::take_in;
+use super::read::{announce, take_in};
 use super::reads::{Piece, Pieces};
 use crate::base::coverage::reached;
 use crate::base::error::Result;
@@ -27,17 +27,17 @@ pub(super) struct Arriving<R> {
 
 /// Begins to read blocks, in one submission of one core.
 pub(super) fn begin_reads<C: Caller>(caller: &C, needed: Vec<NeedsBlock>) -> Arriving<C::Reads> {
-    let location = |needed: &NeedsBlock| needed.table.block_location(needed.block_no);
     let cached = |needed: &NeedsBlock| {
-        let mut bytes = needed.table.room_for_block(needed.block_no);
-        let (file, (offset, _)) = (needed.table.file(), location(needed));
+        announce(&*caller.engine().io, needed);
+        let mut bytes = needed.room();
+        let (file, (offset, _)) = (needed.table.file(), needed.location());
         caller.engine().io.read_cached(file, offset, bytes.as_mut()).then_some(bytes)
     };
     let there: Vec<Option<Bytes>> = needed.iter().map(cached).collect();
     let missing = needed.iter().zip(&there).filter(|(_, there)| there.is_none());
     let missing: Vec<Piece> = missing
         .map(|(needed, _)| {
-            let (offset, len) = location(needed);
+            let (offset, len) = needed.location();
             (needed.table.file().clone(), offset, len)
         })
         .collect();
@@ -53,7 +53,7 @@ pub(super) async fn read_block<C: Caller>(caller: &C, needed: &NeedsBlock) -> Re
 
 /// A core's buffer is larger than a block, and may be one of few.
 fn copy(needed: &NeedsBlock, buffer: &[u8]) -> Bytes {
-    let mut bytes = needed.table.room_for_block(needed.block_no);
+    let mut bytes = needed.room();
     bytes.truncate(buffer.len());
     bytes.as_mut().copy_from_slice(buffer);
     bytes

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::arriving::{Arriving, begin_reads};
+use super::at_hand::AtHand;
 use super::caller::Caller;
 use super::moment::Moment;
 use super::open::Handle;
@@ -17,6 +18,7 @@ use crate::base::error::Result;
 use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
 use crate::cursor::{Moved, NeedsBlock};
+use crate::table::Block;
 use crate::tree::view_cursor::ViewCursor;
 
 /// See the module.
@@ -27,7 +29,10 @@ pub(crate) struct AwaitedScan<C: Caller = Arc<Handle>> {
     /// None before the first step.
     cursor: Option<ViewCursor>,
     /// The block for which the cursor waits.
-    arriving: Option<Arriving<C::Reads>>,
+    needed: Option<NeedsBlock>,
+    /// Blocks on their way, that one first.
+    arriving: Option<(Vec<NeedsBlock>, Arriving<C::Reads>)>,
+    at_hand: AtHand,
     /// Whether others were let have their turn before this step.
     has_asked: bool,
     /// The range has ended, or something could not be read.
@@ -37,7 +42,8 @@ pub(crate) struct AwaitedScan<C: Caller = Arc<Handle>> {
 impl<C: Caller> AwaitedScan<C> {
     pub(crate) fn new(moment: Moment<C>, range: KeyRange, direction: Direction) -> Self {
         let ended = range.is_empty();
-        Self { moment, range, direction, cursor: None, arriving: None, has_asked: false, ended }
+        let (needed, arriving, at_hand) = (None, None, AtHand::default());
+        Self { moment, range, direction, cursor: None, needed, arriving, at_hand, has_asked: false, ended }
     }
 
     /// The same range in the other direction, from its other end. Before the first step.
@@ -85,15 +91,13 @@ impl<C: Caller> AwaitedScan<C> {
     fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Result<bool>> {
         self.moment.check_open()?;
         loop {
-            if let Some(arriving) = &mut self.arriving {
-                let mut blocks = ready!(Pin::new(arriving).poll(context));
-                self.arriving = None;
-                let block = blocks.pop().expect("one block comes if one was asked for")?;
+            while let Some(needed) = &self.needed {
+                let block = match self.at_hand.take(needed) {
+                    Some(block) => block,
+                    None => ready!(self.poll_read(context))?,
+                };
                 let cursor = self.cursor.as_mut().expect("it waits for the block");
-                if let Err(needed) = cursor.supply(block) {
-                    self.ask_for(needed);
-                    continue;
-                }
+                self.needed = cursor.supply(block).err();
             }
             let moved = match &mut self.cursor {
                 Some(cursor) => cursor.next().map(Some),
@@ -102,7 +106,7 @@ impl<C: Caller> AwaitedScan<C> {
             match moved {
                 Ok(Some(is_on_key)) => return Poll::Ready(Ok(is_on_key)),
                 Ok(None) => {}
-                Err(needed) => self.ask_for(needed),
+                Err(needed) => self.needed = Some(needed),
             }
         }
     }
@@ -115,8 +119,33 @@ impl<C: Caller> AwaitedScan<C> {
         })
     }
 
-    fn ask_for(&mut self, needed: NeedsBlock) {
-        self.arriving = Some(begin_reads(self.moment.caller(), vec![needed]));
+    /// Reads the block for which the cursor waits, and others with it.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Arc<Block>>> {
+        loop {
+            let (asked, arriving) = match &mut self.arriving {
+                Some(begun) => begun,
+                none => {
+                    let cursor = self.cursor.as_ref().expect("it waits for the block");
+                    let needed = self.needed.as_ref().expect("the cursor waits for it");
+                    let limit = match self.direction {
+                        Direction::Forward => self.range.upper.as_deref(),
+                        Direction::Backward => Some(self.range.lower.as_slice()),
+                    };
+                    let missing = self.at_hand.missing(cursor, needed, limit);
+                    let arriving = begin_reads(self.moment.caller(), missing.clone());
+                    none.insert((missing, arriving))
+                }
+            };
+            let read = ready!(Pin::new(arriving).poll(context));
+            let asked = std::mem::take(asked);
+            self.arriving = None;
+            let alone = asked[0].without_others();
+            let block = self.at_hand.add(asked, read);
+            match alone {
+                Some(alone) if block.is_err() => self.needed = Some(alone),
+                _ => return Poll::Ready(block),
+            }
+        }
     }
 
     fn is_within(&self) -> bool {

@@ -5,6 +5,7 @@
 //! it is locked across a wait.
 
 mod arriving;
+mod at_hand;
 mod awaited;
 mod awaited_scan;
 mod background;

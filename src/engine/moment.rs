@@ -68,9 +68,14 @@ impl<C: Caller> Moment<C> {
         self.seqno
     }
 
-    /// The keys from `bound` on, or backward from before it.
-    pub(super) fn scan(&self, bound: Option<&[u8]>, direction: Direction) -> Result<Scan> {
-        Scan::begin(self.cursor(direction), self.blocks(), bound)
+    /// The keys from `bound` on, or backward from before it, of which those beyond `limit` are not wanted.
+    pub(super) fn scan(
+        &self,
+        bound: Option<&[u8]>,
+        limit: Option<&[u8]>,
+        direction: Direction,
+    ) -> Result<Scan> {
+        Scan::begin(self.cursor(direction), self.blocks(), bound, limit)
     }
 
     /// Refuses to go on in a child of the process that opened the database, and once the database is closed.

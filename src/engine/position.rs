@@ -63,7 +63,7 @@ impl Position {
     fn scan_from(&mut self, bound: Option<&[u8]>, direction: Direction) -> Result<bool> {
         self.scan = None;
         self.moment.check_open()?;
-        self.scan = Some(self.moment.scan(bound, direction)?);
+        self.scan = Some(self.moment.scan(bound, None, direction)?);
         self.next()
     }
 
@@ -79,7 +79,7 @@ impl Position {
     fn try_next(&mut self) -> Result<bool> {
         self.moment.check_open()?;
         match &mut self.scan {
-            Some(scan) => scan.next(),
+            Some(scan) => scan.next(None),
             None => Ok(false),
         }
     }

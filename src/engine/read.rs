@@ -120,24 +120,27 @@ impl BlockReader {
         }
     }
 
-    /// Reads and verifies a block that the cache does not have, and offers it to the cache.
+    /// Reads and verifies a block that the cache does not have, and offers it to the cache. What is wrong with blocks that
+    /// are read with it is no error.
     pub(crate) fn read(&self, needed: &NeedsBlock) -> Result<Arc<Block>> {
-        let NeedsBlock { table, block_no } = needed;
-        let (offset, _) = table.block_location(*block_no);
-        let mut bytes = table.room_for_block(*block_no);
-        let read = self.io.read_at(table.file(), offset, bytes.as_mut());
-        take_in(needed, cut(bytes, read))
+        announce(&*self.io, needed);
+        let mut bytes = needed.room();
+        let read = self.io.read_at(needed.table.file(), needed.location().0, bytes.as_mut());
+        let block = take_in(needed, cut(bytes, read));
+        match needed.without_others() {
+            Some(alone) if block.is_err() => self.read(&alone),
+            _ => block,
+        }
     }
 
     /// The same for several blocks, whose reads are in flight together.
     pub(crate) fn read_many(&self, needed: &[NeedsBlock]) -> Vec<Result<Arc<Block>>> {
-        let room = |needed: &NeedsBlock| needed.table.room_for_block(needed.block_no);
-        let mut buffers: Vec<Bytes> = needed.iter().map(room).collect();
+        let mut buffers: Vec<Bytes> = needed.iter().map(NeedsBlock::room).collect();
         let each = needed.iter().zip(&mut buffers);
         let mut reads: Vec<ReadAt<'_>> = each
             .map(|(needed, buffer)| ReadAt {
                 file: needed.table.file(),
-                offset: needed.table.block_location(needed.block_no).0,
+                offset: needed.location().0,
                 buffer: buffer.as_mut(),
                 result: Ok(0),
             })
@@ -149,6 +152,13 @@ impl BlockReader {
     }
 }
 
+/// Has the kernel begin with what will be read next.
+pub(super) fn announce(io: &dyn Io, needed: &NeedsBlock) {
+    if let Some((offset, len)) = needed.soon() {
+        io.will_need(needed.table.file(), offset, len);
+    }
+}
+
 /// The bytes of a buffer that were read into it.
 fn cut(mut bytes: Bytes, read: io::Result<usize>) -> io::Result<Bytes> {
     bytes.truncate(read?);
@@ -157,10 +167,9 @@ fn cut(mut bytes: Bytes, read: io::Result<usize>) -> io::Result<Bytes> {
 
 /// Makes a block of what was read, and offers it to the cache.
 pub(super) fn take_in(needed: &NeedsBlock, read: io::Result<Bytes>) -> Result<Arc<Block>> {
-    let NeedsBlock { table, block_no } = needed;
-    let (offset, _) = table.block_location(*block_no);
-    let bytes = read.map_err(|e| Error::io("read", table.file().path(), Some(offset), e))?;
-    let block = table.decode_block_to_keep(*block_no, bytes)?;
-    table.admit(*block_no, Arc::clone(&block));
+    let table = &needed.table;
+    let bytes = read.map_err(|e| Error::io("read", table.file().path(), Some(needed.location().0), e))?;
+    let block = needed.make(bytes)?;
+    table.admit(needed.block_no, Arc::clone(&block));
     Ok(block)
 }

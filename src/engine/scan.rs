@@ -1,34 +1,44 @@
 //! The blocking loop around a cursor over a view.
 
+use super::at_hand::AtHand;
 use super::read::BlockReader;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::sync::Arc;
-use crate::cursor::Moved;
+use crate::cursor::{Moved, NeedsBlock};
+use crate::table::Block;
 use crate::tree::view_cursor::ViewCursor;
 
 /// The keys of a view in one direction. Blocks that it needs are read on the calling thread.
 pub(super) struct Scan {
     cursor: ViewCursor,
+    at_hand: AtHand,
     blocks: Arc<BlockReader>,
 }
 
 impl Scan {
-    /// To before the first key at or after `bound`, or backward to behind the last one before it.
-    pub(super) fn begin(cursor: ViewCursor, blocks: &Arc<BlockReader>, bound: Option<&[u8]>) -> Result<Self> {
-        let mut scan = Self { cursor, blocks: Arc::clone(blocks) };
+    /// To before the first key at or after `bound`, or backward to behind the last one before it. `limit` as for
+    /// [`next`](Self::next).
+    pub(super) fn begin(
+        cursor: ViewCursor,
+        blocks: &Arc<BlockReader>,
+        bound: Option<&[u8]>,
+        limit: Option<&[u8]>,
+    ) -> Result<Self> {
+        let mut scan = Self { cursor, at_hand: AtHand::default(), blocks: Arc::clone(blocks) };
         let moved = scan.cursor.seek(bound);
-        scan.finish(moved)?;
+        scan.finish(moved, limit)?;
         Ok(scan)
     }
 
-    /// Goes to the next key; `false` at the end. After an error it must not be used any more.
+    /// Goes to the next key, also beyond `limit`, but then nothing is read ahead that lies only there; `false` at the
+    /// end. After an error it must not be used any more.
     #[inline]
-    pub(super) fn next(&mut self) -> Result<bool> {
+    pub(super) fn next(&mut self, limit: Option<&[u8]>) -> Result<bool> {
         loop {
             match self.cursor.next() {
                 Ok(is_on_key) => return Ok(is_on_key),
-                Err(needed) => self.finish(Err(needed))?,
+                Err(needed) => self.finish(Err(needed), limit)?,
             }
         }
     }
@@ -40,12 +50,24 @@ impl Scan {
     }
 
     /// Gives a move the blocks it asks for, until it is done.
-    fn finish(&mut self, mut moved: Moved) -> Result<()> {
+    fn finish(&mut self, mut moved: Moved, limit: Option<&[u8]>) -> Result<()> {
         while let Err(needed) = moved {
-            let block = self.blocks.read(&needed)?;
+            let block = match self.at_hand.take(&needed) {
+                Some(block) => block,
+                None => self.read(&needed, limit)?,
+            };
             moved = self.cursor.supply(block);
         }
         Ok(())
+    }
+
+    fn read(&mut self, needed: &NeedsBlock, limit: Option<&[u8]>) -> Result<Arc<Block>> {
+        let missing = self.at_hand.missing(&self.cursor, needed, limit);
+        if let [needed] = &missing[..] {
+            return self.blocks.read(needed);
+        }
+        let read = self.blocks.read_many(&missing);
+        self.at_hand.add(missing, read).or_else(|_| self.blocks.read(needed))
     }
 
     /// The key that [`next`](Self::next) went to; `None` before the first.

@@ -138,6 +138,10 @@ impl Io for Host {
         is_there
     }
 
+    fn will_need(&self, file: &File, offset: u64, len: usize) {
+        names::will_need(file, offset, len);
+    }
+
     fn read_many(&self, reads: &mut [ReadAt<'_>]) {
         match &self.way {
             Way::Rings => uring::read_many(reads, &self.counters),

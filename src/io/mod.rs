@@ -339,6 +339,12 @@ pub(crate) trait Io: Send + Sync + 'static {
         false
     }
 
+    /// Says that a part of a file will be read soon: the machine may begin to bring it into the page cache, and nobody
+    /// waits for that.
+    fn will_need(&self, file: &File, offset: u64, len: usize) {
+        let _unused = (file, offset, len);
+    }
+
     /// Several reads like that of [`read_at`](Self::read_at), in flight together as far as the machine permits;
     /// returns when all have ended.
     fn read_many(&self, reads: &mut [ReadAt<'_>]) {

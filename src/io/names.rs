@@ -6,9 +6,10 @@
 use std::ffi::CStr;
 use std::fs;
 use std::io;
+use std::num::NonZero;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Dir, Entry, File, OpenMode, Space};
@@ -113,6 +114,11 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         Ok(descriptor) => Ok(File::new(dir.path_of(name), descriptor)),
         Err(e) => Err(Error::io(operation, &dir.path_of(name), None, e.into())),
     }
+}
+
+/// Has the kernel begin to read a part of a file. Advice: where there is no such thing, it changes nothing.
+pub(super) fn will_need(file: &File, offset: u64, len: usize) {
+    let _advised = rustix::fs::fadvise(file, offset, NonZero::new(len as u64), Advice::WillNeed);
 }
 
 /// Length of a file in bytes.

@@ -12,6 +12,7 @@
 //! | `filter` | the blocked Bloom filter |
 //! | `index`, `heads` | which block holds a key, and the search for it |
 //! | `builder`, `reader` | the whole file: made, used |
+//! | `stretch` | adjacent blocks that were read at once |
 //! | `kept` | blocks that go into the cache when they are made |
 //!
 //! Bytes from disk are hostile: whatever they hold, decoding ends in data that was written as such or
@@ -30,6 +31,7 @@ mod heads;
 pub(crate) mod index;
 mod kept;
 pub(crate) mod reader;
+mod stretch;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -40,3 +42,4 @@ pub(crate) use bytes::Bytes;
 pub(crate) use format::{FOOTER_LEN, Footer};
 pub(crate) use kept::{Keep, KeptBlocks};
 pub(crate) use reader::Table;
+pub(crate) use stretch::Stretch;

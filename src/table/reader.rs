@@ -4,6 +4,8 @@
 //! [`Table::block_location`], has them decoded by [`Table::decode_block`] and offers the block to the
 //! cache with [`Table::admit`]. Shared as `Arc`; dropping the last one gives the cached bytes back.
 
+use std::ops::Range;
+
 use crate::base::ablation::ablated;
 use crate::base::sync::epoch::Guard;
 
@@ -180,9 +182,16 @@ impl Table {
         (range.start, (range.end - range.start) as usize)
     }
 
-    /// Memory for the bytes of a block, to be read into.
-    pub(crate) fn room_for_block(&self, block_no: usize) -> Bytes {
-        let (_, len) = self.block_location(block_no);
+    /// Offset and length of the bytes of adjacent blocks, at least one.
+    pub(crate) fn location_of_blocks(&self, blocks: Range<usize>) -> (u64, usize) {
+        let (start, end) =
+            (self.index.block_range(blocks.start).start, self.index.block_range(blocks.end - 1).end);
+        (start, (end - start) as usize)
+    }
+
+    /// Memory for these bytes, to be read into.
+    pub(crate) fn room_for_blocks(&self, blocks: Range<usize>) -> Bytes {
+        let (_, len) = self.location_of_blocks(blocks);
         Bytes::of_piece(self.slots.piece(len), len)
     }
 

@@ -68,7 +68,7 @@ async fn last_below(local: &Local, table: &Arc<Table>, key: &[u8]) -> Result<Opt
 /// The key to which a cursor comes from `bound`.
 async fn seek(local: &Local, mut cursor: TableCursor, bound: &[u8]) -> Result<Option<Vec<u8>>> {
     let mut moved = cursor.seek(Some(bound));
-    while let Err(NeedsBlock { table, block_no }) = moved {
+    while let Err(NeedsBlock { table, block_no, .. }) = moved {
         let (offset, len) = table.block_location(block_no);
         let buffer = Arc::new(local.read(table.file(), offset, len).await?);
         let bytes = Bytes::of_buffer(&buffer, 0..len);

@@ -132,7 +132,7 @@ fn look_in<R>(
         return look_in_block(block, key, reader, take).map(Lookup::Found);
     }
     let Some(block) = table.cached_block(block_no, guard) else {
-        return Some(Lookup::NeedsBlock(NeedsBlock { table: Arc::clone(table), block_no }));
+        return Some(Lookup::NeedsBlock(NeedsBlock::alone(table, block_no)));
     };
     let found = find_in_block(block, key, reader)?;
     if let Some(found) = found

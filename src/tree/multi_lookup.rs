@@ -167,7 +167,7 @@ impl MultiLookup {
         let (table, block_no) = (tables[search.next], search.block_no.expect("it waits for a block"));
         let number = self.read.len() + self.needed.len();
         self.numbers.entry((table.id(), block_no)).or_insert_with(|| {
-            self.needed.push(NeedsBlock { table: Arc::clone(table), block_no });
+            self.needed.push(NeedsBlock::alone(table, block_no));
             number
         });
         let skipped = usize::from(planted!(WaitedForSkipped));

@@ -12,7 +12,7 @@ use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, successor};
 use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
-use crate::cursor::{Moved, Passed, Step};
+use crate::cursor::{Moved, NeedsBlock, Passed, Step};
 use crate::table::Block;
 
 /// All keys of a view, as a reader at a seqno sees them.
@@ -120,6 +120,11 @@ impl ViewCursor {
     /// Hands over the block that a move has asked for. Then a seek is done, and a step is to be called again.
     pub(crate) fn supply(&mut self, block: Arc<Block>) -> Moved {
         self.cursor.supply(block)
+    }
+
+    /// The blocks that a seek waits for, in the order in which it asks for them; none while it does not seek.
+    pub(crate) fn waiting_for(&self) -> impl Iterator<Item = &NeedsBlock> {
+        self.cursor.inner().waiting_for()
     }
 
     /// Goes to the next visible key; `false` at the end.

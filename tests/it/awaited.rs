@@ -20,7 +20,7 @@ fn key(number: usize) -> String {
 }
 
 /// No executor at all: a thread that parks until it is woken.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

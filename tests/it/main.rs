@@ -47,6 +47,7 @@ mod model;
 mod multi_get;
 #[cfg(feature = "tokio-uring")]
 mod on_tokio_uring;
+mod read_ahead;
 mod scan_credit;
 mod settling;
 mod signals;
