@@ -65,6 +65,9 @@ pub(crate) use through::Through;
 pub(crate) enum OpenMode {
     /// An existing file, to read through the page cache.
     Read,
+    /// The same for a file that is read here and there: the kernel reads what it is asked for, and nothing beyond
+    /// that it may push other pages out for.
+    ReadAtRandom,
     /// An existing file, to read and write through the page cache.
     Write,
     /// A new file (an existing one is truncated), to read and write through the page cache.

@@ -96,7 +96,7 @@ fn leads_to_file(dir: &Dir, name: &CStr) -> bool {
 /// Opens a file of `dir`. The descriptor is not passed on to programs this process starts.
 pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
     let (operation, flags) = match mode {
-        OpenMode::Read => ("open", OFlags::RDONLY),
+        OpenMode::Read | OpenMode::ReadAtRandom => ("open", OFlags::RDONLY),
         OpenMode::Write => ("open for writing", OFlags::RDWR),
         OpenMode::Create => ("create", OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC),
         OpenMode::Direct => ("open for direct writing", OFlags::RDWR | OFlags::DIRECT),
@@ -110,6 +110,10 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         Err(Errno::INVAL) if mode == OpenMode::Direct => call(flags - OFlags::DIRECT),
         other => other,
     };
+    if let (Ok(descriptor), OpenMode::ReadAtRandom) = (&descriptor, mode) {
+        // Advice: where there is no such thing, it changes nothing.
+        let _advised = rustix::fs::fadvise(descriptor, 0, None, Advice::Random);
+    }
     match descriptor {
         Ok(descriptor) => Ok(File::new(dir.path_of(name), descriptor)),
         Err(e) => Err(Error::io(operation, &dir.path_of(name), None, e.into())),
@@ -220,7 +224,7 @@ mod tests {
     fn a_missing_file_is_not_made_by_any_mode_but_create() {
         let root = tempfile::tempdir().unwrap();
         let dir = open_dir(root.path()).unwrap().unwrap();
-        for mode in [OpenMode::Read, OpenMode::Direct] {
+        for mode in [OpenMode::Read, OpenMode::ReadAtRandom, OpenMode::Direct] {
             let text = open(&dir, "absent", mode).unwrap_err().to_string();
             assert!(text.contains("absent: No such file"), "{text}");
         }

@@ -108,16 +108,17 @@ async fn write(
     snapshots: Vec<SeqNo>,
 ) -> Result<()> {
     let mut inputs = Vec::new();
+    let directory = pieces.files.directory();
     let left_out = usize::from(planted!(RunLeftOut) && compaction.runs.len() > 1);
     for table in &compaction.runs[left_out..] {
-        inputs.push(Input::new(local, table, compaction.range.clone()));
+        inputs.push(Input::new(local, directory, table, compaction.range.clone()));
     }
     for (table, consumed) in &compaction.flushed {
         if !consumed.is_empty() {
             reached!("compaction: part of an L2 file was compacted before");
         }
         for gap in consumed.gaps(&compaction.range) {
-            inputs.push(Input::new(local, table, gap));
+            inputs.push(Input::new(local, directory, table, gap));
         }
     }
     merge(

@@ -8,6 +8,7 @@ use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Moved, NeedsBlock, TableCursor};
 use crate::exec::Local;
+use crate::files::Directory;
 use crate::table::{Block, Table};
 
 /// A cursor over a range of a table, forward, with the blocks that it will need on their way.
@@ -22,9 +23,13 @@ pub(crate) struct Input {
 
 impl Input {
     /// On no entry yet; the first blocks of the range are asked for. It is sought once, without a bound.
-    pub(crate) fn new(local: &Local, table: &Arc<Table>, range: KeyRange) -> Self {
+    pub(crate) fn new(local: &Local, directory: &Directory, table: &Arc<Table>, range: KeyRange) -> Self {
         let first_block = table.find_block(&range.lower).unwrap_or(0);
-        let blocks = ReadAhead::begin(local, Arc::clone(table), first_block);
+        // The first key behind the range tells that it has ended, and may be the first of a block.
+        let last =
+            range.upper.as_deref().map(|upper| table.find_block(upper).map_or(0, |block_no| block_no + 1));
+        let end = last.map_or(table.block_count(), |last| table.block_count().min(last + 1));
+        let blocks = ReadAhead::begin(local, directory, Arc::clone(table), first_block..end);
         let cursor = TableCursor::uncached(Arc::clone(table), Direction::Forward);
         Self { range, cursor, blocks: Some(blocks), is_warm: false }
     }

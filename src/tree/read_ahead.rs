@@ -1,15 +1,18 @@
 //! The blocks of a table one after another, for compaction.
 //!
-//! Adjacent blocks are read together, and the next chunk is on its way while one is being used.
+//! Adjacent blocks are read together, and the next chunk is on its way while one is being used. The file is opened once
+//! more for that: readers' handles tell the kernel that they read at random, and compaction wants it to read ahead.
 //! Nothing goes through the block cache: what compaction reads is about to be replaced.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::base::error::{Error, Result};
 use crate::base::limits::SECTOR;
 use crate::base::sync::Arc;
 use crate::exec::{Local, Reading};
-use crate::io::Buffer;
+use crate::files::{Directory, FileKind};
+use crate::io::{Buffer, File, OpenMode};
 use crate::table::{Block, Bytes, Table};
 
 /// Adjacent blocks read at once, in bytes; a larger block is read alone.
@@ -24,16 +27,28 @@ struct Chunk {
 /// Blocks of a table from one on.
 pub(crate) struct ReadAhead {
     table: Arc<Table>,
+    file: File,
     /// The first block that is not asked for yet.
     next_block: usize,
+    /// None is asked for from here on.
+    end: usize,
     ahead: Option<Chunk>,
     ready: VecDeque<(usize, Arc<Block>)>,
 }
 
 impl ReadAhead {
-    /// Asks for the first chunk.
-    pub(crate) fn begin(local: &Local, table: Arc<Table>, first_block: usize) -> Self {
-        let mut blocks = Self { table, next_block: first_block, ahead: None, ready: VecDeque::new() };
+    /// Asks for the first chunk of `blocks`.
+    pub(crate) fn begin(
+        local: &Local,
+        directory: &Directory,
+        table: Arc<Table>,
+        blocks: Range<usize>,
+    ) -> Self {
+        let opened = directory.open(local, FileKind::Table(table.id()), OpenMode::Read);
+        // Without a handle of its own it is slower, not wrong.
+        let file = opened.unwrap_or_else(|_| table.file().clone());
+        let Range { start: next_block, end } = blocks;
+        let mut blocks = Self { table, file, next_block, end, ahead: None, ready: VecDeque::new() };
         blocks.ask(local);
         blocks
     }
@@ -43,19 +58,20 @@ impl ReadAhead {
         if self.ready.is_empty() {
             self.take_chunk(local).await?;
         }
-        let (number, block) = self.ready.pop_front().expect("blocks are asked for up to the table's last");
+        let (number, block) =
+            self.ready.pop_front().expect("blocks are asked for up to the last that the range needs");
         assert_eq!(number, block_no, "blocks are used one after another");
         Ok(block)
     }
 
     fn ask(&mut self, local: &Local) {
-        if self.next_block >= self.table.block_count() {
+        if self.next_block >= self.end {
             return;
         }
         let first_block = self.next_block;
         let (start, mut len) = self.table.block_location(first_block);
         let mut behind = first_block + 1;
-        while behind < self.table.block_count() {
+        while behind < self.end {
             let (_, block_len) = self.table.block_location(behind);
             if len + block_len > CHUNK_LEN {
                 break;
@@ -65,7 +81,7 @@ impl ReadAhead {
         }
         // A buffer holds whole sectors; what is read beyond the chunk is cut off.
         let buffer = Buffer::with_capacity(len.next_multiple_of(SECTOR));
-        let read = local.begin_read(self.table.file(), start, buffer);
+        let read = local.begin_read(&self.file, start, buffer);
         self.ahead = Some(Chunk { first_block, behind, read });
         self.next_block = behind;
     }

@@ -39,7 +39,7 @@ impl TableFiles {
 
     /// Opens a table: reads and checks footer, index and filter.
     pub(crate) async fn open(&self, local: &Local, record: TableRecord) -> Result<Table> {
-        let file = self.directory.open(local, FileKind::Table(record.id), OpenMode::Read)?;
+        let file = self.directory.open(local, FileKind::Table(record.id), OpenMode::ReadAtRandom)?;
         let path = file.path();
         let len = local.io().file_len(&file)?;
         if len != record.len {

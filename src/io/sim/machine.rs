@@ -76,7 +76,7 @@ impl Io for Machine {
 
     fn open(&self, dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         let operation = match mode {
-            OpenMode::Read => "open",
+            OpenMode::Read | OpenMode::ReadAtRandom => "open",
             OpenMode::Write => "open for writing",
             OpenMode::Create => "create",
             OpenMode::Direct => "open for direct writing",
