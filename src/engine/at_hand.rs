@@ -1,6 +1,7 @@
 //! Blocks for a scan that were read together, until its moves ask for them one after another.
 
 use crate::base::error::Result;
+use crate::base::ids::FileId;
 use crate::base::sync::Arc;
 use crate::cursor::NeedsBlock;
 use crate::table::Block;
@@ -8,13 +9,18 @@ use crate::tree::view_cursor::ViewCursor;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct AtHand(Vec<(NeedsBlock, Arc<Block>)>);
+pub(super) struct AtHand {
+    blocks: Vec<(NeedsBlock, Arc<Block>)>,
+    /// The file that was read last.
+    last: Option<FileId>,
+    elsewhere: u64,
+}
 
 impl AtHand {
     /// What is to be read for a move that needs a block: where a seek waits for several, all those that are not at hand,
     /// `needed` first. Nothing is read for the sake of keys behind `limit`.
     pub(super) fn missing(
-        &self,
+        &mut self,
         cursor: &ViewCursor,
         needed: &NeedsBlock,
         limit: Option<&[u8]>,
@@ -22,8 +28,17 @@ impl AtHand {
         let is_missing = |other: &&NeedsBlock| !other.is_for(needed) && self.position(other).is_none();
         let others = cursor.waiting_for().filter(is_missing);
         let mut missing: Vec<_> = std::iter::once(needed).chain(others).cloned().collect();
-        missing.iter_mut().for_each(|needed| needed.stop_at(limit));
+        for needed in &mut missing {
+            needed.stop_at(limit);
+            let last = self.last.replace(needed.table.id());
+            self.elsewhere += u64::from(last.is_some_and(|last| last != needed.table.id()));
+        }
         missing
+    }
+
+    /// How often something was read in another file than before: in a tree of one run hardly ever.
+    pub(super) fn reads_elsewhere(&self) -> u64 {
+        self.elsewhere
     }
 
     /// Takes in what was read; the first block tells of an error. The others, which may turn out to be spare, are read
@@ -37,17 +52,17 @@ impl AtHand {
         let mut asked = asked.into_iter();
         asked.next();
         let first = read.next().expect("as many blocks come as were asked for");
-        self.0.extend(asked.zip(read).filter_map(|(needed, block)| Some((needed, block.ok()?))));
+        self.blocks.extend(asked.zip(read).filter_map(|(needed, block)| Some((needed, block.ok()?))));
         first
     }
 
     /// A block, if it is at hand.
     pub(super) fn take(&mut self, needed: &NeedsBlock) -> Option<Arc<Block>> {
         let position = self.position(needed)?;
-        Some(self.0.swap_remove(position).1)
+        Some(self.blocks.swap_remove(position).1)
     }
 
     fn position(&self, needed: &NeedsBlock) -> Option<usize> {
-        self.0.iter().position(|(other, _)| other.is_for(needed))
+        self.blocks.iter().position(|(other, _)| other.is_for(needed))
     }
 }

@@ -17,7 +17,7 @@ use crate::exec::Event;
 use crate::io::{Io, Process, ReadAt};
 use crate::table::{Block, Bytes};
 use crate::tree::lookup::{Fetched, Lookup, look_in_block, look_up};
-use crate::tree::scan_credit::ScanCredit;
+use crate::tree::scan_credit::{ScanCredit, Scanned};
 
 impl Engine {
     /// The value of `key`, at a snapshot's seqno or now.
@@ -111,11 +111,12 @@ impl BlockReader {
         Self { io, skipped: Skipped::default(), scan_credit, work, process: Process::current() }
     }
 
-    /// A scan has ended, after having passed this.
-    pub(super) fn end_scan(&self, passed: Passed) {
+    /// A scan has ended, after having passed this, and having read so often in another file than before.
+    pub(super) fn end_scan(&self, passed: Passed, reads_elsewhere: u64) {
         self.skipped.add(passed);
         // A child must not take the lock of the event: another thread may have held it at the fork.
-        if self.scan_credit.earn(passed.entries()) && self.process.is_current() {
+        let scan = Scanned { entries: passed.entries(), reads_elsewhere };
+        if self.scan_credit.earn(scan) && self.process.is_current() {
             self.work.notify();
         }
     }

@@ -14,6 +14,7 @@ use crate::table::TableOptions;
 use crate::table::tests::{Entries, build, open};
 use crate::tree::levels::LogMark;
 use crate::tree::records::TreeRecords;
+use crate::tree::scan_credit::Scanned;
 use crate::tree::view::{Files, Partition, Run};
 
 /// An empty tree in a directory of its own.
@@ -92,7 +93,7 @@ fn what_only_scans_need_waits_for_no_space() {
         Run { table: Arc::new(table.unwrap()) }
     };
     publish_runs(&tree, vec![run(2), run(1)]);
-    while !tree.scan_credit.earn(1000) {}
+    while !tree.scan_credit.earn(Scanned { entries: 1000, reads_elsewhere: 0 }) {}
     assert!(tree.take_compaction(false, Vec::new, |_| false).is_none());
     assert_eq!(lock(&tree.compactions).short_of(), None);
     assert!(tree.take_compaction(false, Vec::new, |_| true).is_some());
