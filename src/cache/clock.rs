@@ -92,6 +92,8 @@ impl<T: Weigh> Default for Hands<T> {
 pub(super) struct Swept {
     pub(super) block_bytes: usize,
     pub(super) record_bytes: usize,
+    /// Number of records.
+    pub(super) records: u64,
 }
 
 impl<T: Weigh> Hands<T> {
@@ -113,10 +115,12 @@ impl<T: Weigh> Hands<T> {
         if self.blocks_left == 0 && self.records_left == 0 {
             return None;
         }
-        let steps = if self.records_left > 0 { RECORDS_PER_BLOCK } else { 0 };
-        let record_bytes = (0..steps).map(|_| self.sweep_record(records, guard)).sum();
-        let block_bytes = if record_bytes == 0 { self.sweep_block(guard) } else { 0 };
-        Some(Swept { block_bytes, record_bytes })
+        let mut swept =
+            if self.records_left > 0 { self.sweep_records(records, guard) } else { Swept::default() };
+        if swept.record_bytes == 0 {
+            swept.block_bytes = self.sweep_block(guard);
+        }
+        Some(swept)
     }
 
     fn sweep_block(&mut self, guard: &Guard) -> usize {
@@ -134,17 +138,21 @@ impl<T: Weigh> Hands<T> {
         0
     }
 
-    /// Moves the hand to the next record, unless there are many empty slots before it; the bytes of it, if it goes.
-    pub(super) fn sweep_record(&mut self, records: &Records, guard: &Guard) -> usize {
-        let (turn, is_first_turn) = (records.slot_count(), self.records_left >= records.slot_count());
+    /// Moves the hand over the next records, unless there are many empty slots before them.
+    pub(super) fn sweep_records(&mut self, records: &Records, guard: &Guard) -> Swept {
+        let (turn, mut swept, mut looked_at) = (records.slot_count(), Swept::default(), 0);
+        let is_first_turn = self.records_left >= turn;
         for _ in 0..EMPTY_MAX.min(turn) {
             self.records_left = self.records_left.saturating_sub(1);
             self.record_slot = (self.record_slot + 1) % turn;
             let (is_filled, bytes) = records.sweep(self.record_slot, !is_first_turn, guard);
-            if is_filled {
-                return bytes;
+            swept.record_bytes += bytes;
+            swept.records += u64::from(bytes > 0);
+            looked_at += usize::from(is_filled);
+            if looked_at == RECORDS_PER_BLOCK {
+                break;
             }
         }
-        0
+        swept
     }
 }

@@ -80,9 +80,6 @@ const RECORDED_SHARE: usize = 4;
 /// And none is made when less than this part is left for blocks that are still to come.
 const UNRECORDED_SHARE: usize = 4;
 
-/// So many records are looked at for one that is to go for a new one.
-const LOOKED_AT: usize = 4;
-
 /// Of what is mapped for values up to this part of the budget may be unused; beyond, more is evicted than has come.
 const UNUSED_SHARE: usize = 8;
 
@@ -240,7 +237,8 @@ impl<T: Weigh> Cache<T> {
     /// Whether it is the turn of what the calling thread has found in a block to become a record.
     #[inline]
     pub(crate) fn is_turn_of_record(&self) -> bool {
-        self.lookups.own_hits().is_multiple_of(RECORDED_INTERVAL)
+        // Scrambled: of keys that are read in turn, each is to have its turn.
+        self.lookups.own_hits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 < (1 << 32) / RECORDED_INTERVAL
     }
 
     /// Offers the newest version that files have of a key. It is taken while there is room. `is_current` says whether no
@@ -259,12 +257,8 @@ impl<T: Weigh> Cache<T> {
         if records.begin(self.capacity_bytes / RECORDED_SHARE) {
             self.reserved_bytes.fetch_add(records.memory_bytes() as u64, Relaxed);
         }
-        let record = OwnedRecord::new(&self.pieces, id, tag, value);
-        let bytes = record.weight_bytes();
-        self.charge(bytes);
-        self.record_bytes.fetch_add(bytes, Relaxed);
-        let freed = records.add(id, record, &epoch::pin(), is_current);
-        self.credit_records(freed);
+        let record = self.charged_record(id, tag, value);
+        self.credit_records(records.add(id, record, &epoch::pin(), is_current));
         self.make_room();
     }
 
@@ -282,11 +276,9 @@ impl<T: Weigh> Cache<T> {
         let Ok(mut hands) = self.hands.try_lock() else { return false };
         let guard = epoch::pin();
         hands.begin(&self.records);
-        for _ in 0..LOOKED_AT {
-            let freed = hands.sweep_record(&self.records, &guard);
-            self.credit_records(freed);
-            self.evictions.add(u64::from(freed > 0));
-        }
+        let swept = hands.sweep_records(&self.records, &guard);
+        self.credit_records(swept.record_bytes);
+        self.evictions.add(swept.records);
         has_share()
     }
 
@@ -309,17 +301,21 @@ impl<T: Weigh> Cache<T> {
     pub(crate) fn renew_record(&self, id: &RecordId<'_>, tag: Tag, value: Option<&[u8]>) {
         let newest = || {
             let value = value.filter(|value| self.admits(record_bytes(id.key, value)))?;
-            Some(OwnedRecord::new(&self.pieces, id, tag, value))
+            Some(self.charged_record(id, tag, value))
         };
-        let (came, went) = self.records.renew(id, &epoch::pin(), newest);
-        if came > 0 {
-            self.charge(came);
-            self.record_bytes.fetch_add(came, Relaxed);
-        }
-        self.credit_records(went);
-        if came > went {
+        let freed = self.records.renew(id, &epoch::pin(), newest);
+        if freed > 0 {
+            self.credit_records(freed);
             self.make_room();
         }
+    }
+
+    /// A record that counts against the budget already, since others may find it, and take it out, at once.
+    fn charged_record(&self, id: &RecordId<'_>, tag: Tag, value: &[u8]) -> OwnedRecord {
+        let record = OwnedRecord::new(&self.pieces, id, tag, value);
+        self.charge(record.weight_bytes());
+        self.record_bytes.fetch_add(record.weight_bytes(), Relaxed);
+        record
     }
 
     /// What values may take: the budget, but for what indexes and filters take of it.
@@ -375,7 +371,7 @@ impl<T: Weigh> Cache<T> {
             let Some(swept) = hands.sweep(&self.records, &guard) else { break };
             self.credit(swept.block_bytes);
             self.credit_records(swept.record_bytes);
-            self.evictions.add(u64::from(swept.block_bytes > 0) + u64::from(swept.record_bytes > 0));
+            self.evictions.add(swept.records + u64::from(swept.block_bytes > 0));
             freed_bytes += swept.block_bytes + swept.record_bytes;
         }
         if freed_bytes >= FLUSH_BYTES {

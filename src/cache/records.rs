@@ -145,15 +145,15 @@ impl Records {
     }
 
     /// The key has a new version in files: `newest` makes the record of it, if there is to be one. Returns the bytes that
-    /// came and those that went.
+    /// went, those of records that `newest` has made in vain among them.
     pub(super) fn renew(
         &self,
         id: &RecordId<'_>,
         guard: &Guard,
         newest: impl Fn() -> Option<OwnedRecord>,
-    ) -> (usize, usize) {
-        let (mut came, mut went) = (0, 0);
-        let Some(line) = self.line(id.hash) else { return (0, 0) };
+    ) -> usize {
+        let (mut is_renewed, mut went) = (false, 0);
+        let Some(line) = self.line(id.hash) else { return 0 };
         for slot in &line.0 {
             loop {
                 let entry = slot.load(Acquire);
@@ -161,22 +161,21 @@ impl Records {
                     break;
                 }
                 // Two may have added the same: one of them is enough.
-                let is_wanted = came == 0 && marks(entry) & PENDING == 0;
+                let is_wanted = !is_renewed && marks(entry) & PENDING == 0;
                 let next = if is_wanted { newest() } else { None };
-                let bytes = next.as_ref().map_or(0, OwnedRecord::weight_bytes);
                 let visited = marks(entry) & VISITED;
                 let stored = next
                     .as_ref()
                     .map_or(std::ptr::null_mut(), |next| marked(tagged(next.borrow(), id.hash), visited));
                 if slot.compare_exchange(entry, stored, AcqRel, Relaxed).is_ok() {
-                    next.map(OwnedRecord::into_raw);
-                    came += bytes;
+                    is_renewed |= next.map(OwnedRecord::into_raw).is_some();
                     went += retire(entry, guard);
                     break;
                 }
+                went += next.map_or(0, |in_vain| in_vain.weight_bytes());
             }
         }
-        (came, went)
+        went
     }
 
     /// The hand passes: takes the mark, or else the record, whose bytes are returned; if `visited` the record in any case.
