@@ -273,11 +273,13 @@ impl Options {
         self
     }
 
-    /// Budget in bytes of the cache. Default: 256 MiB. Range: 0 (no cache) and more. It holds blocks, and up to
-    /// seven eighths of it, while blocks leave room, copies of keys and values of 512 to 4096 bytes that are looked up again
-    /// and again. Blocks not in it are read through the operating system's page cache. Indexes and filters of files (`index_filter_bytes` in
-    /// [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always in memory, and take up to half of
-    /// it. Not part of it are memtables, and what flushes and compactions have in work.
+    /// Budget in bytes of the cache. Default: 256 MiB. Range: 0 (no cache) and more. It holds blocks, and in up to a
+    /// quarter of it, while blocks leave room, copies of keys and values of 512 to 4096 bytes that are looked up again
+    /// and again. Blocks not in it are read through the operating system's page cache. Indexes and filters of files
+    /// (`index_filter_bytes` in [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always in memory,
+    /// and take up to half of it. Not part of it are memtables, and what flushes and compactions have in work. A database
+    /// that nobody writes is left with one run for each partition, but not while more than a thousand blocks a second are
+    /// looked for in the cache in vain.
     #[must_use]
     pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
         self.cache_size_bytes = bytes;

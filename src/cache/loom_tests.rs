@@ -176,7 +176,7 @@ impl Tree {
     fn find(&self) {
         let seen = self.published.load(Acquire);
         let guard = epoch::pin();
-        if let Some(found) = self.records.find(&Self::id(), &guard) {
+        if let Some(found) = self.records.line(0).and_then(|line| line.find(&Self::id(), &guard)) {
             assert!(found.seqno().0 >= seen, "a record is outdated");
         }
     }
@@ -209,7 +209,7 @@ fn a_record_is_found_whole_and_stays_while_it_is_read() {
             })
         };
         let guard = epoch::pin();
-        if let Some(found) = tree.records.find(&Tree::id(), &guard) {
+        if let Some(found) = tree.records.line(0).and_then(|line| line.find(&Tree::id(), &guard)) {
             thread::yield_now();
             assert!(found.is(&Tree::id()));
         }

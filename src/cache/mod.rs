@@ -30,8 +30,6 @@ mod slots;
 mod tests;
 mod waiting;
 
-use std::ops::RangeInclusive;
-
 use crate::base::ablation::ablated;
 use crate::base::key::Tag;
 use crate::base::metrics::Counter;
@@ -47,6 +45,7 @@ use slots::SlotArray;
 
 pub(crate) use pieces::Piece;
 pub(crate) use record::{RecordId, RecordRef};
+pub(crate) use records::RecordLine;
 pub(crate) use slots::Slots;
 pub(crate) use waiting::Waiting;
 
@@ -72,10 +71,14 @@ const RECORDED_INTERVAL: u64 = 2;
 
 /// Keys and values that are shorter together lie in blocks with many others, in which landmarks find them as fast; those that
 /// are longer fill a block.
-const RECORDED_BYTES: RangeInclusive<usize> = 512..=4096;
+const RECORDED_LEN_MIN: usize = 512;
+const RECORDED_LEN_MAX: usize = 4096;
 
 /// Records are at most this part of the budget.
 const RECORDED_SHARE: usize = 4;
+
+/// Those that a flush renews may be longer than they were: then they come to this part more at most.
+const RENEWED_SHARE: usize = 32;
 
 /// And none is made when less than this part is left for blocks that are still to come.
 const UNRECORDED_SHARE: usize = 4;
@@ -132,8 +135,8 @@ pub(crate) struct Cache<T: Weigh> {
     declined: mapped::AtomicU64,
     /// Whether values that are in memory without being in a slot count.
     counts_beyond: bool,
-    /// Lengths of key and value together of which records are made.
-    recorded_bytes: RangeInclusive<usize>,
+    /// Least length of key and value together of which records are made.
+    recorded_len_min: usize,
     evictions: Counter,
     hands: Mutex<Hands<T>>,
     lookups: Lookups,
@@ -152,7 +155,7 @@ impl<T: Weigh> Cache<T> {
             reserved_bytes: mapped::AtomicU64::new(0),
             declined: mapped::AtomicU64::new(0),
             counts_beyond: true,
-            recorded_bytes: RECORDED_BYTES,
+            recorded_len_min: RECORDED_LEN_MIN,
             evictions: Counter::default(),
             hands: Mutex::new(Hands::default()),
             lookups: Lookups::default(),
@@ -165,7 +168,7 @@ impl<T: Weigh> Cache<T> {
     /// made of them all the same.
     #[cfg(feature = "sim")]
     pub(crate) fn new_on_one_thread(capacity_bytes: usize) -> Self {
-        Self { counts_beyond: false, recorded_bytes: 0..=4096, ..Self::new(capacity_bytes) }
+        Self { counts_beyond: false, recorded_len_min: 0, ..Self::new(capacity_bytes) }
     }
 
     /// The counters, each read by itself.
@@ -220,25 +223,39 @@ impl<T: Weigh> Cache<T> {
         assert!(before >= bytes, "more bytes left the cache than entered it");
     }
 
-    /// Asks for the line in which a record of this hash would be.
+    /// Where records of this hash are, which is asked for; none if there are no records at all.
     #[inline]
-    pub(crate) fn prefetch_record(&self, hash: u64) {
-        self.records.prefetch(hash);
+    pub(crate) fn record_line(&self, hash: u64) -> Option<RecordLine<'_>> {
+        self.records.line(hash)
     }
 
-    /// The record, if it is there; only that counts as a lookup.
+    /// The record, if it is in the line of its hash; only that counts as a lookup.
     #[inline]
-    pub(crate) fn find_record<'g>(&'g self, id: &RecordId<'_>, guard: &'g Guard) -> Option<RecordRef<'g>> {
-        let found = self.records.find(id, guard)?;
+    pub(crate) fn find_record<'g>(
+        &'g self,
+        line: RecordLine<'g>,
+        id: &RecordId<'_>,
+        guard: &'g Guard,
+    ) -> Option<RecordRef<'g>> {
+        let found = line.find(id, guard)?;
         self.lookups.count_record();
         Some(found)
     }
 
-    /// Whether it is the turn of what the calling thread has found in a block to become a record.
+    /// Whether it is the turn of what the calling thread has found in a block to become a record, so long a key and value
+    /// together.
     #[inline]
-    pub(crate) fn is_turn_of_record(&self) -> bool {
+    pub(crate) fn is_turn_of_record(&self, len: usize) -> bool {
         // Scrambled: of keys that are read in turn, each is to have its turn.
-        self.lookups.own_hits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 < (1 << 32) / RECORDED_INTERVAL
+        let is_turn = || {
+            self.lookups.own_hits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 < (1 << 32) / RECORDED_INTERVAL
+        };
+        self.is_recorded(len) && is_turn()
+    }
+
+    #[inline]
+    fn is_recorded(&self, len: usize) -> bool {
+        (self.recorded_len_min..=RECORDED_LEN_MAX).contains(&len)
     }
 
     /// Offers the newest version that files have of a key. It is taken while there is room. `is_current` says whether no
@@ -266,7 +283,7 @@ impl<T: Weigh> Cache<T> {
     fn has_room_for_record(&self, key: &[u8], value: &[u8]) -> bool {
         let (bytes, room_bytes) = (record_bytes(key, value), self.room_bytes());
         let has_room = !ablated!(RecordCache)
-            && self.recorded_bytes.contains(&(key.len() + value.len()))
+            && self.is_recorded(key.len() + value.len())
             && self.used_bytes.load(Relaxed) + bytes <= room_bytes - room_bytes / UNRECORDED_SHARE
             && self.admits(bytes);
         let has_share = || self.record_bytes.load(Relaxed) + bytes <= room_bytes / RECORDED_SHARE;
@@ -296,11 +313,11 @@ impl<T: Weigh> Cache<T> {
         self.records.is_used()
     }
 
-    /// The key has a new newest version in files, which replaces that in the cache, if there is one; no value if it is a
-    /// delete.
+    /// The key has a new newest version in files, which replaces that in the cache, if there is one and records of such
+    /// values are made; no value if it is a delete.
     pub(crate) fn renew_record(&self, id: &RecordId<'_>, tag: Tag, value: Option<&[u8]>) {
         let newest = || {
-            let value = value.filter(|value| self.admits(record_bytes(id.key, value)))?;
+            let value = value.filter(|value| self.may_renew(id.key, value))?;
             Some(self.charged_record(id, tag, value))
         };
         let freed = self.records.renew(id, &epoch::pin(), newest);
@@ -308,6 +325,14 @@ impl<T: Weigh> Cache<T> {
             self.credit_records(freed);
             self.make_room();
         }
+    }
+
+    fn may_renew(&self, key: &[u8], value: &[u8]) -> bool {
+        let (bytes, room_bytes) = (record_bytes(key, value), self.room_bytes());
+        let share = room_bytes / RECORDED_SHARE + room_bytes / RENEWED_SHARE;
+        self.is_recorded(key.len() + value.len())
+            && self.record_bytes.load(Relaxed) + bytes <= share
+            && self.admits(bytes)
     }
 
     /// A record that counts against the budget already, since others may find it, and take it out, at once.
@@ -367,7 +392,7 @@ impl<T: Weigh> Cache<T> {
         let guard = epoch::pin();
         let (wanted_bytes, mut freed_bytes) = (self.superfluous_bytes(), 0);
         hands.begin(&self.records);
-        while freed_bytes < wanted_bytes {
+        while freed_bytes < wanted_bytes || self.excess_bytes() > 0 {
             let Some(swept) = hands.sweep(&self.records, &guard) else { break };
             self.credit(swept.block_bytes);
             self.credit_records(swept.record_bytes);

@@ -31,6 +31,10 @@ const MARKS: usize = PENDING | VISITED;
 /// There is a slot for so many bytes of the budget: for two small records about four.
 const BYTES_PER_SLOT: usize = 256;
 
+/// The slots in which records of a hash are.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordLine<'a>(&'a Line<Record>);
+
 /// The slots. They are made when the first record comes. Alone on its lines: every lookup reads it.
 #[derive(Default)]
 #[repr(align(128))]
@@ -66,37 +70,13 @@ impl Records {
         is_first
     }
 
+    /// Where records of this hash are, which is asked for; none if there are no records at all.
     #[inline]
-    fn line(&self, hash: u64) -> Option<&Line<Record>> {
+    pub(super) fn line(&self, hash: u64) -> Option<RecordLine<'_>> {
         let lines = self.lines.get()?;
-        Some(&lines[(hash >> 32) as usize & (lines.len() - 1)])
-    }
-
-    /// Asks for the line in which a record of this hash would be.
-    #[inline]
-    pub(super) fn prefetch(&self, hash: u64) {
-        if let Some(line) = self.line(hash) {
-            prefetch(line);
-        }
-    }
-
-    /// The record, marked as visited, for as long as the guard.
-    #[inline]
-    pub(super) fn find<'g>(&self, id: &RecordId<'_>, _guard: &'g Guard) -> Option<RecordRef<'g>> {
-        for slot in &self.line(id.hash)?.0 {
-            // Acquire pairs with the Release with which `add` and `renew` store it: the record is complete.
-            let entry = slot.load(weakened!("records_find", Acquire));
-            if marks(entry) & PENDING != 0 && !mutant!("records_pending") {
-                continue;
-            }
-            let Some(record) = record_of(entry, id) else { continue };
-            if marks(entry) == 0 {
-                // Failing is fine: another reader has set the mark, or the record has just gone.
-                let _marked = slot.compare_exchange(entry, marked(entry, VISITED), Relaxed, Relaxed);
-            }
-            return Some(record);
-        }
-        None
+        let line = &lines[(hash >> 32) as usize & (lines.len() - 1)];
+        prefetch(line);
+        Some(RecordLine(line))
     }
 
     /// Adds a record, unless it is there; another of the same line goes for it if none of its slots is free. `is_current`
@@ -110,7 +90,7 @@ impl Records {
         is_current: impl FnOnce() -> bool,
     ) -> usize {
         let bytes = record.weight_bytes();
-        let Some(line) = self.line(id.hash) else { return bytes };
+        let Some(RecordLine(line)) = self.line(id.hash) else { return bytes };
         if line.0.iter().any(|slot| record_of(slot.load(Acquire), id).is_some()) {
             return bytes;
         }
@@ -153,7 +133,7 @@ impl Records {
         newest: impl Fn() -> Option<OwnedRecord>,
     ) -> usize {
         let (mut is_renewed, mut went) = (false, 0);
-        let Some(line) = self.line(id.hash) else { return 0 };
+        let Some(RecordLine(line)) = self.line(id.hash) else { return 0 };
         for slot in &line.0 {
             loop {
                 let entry = slot.load(Acquire);
@@ -194,6 +174,26 @@ impl Records {
         // Failing means that a reader has just set the mark, or that the record was renewed: it stays.
         let is_taken = slot.compare_exchange(entry, std::ptr::null_mut(), Acquire, Relaxed).is_ok();
         (true, if is_taken { retire(entry, guard) } else { 0 })
+    }
+}
+
+impl RecordLine<'_> {
+    /// The record, marked as visited, for as long as the guard. The line is that of its hash.
+    pub(super) fn find<'g>(self, id: &RecordId<'_>, _guard: &'g Guard) -> Option<RecordRef<'g>> {
+        for slot in &self.0.0 {
+            // Acquire pairs with the Release with which `add` and `renew` store it: the record is complete.
+            let entry = slot.load(weakened!("records_find", Acquire));
+            if marks(entry) & PENDING != 0 && !mutant!("records_pending") {
+                continue;
+            }
+            let Some(record) = record_of(entry, id) else { continue };
+            if marks(entry) == 0 {
+                // Failing is fine: another reader has set the mark, or the record has just gone.
+                let _marked = slot.compare_exchange(entry, marked(entry, VISITED), Relaxed, Relaxed);
+            }
+            return Some(record);
+        }
+        None
     }
 }
 

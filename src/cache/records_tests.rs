@@ -31,7 +31,7 @@ fn add(cache: &Cache<Block>, id: &RecordId<'_>, seqno: u64) {
 /// The seqno of what is found, if its value is that of the seqno.
 fn find(cache: &Cache<Block>, id: &RecordId<'_>) -> Option<u64> {
     let guard = epoch::pin();
-    let found = cache.find_record(id, &guard)?;
+    let found = cache.find_record(cache.record_line(id.hash)?, id, &guard)?;
     assert_eq!(found.value(), [found.seqno().0 as u8; VALUE]);
     Some(found.seqno().0)
 }
@@ -133,4 +133,20 @@ fn short_and_long_values_are_found_in_their_blocks() {
     }
     cache.add_record(&id(b"k"), put(1), &vec![0; 511], || true);
     assert!(cache.stats().used_bytes > 0);
+}
+
+#[test]
+fn renewed_records_stay_in_their_share() {
+    let cache = Cache::<Block>::new(CAPACITY);
+    let keys: Vec<_> = (0..200_u32).map(u32::to_be_bytes).collect();
+    for len in [4000, 30_000] {
+        keys.iter().for_each(|key| add(&cache, &id(key), 1));
+        assert!(cache.stats().record_bytes > CAPACITY / 5);
+        keys.iter().for_each(|key| cache.renew_record(&id(key), put(2), Some(&vec![2; len])));
+        let stats = cache.stats();
+        let share = CAPACITY / 4 + CAPACITY / 32;
+        assert!(stats.record_bytes <= share && stats.record_bytes == stats.used_bytes, "{len}: {stats:?}");
+        keys.iter().for_each(|key| cache.renew_record(&id(key), put(3), None));
+        assert_eq!(cache.stats().used_bytes, 0);
+    }
 }

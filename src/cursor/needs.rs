@@ -1,21 +1,34 @@
 //! The block that keeps a lookup or a move from going on, and what is worth reading with it.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use crate::base::error::Result;
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::table::{Block, Bytes, Stretch, Table};
 
 /// What keeps a lookup or a move from going on: a block that must be read first. Whoever reads it reads what lies at
-/// [`location`](Self::location) into [`room`](Self::room) and has the block [made](Self::make) of that.
+/// [`location`](Self::location) into [`room`](Self::room) and has the block [made](Self::make) of that. One word, since every
+/// step of a cursor may return one.
 #[derive(Clone)]
 #[must_use = "nothing goes on before the block is there"]
-pub(crate) struct NeedsBlock {
+pub(crate) struct NeedsBlock(Box<Needed>);
+
+/// What is needed.
+#[derive(Clone)]
+pub(crate) struct Needed {
     pub(crate) table: Arc<Table>,
     pub(crate) block_no: usize,
     ahead: Option<Ahead>,
     /// Blocks that the next reads will have; empty for none.
     soon: Range<usize>,
+}
+
+impl Deref for NeedsBlock {
+    type Target = Needed;
+
+    fn deref(&self) -> &Needed {
+        &self.0
+    }
 }
 
 /// The block with others next to it, which its cursor is about to come to.
@@ -27,20 +40,23 @@ struct Ahead {
 
 impl NeedsBlock {
     /// That block and no other.
+    #[cold]
     pub(crate) fn alone(table: &Arc<Table>, block_no: usize) -> Self {
-        Self { table: Arc::clone(table), block_no, ahead: None, soon: 0..0 }
+        Self(Box::new(Needed { table: Arc::clone(table), block_no, ahead: None, soon: 0..0 }))
     }
 
     /// The block with all of `blocks`, the first or last of which it is: what is read of them is left in `read`.
-    pub(super) fn with(self, blocks: Range<usize>, read: &Arc<Mutex<Option<Stretch>>>) -> Self {
+    pub(super) fn with(mut self, blocks: Range<usize>, read: &Arc<Mutex<Option<Stretch>>>) -> Self {
         assert!(blocks.start == self.block_no || blocks.end == self.block_no + 1);
         let ahead = Ahead { blocks, read: Arc::clone(read) };
-        Self { ahead: Some(ahead).filter(|ahead| ahead.blocks.len() > 1), ..self }
+        self.0.ahead = Some(ahead).filter(|ahead| ahead.blocks.len() > 1);
+        self
     }
 
     /// And blocks that the next reads are likely to have.
-    pub(super) fn and_soon(self, soon: Range<usize>) -> Self {
-        Self { soon, ..self }
+    pub(super) fn and_soon(mut self, soon: Range<usize>) -> Self {
+        self.0.soon = soon;
+        self
     }
 
     /// The same without the others, if there are any. They may have a fault that the block has not, and may never be
@@ -56,12 +72,12 @@ impl NeedsBlock {
         let last = self.table.find_block(limit).unwrap_or(0);
         if blocks.end > self.block_no + 1 || self.soon.end > self.block_no {
             blocks.end = blocks.end.min(last.max(self.block_no) + 1);
-            self.soon.end = self.soon.end.min(last + 1);
+            self.0.soon.end = self.soon.end.min(last + 1);
         } else {
             blocks.start = blocks.start.max(last.min(self.block_no));
-            self.soon.start = self.soon.start.max(last);
+            self.0.soon.start = self.soon.start.max(last);
         }
-        if let Some(ahead) = &mut self.ahead {
+        if let Some(ahead) = &mut self.0.ahead {
             ahead.blocks = blocks;
         }
     }

@@ -9,6 +9,7 @@ use super::scan::Scan;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
 use crate::base::key::SeqNo;
+use crate::base::key_range::KeyRange;
 use crate::base::sync::{Arc, epoch};
 use crate::tree::view::View;
 use crate::tree::view_cursor::{ViewCursor, scan};
@@ -68,14 +69,14 @@ impl<C: Caller> Moment<C> {
         self.seqno
     }
 
-    /// The keys from `bound` on, or backward from before it, of which those beyond `limit` are not wanted.
+    /// The keys from `bound` on, or backward from before it, of which those beyond `range` are not wanted.
     pub(super) fn scan(
         &self,
         bound: Option<&[u8]>,
-        limit: Option<&[u8]>,
+        range: Option<&KeyRange>,
         direction: Direction,
     ) -> Result<Scan> {
-        Scan::begin(self.cursor(direction), self.blocks(), bound, limit)
+        Scan::begin(self.cursor(direction), self.blocks(), bound, range)
     }
 
     /// Refuses to go on in a child of the process that opened the database, and once the database is closed.

@@ -59,16 +59,15 @@ impl RangeScan {
     #[inline]
     fn advance(&mut self, direction: Direction) -> Result<Option<&Scan>> {
         self.moment.check_open()?;
-        let (lower, upper) = (Some(self.range.lower.as_slice()), self.range.upper.as_deref());
-        let (scan, other, bound, limit) = match direction {
-            Direction::Forward => (&mut self.forward, &self.backward, lower, upper),
-            Direction::Backward => (&mut self.backward, &self.forward, upper, lower),
+        let (scan, other, bound) = match direction {
+            Direction::Forward => (&mut self.forward, &self.backward, Some(self.range.lower.as_slice())),
+            Direction::Backward => (&mut self.backward, &self.forward, self.range.upper.as_deref()),
         };
         let scan = match scan {
             Some(scan) => scan,
-            none => none.insert(self.moment.scan(bound, limit, direction)?),
+            none => none.insert(self.moment.scan(bound, Some(&self.range), direction)?),
         };
-        if !scan.next(limit)? {
+        if !scan.next(Some(&self.range))? {
             return Ok(None);
         }
         let met = other.as_ref().and_then(Scan::key);

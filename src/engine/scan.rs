@@ -4,6 +4,7 @@ use super::at_hand::AtHand;
 use super::read::BlockReader;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
+use crate::base::key_range::KeyRange;
 use crate::base::sync::Arc;
 use crate::cursor::{Moved, NeedsBlock};
 use crate::table::Block;
@@ -17,28 +18,28 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// To before the first key at or after `bound`, or backward to behind the last one before it. `limit` as for
+    /// To before the first key at or after `bound`, or backward to behind the last one before it. `range` as for
     /// [`next`](Self::next).
     pub(super) fn begin(
         cursor: ViewCursor,
         blocks: &Arc<BlockReader>,
         bound: Option<&[u8]>,
-        limit: Option<&[u8]>,
+        range: Option<&KeyRange>,
     ) -> Result<Self> {
         let mut scan = Self { cursor, at_hand: AtHand::default(), blocks: Arc::clone(blocks) };
         let moved = scan.cursor.seek(bound);
-        scan.finish(moved, limit)?;
+        scan.finish(moved, range)?;
         Ok(scan)
     }
 
-    /// Goes to the next key, also beyond `limit`, but then nothing is read ahead that lies only there; `false` at the
+    /// Goes to the next key, also beyond `range`, but then nothing is read ahead that lies only there; `false` at the
     /// end. After an error it must not be used any more.
     #[inline]
-    pub(super) fn next(&mut self, limit: Option<&[u8]>) -> Result<bool> {
+    pub(super) fn next(&mut self, range: Option<&KeyRange>) -> Result<bool> {
         loop {
             match self.cursor.next() {
                 Ok(is_on_key) => return Ok(is_on_key),
-                Err(needed) => self.finish(Err(needed), limit)?,
+                Err(needed) => self.finish(Err(needed), range)?,
             }
         }
     }
@@ -50,18 +51,22 @@ impl Scan {
     }
 
     /// Gives a move the blocks it asks for, until it is done.
-    fn finish(&mut self, mut moved: Moved, limit: Option<&[u8]>) -> Result<()> {
+    fn finish(&mut self, mut moved: Moved, range: Option<&KeyRange>) -> Result<()> {
         while let Err(needed) = moved {
             let block = match self.at_hand.take(&needed) {
                 Some(block) => block,
-                None => self.read(&needed, limit)?,
+                None => self.read(&needed, range)?,
             };
             moved = self.cursor.supply(block);
         }
         Ok(())
     }
 
-    fn read(&mut self, needed: &NeedsBlock, limit: Option<&[u8]>) -> Result<Arc<Block>> {
+    fn read(&mut self, needed: &NeedsBlock, range: Option<&KeyRange>) -> Result<Arc<Block>> {
+        let limit = range.and_then(|range| match self.direction() {
+            Direction::Forward => range.upper.as_deref(),
+            Direction::Backward => Some(range.lower.as_slice()),
+        });
         let missing = self.at_hand.missing(&self.cursor, needed, limit);
         if let [needed] = &missing[..] {
             return self.blocks.read(needed);

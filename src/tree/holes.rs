@@ -13,7 +13,7 @@ use crate::base::key::successor;
 use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::cursor::{Cursor, NeedsBlock, TableCursor};
+use crate::cursor::{Cursor, TableCursor};
 use crate::exec::Local;
 use crate::table::{Bytes, Table};
 
@@ -68,7 +68,8 @@ async fn last_below(local: &Local, table: &Arc<Table>, key: &[u8]) -> Result<Opt
 /// The key to which a cursor comes from `bound`.
 async fn seek(local: &Local, mut cursor: TableCursor, bound: &[u8]) -> Result<Option<Vec<u8>>> {
     let mut moved = cursor.seek(Some(bound));
-    while let Err(NeedsBlock { table, block_no, .. }) = moved {
+    while let Err(needed) = moved {
+        let (table, block_no) = (&needed.table, needed.block_no);
         let (offset, len) = table.block_location(block_no);
         let buffer = Arc::new(local.read(table.file(), offset, len).await?);
         let bytes = Bytes::of_buffer(&buffer, 0..len);

@@ -68,21 +68,22 @@ pub(crate) fn look_up<R>(
     let mut found = |tag: Tag, value: &[u8]| is_value(tag).then(|| take(value));
     let hash = key_hash(key);
     view.frozen.iter().for_each(|memtable| memtable.prefetch(hash));
-    view.records.prefetch(hash);
     if let Some(found) = view.memtable.get(key, hash, reader, &mut found) {
         return Lookup::Found(found);
     }
+    let line = view.records.line(hash);
     for memtable in &view.frozen {
         if let Some(found) = memtable.get(key, hash, reader, &mut found) {
             reached!("read: found in L1");
             return Lookup::Found(found);
         }
     }
-    if let Some(record) = view.records.find(key, hash, reader, guard) {
+    if let Some(line) = line
+        && let Some(record) = view.records.find(line, (key, hash), reader, guard)
+    {
         reached!("read: found as a record");
         return Lookup::Found(Some(take(record.value())));
     }
-    let sought = Sought { view, key, hash, reader };
     let mut tables = tables_for(&view.files, key);
     loop {
         // All filters' lines are on their way before the first is looked at.
@@ -97,6 +98,7 @@ pub(crate) fn look_up<R>(
                 reached!("read: a filter spared a block");
                 continue;
             }
+            let sought = Sought { view, key, hash, reader };
             if let Some(ended) = look_in(table, &sought, fetched, guard, take) {
                 return ended;
             }
@@ -136,7 +138,7 @@ fn look_in<R>(
     };
     let found = find_in_block(block, key, reader)?;
     if let Some(found) = found
-        && view.records.is_turn()
+        && view.records.is_turn(key.len() + found.1.len())
     {
         sought.make_record(found);
     }

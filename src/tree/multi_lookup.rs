@@ -219,7 +219,7 @@ impl Search {
                 let (key, hash, reader) = (asked.key(at), self.key.hash, asked.reader);
                 if let Some(found) = find_in_block(block, key, reader) {
                     if let Some(found) = found
-                        && view.records.is_turn()
+                        && view.records.is_turn(key.len() + found.1.len())
                     {
                         Sought { view, key, hash, reader }.make_record(found);
                     }
@@ -273,11 +273,13 @@ fn look_in_records<K: AsRef<[u8]>>(
     open: &mut [OpenKey],
     guard: &Guard,
 ) -> usize {
-    open.iter().for_each(|key| view.records.prefetch(key.hash));
+    let mut lines = [None; KEYS_AT_ONCE];
+    lines.iter_mut().zip(&*open).for_each(|(line, key)| *line = view.records.line(key.hash));
     let mut left = 0;
     for index in 0..open.len() {
         let key = open[index];
-        match view.records.find(asked.key(key.at), key.hash, asked.reader, guard) {
+        let find = |line| view.records.find(line, (asked.key(key.at), key.hash), asked.reader, guard);
+        match lines[index].and_then(find) {
             Some(record) => asked.answers[key.at] = Ok(Some(Value::copy_of(record.value()))),
             None => {
                 open[left] = key;

@@ -14,7 +14,7 @@ use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::epoch::Guard;
-use crate::cache::{RecordId, RecordRef};
+use crate::cache::{RecordId, RecordLine, RecordRef};
 use crate::exec::Local;
 use crate::memtable::Memtable;
 use crate::table::BlockCache;
@@ -51,29 +51,28 @@ impl TreeRecords {
         RecordId { keyspace: self.shared.keyspace, key, hash }
     }
 
-    /// Asks for what [`find`](Self::find) looks at.
+    /// Where records of this hash are, which is asked for; none if there are no records at all.
     #[inline]
-    pub(crate) fn prefetch(&self, hash: u64) {
-        self.shared.cache.prefetch_record(hash);
+    pub(crate) fn line(&self, hash: u64) -> Option<RecordLine<'_>> {
+        self.shared.cache.record_line(hash)
     }
 
     /// The record of a key that the memtables of the view do not have for this reader, if it is the version that it sees.
-    #[inline]
     pub(crate) fn find<'g>(
         &'g self,
-        key: &[u8],
-        hash: u64,
+        line: RecordLine<'g>,
+        (key, hash): (&[u8], u64),
         reader: SeqNo,
         guard: &'g Guard,
     ) -> Option<RecordRef<'g>> {
-        let found = self.shared.cache.find_record(&self.id(key, hash), guard)?;
+        let found = self.shared.cache.find_record(line, &self.id(key, hash), guard)?;
         (found.seqno() <= reader).then_some(found)
     }
 
-    /// Whether what was found in a cached block is to become a record.
+    /// Whether what was found in a cached block is to become a record, so long a key and value together.
     #[inline]
-    pub(crate) fn is_turn(&self) -> bool {
-        self.shared.cache.is_turn_of_record()
+    pub(crate) fn is_turn(&self, len: usize) -> bool {
+        self.shared.cache.is_turn_of_record(len)
     }
 
     /// Adds the record of what files have for a key, if they are the newest, and there is room.
@@ -112,10 +111,10 @@ impl TreeRecords {
     }
 
     fn renew_all(&self, newest: &mut Vec<(RecordId<'_>, Tag, &[u8])>) {
-        let ahead = |at: usize| newest.get(at).map_or((), |(id, ..)| self.prefetch(id.hash));
-        (0..AHEAD).for_each(ahead);
+        let ahead = |at: usize| newest.get(at).and_then(|(id, ..)| self.line(id.hash));
+        (0..AHEAD).filter_map(ahead).for_each(drop);
         for (at, (id, tag, value)) in newest.iter().enumerate() {
-            ahead(at + AHEAD);
+            let _ahead = ahead(at + AHEAD);
             let value = (tag.kind() == Kind::Put).then_some(*value);
             self.shared.cache.renew_record(id, *tag, value);
         }

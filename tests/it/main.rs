@@ -48,6 +48,7 @@ mod multi_get;
 #[cfg(feature = "tokio-uring")]
 mod on_tokio_uring;
 mod read_ahead;
+mod records;
 mod scan_credit;
 mod settling;
 mod signals;
