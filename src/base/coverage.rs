@@ -121,6 +121,8 @@ pub(crate) const MARKS: &[&str] = &[
     "range: jumped over a gap, forward",
     "range: skipped what was compacted, backward",
     "range: skipped what was compacted, forward",
+    "range: walked along a block beside other sources",
+    "range: walked along a block up to what was compacted",
     "range: went on to the next partition",
     "read: a core has read for its own guest",
     "read: a core has read for who awaits it",

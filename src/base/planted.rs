@@ -104,6 +104,8 @@ mod selector {
         GarbageForgotten: "what dropped snapshots held is never taken out",
         SourceOpenedLate: "a scan opens a table only behind the key that it begins with",
         RangeLeftLate: "a scan goes on in an L2 file only behind the key at which it is not consumed any more",
+        WalkPastOthers: "a walk along a block passes entries that other sources have before its own",
+        WalkShowsOld: "a walk along a block shows an older version of a key that it has shown",
         RunnerUpKeyIgnored: "a scan takes a source for the first although another has the same key",
         NeededTombstoneDropped: "a compaction drops a tombstone and keeps what it hides",
         RunAddedAsOldest: "a run is added behind the runs that stay in its partition",

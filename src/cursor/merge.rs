@@ -6,13 +6,15 @@
 
 use std::cmp::Ordering;
 
-use super::heap::{MergeHeap, Place, prefix};
+use super::heap::{MergeHeap, Place};
 use super::{Cursor, Foresight, Moved, NeedsBlock};
+use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag, compare};
 use crate::base::planted::planted;
+use crate::base::prefix::prefix;
 use crate::base::sync::{Arc, epoch};
-use crate::table::Block;
+use crate::table::{Block, BlockWalk};
 
 /// From so many cursors on, the memory that they need is asked for together: a memtable, and two that may be of
 /// tables.
@@ -28,6 +30,8 @@ pub(crate) struct Merge<C> {
     front: Option<Place>,
     /// The others that have entries.
     others: MergeHeap,
+    /// Whether the last step did not change the front: then the next likely does not either.
+    is_steady: bool,
     /// While it seeks: the cursors that wait for a block.
     seeking: Vec<(usize, NeedsBlock)>,
 }
@@ -35,7 +39,8 @@ pub(crate) struct Merge<C> {
 impl<C: Cursor> Merge<C> {
     /// A merge on no entry yet.
     pub(crate) fn new(cursors: Vec<C>, direction: Direction) -> Self {
-        Self { cursors, direction, front: None, others: MergeHeap::default(), seeking: Vec::new() }
+        let (others, seeking) = (MergeHeap::default(), Vec::new());
+        Self { cursors, direction, front: None, others, is_steady: false, seeking }
     }
 
     /// The cursor that waits for the block asked for last.
@@ -93,12 +98,8 @@ impl<C: Cursor> Merge<C> {
 
     /// Has the front make up for what it has put off.
     fn catch_up_in_front(&mut self) -> Moved {
-        while let Some(front) = self.front {
-            let cursor = &mut self.cursors[front.source];
-            if cursor.put_off().is_none() {
-                break;
-            }
-            cursor.catch_up()?;
+        while let Some(front) = self.front.filter(|front| front.is_put_off) {
+            self.cursors[front.source].catch_up()?;
             self.place_front(front);
         }
         Ok(())
@@ -107,7 +108,7 @@ impl<C: Cursor> Merge<C> {
 
 impl<C: Cursor> Cursor for Merge<C> {
     fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
-        self.front = None;
+        (self.front, self.is_steady) = (None, false);
         self.others.clear();
         self.seeking.clear();
         if self.cursors.len() >= FORESEEN_MIN {
@@ -131,23 +132,26 @@ impl<C: Cursor> Cursor for Merge<C> {
     fn advance(&mut self) -> Moved {
         let Some(front) = &mut self.front else { return Ok(()) };
         let cursor = &mut self.cursors[front.source];
+        self.is_steady = false;
         cursor.advance()?;
         let Some((key, _)) = cursor.head() else {
             let front = *front;
             return self.place_front_and_catch_up(front);
         };
+        self.is_steady = true;
         let Some(next) = self.others.top() else { return Ok(()) };
         front.prefix = prefix(key);
-        // It mostly stays in front, and then the prefixes mostly tell.
-        let stays = match self.direction {
-            Direction::Forward => front.prefix < next.prefix,
-            Direction::Backward => front.prefix > next.prefix,
-        };
-        if stays || (planted!(RunnerUpKeyIgnored) && front.prefix == next.prefix) {
+        if planted!(RunnerUpKeyIgnored) && front.prefix == next.prefix {
             return Ok(());
         }
-        let front = *front;
-        self.place_front_and_catch_up(front)
+        let (cursors, direction) = (&self.cursors, self.direction);
+        let less = |a: &Place, b: &Place| is_before(cursors, direction, a, b);
+        if !less(next, front) {
+            return Ok(());
+        }
+        self.is_steady = false;
+        *front = self.others.replace_top(*front, less);
+        self.catch_up_in_front()
     }
 
     fn supply(&mut self, block: Arc<Block>) -> Moved {
@@ -171,6 +175,31 @@ impl<C: Cursor> Cursor for Merge<C> {
     fn value(&self) -> &[u8] {
         let front = self.front.expect("the merge is on an entry");
         self.cursors[front.source].value()
+    }
+
+    /// Along the front up to where the nearest of the others is.
+    #[inline]
+    fn lend(&self) -> Option<BlockWalk> {
+        if !self.is_steady {
+            return None;
+        }
+        let mut walk = self.cursors[self.front?.source].lend()?;
+        match self.others.top() {
+            Some(next) => {
+                let may_go = walk.stop_before(key_of(&self.cursors, next.source)?);
+                if may_go {
+                    reached!("range: walked along a block beside other sources");
+                }
+                may_go.then_some(walk)
+            }
+            None => Some(walk),
+        }
+    }
+
+    fn give_back(&mut self, walk: &BlockWalk, key: &[u8]) {
+        let front = self.front.as_mut().expect("whoever has lent its place stands in front");
+        front.prefix = prefix(key);
+        self.cursors[front.source].give_back(walk, key);
     }
 
     #[inline]
@@ -197,13 +226,20 @@ fn key_of<C: Cursor>(cursors: &[C], number: usize) -> Option<&[u8]> {
 
 #[inline]
 fn place<C: Cursor>(cursors: &[C], number: usize) -> Option<Place> {
-    Some(Place { prefix: prefix(key_of(cursors, number)?), source: number })
+    let (key, is_put_off) = match cursors[number].head() {
+        Some((key, _)) => (key, false),
+        None => (cursors[number].put_off()?.0, true),
+    };
+    Some(Place { prefix: prefix(key), source: number, is_put_off })
 }
 
 /// Whether the cursor at `a` comes before that at `b`.
-#[inline]
+#[inline(always)]
 fn is_before<C: Cursor>(cursors: &[C], direction: Direction, a: &Place, b: &Place) -> bool {
-    let order = a.prefix.cmp(&b.prefix).then_with(|| order(cursors, a.source, b.source));
+    if a.prefix != b.prefix {
+        return (a.prefix < b.prefix) == (direction == Direction::Forward);
+    }
+    let order = order(cursors, a.source, b.source);
     match direction {
         Direction::Forward => order.is_lt(),
         Direction::Backward => order.is_gt(),

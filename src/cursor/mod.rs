@@ -43,7 +43,7 @@ pub(crate) use visible::{Passed, Step, VisibleCursor};
 
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
-use crate::table::Block;
+use crate::table::{Block, BlockWalk};
 
 /// An entry at the position of a cursor.
 #[derive(Clone, Copy)]
@@ -107,6 +107,18 @@ pub(crate) trait Cursor {
     /// Ends the move that was put off.
     fn catch_up(&mut self) -> Moved {
         Ok(())
+    }
+
+    /// Lends its place on an entry, if it goes forward in a block: then it is not asked or moved until
+    /// [`give_back`](Self::give_back), but by a seek.
+    #[inline]
+    fn lend(&self) -> Option<BlockWalk> {
+        None
+    }
+
+    /// Goes to where a walk with the place that it has lent has come, on the entry of `key`.
+    fn give_back(&mut self, _walk: &BlockWalk, _key: &[u8]) {
+        unreachable!("this cursor lends nothing")
     }
 
     /// Whether the next entry is surely of another key, or there is none. False says nothing.

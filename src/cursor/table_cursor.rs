@@ -6,7 +6,7 @@ use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::planted::planted;
 use crate::base::sync::{Arc, epoch};
-use crate::table::{Block, BlockCursor, Table};
+use crate::table::{Block, BlockCursor, BlockWalk, Table};
 
 /// A position in a table.
 pub(crate) struct TableCursor {
@@ -245,7 +245,51 @@ impl Cursor for TableCursor {
     }
 
     #[inline]
+    fn lend(&self) -> Option<BlockWalk> {
+        let cursor = self.cursor.as_ref().filter(|_| self.is_on_entry)?;
+        cursor.lend(self.has_looked_ahead)
+    }
+
+    fn give_back(&mut self, walk: &BlockWalk, key: &[u8]) {
+        self.cursor.as_mut().expect("a cursor that has lent its place is in a block").give_back(walk, key);
+    }
+
+    #[inline]
     fn is_last_of_key(&self) -> bool {
         self.cursor.as_ref().is_some_and(BlockCursor::is_last_of_key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::key::Kind;
+    use crate::cache::Cache;
+    use crate::cursor::{Merge, Step, VisibleCursor};
+    use crate::table::TableOptions;
+    use crate::table::tests::{Entries, build, open, read_block};
+
+    #[test]
+    fn a_scan_has_looked_for_the_next_block_when_it_comes_there() {
+        for value_len in [100, 900, 1000, 1024, 1100, 2000] {
+            let entry =
+                |n: u64| (n.to_be_bytes().to_vec(), Tag::new(SeqNo(n), Kind::Put), vec![7; value_len]);
+            let entries: Entries = (1..100).map(entry).collect();
+            let bytes = build(&entries, TableOptions { block_size_bytes: 4096, filter_bits_per_key: 10 });
+            let table = Arc::new(open(&bytes, &Arc::new(Cache::new(1 << 20))).expect("intact"));
+            for block_no in 0..table.block_count() {
+                table.admit(block_no, read_block(&table, &bytes, block_no).expect("intact"));
+            }
+            let cursor = TableCursor::new(table, Direction::Forward);
+            let merge = Merge::new(vec![cursor], Direction::Forward);
+            let mut cursor = VisibleCursor::new(merge, Direction::Forward, SeqNo::MAX);
+            assert!(cursor.seek(None).is_ok());
+            let mut last = (0, true);
+            while let Ok(Step::Key) = cursor.next() {
+                let front = cursor.inner().front().expect("it is on a key");
+                assert!(front.block_no == last.0 || last.1, "values of {value_len} bytes");
+                last = (front.block_no, front.next_block.is_some());
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::base::lsn::Lsn;
 use crate::cache::Cache;
 use crate::memtable::{Memtable, Pool};
 use crate::table::tests::{Entries, Random, build, open, random_entries, read_block};
-use crate::table::{BlockCache, Table, TableOptions};
+use crate::table::{BlockCache, BlockWalk, Table, TableOptions};
 
 /// One of the kinds there are, as a layer above would put them together.
 enum Source {
@@ -52,6 +52,20 @@ impl Cursor for Source {
             Self::Table(cursor) => cursor.value(),
         }
     }
+
+    fn lend(&self) -> Option<BlockWalk> {
+        match self {
+            Self::Memtable(cursor) => cursor.lend(),
+            Self::Table(cursor) => cursor.lend(),
+        }
+    }
+
+    fn give_back(&mut self, walk: &BlockWalk, key: &[u8]) {
+        match self {
+            Self::Memtable(cursor) => cursor.give_back(walk, key),
+            Self::Table(cursor) => cursor.give_back(walk, key),
+        }
+    }
 }
 
 /// Entries in memtables and tables, and what has been read of the tables.
@@ -70,8 +84,13 @@ impl World {
         let memtable = |number| Arc::new(Memtable::new(&pool, MemtableId(number), Lsn(0), SeqNo::ZERO));
         let (memtables, mut in_memtables) = ([memtable(1), memtable(2)], vec![Entries::new(); 2]);
         let mut parts = vec![Entries::new(); 3];
+        // In some worlds one has many in a row, so that cursors walk along its blocks.
+        let (row_len, mut number) = ([1, 10][random.below(2)], 0);
         for (key, tag, value) in entries {
-            match random.below(5) {
+            if random.below(row_len) == 0 {
+                number = random.below(5);
+            }
+            match number {
                 number @ 0..2 => {
                     memtables[number].insert(key, *tag, value, SeqNo::ZERO);
                     in_memtables[number].push((key.clone(), *tag, value.clone()));

@@ -6,7 +6,7 @@ use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::short_copy::replace_from;
 use crate::base::sync::Arc;
 use crate::base::visibility::{Seen, seen};
-use crate::table::Block;
+use crate::table::{Block, BlockWalk};
 
 /// The buffer for a value holds on to no more memory than this.
 const KEPT_BYTES: usize = 64 << 10;
@@ -61,6 +61,8 @@ pub(crate) struct VisibleCursor<C> {
     key: Option<Vec<u8>>,
     /// The entry at the cursor's position has been looked at: the next step begins by leaving it.
     is_looked_at: bool,
+    /// Forward: the place that the cursor has lent, on the key.
+    walk: Option<BlockWalk>,
     /// Backward: the newest version so far of the key is a value, and is in `noted_value`.
     has_value: bool,
     /// The value of the key is in `noted_value`; otherwise the cursor stands on it.
@@ -81,6 +83,7 @@ impl<C: Cursor> VisibleCursor<C> {
             reader,
             key: None,
             is_looked_at: false,
+            walk: None,
             has_value: false,
             is_noted: false,
             noted_value: Vec::new(),
@@ -103,7 +106,11 @@ impl<C: Cursor> VisibleCursor<C> {
     /// The value of the key that [`next`](Self::next) went to, after it has said that there is one.
     #[inline]
     pub(crate) fn value(&self) -> &[u8] {
-        if self.is_noted { &self.noted_value } else { self.cursor.value() }
+        match &self.walk {
+            Some(walk) => walk.value(),
+            None if self.is_noted => &self.noted_value,
+            None => self.cursor.value(),
+        }
     }
 
     /// What it has passed since it was made.
@@ -119,6 +126,7 @@ impl<C: Cursor> VisibleCursor<C> {
     /// To before the first key at or after `bound`, or backward to behind the last one before it.
     pub(crate) fn seek(&mut self, bound: Option<&[u8]>) -> Moved {
         (self.key, self.is_looked_at, self.has_value, self.is_noted) = (None, false, false, false);
+        self.walk = None;
         self.cursor.seek(bound)
     }
 
@@ -132,9 +140,36 @@ impl<C: Cursor> VisibleCursor<C> {
     #[inline]
     pub(crate) fn next(&mut self) -> Moved<Step> {
         match self.direction {
-            Direction::Forward => self.next_forward(),
+            Direction::Forward => match self.next_along() {
+                Some(_) => Ok(Step::Key),
+                None => self.next_behind_walk(),
+            },
             Direction::Backward => self.next_backward(),
         }
+    }
+
+    /// Goes to the next visible key, if it only has to go along a block. What it shows; nothing if there is more to do.
+    #[inline]
+    pub(crate) fn next_along(&mut self) -> Option<(&[u8], &[u8])> {
+        let (Some(walk), Some(key)) = (&mut self.walk, &mut self.key) else { return None };
+        if !walk.step(key, self.reader) {
+            return None;
+        }
+        self.passed.entries += 1;
+        self.passed.shown += 1;
+        Some((key, walk.value()))
+    }
+
+    /// As [`next_forward`](Self::next_forward), from where it went along a block, and has the place lent for more of that.
+    fn next_behind_walk(&mut self) -> Moved<Step> {
+        if let (Some(walk), Some(key)) = (self.walk.take(), &self.key) {
+            self.cursor.give_back(&walk, key);
+        }
+        let step = self.next_forward()?;
+        if step == Step::Key {
+            self.walk = self.cursor.lend();
+        }
+        Ok(step)
     }
 
     /// Versions come newest first: the first visible one decides.

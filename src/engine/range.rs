@@ -44,6 +44,17 @@ impl RangeScan {
         if self.ended {
             return None;
         }
+        if direction == Direction::Forward
+            && let Some((key, value)) = self.forward.as_mut().and_then(Scan::next_along)
+        {
+            let met = self.backward.as_ref().and_then(Scan::key);
+            let open = self.moment.check_open();
+            if open.is_ok() && is_below(key, met.or(self.range.upper.as_deref())) {
+                return Some(Ok(take(key, value)));
+            }
+            self.ended = true;
+            return open.err().map(Err);
+        }
         let scan = match self.advance(direction) {
             Ok(Some(scan)) => scan,
             ended => {

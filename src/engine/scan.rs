@@ -32,6 +32,12 @@ impl Scan {
         Ok(scan)
     }
 
+    /// Goes to the next key, if that is known to take next to nothing. Key and value; nothing if there is more to do.
+    #[inline]
+    pub(super) fn next_along(&mut self) -> Option<(&[u8], &[u8])> {
+        self.cursor.next_along()
+    }
+
     /// Goes to the next key, also beyond `range`, but then nothing is read ahead that lies only there; `false` at the
     /// end. After an error it must not be used any more.
     #[inline]

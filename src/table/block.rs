@@ -22,6 +22,9 @@ use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::base::prefetch::prefetch_at;
 use crate::cache::{Cache, Weigh};
 
+/// How far ahead of a walk memory is asked for.
+const AHEAD_BYTES: usize = 320;
+
 /// The cache as tables use it.
 pub(crate) type BlockCache = Cache<Block>;
 
@@ -176,11 +179,33 @@ impl Block {
         prefetch_at(self.bytes.as_ptr().wrapping_add(offset));
     }
 
+    /// Asks for an entry behind the one from `at` to `end`: of large ones, which are likely as large, for the head of
+    /// the next but one.
+    #[inline]
+    pub(super) fn ask_ahead(&self, at: usize, end: usize) {
+        let len = end - at;
+        if len > AHEAD_BYTES {
+            self.prefetch_offset(end + len);
+        } else {
+            self.prefetch_offset(end + AHEAD_BYTES);
+            self.prefetch_offset(end + AHEAD_BYTES + 64);
+        }
+    }
+
     /// As [`Directory::landing`], and what all keys begin with.
     #[inline]
     pub(super) fn landing(&self, key: &[u8]) -> (Landing, &[u8]) {
         let landing = self.directory.landing(self.entries(), key);
         (landing, self.directory.prefix(self.entries()))
+    }
+
+    /// Where the entries end of which it is quickly known that their keys are below `key`.
+    pub(super) fn below(&self, key: &[u8]) -> usize {
+        match self.directory.landing(self.entries(), key) {
+            Landing::At(at, _) => at,
+            Landing::End => self.entries_len,
+            Landing::Unknown => 0,
+        }
     }
 
     /// Number of restarts that sort at or before `(key, seqno)`.

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::block::{Block, Entry, Search};
+use super::block_walk::BlockWalk;
 use super::directory::Landing;
 use crate::base::direction::Direction;
 use crate::base::key::{Kind, SeqNo, Tag};
@@ -18,9 +19,6 @@ const NEAR_BYTES: usize = 1024;
 
 /// Keys of a walk may be so much longer than its first one before the buffer for them grows.
 const GROWTH_BYTES: usize = 16;
-
-/// How far ahead of the walk memory is asked for.
-const AHEAD_BYTES: usize = 320;
 
 /// A decoded entry.
 struct Position {
@@ -186,6 +184,27 @@ impl BlockCursor {
         }
     }
 
+    /// Lends its place on an entry, for a walk forward up to where the end of the block is near, or if that was noticed
+    /// to the end.
+    #[inline]
+    pub(crate) fn lend(&self, to_end: bool) -> Option<BlockWalk> {
+        if !self.is_valid || self.direction == Direction::Backward {
+            return None;
+        }
+        let len = self.block.entries_len();
+        let stop = if to_end { len } else { len.saturating_sub(NEAR_BYTES) };
+        let Position { tag, value, .. } = &self.current;
+        (self.next < stop).then(|| BlockWalk::new(&self.block, self.next, stop, *tag, value.clone()))
+    }
+
+    /// Goes to where a walk has come.
+    pub(crate) fn give_back(&mut self, walk: &BlockWalk, key: &[u8]) {
+        let (next, tag, value) = walk.place();
+        replace_from(&mut self.keys, 0, key);
+        self.next = next;
+        self.current = Position { key: 0..key.len(), tag, value };
+    }
+
     #[inline]
     fn step_forward(&mut self) {
         if self.next == self.block.entries_len() {
@@ -199,24 +218,11 @@ impl BlockCursor {
     /// Goes to `entry`, which begins at `next` and whose key begins as the current one does.
     #[inline]
     fn take_forward(&mut self, entry: Entry) {
-        self.ask_ahead(self.next, entry.end);
+        self.block.ask_ahead(self.next, entry.end);
         replace_from(&mut self.keys, entry.shared, self.block.slice(entry.suffix.clone()));
         self.next = entry.end;
         self.current = Position { key: 0..self.keys.len(), tag: entry.tag, value: entry.value() };
         self.is_valid = true;
-    }
-
-    /// Asks for an entry behind the one from `at` to `end`: of large ones, which are likely as large, for the head of
-    /// the next but one.
-    #[inline]
-    fn ask_ahead(&self, at: usize, end: usize) {
-        let len = end - at;
-        if len > AHEAD_BYTES {
-            self.block.prefetch_offset(end + len);
-        } else {
-            self.block.prefetch_offset(end + AHEAD_BYTES);
-            self.block.prefetch_offset(end + AHEAD_BYTES + 64);
-        }
     }
 
     #[inline]
@@ -251,7 +257,7 @@ impl BlockCursor {
         let end = self.block.end_of_stretch(restart_no);
         while at < end {
             let entry = self.block.entry(at);
-            self.ask_ahead(at, entry.end);
+            self.block.ask_ahead(at, entry.end);
             if !is_wanted(&entry, &self.block) {
                 return;
             }

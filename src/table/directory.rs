@@ -19,6 +19,9 @@ const LANDMARKS_MAX: usize = 32;
 /// With more, the walk from a landmark to an entry becomes longer than the one from a restart.
 const ENTRIES_MAX: usize = 4 * LANDMARKS_MAX;
 
+/// With a prefix up to this length, the head of a block is four lines long and a half.
+const SHORT_PREFIX_MAX: usize = 20;
+
 /// The landmarks of a block.
 pub(super) struct Directory {
     heads: [u32; LANDMARKS_MAX],
@@ -29,6 +32,8 @@ pub(super) struct Directory {
     is_complete: bool,
     /// The prefix that all keys begin with, in the block: part of the first key, which stands there in full.
     prefix: (u16, u16),
+    /// The same, if it is short: it is looked at before the entries have arrived.
+    short_prefix: [u8; SHORT_PREFIX_MAX],
 }
 
 /// Where a search begins.
@@ -64,6 +69,7 @@ impl Directory {
         count: 0,
         is_complete: false,
         prefix: (0, 0),
+        short_prefix: [0; SHORT_PREFIX_MAX],
     };
 
     /// The landmarks of a verified block's entries, or none if it has too many entries, or too large ones.
@@ -80,6 +86,9 @@ impl Directory {
         let start = u16::try_from(prefix.start).ok()?;
         let prefix_len = u16::try_from(prefix.len()).ok()?;
         let mut directory = Self { is_complete: step == 1, prefix: (start, prefix_len), ..Self::NONE };
+        if let Some(short) = directory.short_prefix.get_mut(..prefix.len()) {
+            short.copy_from_slice(&entries[prefix.clone()]);
+        }
         let (mut at, mut head) = (0, 0);
         for entry_no in 0..entry_count {
             let entry = Entry::verified(entries, at);
@@ -166,9 +175,12 @@ impl Directory {
 
     /// What all keys of a block with landmarks begin with.
     #[inline]
-    pub(super) fn prefix<'a>(&self, entries: &'a [u8]) -> &'a [u8] {
+    pub(super) fn prefix<'a>(&'a self, entries: &'a [u8]) -> &'a [u8] {
         let (start, len) = (usize::from(self.prefix.0), usize::from(self.prefix.1));
-        &entries[start..start + len]
+        match self.short_prefix.get(..len) {
+            Some(short) => short,
+            None => &entries[start..start + len],
+        }
     }
 }
 

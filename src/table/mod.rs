@@ -7,7 +7,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `format` | the file drawn byte by byte, footer, block trailer |
-//! | `block_builder`, `block`, `block_cursor` | data blocks: made, searched for one key, walked |
+//! | `block_builder`, `block`, `block_cursor`, `block_walk` | data blocks: made, searched for one key, walked, and walked quickly |
 //! | `entry`, `directory` | one entry, and where in a block a search begins |
 //! | `filter` | the blocked Bloom filter |
 //! | `index`, `heads` | which block holds a key, and the search for it |
@@ -21,6 +21,7 @@
 pub(crate) mod block;
 pub(crate) mod block_builder;
 pub(crate) mod block_cursor;
+mod block_walk;
 pub(crate) mod builder;
 mod bytes;
 mod directory;
@@ -37,6 +38,7 @@ pub(crate) mod tests;
 
 pub(crate) use block::{Block, BlockCache};
 pub(crate) use block_cursor::BlockCursor;
+pub(crate) use block_walk::BlockWalk;
 pub(crate) use builder::{Builder, TableOptions};
 pub(crate) use bytes::Bytes;
 pub(crate) use format::{FOOTER_LEN, Footer};

@@ -8,7 +8,7 @@ use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Foresight, Moved, TableCursor};
-use crate::table::Block;
+use crate::table::{Block, BlockWalk};
 
 /// An L2 file without the keys that are consumed: what stands there may be out of date. No block is read
 /// for their sake: what lies behind consumed keys is put off.
@@ -179,6 +179,22 @@ impl Cursor for FlushedCursor {
         self.cursor.seek_lazily(bound)?;
         self.skip_consumed();
         Ok(())
+    }
+
+    #[inline]
+    fn lend(&self) -> Option<BlockWalk> {
+        let mut walk = self.cursor.lend()?;
+        match self.range_ahead() {
+            Some(range) => {
+                reached!("range: walked along a block up to what was compacted");
+                walk.stop_before(&range.lower).then_some(walk)
+            }
+            None => Some(walk),
+        }
+    }
+
+    fn give_back(&mut self, walk: &BlockWalk, key: &[u8]) {
+        self.cursor.give_back(walk, key);
     }
 
     #[inline]

@@ -11,7 +11,7 @@ use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Foresight, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
-use crate::table::Block;
+use crate::table::{Block, BlockWalk};
 
 /// All keys of a view, one by one and with what is dead among them.
 pub(super) type SourcesCursor = VisibleCursor<Merge<Source>>;
@@ -107,6 +107,23 @@ impl Cursor for Source {
             Self::Memtable(cursor) => cursor.catch_up(),
             Self::Flushed(cursor) => cursor.catch_up(),
             Self::Partitions(cursor) => cursor.catch_up(),
+        }
+    }
+
+    #[inline]
+    fn lend(&self) -> Option<BlockWalk> {
+        match self {
+            Self::Memtable(cursor) => cursor.lend(),
+            Self::Flushed(cursor) => cursor.lend(),
+            Self::Partitions(cursor) => cursor.lend(),
+        }
+    }
+
+    fn give_back(&mut self, walk: &BlockWalk, key: &[u8]) {
+        match self {
+            Self::Memtable(cursor) => cursor.give_back(walk, key),
+            Self::Flushed(cursor) => cursor.give_back(walk, key),
+            Self::Partitions(cursor) => cursor.give_back(walk, key),
         }
     }
 
@@ -230,6 +247,15 @@ impl Cursor for PartitionsCursor {
             cursor.catch_up()?;
         }
         self.leave_passed_partitions()
+    }
+
+    #[inline]
+    fn lend(&self) -> Option<BlockWalk> {
+        self.cursor.as_ref()?.lend()
+    }
+
+    fn give_back(&mut self, walk: &BlockWalk, key: &[u8]) {
+        self.cursor.as_mut().expect("whoever has lent its place is in a partition").give_back(walk, key);
     }
 
     #[inline]

@@ -127,6 +127,12 @@ impl ViewCursor {
         self.cursor.inner().waiting_for()
     }
 
+    /// Goes to the next visible key, if that is known to take next to nothing. What it shows; nothing if there is more to do.
+    #[inline]
+    pub(crate) fn next_along(&mut self) -> Option<(&[u8], &[u8])> {
+        self.cursor.next_along()
+    }
+
     /// Goes to the next visible key; `false` at the end.
     #[inline]
     pub(crate) fn next(&mut self) -> Moved<bool> {
