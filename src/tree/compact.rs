@@ -47,6 +47,8 @@ pub(crate) struct Compaction {
     pub(crate) input_bytes: u64,
     /// Whether it is only for what L2 holds: if that turns out to be nothing, there is nothing to do.
     pub(crate) is_for_flushed: bool,
+    /// Whether there is time to let callers have the CPU first.
+    pub(crate) gives_way: bool,
     /// Whether nothing older lies below: all runs of the partitions are among the inputs. Only then may a tombstone
     /// go with what it hides.
     pub(crate) bottommost: bool,
@@ -167,10 +169,10 @@ async fn merge(
         if work >= YIELD_INTERVAL {
             work = 0;
             pieces.write_full().await?;
-            if pieces.throttle.is_high() {
-                local.yield_if_due().await;
-            } else {
+            if pieces.gives_way && !pieces.throttle.is_high() {
                 local.give_way_if_due().await;
+            } else {
+                local.yield_if_due().await;
             }
         }
     }
@@ -182,6 +184,7 @@ struct Pieces<'a> {
     files: &'a TableFiles,
     /// Tells whether there is time to let callers have the CPU first.
     throttle: &'a Throttle,
+    gives_way: bool,
     piece_len: u64,
     /// Older runs, which stay.
     older: &'a [Arc<Table>],
@@ -207,6 +210,7 @@ impl<'a> Pieces<'a> {
             local,
             files,
             throttle,
+            gives_way: compaction.gives_way,
             piece_len: compaction.piece_len,
             older: &compaction.older,
             done: Vec::new(),

@@ -24,6 +24,7 @@ async fn compacted(local: Local, files: TableFiles, bottommost: bool) -> Result<
         flushed: Vec::new(),
         piece_len: u64::MAX,
         is_for_flushed: false,
+        gives_way: true,
         bottommost,
     };
     let pieces = compact(&local, &files, &compaction, Vec::new(), &Throttle::default()).await?;

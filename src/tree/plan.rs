@@ -4,7 +4,8 @@
 //! partition's runs (it *adds* one), the newest few (it *merges* them) or all (it *rewrites* the partition). Rules, in order:
 //! 1. L2 has files to compact (its count is at the trigger, or all of it is wanted in L3): among the free partitions
 //!    that the *oldest* file still touches, the one for which L2 has most bytes, so that the oldest file is soon used up. If
-//!    other compactions are busy with all of those: the next file's. [`runs_to_take`] says how many runs it takes.
+//!    other compactions are busy with all of those: the next file's. [`runs_to_take`] says how many runs it takes: all, if
+//!    scans have earned that and L2 does not have too many: what is added as a run would soon be rewritten.
 //! 2. Of what a reader of a partition has to pass, deletes above its oldest run are more than their share: whoever looks
 //!    there for the next key reads them all. It is rewritten, and what they hide goes with them.
 //! 3. A partition above [`SPLIT_FACTOR`] times the target is split, if it can be: a huge value stays in one piece. One of a single
@@ -33,6 +34,12 @@ const PARTITIONS_MAX: u64 = 1024;
 /// A partition with so many times the garbage that all together may have is rewritten when L2 has something for it.
 /// Uniform overwrites bring none to more than twice that share before rule 5 does.
 const WASTE_FACTOR: u64 = 3;
+
+/// With so many times the files of L2 that are worth a compaction, they are compacted as cheaply as possible.
+const URGENT_FACTOR: usize = 2;
+
+/// For the sake of scans, a run is rewritten with what L2 has for its partition if that is not so many times smaller.
+const SLICE_FACTOR: u64 = 32;
 
 /// The newest runs come along when a run is added if together they are so many times smaller than what is added.
 const ALONG_FACTOR: u64 = 4;
@@ -205,6 +212,13 @@ impl Shape {
         self.partitions.iter().map(PartitionShape::bytes).sum::<u64>() + flushed.sum::<u64>()
     }
 
+    /// Average length of the entries.
+    pub(crate) fn entry_len(&self) -> u64 {
+        let of_flushed: u64 = self.flushed.iter().flatten().map(|slice| slice.entries).sum();
+        let in_partitions: u64 = self.partitions.iter().map(|partition| partition.entries).sum();
+        self.bytes() / (of_flushed + in_partitions).max(1)
+    }
+
     fn free(&self) -> impl Iterator<Item = usize> {
         (0..self.partitions.len()).filter(|index| !self.partitions[*index].is_busy)
     }
@@ -230,8 +244,13 @@ fn flushed(shape: &Shape, goals: &Goals) -> Option<Choice> {
         return None;
     }
     let index = shape.touched()?;
-    let runs = runs_to_take(&shape.partitions[index], shape.flushed_bytes(index), goals);
-    Some(Choice { runs, is_for_flushed: true, ..Choice::rewrite(index) })
+    let is_urgent = shape.flushed.len() >= URGENT_FACTOR * goals.trigger;
+    let is_for_scans = !is_urgent && is_earned(shape, goals, index);
+    let runs = match is_for_scans {
+        true => usize::MAX,
+        false => runs_to_take(&shape.partitions[index], shape.flushed_bytes(index), goals),
+    };
+    Some(Choice { runs, is_for_flushed: true, is_for_scans, ..Choice::rewrite(index) })
 }
 
 /// How many of a partition's newest runs are merged with what L2 has for it.
@@ -327,15 +346,23 @@ fn unsettled(shape: &Shape, goals: &Goals) -> Option<Choice> {
 /// L2 has something, so that it is soon used up, or else one with several runs.
 fn scanned(shape: &Shape, goals: &Goals) -> Option<Choice> {
     let partition = |index: &usize| &shape.partitions[*index];
-    let cost = |index: &usize| partition(index).bytes() + shape.flushed_bytes(*index);
-    let is_earned = |index: &usize| cost(index) <= goals.scan_credit_bytes;
     let several = || {
         let several = shape.free().filter(|index| partition(index).runs.len() > 1);
         several.max_by_key(|index| partition(index).runs.len())
     };
-    let index = shape.touched().or_else(several).filter(is_earned)?;
+    let is_worth = |index: &usize| {
+        partition(index).runs.len() > 1
+            || shape.flushed_bytes(*index) * SLICE_FACTOR >= partition(index).bytes()
+    };
+    let index =
+        shape.touched().filter(is_worth).or_else(several).filter(|index| is_earned(shape, goals, *index))?;
     let is_for_flushed = partition(&index).runs.len() <= 1;
     Some(Choice { is_for_flushed, is_for_scans: true, ..Choice::rewrite(index) })
+}
+
+/// Whether scans have earned the rewrite of a partition with what L2 has for it.
+fn is_earned(shape: &Shape, goals: &Goals, index: usize) -> bool {
+    shape.partitions[index].bytes() + shape.flushed_bytes(index) <= goals.scan_credit_bytes
 }
 
 /// The share of a part in a whole; an empty whole has none.

@@ -100,8 +100,19 @@ fn scans_pay_for_one_run_where_they_have_earned_it() {
     // What L2 has goes with them, and the oldest file first.
     after_scans(1000, "50,30 100", &["0 7", "5 2"], "1-1 of 109");
     after_scans(100, "50,30 100", &["0 7", "5 2"], "nothing");
-    // At the trigger it goes on as without scans.
-    after_scans(1000, "50,30 100", &["0 7", "5 2", "1 1", "1 1"], "1-1 adds of 11");
+    // But for little there is no run rewritten.
+    after_scans(1000, "64", &["1"], "nothing");
+    after_scans(1000, "64", &["1", "1"], "0-0 of 66");
+    after_scans(1000, "60,10 160", &["0 1"], "0-0 of 70");
+    // At the trigger what is not earned is added as a run, and far above it all is.
+    after_scans(1000, "50,30 100", &["0 7", "5 2", "1 1", "1 1"], "1-1 of 111");
+    after_scans(110, "50,30 100", &["0 7", "5 2", "1 1", "1 1"], "1-1 adds of 11");
+    after_scans(
+        1000,
+        "50,30 100",
+        &["0 7", "5 2", "1 1", "1 1", "1 1", "1 1", "1 1", "1 1"],
+        "1-1 adds of 15",
+    );
 }
 
 #[test]

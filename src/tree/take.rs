@@ -27,6 +27,7 @@ impl Tree {
         let mut compactions = lock(&self.compactions);
         let view = self.view();
         let shape = shape_of(&view.files, &compactions, &snapshots());
+        self.scan_credit.set_entry_len(shape.entry_len());
         let goals = Goals {
             trigger: self.options.compaction_trigger(),
             compact_all: compactions.wants_all() || idle,
@@ -50,7 +51,8 @@ impl Tree {
             self.scan_credit.spend(plan.input_bytes);
         }
         mark_plan(&view.files, &plan, &compactions);
-        let compaction = compaction(&view.files, &plan);
+        let is_behind = view.files.flushed.len() > goals.trigger;
+        let compaction = compaction(&view.files, &plan, is_behind);
         let flushed = compaction.flushed.iter().map(|(table, _)| table.id()).collect();
         compactions.begin(compaction.range.clone(), flushed);
         Some(compaction)
@@ -72,7 +74,7 @@ impl Tree {
 }
 
 /// What a plan takes: runs of its partitions, and all that L2 holds for their range.
-fn compaction(files: &Files, plan: &Plan) -> Compaction {
+fn compaction(files: &Files, plan: &Plan, is_behind: bool) -> Compaction {
     let range = partition_range(files, plan.first, plan.last);
     let partitions = files.partitions[plan.first..=plan.last].iter();
     let mut runs: Vec<_> =
@@ -88,6 +90,7 @@ fn compaction(files: &Files, plan: &Plan) -> Compaction {
         piece_len: plan.piece_len,
         input_bytes: plan.input_bytes,
         is_for_flushed: plan.is_for_flushed,
+        gives_way: !plan.is_for_scans && !is_behind,
         bottommost: plan.is_rewrite,
         range,
     }
