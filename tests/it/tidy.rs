@@ -1,6 +1,7 @@
 //! Rules of the house, held over the source text. Each message names what to do instead.
 
 mod circles;
+mod markdown;
 
 use std::fmt::Write;
 use std::fs;
@@ -24,7 +25,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
-const MARKDOWN_COLUMNS_MAX: usize = 120;
 
 /// One source file.
 struct Source {
@@ -431,28 +431,4 @@ fn nothing_is_commented_out_or_left_for_later() {
         }
     }
     none(&findings, "delete it (the history keeps it), or write the sentence that it stands for.");
-}
-
-/// Prose in Markdown. Tables and code are as wide as they have to be.
-#[test]
-fn markdown_is_wrapped_alike() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut findings = String::new();
-    for dir in ["", "docs", "bench-harness", "bench-harness/docs", "results"] {
-        for entry in fs::read_dir(root.join(dir)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "md") {
-                continue;
-            }
-            let (name, mut in_code) = (path.strip_prefix(root).unwrap().display().to_string(), false);
-            for (index, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
-                in_code ^= line.trim_start().starts_with("```");
-                let is_prose = !in_code && !line.starts_with('|') && !line.starts_with("![");
-                if is_prose && line.chars().count() > MARKDOWN_COLUMNS_MAX {
-                    writeln!(findings, "{name}:{} has {} columns", index + 1, line.chars().count()).unwrap();
-                }
-            }
-        }
-    }
-    none(&findings, "wrap prose at 120 columns; tables, code and pictures stay on their lines.");
 }
