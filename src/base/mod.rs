@@ -18,7 +18,6 @@ pub(crate) mod metrics;
 pub(crate) mod options;
 pub(crate) mod planted;
 pub(crate) mod prefetch;
-pub(crate) mod prefix;
 pub(crate) mod short_copy;
 pub(crate) mod slab;
 pub(crate) mod sync;

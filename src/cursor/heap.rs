@@ -3,10 +3,22 @@
 //! The heap holds no keys, but of each the first sixteen bytes, which mostly decide. Where they do not,
 //! whoever owns the sources tells which of two comes first, so that entries are compared where they lie.
 
+/// The first bytes of a key as a number that sorts like them, shorter keys being padded with zeros. Keys
+/// with equal prefixes must be compared as a whole.
+#[inline]
+pub(crate) fn prefix(key: &[u8]) -> u128 {
+    if let Some(bytes) = key.first_chunk() {
+        return u128::from_be_bytes(*bytes);
+    }
+    let mut bytes = [0; 16];
+    bytes[..key.len()].copy_from_slice(key);
+    u128::from_be_bytes(bytes)
+}
+
 /// Where a source stands.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    /// [`prefix`](crate::base::prefix::prefix) of the key.
+    /// [`prefix`] of the key.
     pub(crate) prefix: u128,
     /// Number of the source.
     pub(crate) source: usize,
@@ -104,5 +116,25 @@ mod tests {
         }
         assert_eq!(merged.len(), 140);
         assert!(merged.is_sorted());
+    }
+
+    #[test]
+    fn prefixes_sort_as_keys_do_or_are_equal() {
+        let keys: [&[u8]; 9] = [
+            b"",
+            b"\0",
+            b"\0\0",
+            b"a",
+            b"a\0",
+            b"abcdefghijklmnop",
+            b"abcdefghijklmnopq",
+            b"abcdefghijklmnoq",
+            b"b",
+        ];
+        assert!(keys.is_sorted());
+        assert!(keys.map(prefix).is_sorted());
+        assert!(prefix(b"a") < prefix(b"abcdefghijklmnop"));
+        assert_eq!(prefix(keys[5]), prefix(keys[6]));
+        assert!(prefix(keys[6]) < prefix(keys[7]));
     }
 }

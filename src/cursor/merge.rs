@@ -6,13 +6,12 @@
 
 use std::cmp::Ordering;
 
-use super::heap::{MergeHeap, Place};
+use super::heap::{MergeHeap, Place, prefix};
 use super::{Cursor, Foresight, Moved, NeedsBlock};
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag, compare};
 use crate::base::planted::planted;
-use crate::base::prefix::prefix;
 use crate::base::sync::{Arc, epoch};
 use crate::table::{Block, BlockWalk};
 

@@ -10,7 +10,7 @@
 use crate::base::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Bytes that a scan earns for its beginning. To seek in a few sources more than one takes a microsecond or two, in which a
-/// compaction writes a kilobyte.
+/// compaction writes a kilobyte or two.
 const PER_SCAN: u64 = 2 << 10;
 
 /// And this part of the bytes that it has passed, in entries of average length: those of a range lie in as many more

@@ -13,9 +13,10 @@ use crate::memtable::{Memtable, Pool};
 use crate::table::TableOptions;
 use crate::table::tests::{Entries, build, open};
 use crate::tree::levels::LogMark;
+use crate::tree::ranges::RangeSet;
 use crate::tree::records::TreeRecords;
 use crate::tree::scan_credit::Scanned;
-use crate::tree::view::{Files, Partition, Run};
+use crate::tree::view::{Files, Flushed, Partition, Run};
 
 /// An empty tree in a directory of its own.
 pub(crate) struct TestTree {
@@ -106,4 +107,20 @@ fn a_flush_that_finds_fewer_lookups_than_the_one_before_keeps_nothing() {
     tree.lookups_before.store(1 << 20, Relaxed);
     let _any = tree.keep_of_flush(&memtable);
     assert_eq!(tree.lookups_before.load(Relaxed), 0);
+}
+
+#[test]
+fn scans_of_l2_alone_earn_by_what_they_pass() {
+    let TestTree { tree, .. } = TestTree::new(KeyspaceId::DEFAULT);
+    let options = TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 };
+    let put = |n: u8| (vec![n], Tag::new(SeqNo(1), Kind::Put), vec![7; 1000]);
+    let table =
+        open(&build(&(1..200).map(put).collect(), options), &Arc::new(Cache::new(0))).expect("intact");
+    let file = Flushed { table: Arc::new(table), consumed: RangeSet::default() };
+    let files = Arc::new(Files::new(vec![file], vec![Partition { lower: Vec::new(), runs: Vec::new() }]));
+    tree.published.update(|old| View { files, ..old.clone() });
+    assert!(tree.take_compaction(false, Vec::new, |_| true).is_none());
+    // 100 MB passed, of which a quarter is earned.
+    let looks = (0..10).filter(|_| tree.scan_credit.earn(Scanned { entries: 10_000, reads_elsewhere: 0 }));
+    assert_eq!(looks.count(), 1);
 }
