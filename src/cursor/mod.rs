@@ -40,6 +40,7 @@ pub(crate) use merge::Merge;
 pub(crate) use needs::NeedsBlock;
 pub(crate) use table_cursor::TableCursor;
 pub(crate) use visible::{Passed, Step, VisibleCursor};
+pub(crate) use window::Expected;
 
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;

@@ -1,6 +1,6 @@
 //! A cursor over one table, block by block.
 
-use super::window::Window;
+use super::window::{Expected, Window};
 use super::{Cursor, Foresight, Moved, NeedsBlock};
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
@@ -24,6 +24,8 @@ pub(crate) struct TableCursor {
     next_block: Option<(usize, Arc<Block>)>,
     /// How far is read ahead of it, and what was.
     window: Window,
+    /// How far it is likely to go.
+    expected: Expected,
     /// What is sought in the block that it waits for; if nothing is, the block's first entry.
     sought: Option<Vec<u8>>,
     /// Whether a seek to the table's first entry is put off.
@@ -46,11 +48,17 @@ impl TableCursor {
             has_looked_ahead: false,
             next_block: None,
             window: Window::default(),
+            expected: Expected::default(),
             sought: None,
             is_put_off: false,
             is_on_entry: false,
             cursor: None,
         }
+    }
+
+    /// The same for a walk that is likely to go so far.
+    pub(crate) fn expecting(table: Arc<Table>, direction: Direction, expected: Expected) -> Self {
+        Self { expected, ..Self::new(table, direction) }
     }
 
     /// As [`new`](Self::new), but asks for every block and leaves the cache alone.
@@ -131,7 +139,7 @@ impl TableCursor {
                 self.is_on_entry = false;
                 self.sought = sought.map(<[u8]>::to_vec);
                 Err(match self.is_cached {
-                    true => self.window.ask(&self.table, block_no, self.direction),
+                    true => self.window.ask(&self.table, block_no, (self.direction, self.expected)),
                     false => NeedsBlock::alone(&self.table, block_no),
                 })
             }

@@ -36,6 +36,11 @@ impl AtHand {
         missing
     }
 
+    /// Whether anything had to be read.
+    pub(super) fn has_read(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// How often something was read in another file than before: in a tree of one run hardly ever.
     pub(super) fn reads_elsewhere(&self) -> u64 {
         self.elsewhere

@@ -160,7 +160,7 @@ impl<C: Caller> AwaitedScan<C> {
 impl<C: Caller> Drop for AwaitedScan<C> {
     fn drop(&mut self) {
         if let Some(cursor) = &self.cursor {
-            self.moment.blocks().end_scan(cursor.passed(), self.at_hand.reads_elsewhere());
+            self.moment.blocks().end_scan(cursor.passed(), &self.at_hand);
         }
     }
 }

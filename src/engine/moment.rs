@@ -41,8 +41,8 @@ impl<C: Caller> Moment<C> {
 
     /// A cursor over all keys, on none yet.
     pub(super) fn cursor(&self, direction: Direction) -> ViewCursor {
-        let gaps = &self.engine().trees.default_tree().gaps;
-        scan(&self.view, gaps, self.seqno, direction)
+        let tree = self.engine().trees.default_tree();
+        scan(&self.view, (&tree.gaps, &tree.scan_length), self.seqno, direction)
     }
 
     /// Whose moment it is.

@@ -180,7 +180,7 @@ async fn assemble(
     let io = Arc::clone(local.io());
     let work = Arc::<Event>::default();
     let engine = Arc::new(Engine {
-        blocks: Arc::new(BlockReader::new(Arc::clone(&io), &tree.scan_credit, &work)),
+        blocks: Arc::new(BlockReader::new(Arc::clone(&io), &tree, &work)),
         read_turns: ReadTurns::default(),
         process: Process::current(),
         options,

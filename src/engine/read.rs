@@ -4,6 +4,7 @@
 use std::io;
 
 use super::Engine;
+use super::at_hand::AtHand;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
@@ -16,8 +17,10 @@ use crate::cursor::{NeedsBlock, Passed};
 use crate::exec::Event;
 use crate::io::{Io, Process, ReadAt};
 use crate::table::{Block, Bytes};
+use crate::tree::Tree;
 use crate::tree::lookup::{Fetched, Lookup, look_in_block, look_up};
 use crate::tree::scan_credit::{ScanCredit, Scanned};
+use crate::tree::scan_length::ScanLength;
 
 impl Engine {
     /// The value of `key`, at a snapshot's seqno or now.
@@ -100,22 +103,27 @@ pub(crate) struct BlockReader {
     io: Arc<dyn Io>,
     pub(crate) skipped: Skipped,
     scan_credit: Arc<ScanCredit>,
+    scan_length: Arc<ScanLength>,
     /// Told when scans have earned work.
     work: Arc<Event>,
     process: Process,
 }
 
 impl BlockReader {
-    pub(super) fn new(io: Arc<dyn Io>, scan_credit: &Arc<ScanCredit>, work: &Arc<Event>) -> Self {
-        let (scan_credit, work) = (Arc::clone(scan_credit), Arc::clone(work));
-        Self { io, skipped: Skipped::default(), scan_credit, work, process: Process::current() }
+    pub(super) fn new(io: Arc<dyn Io>, tree: &Tree, work: &Arc<Event>) -> Self {
+        let (scan_credit, scan_length) = (Arc::clone(&tree.scan_credit), Arc::clone(&tree.scan_length));
+        let (skipped, process, work) = (Skipped::default(), Process::current(), Arc::clone(work));
+        Self { io, skipped, scan_credit, scan_length, work, process }
     }
 
-    /// A scan has ended, after having passed this, and having read so often in another file than before.
-    pub(super) fn end_scan(&self, passed: Passed, reads_elsewhere: u64) {
+    /// A scan has ended, after having passed this, and having read so.
+    pub(super) fn end_scan(&self, passed: Passed, read: &AtHand) {
         self.skipped.add(passed);
+        if read.has_read() {
+            self.scan_length.note(passed.entries());
+        }
         // A child must not take the lock of the event: another thread may have held it at the fork.
-        let scan = Scanned { entries: passed.entries(), reads_elsewhere };
+        let scan = Scanned { entries: passed.entries(), reads_elsewhere: read.reads_elsewhere() };
         if self.scan_credit.earn(scan) && self.process.is_current() {
             self.work.notify();
         }

@@ -94,6 +94,6 @@ impl Scan {
 
 impl Drop for Scan {
     fn drop(&mut self) {
-        self.blocks.end_scan(self.cursor.passed(), self.at_hand.reads_elsewhere());
+        self.blocks.end_scan(self.cursor.passed(), &self.at_hand);
     }
 }

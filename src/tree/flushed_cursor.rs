@@ -7,7 +7,7 @@ use crate::base::key::{SeqNo, Tag};
 use crate::base::key_range::KeyRange;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::cursor::{Cursor, Foresight, Moved, TableCursor};
+use crate::cursor::{Cursor, Expected, Foresight, Moved, TableCursor};
 use crate::table::{Block, BlockWalk};
 
 /// An L2 file without the keys that are consumed: what stands there may be out of date. No block is read
@@ -26,8 +26,8 @@ pub(crate) struct FlushedCursor {
 
 impl FlushedCursor {
     /// The file of that number, on no entry yet.
-    pub(crate) fn new(files: &Arc<Files>, index: usize, direction: Direction) -> Self {
-        let cursor = TableCursor::new(Arc::clone(&files.flushed[index].table), direction);
+    pub(crate) fn new(files: &Arc<Files>, index: usize, direction: Direction, expected: Expected) -> Self {
+        let cursor = TableCursor::expecting(Arc::clone(&files.flushed[index].table), direction, expected);
         Self { files: Arc::clone(files), index, direction, cursor, ahead: None, is_put_off: false }
     }
 

@@ -15,6 +15,7 @@ use crate::cache::Cache;
 use crate::memtable::{Memtable, Pool};
 use crate::table::tests::Random;
 use crate::tree::records::TreeRecords;
+use crate::tree::scan_length::ScanLength;
 use crate::tree::view::{Files, Partition, View};
 use crate::tree::view_cursor::scan;
 
@@ -140,7 +141,7 @@ impl World {
         bound: Option<&[u8]>,
         limit: usize,
     ) -> (Vec<Vec<u8>>, u64) {
-        let mut cursor = scan(&self.view, &self.gaps, SeqNo(reader), direction);
+        let mut cursor = scan(&self.view, (&self.gaps, &ScanLength::default()), SeqNo(reader), direction);
         assert!(cursor.seek(bound).is_ok());
         let mut found = Vec::new();
         while found.len() < limit && matches!(cursor.next(), Ok(true)) {

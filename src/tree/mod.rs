@@ -39,6 +39,7 @@ mod retired;
 mod runs_tests;
 mod scan;
 pub(crate) mod scan_credit;
+pub(crate) mod scan_length;
 #[cfg(test)]
 mod scan_tests;
 pub(crate) mod shape;
@@ -63,6 +64,7 @@ use compactions::Compactions;
 use gaps::Gaps;
 use published::Published;
 use scan_credit::ScanCredit;
+use scan_length::ScanLength;
 use table_files::TableFiles;
 use throttle::Throttle;
 use view::View;
@@ -80,6 +82,7 @@ pub(crate) struct Tree {
     pub(crate) gaps: Arc<Gaps>,
     /// What scans add to.
     pub(crate) scan_credit: Arc<ScanCredit>,
+    pub(crate) scan_length: Arc<ScanLength>,
 
     // Background work.
     /// Lookups of blocks until the last flush.
@@ -119,6 +122,7 @@ impl Tree {
             published,
             gaps: Arc::default(),
             scan_credit: Arc::default(),
+            scan_length: Arc::default(),
             lookups_before: AtomicU64::new(0),
             compactions,
             throttle,

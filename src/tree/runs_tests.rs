@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::lookup::{Fetched, Lookup, look_up};
 use super::records::TreeRecords;
+use super::scan_length::ScanLength;
 use super::view::{Files, Partition, Run, View};
 use super::view_cursor::scan;
 use crate::base::direction::Direction;
@@ -80,7 +81,8 @@ fn lookups_and_scans_go_through_all_runs_of_a_partition() {
                 }
             }
             for direction in [Direction::Forward, Direction::Backward] {
-                let (mut cursor, mut seen) = (scan(&view, &Arc::default(), reader, direction), Vec::new());
+                let guesses = (&Arc::default(), &ScanLength::default());
+                let (mut cursor, mut seen) = (scan(&view, guesses, reader, direction), Vec::new());
                 assert!(cursor.seek(None).is_ok());
                 while let Ok(true) = cursor.next() {
                     seen.push((cursor.key().unwrap().to_vec(), cursor.value().to_vec()));

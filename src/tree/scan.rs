@@ -10,23 +10,27 @@ use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::key::{SeqNo, Tag};
 use crate::base::sync::Arc;
-use crate::cursor::{Cursor, Foresight, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
+use crate::cursor::{Cursor, Expected, Foresight, MemtableCursor, Merge, Moved, TableCursor, VisibleCursor};
 use crate::table::{Block, BlockWalk};
 
 /// All keys of a view, one by one and with what is dead among them.
 pub(super) type SourcesCursor = VisibleCursor<Merge<Source>>;
 
-/// A cursor over `view` for a reader at `reader`, on no key yet.
-pub(super) fn sources(view: &View, reader: SeqNo, direction: Direction) -> SourcesCursor {
+/// A cursor over `view` for a reader at `reader`, on no key yet. It is likely to pass so many entries in files.
+pub(super) fn sources(view: &View, reader: SeqNo, direction: Direction, entries: u64) -> SourcesCursor {
+    let everywhere = Expected { entries, among: view.files.entries() };
+    // Partitions are about as large as each other.
+    let partitions = view.files.partitions.len() as u64;
+    let in_partition = Expected { entries, among: everywhere.among / partitions.max(1) };
     let mut sources = Vec::with_capacity(2 + view.frozen.len() + view.files.flushed.len());
     for memtable in std::iter::once(&view.memtable).chain(&view.frozen) {
         sources.push(Source::Memtable(MemtableCursor::new(Arc::clone(memtable), direction, reader)));
     }
     for index in 0..view.files.flushed.len() {
-        sources.push(Source::Flushed(FlushedCursor::new(&view.files, index, direction)));
+        sources.push(Source::Flushed(FlushedCursor::new(&view.files, index, direction, everywhere)));
     }
     for depth in 0..view.files.runs_max() {
-        sources.push(Source::Partitions(PartitionsCursor::new(&view.files, depth, direction)));
+        sources.push(Source::Partitions(PartitionsCursor::new(&view.files, depth, direction, in_partition)));
     }
     VisibleCursor::new(Merge::new(sources, direction), direction, reader)
 }
@@ -144,6 +148,8 @@ pub(crate) struct PartitionsCursor {
     /// Which run of each partition, counted from the newest.
     depth: usize,
     direction: Direction,
+    /// In a partition.
+    expected: Expected,
     index: usize,
     /// Whether partition and cursor are those of a seek that follows.
     is_foreseen: bool,
@@ -152,15 +158,17 @@ pub(crate) struct PartitionsCursor {
 }
 
 impl PartitionsCursor {
-    fn new(files: &Arc<Files>, depth: usize, direction: Direction) -> Self {
-        Self { files: Arc::clone(files), depth, direction, index: 0, is_foreseen: false, cursor: None }
+    fn new(files: &Arc<Files>, depth: usize, direction: Direction, expected: Expected) -> Self {
+        let files = Arc::clone(files);
+        Self { files, depth, direction, expected, index: 0, is_foreseen: false, cursor: None }
     }
 
     /// A cursor over the run of a partition, on no entry yet.
     fn enter(&mut self, index: usize) {
         self.index = index;
         let run = self.files.partitions[index].runs.get(self.depth);
-        self.cursor = run.map(|run| TableCursor::new(Arc::clone(&run.table), self.direction));
+        let (direction, expected) = (self.direction, self.expected);
+        self.cursor = run.map(|run| TableCursor::expecting(Arc::clone(&run.table), direction, expected));
     }
 
     /// Enters the partition that a seek leads to.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::gaps::Gaps;
 use super::ranges::RangeSet;
 use super::records::TreeRecords;
+use super::scan_length::ScanLength;
 use super::view::{Files, Flushed, Partition, Run, View};
 use super::view_cursor::{ViewCursor, scan};
 use crate::base::direction::Direction;
@@ -83,7 +84,7 @@ impl World {
         bound: Option<&[u8]>,
         limit: usize,
     ) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut cursor = scan(&self.view, &self.gaps, reader, direction);
+        let mut cursor = scan(&self.view, (&self.gaps, &ScanLength::default()), reader, direction);
         let moved = cursor.seek(bound);
         self.finish(&mut cursor, moved);
         let mut found = Vec::new();

@@ -54,6 +54,7 @@ pub(crate) struct Files {
     pub(crate) partitions: Vec<Partition>,
     runs_max: usize,
     live_per_mille: u64,
+    entries: u64,
     seqno_max: SeqNo,
 }
 
@@ -64,8 +65,12 @@ impl Files {
         let live_per_mille = flushed.iter().map(Flushed::live_per_mille).sum();
         let runs = partitions.iter().flat_map(|partition| &partition.runs).map(|run| &run.table);
         let tables = runs.chain(flushed.iter().map(|file| &file.table));
-        let seqno_max = tables.map(|table| table.seqno_range().1).max().unwrap_or_default();
-        Self { flushed, partitions, runs_max, live_per_mille, seqno_max }
+        let (mut entries, mut seqno_max) = (0_u64, SeqNo::default());
+        for table in tables {
+            entries = entries.saturating_add(table.entries());
+            seqno_max = seqno_max.max(table.seqno_range().1);
+        }
+        Self { flushed, partitions, runs_max, live_per_mille, entries, seqno_max }
     }
 
     /// The files that `levels` names, all of them among `tables`.
@@ -90,6 +95,11 @@ impl Files {
     /// What is left of the files of L2 to be compacted, in thousandths of a file.
     pub(crate) fn live_per_mille(&self) -> u64 {
         self.live_per_mille
+    }
+
+    /// Entries of all files, those that are consumed among them.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
     }
 
     /// Seqno of the newest version in them.

@@ -6,6 +6,7 @@
 use super::gap_notes::WORTH_MIN;
 use super::gaps::Gaps;
 use super::scan::{SourcesCursor, sources};
+use super::scan_length::ScanLength;
 use super::view::View;
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
@@ -72,10 +73,15 @@ struct Crossing {
     skipped_before: u64,
 }
 
-/// A cursor over `view` for a reader at `reader`, on no key yet.
-pub(crate) fn scan(view: &View, gaps: &Arc<Gaps>, reader: SeqNo, direction: Direction) -> ViewCursor {
+/// A cursor over `view` for a reader at `reader`, on no key yet, that is likely to pass as much as `length` says.
+pub(crate) fn scan(
+    view: &View,
+    (gaps, length): (&Arc<Gaps>, &ScanLength),
+    reader: SeqNo,
+    direction: Direction,
+) -> ViewCursor {
     ViewCursor {
-        cursor: sources(view, reader, direction),
+        cursor: sources(view, reader, direction, length.expected()),
         gaps: Arc::clone(gaps),
         reader,
         start: Start::End,
