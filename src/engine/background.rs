@@ -69,8 +69,8 @@ pub(super) fn fail_writes_on_exit(
     }
 }
 
-/// The clock: drains what was staged, notices that the database has settled, and that snapshots have
-/// gone. Runs until the core stops.
+/// The clock: drains what was staged, frees memory that is not needed any more, notices that the database has settled, and
+/// that snapshots have gone. Runs until the core stops.
 pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
     let mut seen = engine.visible_seqno();
     let mut head = engine.wal.head_lsn();
@@ -92,6 +92,7 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
         if !is_written {
             engine.wal.forget_unused_room();
         }
+        engine.trees.iter().for_each(|tree| tree.view().memtable.free_unused_memory());
         let missed = engine.missed_since(&mut misses);
         if missed > READER_MISSES_MAX && !is_written {
             reached!("tick: readers that miss are left alone");

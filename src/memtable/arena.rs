@@ -2,7 +2,7 @@
 //!
 //! Handing out is one `fetch_add` on the chunk that is being filled; only a chunk's end takes a lock. Chunks
 //! come from a store that memtables share and go back to it, so that in a steady state no memory is asked of the
-//! system and no page is touched for the first time.
+//! system and no page is touched for the first time. What nobody takes for seconds goes back to the system.
 
 use std::ptr::NonNull;
 
@@ -20,6 +20,14 @@ const ALIGN: usize = 8;
 /// Asks the system for huge pages for memory of this length, which begins at a multiple of [`CHUNK_LEN_MAX`].
 pub(crate) type AdviseHuge = fn(NonNull<u8>, usize);
 
+/// Those that are kept for the next memtable.
+#[derive(Default)]
+struct Free {
+    chunks: Vec<Memory>,
+    /// So many have been there all the time since the last look.
+    unused: usize,
+}
+
 /// Chunks that are used by one memtable after the other.
 pub(super) struct Chunks {
     /// Length of each.
@@ -27,7 +35,7 @@ pub(super) struct Chunks {
     /// While all together come to no more than this, those that are given back are kept.
     keep_bytes: u64,
     advise_huge: AdviseHuge,
-    free: Mutex<Vec<Memory>>,
+    free: Mutex<Free>,
     /// Memory of all chunks: in use, and kept.
     bytes: AtomicU64,
 }
@@ -53,7 +61,12 @@ impl Chunks {
     }
 
     fn take(&self) -> Memory {
-        let free = lock(&self.free).pop();
+        let free = {
+            let mut free = lock(&self.free);
+            let chunk = free.chunks.pop();
+            free.unused = free.unused.min(free.chunks.len());
+            chunk
+        };
         free.unwrap_or_else(|| {
             let chunk = self.make(self.len);
             if self.len == CHUNK_LEN_MAX {
@@ -71,7 +84,7 @@ impl Chunks {
             for chunk in chunks {
                 let is_within = self.bytes() <= self.keep_bytes;
                 if chunk.len() == self.len && !ablated!(MemoryReused) && is_within {
-                    free.push(chunk);
+                    free.chunks.push(chunk);
                 } else {
                     self.bytes.fetch_sub(chunk.len() as u64, Ordering::Relaxed);
                     superfluous.push(chunk);
@@ -79,6 +92,19 @@ impl Chunks {
             }
         }
         // Outside of the lock: it is work for the kernel.
+        drop(superfluous);
+    }
+
+    /// Frees half of what nobody has taken since this was called before.
+    pub(super) fn free_unused(&self) {
+        let superfluous = {
+            let mut free = lock(&self.free);
+            let count = free.unused.div_ceil(2);
+            let superfluous: Vec<_> = free.chunks.drain(..count).collect();
+            free.unused = free.chunks.len();
+            superfluous
+        };
+        self.bytes.fetch_sub((superfluous.len() * self.len) as u64, Ordering::Relaxed);
         drop(superfluous);
     }
 }

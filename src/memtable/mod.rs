@@ -123,6 +123,11 @@ impl Memtable {
         self.pool.memory_bytes()
     }
 
+    /// Gives memory back to the system that no memtable of its tree has needed since the last call.
+    pub(crate) fn free_unused_memory(&self) {
+        self.pool.free_unused();
+    }
+
     /// Whether it takes no more: its memory is used up, or its index.
     pub(crate) fn is_full(&self) -> bool {
         self.memory_bytes() >= self.pool.memtable_size()

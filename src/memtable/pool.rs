@@ -41,6 +41,11 @@ impl Pool {
         self.chunks.bytes() + self.index_bytes.load(Ordering::Relaxed)
     }
 
+    /// Gives memory back to the system that no memtable has needed since the last call. To be called each second or so.
+    pub(super) fn free_unused(&self) {
+        self.chunks.free_unused();
+    }
+
     pub(super) fn arena(&self) -> Arena {
         Arena::new(Arc::clone(&self.chunks))
     }

@@ -173,6 +173,35 @@ fn memory_is_used_by_one_memtable_after_the_other() {
     }
 }
 
+#[test]
+fn memory_that_no_memtable_takes_goes_back() {
+    let pool = Pool::of_size(256 << 10);
+    let fill = || {
+        let memtable = Memtable::new(&pool, MemtableId::FIRST, Lsn(0), SeqNo::ZERO);
+        let puts = (1_u64..).take_while(|_| !memtable.is_full());
+        puts.for_each(|n| memtable.insert(&n.to_be_bytes(), put(n), &[7; 100], SeqNo::ZERO));
+        memtable
+    };
+    drop(fill());
+    let kept = pool.memory_bytes();
+    let after_look = || {
+        pool.free_unused();
+        pool.memory_bytes()
+    };
+    // Nobody knows yet for how long it has been there.
+    assert_eq!(after_look(), kept);
+    let looks: Vec<_> = (0..6).map(|_| after_look()).collect();
+    assert!(looks.is_sorted_by(|before, after| before >= after) && looks[0] > kept / 3, "{looks:?}");
+    assert!(looks[5] < kept / 8, "{looks:?} of {kept}");
+    // What was in use meanwhile was needed.
+    let memtable = fill();
+    let used = after_look();
+    assert!(used >= 256 << 10);
+    drop(memtable);
+    assert_eq!(after_look(), used);
+    assert!(after_look() < used);
+}
+
 /// Writers insert side by side, each its own seqnos of the same keys, made visible in order; readers must find,
 /// of each key, what is visible, while old versions are cut off and their memory is used again.
 #[test]
