@@ -129,7 +129,9 @@ impl Spares {
         }
     }
 
-    /// Makes what is missing. An error comes with the bytes of room that can still be had.
+    /// Makes one of those that are missing, and has the task look again: what was released meanwhile serves before a further
+    /// one is made. Writers that use room as fast as it is made would else have new ones made for seconds.
+    /// An error comes with the bytes of room that can still be had.
     async fn make_missing(
         &self,
         local: &Local,
@@ -156,23 +158,22 @@ impl Spares {
                 return Err((most * capacity, Error::DiskFull { operation: "extend the log in", path }));
             }
         }
-        while wal.missing_room() > 0 {
-            self.make(local, wal, len).await.map_err(|error| (0, error))?;
-        }
+        self.make(local, wal, len).await.map_err(|error| (0, error))?;
+        wal.look_again();
         Ok(())
     }
 
-    /// Makes further spares while the stream could fill those there are, as fast as the stage, before another is made.
+    /// Makes a further spare if the stream could fill those there are, as fast as the stage, before another is made.
     /// Only where there is much space; an error is left to whoever lacks room.
     async fn make_ahead(&self, local: &Local, wal: &Wal, len: u64) {
-        while wal.is_busy()
+        if wal.is_busy()
             && wal.missing_room() == 0
             && wal.room_ahead() < wal.stage().size()
             && self.check_room(local, len).is_ok()
         {
             reached!("log: a spare was made ahead");
-            if self.make(local, wal, len).await.is_err() {
-                return;
+            if self.make(local, wal, len).await.is_ok() {
+                wal.look_again();
             }
         }
     }

@@ -96,6 +96,7 @@ impl Writer {
         let mut growth = Growth { was_tight: false, grown_at: self.wal.head_lsn(), grows_from: Lsn::ZERO };
         loop {
             let work = self.wal.marks.work.listen();
+            self.recycle_released();
             match self.drain(local, &mut growth).await {
                 Ok(true) => {}
                 Ok(false) => work.await,
@@ -280,13 +281,18 @@ impl Writer {
 
     /// Recycles released segments and makes a spare if there is none; returns whether there is one.
     async fn supply(&self, local: &Local) -> Result<bool> {
+        self.recycle_released();
+        self.spares.remove_surplus(local, &self.wal).await;
+        let in_use = self.segments.borrow().iter().map(Segment::file_len).sum();
+        self.spares.keep(local, &self.wal, in_use).await
+    }
+
+    /// What is needed no more serves again at once, also while a spare is being made, which on a busy device takes long.
+    fn recycle_released(&self) {
         let release = Lsn(self.wal.release.load(Ordering::Acquire));
         while let Some(released) = self.take_released(release) {
             self.spares.recycle(&self.wal, released);
         }
-        self.spares.remove_surplus(local, &self.wal).await;
-        let in_use = self.segments.borrow().iter().map(Segment::file_len).sum();
-        self.spares.keep(local, &self.wal, in_use).await
     }
 
     fn take_released(&self, release: Lsn) -> Option<Segment> {
