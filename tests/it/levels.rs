@@ -192,6 +192,32 @@ fn an_idle_database_settles_and_gives_back_space() {
     db.close().unwrap();
 }
 
+/// Writers that use room as fast as it was made once had new segments made for seconds, of which a hundred lay there at the
+/// end, while those that were released waited.
+#[test]
+fn segments_serve_again_while_writers_do_not_pause() {
+    let scratch = Scratch::new();
+    let options = Options::new()
+        .memtable_size_bytes(1 << 20)
+        .stage_size_bytes(4 << 20)
+        .wal_segment_size_bytes(256 << 10);
+    let db = Db::open(scratch.dir(), options).unwrap();
+    let mut most = 0;
+    std::thread::scope(|scope| {
+        let write = |from: u64| {
+            (from..from + 40_000).for_each(|n| db.put((n % 3000).to_be_bytes(), [1; 1000]).unwrap());
+        };
+        let writers = [scope.spawn(move || write(0)), scope.spawn(move || write(1500))];
+        while writers.iter().any(|writer| !writer.is_finished()) {
+            most = most.max(files(&scratch.dir(), "wal-").len());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    // What memtables and the stage may hold, and twice the stage in spares.
+    assert!(most <= (4 + 4 + 8) * 4, "{most} segments for a log of 80 MB");
+    db.close().unwrap();
+}
+
 /// A view that a freezing writer replaced once stayed in that thread's epoch bag, and with it the
 /// files and memtables it named, for as long as the thread did nothing more.
 #[test]
