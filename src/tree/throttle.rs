@@ -116,7 +116,7 @@ impl Tree {
         Debt {
             memory: memtables.map(|memtable| memtable.bytes()).sum(),
             memory_max: options.memtable_size_bytes * (options.max_frozen_memtables as u64 + 1),
-            files: view.files.flushed.len() as u64,
+            files_per_mille: files_per_mille(view, options.memtable_size_bytes),
             files_max: options.max_flushed_files as u64,
             live_per_mille: view.files.live_per_mille(),
             trigger: options.compaction_trigger() as u64,
@@ -130,13 +130,22 @@ pub(crate) struct Debt {
     /// Bytes in L0 and L1.
     memory: u64,
     memory_max: u64,
-    /// Files of L2.
-    files: u64,
+    /// Files of L2 and those to come, in thousandths.
+    files_per_mille: u64,
     files_max: u64,
     /// What is left of them to be compacted, in thousandths of a file.
     live_per_mille: u64,
     /// Files from which on compaction works.
     trigger: u64,
+}
+
+/// How many files L2 has, and will have once what is in memory is flushed, in thousandths. L0 counts for as much as is in it,
+/// the oldest file for what is left of it: if the number made steps, so would the rate of writers, from all there is
+/// to a tenth of it and back several times a second.
+fn files_per_mille(view: &View, memtable_size: u64) -> u64 {
+    let filled = (view.memtable.bytes().saturating_mul(1000) / memtable_size.max(1)).min(1000);
+    let whole = 1000 * (view.files.flushed.len() + view.frozen.len()) as u64;
+    whole + filled - (1000 - view.files.oldest_live_per_mille())
 }
 
 impl Debt {
@@ -146,11 +155,11 @@ impl Debt {
     }
 
     /// How far L2 is on the way to full, in thousandths. Its limit is a number of files; of those that are partly
-    /// compacted, only what is left counts until three quarters of the limit are reached.
+    /// compacted, only what is left counts until three quarters of the limit are reached, with the file that L0 becomes.
     fn of_files(&self) -> u64 {
         let free = self.trigger + self.files_max.saturating_sub(self.trigger) / 4;
         let left = above(self.live_per_mille, 1000 * free..1000 * self.files_max);
-        left.max(above(4 * self.files, 3 * self.files_max..4 * self.files_max))
+        left.max(above(self.files_per_mille, 750 * self.files_max + 1000..1000 * self.files_max + 1000))
     }
 
     /// Whether flushes lag behind rather than compaction.
@@ -184,11 +193,11 @@ mod tests {
     #[test]
     fn the_delay_rises_with_the_debt() {
         // Of 400 in memory, 12 files, and in tenths what is left of them.
-        let check = |memory, files, live: u64, expected| {
+        let check = |memory, files: u64, live: u64, expected| {
             let debt = Debt {
                 memory,
                 memory_max: 400,
-                files,
+                files_per_mille: 1000 * files + 1000,
                 files_max: 12,
                 live_per_mille: 100 * live,
                 trigger: 4,

@@ -54,6 +54,7 @@ pub(crate) struct Files {
     pub(crate) partitions: Vec<Partition>,
     runs_max: usize,
     live_per_mille: u64,
+    oldest_live_per_mille: u64,
     entries: u64,
     seqno_max: SeqNo,
 }
@@ -62,7 +63,9 @@ impl Files {
     /// L2 newest first, and L3 by key.
     pub(crate) fn new(flushed: Vec<Flushed>, partitions: Vec<Partition>) -> Self {
         let runs_max = partitions.iter().map(|partition| partition.runs.len()).max().unwrap_or(0);
-        let live_per_mille = flushed.iter().map(Flushed::live_per_mille).sum();
+        let live: Vec<u64> = flushed.iter().map(Flushed::live_per_mille).collect();
+        let (live_per_mille, oldest_live_per_mille) =
+            (live.iter().sum(), live.last().map_or(1000, |live| *live));
         let runs = partitions.iter().flat_map(|partition| &partition.runs).map(|run| &run.table);
         let tables = runs.chain(flushed.iter().map(|file| &file.table));
         let (mut entries, mut seqno_max) = (0_u64, SeqNo::default());
@@ -70,7 +73,7 @@ impl Files {
             entries = entries.saturating_add(table.entries());
             seqno_max = seqno_max.max(table.seqno_range().1);
         }
-        Self { flushed, partitions, runs_max, live_per_mille, entries, seqno_max }
+        Self { flushed, partitions, runs_max, live_per_mille, oldest_live_per_mille, entries, seqno_max }
     }
 
     /// The files that `levels` names, all of them among `tables`.
@@ -95,6 +98,11 @@ impl Files {
     /// What is left of the files of L2 to be compacted, in thousandths of a file.
     pub(crate) fn live_per_mille(&self) -> u64 {
         self.live_per_mille
+    }
+
+    /// What is left of the oldest of them, in thousandths; all of it if there is none.
+    pub(crate) fn oldest_live_per_mille(&self) -> u64 {
+        self.oldest_live_per_mille
     }
 
     /// Entries of all files, those that are consumed among them.
