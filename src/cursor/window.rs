@@ -121,7 +121,7 @@ impl Window {
         (block_no, last): (usize, usize),
         direction: Direction,
     ) -> Option<Range<usize>> {
-        if self.blocks <= BLOCKS_TO_READ {
+        if self.blocks <= BLOCKS_TO_READ || self.is_first {
             return None;
         }
         let until = reach(table, block_no, direction, (self.blocks, WINDOW_BYTES_MAX));
@@ -140,8 +140,11 @@ impl Window {
     }
 }
 
-/// The last of up to so many blocks, and up to so many bytes, from `block_no` on, that is not cached. Those between may be:
-/// to wait once more takes longer than to read them, too.
+/// So many cached blocks in a row are read with those around them: to wait once more takes longer.
+const CACHED_BETWEEN_MAX: usize = 3;
+
+/// The last of up to so many blocks, and up to so many bytes, from `block_no` on, that is not cached, nor behind many that
+/// are.
 fn reach(
     table: &Table,
     block_no: usize,
@@ -158,6 +161,8 @@ fn reach(
         at = next;
         if !table.is_cached(at) {
             last = at;
+        } else if at.abs_diff(last) > CACHED_BETWEEN_MAX {
+            break;
         }
     }
     last

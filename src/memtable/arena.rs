@@ -20,12 +20,20 @@ const ALIGN: usize = 8;
 /// Asks the system for huge pages for memory of this length, which begins at a multiple of [`CHUNK_LEN_MAX`].
 pub(crate) type AdviseHuge = fn(NonNull<u8>, usize);
 
+/// What nobody has taken for so many looks and the time since is not needed. A memtable that fills in a second or two takes
+/// all of it again; for slower ones new pages cost next to nothing.
+const LOOKS_BEFORE: usize = 3;
+
+/// And no more is freed at once: it takes the kernel a millisecond or two, in which others of the core wait.
+const FREED_BYTES_MAX: usize = 32 << 20;
+
 /// Those that are kept for the next memtable.
 #[derive(Default)]
 struct Free {
     chunks: Vec<Memory>,
-    /// So many have been there all the time since the last look.
-    unused: usize,
+    /// So many were there at least since the last look, and between those before.
+    least: usize,
+    least_before: [usize; LOOKS_BEFORE],
 }
 
 /// Chunks that are used by one memtable after the other.
@@ -64,7 +72,7 @@ impl Chunks {
         let free = {
             let mut free = lock(&self.free);
             let chunk = free.chunks.pop();
-            free.unused = free.unused.min(free.chunks.len());
+            free.least = free.least.min(free.chunks.len());
             chunk
         };
         free.unwrap_or_else(|| {
@@ -95,13 +103,17 @@ impl Chunks {
         drop(superfluous);
     }
 
-    /// Frees half of what nobody has taken since this was called before.
+    /// Frees half of what nobody has taken since this was called some times before.
     pub(super) fn free_unused(&self) {
         let superfluous = {
             let mut free = lock(&self.free);
-            let count = free.unused.div_ceil(2);
+            let unused = free.least_before.iter().fold(free.least, |least, before| least.min(*before));
+            let count = unused.div_ceil(2).min(FREED_BYTES_MAX / self.len);
             let superfluous: Vec<_> = free.chunks.drain(..count).collect();
-            free.unused = free.chunks.len();
+            free.least_before.rotate_right(1);
+            free.least_before[0] = free.least;
+            free.least_before.iter_mut().for_each(|least| *least -= count);
+            free.least = free.chunks.len();
             superfluous
         };
         self.bytes.fetch_sub((superfluous.len() * self.len) as u64, Ordering::Relaxed);

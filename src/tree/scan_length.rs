@@ -11,6 +11,11 @@ const WEIGHT: u64 = 16;
 /// What is longer counts as this long: nobody reads so far ahead at once.
 const ENTRIES_MAX: u64 = 1 << 12;
 
+/// And what is longer than this many times the average and some more as that: a long scan now and then says nothing of
+/// those between.
+const OUTLIER_FACTOR: u64 = 4;
+const OUTLIER_MIN: u64 = 16;
+
 /// Of the entries that scans of a tree have passed, those that were shown and others, the moving average.
 #[derive(Default)]
 pub(crate) struct ScanLength {
@@ -22,7 +27,8 @@ impl ScanLength {
     /// A scan that had to read has passed so many entries.
     pub(crate) fn note(&self, entries: u64) {
         let before = self.weighted.load(Relaxed);
-        self.weighted.store(before - before / WEIGHT + entries.min(ENTRIES_MAX), Relaxed);
+        let entries = entries.min(OUTLIER_FACTOR * (before / WEIGHT) + OUTLIER_MIN).min(ENTRIES_MAX);
+        self.weighted.store(before - before / WEIGHT + entries, Relaxed);
     }
 
     /// Entries that the next is likely to pass; none as long as nothing is known.
@@ -46,5 +52,9 @@ mod tests {
         assert!(length.expected() <= ENTRIES_MAX && length.expected() > ENTRIES_MAX - 20);
         (0..200).for_each(|_| length.note(1));
         assert!(length.expected() <= 1 + 1);
+        for n in 0..200 {
+            length.note(if n % 20 == 0 { 6000 } else { 1 });
+            assert!(length.expected() <= 4);
+        }
     }
 }

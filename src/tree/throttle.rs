@@ -113,10 +113,12 @@ impl Tree {
     pub(crate) fn debt(&self, view: &View) -> Debt {
         let options = &self.options;
         let memtables = view.frozen.iter().chain([&view.memtable]);
+        let filled = view.memtable.memory_bytes().saturating_mul(1000) / options.memtable_size_bytes.max(1);
         Debt {
             memory: memtables.map(|memtable| memtable.bytes()).sum(),
             memory_max: options.memtable_size_bytes * (options.max_frozen_memtables as u64 + 1),
-            files_per_mille: files_per_mille(view, options.memtable_size_bytes),
+            files_per_mille: files_per_mille(view, filled.min(1000)),
+            files_per_mille_soon: files_per_mille(view, 1000),
             files_max: options.max_flushed_files as u64,
             live_per_mille: view.files.live_per_mille(),
             trigger: options.compaction_trigger() as u64,
@@ -130,8 +132,9 @@ pub(crate) struct Debt {
     /// Bytes in L0 and L1.
     memory: u64,
     memory_max: u64,
-    /// Files of L2 and those to come, in thousandths.
+    /// Files of L2 and the one to come, in thousandths: now, and once L0 is full.
     files_per_mille: u64,
+    files_per_mille_soon: u64,
     files_max: u64,
     /// What is left of them to be compacted, in thousandths of a file.
     live_per_mille: u64,
@@ -139,13 +142,14 @@ pub(crate) struct Debt {
     trigger: u64,
 }
 
-/// How many files L2 has, and will have once what is in memory is flushed, in thousandths. L0 counts for as much as is in it,
-/// the oldest file for what is left of it: if the number made steps, so would the rate of writers, from all there is
-/// to a tenth of it and back several times a second.
-fn files_per_mille(view: &View, memtable_size: u64) -> u64 {
-    let filled = (view.memtable.bytes().saturating_mul(1000) / memtable_size.max(1)).min(1000);
-    let whole = 1000 * (view.files.flushed.len() + view.frozen.len()) as u64;
-    whole + filled - (1000 - view.files.oldest_live_per_mille())
+/// How many files L2 has, in thousandths, and with the file that memory is about to become. Of that as much counts as is in L0, and
+/// of the oldest file what is left of it: if the number made steps, so would the rate of writers, from all there is to a
+/// tenth of it and back several times a second. More memtables that wait to be flushed count for no more: they are there to
+/// take bursts.
+fn files_per_mille(view: &View, filled_per_mille: u64) -> u64 {
+    let waiting = 1000 * view.frozen.len() as u64 + filled_per_mille;
+    let gone = 1000 - view.files.oldest_live_per_mille();
+    1000 * view.files.flushed.len() as u64 + waiting.min(1000) - gone
 }
 
 impl Debt {
@@ -159,7 +163,16 @@ impl Debt {
     fn of_files(&self) -> u64 {
         let free = self.trigger + self.files_max.saturating_sub(self.trigger) / 4;
         let left = above(self.live_per_mille, 1000 * free..1000 * self.files_max);
-        left.max(above(self.files_per_mille, 750 * self.files_max + 1000..1000 * self.files_max + 1000))
+        left.max(self.above_free(self.files_per_mille))
+    }
+
+    /// Whether it will be before L0 is full: until then nobody looks but writers that are slowed.
+    fn is_of_files_soon(&self) -> bool {
+        self.above_free(self.files_per_mille_soon) > 0
+    }
+
+    fn above_free(&self, files_per_mille: u64) -> u64 {
+        above(files_per_mille, 750 * self.files_max + 1000..1000 * self.files_max + 1000)
     }
 
     /// Whether flushes lag behind rather than compaction.
@@ -172,7 +185,7 @@ impl Debt {
 fn delay_ps_per_byte(debt: &Debt) -> u64 {
     let (memory, files) = (debt.of_memory(), debt.of_files());
     if memory == 0 && files == 0 {
-        return 0;
+        return u64::from(debt.is_of_files_soon());
     }
     // With the square of what L2 has, and ever steeper as memory runs out, behind which there is nothing but a stall.
     let for_files = FULL_L2_PS * files * files / 1_000_000;
@@ -198,6 +211,7 @@ mod tests {
                 memory,
                 memory_max: 400,
                 files_per_mille: 1000 * files + 1000,
+                files_per_mille_soon: 1000 * files + 1000,
                 files_max: 12,
                 live_per_mille: 100 * live,
                 trigger: 4,
@@ -216,6 +230,24 @@ mod tests {
         check(0, 12, 70, 60_001);
         check(0, 99, 990, 60_001);
         check(300, 12, 120, 89_070);
+    }
+
+    #[test]
+    fn the_delay_begins_before_it_counts() {
+        let delay = |files_per_mille| {
+            let (memory, live_per_mille) = (0, 0);
+            let files_per_mille_soon = files_per_mille / 1000 * 1000 + 1000;
+            delay_ps_per_byte(&Debt {
+                memory,
+                memory_max: 400,
+                files_per_mille,
+                files_per_mille_soon,
+                files_max: 12,
+                live_per_mille,
+                trigger: 4,
+            })
+        };
+        assert_eq!([8500, 9000, 10_000, 10_001, 10_300, 10_900].map(delay), [0, 0, 1, 1, 601, 5401]);
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl Wal {
         &self.stage
     }
 
-    /// Wakes the writer task: what it could not do beside a large batch it can do now.
+    /// Wakes the writer task: there is something more to do.
     pub(crate) fn look_again(&self) {
         self.marks.work.notify();
     }

@@ -193,7 +193,7 @@ fn an_idle_database_settles_and_gives_back_space() {
 }
 
 /// Writers that use room as fast as it was made once had new segments made for seconds, of which a hundred lay there at the
-/// end, while those that were released waited.
+/// end, while those that were released waited. That takes a device that is busy: elsewhere this says only what the bound is.
 #[test]
 fn segments_serve_again_while_writers_do_not_pause() {
     let scratch = Scratch::new();
