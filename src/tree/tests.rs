@@ -26,6 +26,10 @@ pub(crate) struct TestTree {
 
 impl TestTree {
     pub(crate) fn new(keyspace: KeyspaceId) -> Self {
+        Self::with(keyspace, Options::new().max_frozen_memtables(4))
+    }
+
+    fn with(keyspace: KeyspaceId, options_of_tree: Options) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let io = probe::choose(IoBackend::Blocking).unwrap();
         let directory = Directory::new(io.open_dir(scratch.path()).unwrap().unwrap(), FileId(1));
@@ -42,12 +46,7 @@ impl TestTree {
             files: Arc::new(Files::new(Vec::new(), vec![Partition { lower: Vec::new(), runs: Vec::new() }])),
             records: TreeRecords::new(files.cache(), keyspace),
         };
-        let tree = Arc::new(Tree::new(
-            keyspace,
-            Options::new().max_frozen_memtables(4).tree,
-            files,
-            Published::new(view),
-        ));
+        let tree = Arc::new(Tree::new(keyspace, options_of_tree.tree, files, Published::new(view)));
         Self { tree, _scratch: scratch }
     }
 }
@@ -123,4 +122,21 @@ fn scans_of_l2_alone_earn_by_what_they_pass() {
     // 100 MB passed, of which a quarter is earned.
     let looks = (0..10).filter(|_| tree.scan_credit.earn(Scanned { entries: 10_000, reads_elsewhere: 0 }));
     assert_eq!(looks.count(), 1);
+}
+
+#[test]
+fn memtables_that_wait_slow_nobody_while_l2_is_empty() {
+    let options = Options::new().max_frozen_memtables(64).memtable_size_bytes(4096);
+    let TestTree { tree, .. } = TestTree::with(KeyspaceId::DEFAULT, options);
+    // Up to half of what may wait.
+    for frozen in 0..32 {
+        let view = tree.view();
+        for n in (1_u64..).take_while(|_| !view.memtable.is_full()) {
+            let tag = Tag::new(SeqNo(n), Kind::Put);
+            view.memtable.insert(&n.to_be_bytes(), tag, &[7; 100], SeqNo::ZERO);
+        }
+        tree.set_throttle(&view);
+        assert_eq!(tree.throttle.delay_ps_per_byte(), 0, "{frozen} wait");
+        freeze_one(&tree);
+    }
 }
