@@ -20,9 +20,9 @@ const ALIGN: usize = 8;
 /// Asks the system for huge pages for memory of this length, which begins at a multiple of [`CHUNK_LEN_MAX`].
 pub(crate) type AdviseHuge = fn(NonNull<u8>, usize);
 
-/// What nobody has taken for so many looks and the time since is not needed. A memtable that fills in a second or two takes
-/// all of it again; for slower ones new pages cost next to nothing.
-const LOOKS_BEFORE: usize = 3;
+/// What nobody has taken between so many looks is not needed. A memtable that fills in a second or two takes all of it
+/// again; for slower ones new pages cost next to nothing.
+const LOOKS: usize = 4;
 
 /// And no more is freed at once: it takes the kernel a millisecond or two, in which others of the core wait.
 const FREED_BYTES_MAX: usize = 32 << 20;
@@ -31,9 +31,8 @@ const FREED_BYTES_MAX: usize = 32 << 20;
 #[derive(Default)]
 struct Free {
     chunks: Vec<Memory>,
-    /// So many were there at least since the last look, and between those before.
-    least: usize,
-    least_before: [usize; LOOKS_BEFORE],
+    /// So many were there at least since the last look, and before that from each look to the next.
+    least: [usize; LOOKS],
 }
 
 /// Chunks that are used by one memtable after the other.
@@ -72,7 +71,7 @@ impl Chunks {
         let free = {
             let mut free = lock(&self.free);
             let chunk = free.chunks.pop();
-            free.least = free.least.min(free.chunks.len());
+            free.least[0] = free.least[0].min(free.chunks.len());
             chunk
         };
         free.unwrap_or_else(|| {
@@ -103,17 +102,16 @@ impl Chunks {
         drop(superfluous);
     }
 
-    /// Frees half of what nobody has taken since this was called some times before.
+    /// Frees half of what nobody has taken since the last but three of these calls.
     pub(super) fn free_unused(&self) {
         let superfluous = {
             let mut free = lock(&self.free);
-            let unused = free.least_before.iter().fold(free.least, |least, before| least.min(*before));
+            let unused = free.least.into_iter().min().unwrap_or_default();
             let count = unused.div_ceil(2).min(FREED_BYTES_MAX / self.len);
             let superfluous: Vec<_> = free.chunks.drain(..count).collect();
-            free.least_before.rotate_right(1);
-            free.least_before[0] = free.least;
-            free.least_before.iter_mut().for_each(|least| *least -= count);
-            free.least = free.chunks.len();
+            free.least.iter_mut().for_each(|least| *least -= count);
+            free.least.rotate_right(1);
+            free.least[0] = free.chunks.len();
             superfluous
         };
         self.bytes.fetch_sub((superfluous.len() * self.len) as u64, Ordering::Relaxed);

@@ -123,7 +123,7 @@ impl Memtable {
         self.pool.memory_bytes()
     }
 
-    /// Gives memory back to the system that no memtable of its tree has needed since the last call.
+    /// Gives memory back to the system that no memtable of its tree has needed for some calls. To be called each second or so.
     pub(crate) fn free_unused_memory(&self) {
         self.pool.free_unused();
     }

@@ -41,7 +41,7 @@ impl Pool {
         self.chunks.bytes() + self.index_bytes.load(Ordering::Relaxed)
     }
 
-    /// Gives memory back to the system that no memtable has needed since the last call. To be called each second or so.
+    /// See [`Memtable::free_unused_memory`](super::Memtable::free_unused_memory).
     pub(super) fn free_unused(&self) {
         self.chunks.free_unused();
     }

@@ -142,10 +142,10 @@ pub(crate) struct Debt {
     trigger: u64,
 }
 
-/// How many files L2 has, in thousandths, and with the file that memory is about to become. Of that as much counts as is in L0, and
+/// How many files L2 has, in thousandths, with the one that memory is about to become. Of that counts as much as is in L0,
 /// of the oldest file what is left of it: if the number made steps, so would the rate of writers, from all there is to a
-/// tenth of it and back several times a second. More memtables that wait to be flushed count for no more: they are there to
-/// take bursts.
+/// tenth of it and back several times a second. More memtables that wait to be flushed count for no more: they are there
+/// to take bursts.
 fn files_per_mille(view: &View, filled_per_mille: u64) -> u64 {
     let waiting = 1000 * view.frozen.len() as u64 + filled_per_mille;
     let gone = 1000 - view.files.oldest_live_per_mille();

@@ -99,7 +99,7 @@ impl Spares {
         self.insert(segment);
     }
 
-    /// Makes a spare if there is none, and the room that writers want; `false` if that has to be tried again
+    /// Makes a spare if there is none, or the next of those that writers want; `false` if that has to be tried again
     /// after [`RETRY_INTERVAL`]. The segments in use are `in_use` bytes long together.
     pub(super) async fn keep(&self, local: &Local, wal: &Wal, in_use: u64) -> Result<bool> {
         if let Some(retry_at) = self.retry_at.get() {
