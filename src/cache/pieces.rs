@@ -2,8 +2,9 @@
 //!
 //! Values are read by one thread and evicted by another. From the global allocator each would lie in the arena of the
 //! thread that read it and, freed, be of use to that thread alone: a cache of 32 MiB that threads filled in turn came
-//! to 200 MiB. Here a piece that is freed is the next to be given, whoever asks, and a sheet without pieces in use
-//! goes back to the system, but for a few.
+//! to 200 MiB. Here a piece that is freed is the next to be given, whoever asks. A sheet without pieces in use is kept
+//! while the cache has room: the system gives memory zeroed, page by page, and compactions whose blocks are cached spent
+//! half of their time on that. Otherwise it goes back, but for a few.
 
 use std::ptr::NonNull;
 
@@ -43,8 +44,10 @@ pub(crate) struct Pieces {
     sheet_len: usize,
     /// Whose memory it is: a child must not take the lock, which another thread may have held at the fork.
     process: Process,
-    /// So many bytes of sheets without pieces are kept.
-    spare_max: usize,
+    /// So many bytes of sheets without pieces are kept in any case.
+    spare_min: usize,
+    /// And more, while all sheets together have no more than this.
+    kept_max: usize,
     state: Mutex<State>,
     // Changed under the lock, read without it.
     mapped_bytes: AtomicU64,
@@ -120,7 +123,8 @@ impl Pieces {
         Self {
             sheet_len,
             process: Process::current(),
-            spare_max: (capacity_bytes / 32).max(2 * SHEET_LEN_MIN),
+            spare_min: (capacity_bytes / 32).max(2 * SHEET_LEN_MIN),
+            kept_max: capacity_bytes / 4 * 3,
             state: Mutex::default(),
             mapped_bytes: AtomicU64::new(0),
             used_bytes: AtomicU64::new(0),
@@ -172,7 +176,8 @@ impl Pieces {
 
     fn give_back(&self, piece: &Piece) {
         let mut state = lock(&self.state);
-        let superfluous = state.give_back(piece, self.spare_max);
+        let above = self.mapped_bytes().saturating_sub(self.kept_max);
+        let superfluous = state.give_back(piece, self.spare_min, above);
         self.used_bytes.fetch_sub(piece.len as u64, Relaxed);
         let bytes: usize = superfluous.iter().map(Memory::len).sum();
         self.mapped_bytes.fetch_sub(bytes as u64, Relaxed);
@@ -191,15 +196,16 @@ impl State {
     }
 
     /// Returns what goes back to the system.
-    fn give_back(&mut self, piece: &Piece, spare_max: usize) -> Vec<Memory> {
+    fn give_back(&mut self, piece: &Piece, spare_min: usize, mut above: usize) -> Vec<Memory> {
         let mut superfluous = Vec::new();
         if let Some(memory) = self.classes[piece.class as usize].give_back(piece) {
             self.spare_bytes += memory.len();
             self.spare.push(memory);
             // The oldest goes first: lengths that nobody asks for any more do not stay.
-            while self.spare_bytes > spare_max {
+            while self.spare_bytes > spare_min && above > 0 {
                 let oldest = self.spare.remove(0);
                 self.spare_bytes -= oldest.len();
+                above = above.saturating_sub(oldest.len());
                 superfluous.push(oldest);
             }
         }
@@ -316,7 +322,10 @@ mod tests {
         assert_eq!(pieces.used_bytes(), used);
         assert!(mapped >= used && mapped < 2 * used, "{mapped} bytes for {used}");
         taken.clear();
-        assert!(pieces.mapped_bytes() <= 2 * SHEET_LEN_MIN, "two sheets are kept");
+        let kept = pieces.mapped_bytes();
+        assert!(kept <= 3 << 18, "of three quarters of the capacity {kept} bytes are kept");
+        // What is kept serves again.
+        assert!(take_and_give(&pieces).1);
     }
 
     #[cfg(feature = "sim")]

@@ -152,8 +152,8 @@ fn unmap(start: *mut u8, len: usize) {
 /// and of a whole one.
 const KEPT_LENS: [usize; 2] = [REQUEST_LEN_MAX / 2, REQUEST_LEN_MAX];
 
-/// How many of each are kept: 10 MiB for the process, of which the whole ones are made for large values alone.
-const KEPT_MAX: [usize; 2] = [16, 12];
+/// How many of each are kept: 13 MiB for the process, of which the whole ones are made for large values alone.
+const KEPT_MAX: [usize; 2] = [28, 12];
 
 /// Pieces that nobody has, those of the first length first. No lock: a child may be forked while somebody is here.
 static KEPT: [AtomicPtr<u8>; KEPT_MAX[0] + KEPT_MAX[1]] =
