@@ -125,6 +125,24 @@ fn scans_of_l2_alone_earn_by_what_they_pass() {
 }
 
 #[test]
+fn a_flush_does_not_change_how_much_writers_are_slowed() {
+    let TestTree { tree, .. } = TestTree::new(KeyspaceId::DEFAULT);
+    let options = TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 };
+    let put = |n: u8| (vec![n], Tag::new(SeqNo(1), Kind::Put), vec![7; 1000]);
+    let table = open(&build(&(1..9).map(put).collect(), options), &Arc::new(Cache::new(0))).expect("intact");
+    let table = Arc::new(table);
+    let delays = [(4, 2), (5, 1), (6, 0)].map(|(flushed, frozen)| {
+        let file = || Flushed { table: Arc::clone(&table), consumed: RangeSet::default() };
+        let partition = Partition { lower: Vec::new(), runs: Vec::new() };
+        let files = Arc::new(Files::new((0..flushed).map(|_| file()).collect(), vec![partition]));
+        let frozen = vec![Arc::clone(&tree.view().memtable); frozen];
+        tree.set_throttle(&View { files, frozen, ..View::clone(&tree.view()) });
+        tree.throttle.delay_ps_per_byte()
+    });
+    assert!(delays[0] > 1 && delays.iter().all(|delay| *delay == delays[0]), "{delays:?}");
+}
+
+#[test]
 fn memtables_that_wait_slow_nobody_while_l2_is_empty() {
     let options = Options::new().max_frozen_memtables(64).memtable_size_bytes(4096);
     let TestTree { tree, .. } = TestTree::with(KeyspaceId::DEFAULT, options);

@@ -11,11 +11,15 @@ use super::Tree;
 use super::view::View;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 
-/// Delay in picoseconds for each byte once L2 is full: 60 ns a byte leave writers 17 MB/s.
+/// Delay in picoseconds for each byte at most debt of L2: 60 ns a byte leave writers 17 MB/s.
 const FULL_L2_PS: u64 = 60_000;
 
 /// Writers may be this far ahead of the rate before they sleep: shorter sleeps cost more than they delay.
 const AHEAD_NS: u64 = 100_000;
+
+/// So much of the memtables that wait, in thousandths of one, counts as debt of L2. While writers are slowed there are
+/// seldom more.
+const WAITING_MAX: u64 = 2000;
 
 /// A write sleeps no longer than this, however large it is; the rest of its delay is forgiven.
 const SLEEP_NS_MAX: u64 = 20_000_000;
@@ -117,10 +121,9 @@ impl Tree {
         Debt {
             memory: memtables.map(|memtable| memtable.bytes()).sum(),
             memory_max: options.memtable_size_bytes * (options.max_frozen_memtables as u64 + 1),
-            files_per_mille: files_per_mille(view, filled.min(1000)),
-            files_per_mille_soon: files_per_mille(view, 1000),
+            now: Pending::of(view, filled.min(1000)),
+            soon: Pending::of(view, 1000),
             files_max: options.max_flushed_files as u64,
-            live_per_mille: view.files.live_per_mille(),
             trigger: options.compaction_trigger() as u64,
         }
     }
@@ -132,24 +135,37 @@ pub(crate) struct Debt {
     /// Bytes in L0 and L1.
     memory: u64,
     memory_max: u64,
-    /// Files of L2 and the one to come, in thousandths: now, and once L0 is full.
-    files_per_mille: u64,
-    files_per_mille_soon: u64,
+    /// What there is to compact now, and once L0 is full.
+    now: Pending,
+    soon: Pending,
     files_max: u64,
-    /// What is left of them to be compacted, in thousandths of a file.
-    live_per_mille: u64,
-    /// Files from which on compaction works.
+    /// Files from which on compaction works: nobody is slowed for what nobody would do.
     trigger: u64,
 }
 
-/// How many files L2 has, in thousandths, with the one that memory is about to become. Of that counts as much as is in L0,
-/// of the oldest file what is left of it: if the number made steps, so would the rate of writers, from all there is to a
-/// tenth of it and back several times a second. More memtables that wait to be flushed count for no more: they are there
-/// to take bursts.
-fn files_per_mille(view: &View, filled_per_mille: u64) -> u64 {
-    let waiting = 1000 * view.frozen.len() as u64 + filled_per_mille;
-    let gone = 1000 - view.files.oldest_live_per_mille();
-    1000 * view.files.flushed.len() as u64 + waiting.min(1000) - gone
+/// What is in L2, or on its way there, in thousandths of a file.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    /// What is left to be compacted, with what is in memory. It grows with what is written and shrinks with what is
+    /// compacted; neither a flush changes it nor a file that is used up: if it made steps, so would the rate of writers. But
+    /// of memtables that wait to be flushed no more than [`WAITING_MAX`] count, and no more than L2 has: they are there to
+    /// take bursts.
+    left: u64,
+    /// Files, with the one that memory is about to become. Of that counts as much as is in L0, of the oldest file what is
+    /// left of it.
+    files: u64,
+}
+
+impl Pending {
+    fn of(view: &View, filled_per_mille: u64) -> Self {
+        let (waiting, live) = (1000 * view.frozen.len() as u64, view.files.live_per_mille());
+        let gone = 1000 - view.files.oldest_live_per_mille();
+        let to_come = (waiting + filled_per_mille).min(1000);
+        Self {
+            left: live + waiting.min(WAITING_MAX).min(live) + filled_per_mille,
+            files: 1000 * view.files.flushed.len() as u64 + to_come - gone,
+        }
+    }
 }
 
 impl Debt {
@@ -158,21 +174,23 @@ impl Debt {
         above(self.memory, self.memory_max / 2..self.memory_max)
     }
 
-    /// How far L2 is on the way to full, in thousandths. Its limit is a number of files; of those that are partly
-    /// compacted, only what is left counts until three quarters of the limit are reached, with the file that L0 becomes.
+    /// How far the debt of L2 is on the way to the most, in thousandths.
     fn of_files(&self) -> u64 {
-        let free = self.trigger + self.files_max.saturating_sub(self.trigger) / 4;
-        let left = above(self.live_per_mille, 1000 * free..1000 * self.files_max);
-        left.max(self.above_free(self.files_per_mille))
+        self.of_pending(&self.now)
     }
 
     /// Whether it will be before L0 is full: until then nobody looks but writers that are slowed.
     fn is_of_files_soon(&self) -> bool {
-        self.above_free(self.files_per_mille_soon) > 0
+        self.of_pending(&self.soon) > 0
     }
 
-    fn above_free(&self, files_per_mille: u64) -> u64 {
-        above(files_per_mille, 750 * self.files_max + 1000..1000 * self.files_max + 1000)
+    /// By what is left, which in a steady state is about half of the files; by their number only once it comes near the
+    /// limit, at which flushes wait.
+    fn of_pending(&self, pending: &Pending) -> u64 {
+        let most = self.files_max + 1;
+        let free = (400 * most).max(1000 * self.trigger);
+        let full = (850 * most).max(free + 1000);
+        above(pending.left, free..full).max(above(pending.files, 850 * most..1000 * most))
     }
 
     /// Whether flushes lag behind rather than compaction.
@@ -203,51 +221,44 @@ fn above(n: u64, range: Range<u64>) -> u64 {
 mod tests {
     use super::*;
 
+    fn delay(memory: u64, left: u64, files: u64) -> u64 {
+        let now = Pending { left, files };
+        delay_ps_per_byte(&Debt { memory, memory_max: 400, now, soon: now, files_max: 9, trigger: 3 })
+    }
+
     #[test]
     fn the_delay_rises_with_the_debt() {
-        // Of 400 in memory, 12 files, and in tenths what is left of them.
-        let check = |memory, files: u64, live: u64, expected| {
-            let debt = Debt {
-                memory,
-                memory_max: 400,
-                files_per_mille: 1000 * files + 1000,
-                files_per_mille_soon: 1000 * files + 1000,
-                files_max: 12,
-                live_per_mille: 100 * live,
-                trigger: 4,
-            };
-            assert_eq!(delay_ps_per_byte(&debt), expected, "{debt:?}");
-        };
-        check(0, 0, 0, 0);
-        check(200, 9, 60, 0);
-        check(202, 9, 60, 6);
-        check(300, 6, 60, 29_070);
-        check(390, 6, 60, 820_455);
-        check(500, 6, 60, 3_750_001);
-        check(0, 9, 63, 151);
-        check(0, 9, 90, 15_001);
-        check(0, 10, 70, 6654);
-        check(0, 12, 70, 60_001);
-        check(0, 99, 990, 60_001);
-        check(300, 12, 120, 89_070);
+        // Of 400 in memory and 9 files, which L0 makes 10.
+        assert_eq!(
+            [0, 200, 202, 300, 390, 500].map(|memory| delay(memory, 4000, 8500)),
+            [0, 0, 6, 29_070, 820_455, 3_750_001]
+        );
+        assert_eq!(
+            [4000, 4450, 6250, 8500, 9000].map(|left| delay(0, left, 0)),
+            [0, 601, 15_001, 60_001, 60_001]
+        );
+        assert_eq!([8500, 8800, 9250, 10_000].map(|files| delay(0, 0, files)), [0, 2401, 15_001, 60_001]);
+        assert_eq!(delay(300, 8500, 0), 89_070);
     }
 
     #[test]
     fn the_delay_begins_before_it_counts() {
-        let delay = |files_per_mille| {
-            let (memory, live_per_mille) = (0, 0);
-            let files_per_mille_soon = files_per_mille / 1000 * 1000 + 1000;
-            delay_ps_per_byte(&Debt {
-                memory,
-                memory_max: 400,
-                files_per_mille,
-                files_per_mille_soon,
-                files_max: 12,
-                live_per_mille,
-                trigger: 4,
-            })
+        let (now, soon) = (Pending { left: 3500, files: 0 }, Pending { left: 4010, files: 0 });
+        let debt = Debt { memory: 0, memory_max: 400, now, soon, files_max: 9, trigger: 3 };
+        assert_eq!(delay_ps_per_byte(&debt), 1);
+        assert_eq!(delay_ps_per_byte(&Debt { soon: now, ..debt }), 0);
+    }
+
+    #[test]
+    fn nobody_is_slowed_for_what_nobody_compacts() {
+        // With so few files compaction begins at the second.
+        let delay = |left, files| {
+            let now = Pending { left, files };
+            let (memory, memory_max, files_max, trigger) = (0, 400, 2, 2);
+            delay_ps_per_byte(&Debt { memory, memory_max, now, soon: now, files_max, trigger })
         };
-        assert_eq!([8500, 9000, 10_000, 10_001, 10_300, 10_900].map(delay), [0, 0, 1, 1, 601, 5401]);
+        assert_eq!([1999, 2000, 2500, 3000].map(|left| delay(left, 2000)), [0, 0, 15_001, 60_001]);
+        assert_eq!([2550, 2775].map(|files| delay(1500, files)), [0, 15_001]);
     }
 
     #[test]
