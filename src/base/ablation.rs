@@ -55,9 +55,15 @@ mod switch {
         WarmOutputs,
         /// Writers never sleep before they must.
         Throttle,
+        /// Tables go to the device when they are synced.
+        WriteBack,
+        /// Scans do not lend themselves a place in a block: each step asks the merge.
+        BlockWalks,
+        /// Scans read nothing ahead before they have shown how far they go.
+        ScanLengths,
     }
 
-    const ALL: [Mechanism; 11] = [
+    const ALL: [Mechanism; 14] = [
         Mechanism::MemtableIndex,
         Mechanism::VersionsCut,
         Mechanism::MemoryReused,
@@ -69,6 +75,9 @@ mod switch {
         Mechanism::RecordCache,
         Mechanism::WarmOutputs,
         Mechanism::Throttle,
+        Mechanism::WriteBack,
+        Mechanism::BlockWalks,
+        Mechanism::ScanLengths,
     ];
 
     static OFF: LazyLock<Option<Mechanism>> = LazyLock::new(|| {

@@ -27,6 +27,10 @@ pub(crate) const SECTOR: usize = 4096;
 /// worker thread instead of inline (measured by Jasny et al., arXiv 2512.04859).
 pub(crate) const REQUEST_LEN_MAX: usize = 512 << 10;
 
+/// Pieces of a table on their way to the device at a time: enough to keep it busy while the next is built, and so few that
+/// a sync of the log, which waits for what the device has not finished, waits for two megabytes of a table at most.
+pub(crate) const TABLE_PIECES_IN_FLIGHT_MAX: usize = 8;
+
 /// Largest LSN that a manifest may state: 2^62. A log of 10 GB/s takes 14 years to get there, and what one
 /// opening adds stays far from the end of 64 bits.
 pub(crate) const LSN_MAX: u64 = 1 << 62;

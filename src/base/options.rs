@@ -99,7 +99,7 @@ impl WriteOptions {
 ///   1 KB, 30 MiB for one of 100 B.
 /// - For each range that is open, up to 64 KiB of each file that it reads and that is not cached: what was read ahead.
 /// - What flushes and compactions have in work: for each of the cores that compact 0.5 MiB a file that it merges,
-///   2 MiB for what it writes, and 8 bytes a key of that.
+///   3 MiB for what it writes, and 8 bytes a key of that; 3 MiB for a flush.
 ///
 /// That is 512 MiB with the defaults, and 4 to 32 MiB for what is in work; [`Stats`](crate::Stats) has all of it by
 /// part, the sum as `memory_bytes`. Besides, the stage is mapped from a file of up to

@@ -1,6 +1,7 @@
 //! The keys of a cursor, each once, as a reader at one seqno sees them.
 
 use super::{Cursor, Moved};
+use crate::base::ablation::ablated;
 use crate::base::direction::Direction;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::short_copy::replace_from;
@@ -166,7 +167,7 @@ impl<C: Cursor> VisibleCursor<C> {
             self.cursor.give_back(&walk, key);
         }
         let step = self.next_forward()?;
-        if step == Step::Key {
+        if step == Step::Key && !ablated!(BlockWalks) {
             self.walk = self.cursor.lend();
         }
         Ok(step)

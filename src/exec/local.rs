@@ -19,7 +19,7 @@ use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::planted::planted;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
-use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue, cannot_reserve};
+use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue, Reach, cannot_reserve};
 
 /// How long a task may compute before it should yield: a WAL write or another task that became
 /// ready on this core waits no longer than this.
@@ -28,6 +28,9 @@ pub(super) const SLICE: Duration = Duration::from_micros(200);
 /// So many calls of a guest pass between two looks at the clock. Those that find everything in memory take less than
 /// a microsecond.
 const CALLS_PER_LOOK: u32 = 16;
+
+/// Pieces of zeros on their way at a time: enough to keep the device busy.
+const FILLS_IN_FLIGHT_MAX: usize = 4;
 
 /// A future that stays on its core.
 pub(super) struct LocalTask {
@@ -120,10 +123,10 @@ impl Local {
         Reading(self.submit(Op::Read { file: file.clone(), offset, buffer }))
     }
 
-    /// Begins to write all of `data`; with `durable`, it ends when the device has it. The write goes on even
-    /// if the returned future is dropped.
-    pub(crate) fn begin_write(&self, file: &File, offset: u64, data: Data, durable: bool) -> Writing {
-        Writing(self.submit(Op::Write { file: file.clone(), offset, data, durable }))
+    /// Begins to write all of `data`; it ends when that has come as far as `reach` says. The write goes on even if the
+    /// returned future is dropped.
+    pub(crate) fn begin_write(&self, file: &File, offset: u64, data: Data, reach: Reach) -> Writing {
+        Writing(self.submit(Op::Write { file: file.clone(), offset, data, reach }))
     }
 
     fn submit(&self, op: Op) -> Submitted {
@@ -165,7 +168,8 @@ impl Local {
 
     /// Writes all of `data`; with `durable`, the device has it when this returns.
     pub(crate) async fn write(&self, file: &File, offset: u64, data: Data, durable: bool) -> Result<()> {
-        let written = self.begin_write(file, offset, data, durable).await;
+        let reach = if durable { Reach::Durable } else { Reach::PageCache };
+        let written = self.begin_write(file, offset, data, reach).await;
         written.map_err(|e| Error::io("write", file.path(), Some(offset), e))
     }
 
@@ -182,7 +186,8 @@ impl Local {
         if !self.reserve(file, len).await? {
             reached!("allocate: zeros were written instead");
             let end = self.io().file_len(file)?;
-            self.fill(file, end..len).await?;
+            // In order: where this ends early, the next attempt goes on from the file's length.
+            self.fill_by(1, file, end..len).await?;
         }
         Ok(())
     }
@@ -197,17 +202,29 @@ impl Local {
         }
     }
 
-    /// Writes zeros over a range of a file, in pieces.
+    /// Writes zeros over a range of a file, a few pieces at a time.
     pub(crate) async fn fill(&self, file: &File, range: Range<u64>) -> Result<()> {
-        let mut offset = range.start;
-        while offset < range.end {
-            let len = (range.end - offset).min(REQUEST_LEN_MAX as u64) as usize;
-            let mut zeros = Buffer::with_capacity(len);
-            zeros.zero_to(len);
-            self.write(file, offset, Data::Owned(zeros), false).await?;
-            offset += len as u64;
+        self.fill_by(FILLS_IN_FLIGHT_MAX, file, range).await
+    }
+
+    async fn fill_by(&self, in_flight_max: usize, file: &File, range: Range<u64>) -> Result<()> {
+        let (mut offset, mut in_flight, mut filled) = (range.start, VecDeque::new(), Ok(()));
+        while offset < range.end || !in_flight.is_empty() {
+            if offset < range.end && filled.is_ok() && in_flight.len() < in_flight_max {
+                let len = (range.end - offset).min(REQUEST_LEN_MAX as u64) as usize;
+                let mut zeros = Buffer::with_capacity(len);
+                zeros.zero_to(len);
+                let write = self.begin_write(file, offset, Data::Owned(zeros), Reach::PageCache);
+                in_flight.push_back((offset, write));
+                offset += len as u64;
+                continue;
+            }
+            // Also after an error: nothing writes to the file any more when this returns.
+            let Some((at, write)) = in_flight.pop_front() else { break };
+            let written = write.await.map_err(|e| Error::io("write", file.path(), Some(at), e));
+            filled = filled.and(written);
         }
-        Ok(())
+        filled
     }
 
     /// Removes a file.

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::clock::Clock;
-use super::{Buffer, Completion, Data, File, Op, Queue, Unpark, Wait, names};
+use super::{Buffer, Completion, Data, File, Op, Queue, Reach, Unpark, Wait, names};
 use crate::base::error::Result;
 use crate::base::limits::SECTOR;
 use crate::base::metrics::IoCounters;
@@ -110,7 +110,7 @@ impl Queue for BlockingQueue {
 pub(super) fn perform(op: &mut Op) -> io::Result<usize> {
     match op {
         Op::Read { file, offset, buffer } => fill(file, *offset, buffer),
-        Op::Write { file, offset, data, durable } => write(file, *offset, data, *durable),
+        Op::Write { file, offset, data, reach } => write(file, *offset, data, *reach),
         Op::Sync { file } if names::is_directory(file) => {
             Ok(rustix::io::retry_on_intr(|| rustix::fs::fsync(&*file)).map(|()| 0)?)
         }
@@ -151,10 +151,11 @@ fn fill(file: &File, offset: u64, buffer: &mut Buffer) -> io::Result<usize> {
     Ok(buffer.len())
 }
 
-fn write(file: &File, offset: u64, data: &Data, durable: bool) -> io::Result<usize> {
+fn write(file: &File, offset: u64, data: &Data, reach: Reach) -> io::Result<usize> {
     // SAFETY: an owned buffer cannot change while borrowed; for a mapped range, whoever submitted
     // it promised to keep it unchanged until the completion.
     let bytes = unsafe { std::slice::from_raw_parts(data.pointer(), data.len()) };
+    let durable = reach == Reach::Durable;
     let mut flags = if durable { ReadWriteFlags::DSYNC } else { ReadWriteFlags::empty() };
     let mut moved = 0;
     while moved < bytes.len() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::{
-    Data, Dir, Entry, File, Io, Lock, Op, OpenMode, Queue, ReadAt, SharedMap, Space, Thread, Through,
+    Data, Dir, Entry, File, Io, Lock, Op, OpenMode, Queue, Reach, ReadAt, SharedMap, Space, Thread, Through,
     blocking, lock, names, promise, uring,
 };
 use crate::base::error::{Error, Result};
@@ -108,7 +108,7 @@ impl Io for Host {
     }
 
     fn write_through(&self, file: &File, offset: u64, data: Data) -> Through {
-        let mut op = Op::Write { file: file.clone(), offset, data, durable: true };
+        let mut op = Op::Write { file: file.clone(), offset, data, reach: Reach::Durable };
         let result = blocking::perform(&mut op);
         op.count(&self.counters, &result);
         Through::ended(result.map(drop))

@@ -112,6 +112,18 @@ impl Data {
     }
 }
 
+/// How far what is written has come when the write completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Reads of the file give it.
+    PageCache,
+    /// Those give it, and the device has been given it, so that a later sync finds little left. That is no promise of
+    /// anything: rings do it, plain system calls leave it to the sync.
+    Device,
+    /// It would survive loss of power.
+    Durable,
+}
+
 /// One operation. Backends resubmit short transfers, and calls that were interrupted or given up, themselves.
 #[derive(Debug)]
 pub(crate) enum Op {
@@ -124,7 +136,7 @@ pub(crate) enum Op {
         /// Where to; its length is set to what was read.
         buffer: Buffer,
     },
-    /// Writes all of `data` at `offset`; with `durable`, the device has it before completion.
+    /// Writes all of `data` at `offset`, as far as `reach` says.
     Write {
         /// The file.
         file: File,
@@ -132,8 +144,8 @@ pub(crate) enum Op {
         offset: u64,
         /// The bytes.
         data: Data,
-        /// Whether to complete only when the bytes would survive loss of power.
-        durable: bool,
+        /// How far the bytes have come when it completes.
+        reach: Reach,
     },
     /// Makes all completed writes of a file, or the names in a directory, durable.
     Sync {
@@ -165,10 +177,10 @@ impl Op {
                 counters.reads.add(1);
                 counters.read_bytes.add(*len as u64);
             }
-            Self::Write { durable, .. } => {
+            Self::Write { reach, .. } => {
                 counters.writes.add(1);
                 counters.write_bytes.add(*len as u64);
-                counters.syncs.add(u64::from(*durable));
+                counters.syncs.add(u64::from(*reach == Reach::Durable));
             }
             Self::Sync { .. } => counters.syncs.add(1),
             Self::Allocate { .. } | Self::Remove { .. } => {}

@@ -96,7 +96,24 @@ fn owned(bytes: &[u8]) -> Data {
 }
 
 fn write(file: &File, offset: u64, bytes: &[u8], durable: bool) -> Op {
-    Op::Write { file: file.clone(), offset, data: owned(bytes), durable }
+    let reach = if durable { Reach::Durable } else { Reach::PageCache };
+    Op::Write { file: file.clone(), offset, data: owned(bytes), reach }
+}
+
+#[test]
+fn what_the_device_is_given_is_read_and_can_be_synced() {
+    check(|bench| {
+        let file = bench.open("a", OpenMode::Create);
+        let bytes = pattern(2, 300_000);
+        for offset in [5_000, 305_000] {
+            let (file, data) = (file.clone(), owned(&bytes));
+            let write = Op::Write { file, offset, data, reach: Reach::Device };
+            assert_eq!(bench.moved(write), bytes.len());
+        }
+        assert_eq!(bench.read(&file, 305_000, 300_000), bytes);
+        assert_eq!(bench.io.counters().syncs.get(), 0);
+        assert_eq!(bench.moved(Op::Sync { file: file.clone() }), 0);
+    });
 }
 
 #[test]
@@ -221,7 +238,7 @@ fn mapped_bytes_are_written_from_where_they_are() {
         unsafe { map.write(SECTOR, &bytes) };
         let log = bench.open("log", OpenMode::Create);
         let data = Data::Mapped { map, offset: SECTOR, len: 2 * SECTOR };
-        let op = Op::Write { file: log.clone(), offset: 0, data, durable: true };
+        let op = Op::Write { file: log.clone(), offset: 0, data, reach: Reach::Durable };
         assert_eq!(bench.moved(op), 2 * SECTOR);
         assert!(bench.read(&log, 0, 4 * SECTOR) == bytes);
         // The store itself has reached the file behind the mapping as well.

@@ -1,7 +1,7 @@
 //! Writing a table: entries in order go in, a durable, opened file comes out.
 //!
-//! Pieces are written while the next ones are built, a few in flight at a time; one sync at the
-//! end. The file's name becomes durable with the caller's sync of the directory, before the
+//! Pieces are written, and given to the device, while the next ones are built, a few in flight at a time; one sync at
+//! the end. The file's name becomes durable with the caller's sync of the directory, before the
 //! manifest names it. A job that fails removes what it made: see [`PendingOutputs`].
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,18 +9,17 @@ use std::collections::{BTreeMap, VecDeque};
 use super::levels::TableRecord;
 use super::retention::Need;
 use super::table_files::TableFiles;
+use crate::base::ablation::ablated;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::key::{SeqNo, Tag};
+use crate::base::limits::TABLE_PIECES_IN_FLIGHT_MAX;
 use crate::base::sync::Arc;
 use crate::exec::{Local, Writing};
 use crate::files::{Directory, FileKind};
-use crate::io::{Buffer, Data, File, OpenMode};
+use crate::io::{Buffer, Data, File, OpenMode, Reach};
 use crate::table::{Builder, Keep, KeptBlocks, Table};
-
-/// Pieces in flight: enough to keep the device busy while the next is built.
-const IN_FLIGHT_MAX: usize = 4;
 
 /// A finished table.
 pub(crate) struct Output {
@@ -128,12 +127,13 @@ struct Pieces {
 
 impl Pieces {
     async fn submit(&mut self, local: &Local, piece: Buffer) -> Result<()> {
-        if self.in_flight.len() >= IN_FLIGHT_MAX {
+        if self.in_flight.len() >= TABLE_PIECES_IN_FLIGHT_MAX {
             self.wait_oldest().await?;
         }
         let offset = self.offset;
         self.offset += piece.len() as u64;
-        self.in_flight.push_back(local.begin_write(&self.file, offset, Data::Owned(piece), false));
+        let reach = if ablated!(WriteBack) { Reach::PageCache } else { Reach::Device };
+        self.in_flight.push_back(local.begin_write(&self.file, offset, Data::Owned(piece), reach));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::base::limits::{SECTOR, SEGMENT_SIZE_MIN};
 use crate::base::lsn::{Generation, Lsn};
 use crate::exec::{Local, Writing};
 use crate::files::{Directory, FileKind};
-use crate::io::{Buffer, Data, File, OpenMode};
+use crate::io::{Buffer, Data, File, OpenMode, Reach};
 
 /// A segment in use.
 #[derive(Clone, Debug)]
@@ -33,15 +33,15 @@ impl Segment {
     }
 
     /// Begins to write its header. After an error it may be tried again.
-    pub(crate) fn begin_header(&self, local: &Local, durable: bool) -> Writing {
+    pub(crate) fn begin_header(&self, local: &Local, reach: Reach) -> Writing {
         let mut sectors = Buffer::with_capacity(SEGMENT_HEADER_LEN);
         sectors.extend_from_slice(&self.header.encode());
-        local.begin_write(&self.file, 0, Data::Owned(sectors), durable)
+        local.begin_write(&self.file, 0, Data::Owned(sectors), reach)
     }
 
     /// Writes its header durably.
     pub(crate) async fn write_header(&self, local: &Local) -> Result<()> {
-        let written = self.begin_header(local, true).await;
+        let written = self.begin_header(local, Reach::Durable).await;
         written.map_err(|e| Error::io("write", self.file.path(), Some(0), e))
     }
 

@@ -30,6 +30,7 @@ use crate::base::planted::planted;
 use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, lock};
 use crate::exec::Local;
+use crate::io::Reach;
 
 /// Most bytes of a group. Reads of the device wait behind it.
 const GROUP_LEN_MAX: u64 = 8 << 20;
@@ -242,13 +243,13 @@ impl Writer {
         reached!("log: several writes in a group");
         let mut writes = Vec::new();
         if begins {
-            writes.push(segment.begin_header(local, false));
+            writes.push(segment.begin_header(local, Reach::PageCache));
         }
         let mut from = range.start;
         while from < range.end {
             let (data, end) = piece(from);
-            let durable = planted!(HeaderNotSynced);
-            writes.push(local.begin_write(&segment.file, segment.offset(from), data, durable));
+            let reach = if planted!(HeaderNotSynced) { Reach::Durable } else { Reach::PageCache };
+            writes.push(local.begin_write(&segment.file, segment.offset(from), data, reach));
             from = end;
         }
         let mut written = Ok(());

@@ -8,7 +8,7 @@ use super::queue::SimulatedQueue;
 use super::world::World;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{Data, File, Op, Queue, Wait};
+use crate::io::{Data, File, Op, Queue, Reach, Wait};
 
 /// The write, in its queue.
 pub(crate) struct CallerWrite {
@@ -25,7 +25,7 @@ impl CallerWrite {
         (file, offset, data): (&File, u64, Data),
     ) -> Self {
         let mut queue = SimulatedQueue::of_caller(world, process, counters);
-        queue.submit(0, Op::Write { file: file.clone(), offset, data, durable: true });
+        queue.submit(0, Op::Write { file: file.clone(), offset, data, reach: Reach::Durable });
         Self { queue, world: world.clone() }
     }
 

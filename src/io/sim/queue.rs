@@ -13,7 +13,7 @@ use super::world::World;
 use crate::base::error::Result;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{Completion, Data, File, Op, Queue, Unpark, Wait};
+use crate::io::{Completion, Data, File, Op, Queue, Reach, Unpark, Wait};
 
 /// What a read buffer holds before its completion.
 const GARBAGE: u8 = 0xa5;
@@ -89,8 +89,9 @@ impl Queue for SimulatedQueue {
                 buffer.fill(GARBAGE);
                 Effect::Read { offset: *offset, len }
             }
-            Op::Write { offset, data, durable, .. } => {
-                Effect::Write { offset: *offset, bytes: copy_of(data), durable: *durable }
+            Op::Write { offset, data, reach, .. } => {
+                let durable = *reach == Reach::Durable;
+                Effect::Write { offset: *offset, bytes: copy_of(data), durable }
             }
             // The number of the newest change is filled in by the world.
             Op::Sync { .. } => Effect::Sync { order: 0 },

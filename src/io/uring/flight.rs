@@ -14,7 +14,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::io::blocking::ends_unaligned;
-use crate::io::{File, Op, names};
+use crate::io::{File, Op, Reach, names};
 
 /// How often one operation may be given up by the kernel (`ECANCELED`) before plain calls do it; until then it
 /// is sent again. Nobody here cancels anything: the kernel does if a signal is pending while it makes a thread
@@ -28,26 +28,33 @@ pub(super) struct Flight {
     pub(super) op: Op,
     /// Bytes transferred so far.
     moved: usize,
-    /// How a durable write becomes durable.
-    durability: Durability,
+    /// What has to follow the bytes of a write.
+    rest: Rest,
     /// The name that a removal removes, in the kernel's form.
     name: Option<CString>,
-    /// Requests of it that the kernel gave up.
+    /// Requests of it that the kernel gave up, and write-backs that came to nothing.
     canceled: u32,
 }
 
-/// How far a write's promise to be durable has come.
+/// What a write is to come to beyond the page cache, and how far that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Durability {
-    /// None was promised.
-    None,
+enum Rest {
+    Nothing,
     /// Each request is durable by itself.
-    ByRequest,
+    DurableRequests,
     /// A sync has to follow the last request.
     SyncLater,
     /// That sync is what is asked for now.
     SyncNow,
+    /// The last request is to be followed by the write-back of what was written.
+    BackLater,
+    /// That is what is asked for now.
+    BackNow,
 }
+
+/// Begin the write-back, and wait for it (`SYNC_FILE_RANGE_WRITE`, `_WAIT_AFTER`). Without the third flag, which waits for
+/// earlier ones, the system writes it as in the background: behind what somebody waits for.
+const WRITE_BACK: u32 = 2 | 4;
 
 /// What follows from a result.
 #[derive(Debug)]
@@ -64,21 +71,22 @@ impl Flight {
     /// An operation that has not begun.
     pub(super) fn new(token: u64, mut op: Op) -> Self {
         let mut removed = None;
-        let mut durability = Durability::None;
+        let mut rest = Rest::Nothing;
         match &mut op {
             Op::Read { buffer, .. } => buffer.clear(),
             // One request carries its own sync. Several are cheaper with one sync behind them.
-            Op::Write { data, durable: true, .. } if data.len() <= REQUEST_LEN_MAX => {
-                durability = Durability::ByRequest;
+            Op::Write { data, reach: Reach::Durable, .. } if data.len() <= REQUEST_LEN_MAX => {
+                rest = Rest::DurableRequests;
             }
-            Op::Write { durable: true, .. } => durability = Durability::SyncLater,
+            Op::Write { reach: Reach::Durable, .. } => rest = Rest::SyncLater,
+            Op::Write { reach: Reach::Device, .. } => rest = Rest::BackLater,
             Op::Remove { name, .. } => {
                 let name = CString::new(name.as_bytes());
                 removed = Some(name.expect("a name listed or made by the system has no zero byte"));
             }
             Op::Write { .. } | Op::Sync { .. } | Op::Allocate { .. } => {}
         }
-        Self { token, op, moved: 0, durability, name: removed, canceled: 0 }
+        Self { token, op, moved: 0, rest, name: removed, canceled: 0 }
     }
 
     /// The next request. It names memory of this flight, at addresses that do not change when the
@@ -92,10 +100,14 @@ impl Flight {
                     .offset(*offset + moved as u64)
                     .build()
             }
-            Op::Write { file, .. } if self.durability == Durability::SyncNow => sync(file),
+            Op::Write { file, .. } if self.rest == Rest::SyncNow => sync(file),
+            Op::Write { file, offset, data, .. } if self.rest == Rest::BackNow => {
+                let len = u32::try_from(data.len()).expect("cut by whoever wants it written back");
+                opcode::SyncFileRange::new(fd(file), len).offset(*offset).flags(WRITE_BACK).build()
+            }
             Op::Write { file, offset, data, .. } => {
-                let flags = match self.durability {
-                    Durability::ByRequest => ReadWriteFlags::DSYNC,
+                let flags = match self.rest {
+                    Rest::DurableRequests => ReadWriteFlags::DSYNC,
                     _ => ReadWriteFlags::empty(),
                 };
                 let start = data.pointer().wrapping_add(moved);
@@ -138,7 +150,7 @@ impl Flight {
                 unsafe { buffer.set_len(self.moved) };
                 if len > 0 && self.moved < buffer.capacity() { Progress::Again } else { self.done() }
             }
-            Op::Write { .. } if self.durability == Durability::SyncNow => self.done(),
+            Op::Write { .. } if matches!(self.rest, Rest::SyncNow | Rest::BackNow) => self.done(),
             Op::Write { data, .. } => {
                 self.moved += len;
                 if self.moved == data.len() {
@@ -152,15 +164,17 @@ impl Flight {
     }
 
     fn written(&mut self) -> Progress {
-        if self.durability != Durability::SyncLater {
-            return self.done();
-        }
-        self.durability = Durability::SyncNow;
+        self.rest = match self.rest {
+            Rest::SyncLater => Rest::SyncNow,
+            Rest::BackLater => Rest::BackNow,
+            _ => return self.done(),
+        };
         Progress::Again
     }
 
     fn refused(&mut self, e: Errno) -> Progress {
         match (e, &self.op) {
+            (e, Op::Write { .. }) if self.rest == Rest::BackNow => self.not_written_back(e),
             (Errno::INTR | Errno::AGAIN, _) => Progress::Again,
             // Never begun, so nothing of it has failed: a sync, too, may be asked for once more.
             (Errno::CANCELED, _) => {
@@ -168,16 +182,25 @@ impl Flight {
                 if self.canceled < CANCELED_MAX { Progress::Again } else { Progress::Plainly }
             }
             // No such flag on this file system: write plainly, then sync.
-            (Errno::OPNOTSUPP | Errno::INVAL, Op::Write { .. })
-                if self.durability == Durability::ByRequest =>
-            {
-                self.durability = Durability::SyncLater;
+            (Errno::OPNOTSUPP | Errno::INVAL, Op::Write { .. }) if self.rest == Rest::DurableRequests => {
+                self.rest = Rest::SyncLater;
                 Progress::Again
             }
             (_, Op::Read { .. }) if ends_unaligned(e, self.moved) => self.done(),
             (Errno::NOENT, Op::Remove { .. }) => self.done(),
             _ => Progress::Done(Err(e.into())),
         }
+    }
+
+    /// A write-back tells once what has become of the pages: a sync of the same file would not hear of it any more. So
+    /// whatever may have gone wrong, nothing is taken as written but what is written anew.
+    fn not_written_back(&mut self, e: Errno) -> Progress {
+        if !matches!(e, Errno::INTR | Errno::AGAIN | Errno::CANCELED | Errno::NOMEM) {
+            return Progress::Done(Err(e.into()));
+        }
+        (self.moved, self.rest) = (0, Rest::BackLater);
+        self.canceled += 1;
+        if self.canceled < CANCELED_MAX { Progress::Again } else { Progress::Plainly }
     }
 
     fn done(&self) -> Progress {

@@ -4,12 +4,13 @@ use io_uring::opcode;
 
 use super::flight::{CANCELED_MAX, Flight, Progress};
 use crate::base::limits::{REQUEST_LEN_MAX, SECTOR};
-use crate::io::{Buffer, Data, File, Op, OpenMode, blocking, names};
+use crate::io::{Buffer, Data, File, Op, OpenMode, Reach, blocking, names};
 use rustix::io::Errno;
 
 const READ: u32 = opcode::Read::CODE as u32;
 const WRITE: u32 = opcode::Write::CODE as u32;
 const SYNC: u32 = opcode::Fsync::CODE as u32;
+const BACK: u32 = opcode::SyncFileRange::CODE as u32;
 
 fn file() -> File {
     let root = tempfile::tempdir().unwrap();
@@ -24,9 +25,13 @@ fn read(len: usize) -> Op {
 }
 
 fn write(len: usize, durable: bool) -> Op {
+    write_to(len, if durable { Reach::Durable } else { Reach::PageCache })
+}
+
+fn write_to(len: usize, reach: Reach) -> Op {
     let mut buffer = Buffer::with_capacity(len);
     buffer.zero_to(len);
-    Op::Write { file: file(), offset: 0, data: Data::Owned(buffer), durable }
+    Op::Write { file: file(), offset: 0, data: Data::Owned(buffer), reach }
 }
 
 fn failed(e: Errno) -> i32 {
@@ -117,6 +122,24 @@ fn an_operation_that_is_given_up_again_and_again_is_done_by_plain_calls() {
 }
 
 #[test]
+fn a_write_back_that_comes_to_nothing_again_and_again_is_left_to_the_sync() {
+    let mut flight = Flight::new(7, write_to(SECTOR, Reach::Device));
+    for tries in 1..=CANCELED_MAX {
+        for (result, is_back) in [(SECTOR as i32, false), (failed(Errno::NOMEM), true)] {
+            let kind = flight.request().get_opcode();
+            assert_eq!(kind, if is_back { BACK } else { WRITE });
+            // SAFETY: nothing is counted as read.
+            match unsafe { flight.advance(result) } {
+                Progress::Again => assert!(!is_back || tries < CANCELED_MAX),
+                Progress::Plainly => assert_eq!((is_back, tries), (true, CANCELED_MAX)),
+                Progress::Done(result) => panic!("{result:?}"),
+            }
+        }
+    }
+    assert!(blocking::perform(&mut flight.op).is_ok());
+}
+
+#[test]
 fn a_direct_read_that_ends_between_sectors_has_met_the_end() {
     check(read(SECTOR), &[100, failed(Errno::INVAL)], &[READ, READ], Ok(100));
     check(read(SECTOR), &[failed(Errno::INVAL)], &[READ], Err(Errno::INVAL));
@@ -140,6 +163,23 @@ fn a_long_durable_write_is_synced_once_at_its_end() {
     let (len, piece) = (2 * REQUEST_LEN_MAX, REQUEST_LEN_MAX as i32);
     check(write(len, true), &[piece, piece, 0], &[WRITE, WRITE, SYNC], Ok(len));
     check(write(len, false), &[piece, piece], &[WRITE, WRITE], Ok(len));
+}
+
+#[test]
+fn what_the_device_is_to_take_is_written_back_once_at_its_end() {
+    let (len, piece) = (2 * REQUEST_LEN_MAX, REQUEST_LEN_MAX as i32);
+    let write = || write_to(len, Reach::Device);
+    check(write(), &[piece, piece, 0], &[WRITE, WRITE, BACK], Ok(len));
+    // The error is told once, whoever syncs later would not hear of it: nothing but a new write brings success.
+    for e in [Errno::INTR, Errno::AGAIN, Errno::CANCELED, Errno::NOMEM] {
+        let results = [piece, piece, failed(e), piece, piece, 0];
+        check(write(), &results, &[WRITE, WRITE, BACK, WRITE, WRITE, BACK], Ok(len));
+    }
+    for e in [Errno::IO, Errno::NOSPC, Errno::INVAL, Errno::OPNOTSUPP] {
+        check(write(), &[piece, piece, failed(e)], &[WRITE, WRITE, BACK], Err(e));
+    }
+    check(write(), &[100, piece, piece - 100, 0], &[WRITE, WRITE, WRITE, BACK], Ok(len));
+    check(write(), &[piece, failed(Errno::INVAL)], &[WRITE, WRITE], Err(Errno::INVAL));
 }
 
 #[test]

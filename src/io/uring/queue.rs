@@ -18,6 +18,7 @@ use super::flight::{Flight, Progress};
 use super::park::Parker;
 use super::ring::{Entered, Ring, Sleep};
 use crate::base::error::{Error, Result};
+use crate::base::limits::TABLE_PIECES_IN_FLIGHT_MAX;
 use crate::base::metrics::IoCounters;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
@@ -29,8 +30,12 @@ use crate::io::{Buffer, CROWDED_PAUSE, Completion, File, Op, Queue, Unpark, Wait
 /// the rest is room for bursts.
 pub(super) const ENTRIES: u32 = 128;
 
-/// Kernel threads that may work for one core, for files and for everything else.
-const WORKERS_MAX: u32 = 2;
+/// Kernel threads that may work for one core on files. The write-back of a piece of a table is waited for in one of them;
+/// on a single core a flush and a compaction have such pieces, and syncs of the log must not wait for them.
+const FILE_WORKERS_MAX: u32 = 2 * TABLE_PIECES_IN_FLIGHT_MAX as u32 + 4;
+
+/// Kernel threads that may work for one core on anything else.
+const OTHER_WORKERS_MAX: u32 = 2;
 
 /// Why a key taken from a completion is in the slab: a flight stays until its last completion.
 const FLYING: &str = "an operation's slot lives until its completion";
@@ -66,7 +71,7 @@ impl UringQueue {
         // the process is killed, that is after its last request in flight: whoever takes the lock
         // next cannot be overtaken by a write of its predecessor.
         ring.hold(held).map_err(Refusal::of("io_uring_register"))?;
-        if let Err(e) = ring.limit_workers(WORKERS_MAX, WORKERS_MAX) {
+        if let Err(e) = ring.limit_workers(FILE_WORKERS_MAX, OTHER_WORKERS_MAX) {
             tracing::debug!("core {core}: kernels before 5.15 do not limit ring workers: {e}");
         }
         let parker = Parker::new().map_err(|e| Refusal::of("eventfd2")(e.into()))?;

@@ -11,10 +11,11 @@ use super::ring::{Ring, Sleep};
 use crate::io::refusal::{Refusal, SETUP};
 
 /// Requests that cores send.
-const REQUESTS: [u8; 5] = [
+const REQUESTS: [u8; 6] = [
     opcode::Read::CODE,
     opcode::Write::CODE,
     opcode::Fsync::CODE,
+    opcode::SyncFileRange::CODE,
     opcode::Fallocate::CODE,
     opcode::UnlinkAt::CODE,
 ];
