@@ -124,7 +124,7 @@ impl Pieces {
             sheet_len,
             process: Process::current(),
             spare_min: (capacity_bytes / 32).max(2 * SHEET_LEN_MIN),
-            kept_max: capacity_bytes / 4 * 3,
+            kept_max: capacity_bytes / 16 * 15,
             state: Mutex::default(),
             mapped_bytes: AtomicU64::new(0),
             used_bytes: AtomicU64::new(0),
@@ -323,7 +323,7 @@ mod tests {
         assert!(mapped >= used && mapped < 2 * used, "{mapped} bytes for {used}");
         taken.clear();
         let kept = pieces.mapped_bytes();
-        assert!(kept <= 3 << 18, "of three quarters of the capacity {kept} bytes are kept");
+        assert!(kept <= 1 << 20, "{kept} bytes are kept");
         // What is kept serves again.
         assert!(take_and_give(&pieces).1);
     }
