@@ -114,7 +114,7 @@ pub(crate) struct CacheStats {
     pub(crate) used_bytes: usize,
     /// Those of records.
     pub(crate) record_bytes: usize,
-    /// Memory that blocks and records lie in, those that are not in slots among them.
+    /// Memory that blocks and records lie in, those that are not in slots among them, and what is kept for those to come.
     pub(crate) memory_bytes: usize,
     /// The budget.
     pub(crate) capacity_bytes: usize,
@@ -359,8 +359,7 @@ impl<T: Weigh> Cache<T> {
     /// come does not fit: as long as that is much, what lies in it goes, too.
     fn superfluous_bytes(&self) -> usize {
         let unused_max = self.capacity_bytes / UNUSED_SHARE;
-        let is_scattered =
-            self.counts_beyond && self.pieces.mapped_bytes() > self.capacity_bytes + unused_max;
+        let is_scattered = self.counts_beyond && self.pieces.open_bytes() > self.capacity_bytes + unused_max;
         self.excess_bytes() + if is_scattered { UNUSED_STEP_BYTES.min(unused_max) } else { 0 }
     }
 
@@ -368,12 +367,14 @@ impl<T: Weigh> Cache<T> {
     fn reserve(&self, bytes: usize) {
         self.reserved_bytes.fetch_add(bytes as u64, Relaxed);
         self.make_room();
+        self.pieces.set_room(self.room_bytes());
     }
 
     /// It is gone.
     fn unreserve(&self, bytes: usize) {
         let before = self.reserved_bytes.fetch_sub(bytes as u64, Relaxed);
         assert!(before >= bytes as u64, "more bytes of indexes went than came");
+        self.pieces.set_room(self.room_bytes());
     }
 
     /// Evicts until the budget holds. A thread that finds the hands in use leaves the work to their

@@ -6,6 +6,7 @@
 //! while the cache has room: the system gives memory zeroed, page by page, and compactions whose blocks are cached spent
 //! half of their time on that. Otherwise it goes back, but for a few.
 
+use std::collections::BTreeMap;
 use std::ptr::NonNull;
 
 use crate::base::planted::planted;
@@ -24,6 +25,9 @@ const SHARED_MAX: usize = 64 << 10;
 /// a process does not have too many mappings.
 const SHEET_LEN_MIN: usize = 128 << 10;
 const SHEET_LEN_MAX: usize = 1 << 20;
+
+/// So many sheets go back to the system at once, of all lengths but the greatest as many bytes as the next sheet has.
+const TRIMMED_AT_ONCE: usize = 16;
 
 /// The class of a length, and the length that all of the class have.
 fn class(len: usize) -> (usize, usize) {
@@ -47,18 +51,19 @@ pub(crate) struct Pieces {
     /// So many bytes of sheets without pieces are kept in any case.
     spare_min: usize,
     /// And more, while all sheets together have no more than this.
-    kept_max: usize,
+    kept_max: AtomicU64,
     state: Mutex<State>,
     // Changed under the lock, read without it.
     mapped_bytes: AtomicU64,
     used_bytes: AtomicU64,
+    spare_bytes: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
     classes: Vec<Class>,
-    spare: Vec<Memory>,
-    spare_bytes: usize,
+    /// Sheets without pieces, by length.
+    spare: BTreeMap<usize, Vec<Memory>>,
 }
 
 /// The sheets with pieces of one length.
@@ -124,16 +129,34 @@ impl Pieces {
             sheet_len,
             process: Process::current(),
             spare_min: (capacity_bytes / 32).max(2 * SHEET_LEN_MIN),
-            kept_max: capacity_bytes / 16 * 15,
+            kept_max: AtomicU64::new(kept_of(capacity_bytes)),
             state: Mutex::default(),
             mapped_bytes: AtomicU64::new(0),
             used_bytes: AtomicU64::new(0),
+            spare_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Values may have so many bytes from now on.
+    pub(super) fn set_room(&self, bytes: usize) {
+        self.kept_max.store(kept_of(bytes), Relaxed);
+        let superfluous = self.trim(&mut lock(&self.state), 0);
+        drop(superfluous);
     }
 
     /// Bytes of all sheets.
     pub(super) fn mapped_bytes(&self) -> usize {
         self.mapped_bytes.load(Relaxed) as usize
+    }
+
+    /// Bytes of sheets with pieces.
+    pub(super) fn open_bytes(&self) -> usize {
+        self.mapped_bytes().saturating_sub(self.spare_bytes())
+    }
+
+    /// Bytes of sheets without pieces.
+    fn spare_bytes(&self) -> usize {
+        self.spare_bytes.load(Relaxed) as usize
     }
 
     /// Bytes of all pieces that are somewhere in use.
@@ -159,10 +182,13 @@ impl Pieces {
             state.classes.resize_with(class + 1, Class::default);
         }
         let open = state.classes[class].open.last().copied();
+        let mut superfluous = Vec::new();
         let sheet = open.unwrap_or_else(|| {
             let sheet_len = self.sheet_len(len);
-            let spare = state.spare(sheet_len);
+            let spare = self.spare(&mut state, sheet_len);
             let memory = spare.unwrap_or_else(|| {
+                // What is kept may be of other lengths, and is no reason to have more than the cache may.
+                superfluous = self.trim(&mut state, sheet_len);
                 self.mapped_bytes.fetch_add(sheet_len as u64, Relaxed);
                 Memory::zeroed(sheet_len, 64)
             });
@@ -171,46 +197,53 @@ impl Pieces {
         let start = state.classes[class].take(sheet, len);
         self.used_bytes.fetch_add(len as u64, Relaxed);
         drop(state);
+        drop(superfluous);
         Piece { pieces: Arc::clone(self), start, len, class: class as u32, sheet }
     }
 
     fn give_back(&self, piece: &Piece) {
         let mut state = lock(&self.state);
-        let above = self.mapped_bytes().saturating_sub(self.kept_max);
-        let superfluous = state.give_back(piece, self.spare_min, above);
+        if let Some(memory) = state.classes[piece.class as usize].give_back(piece) {
+            self.spare_bytes.fetch_add(memory.len() as u64, Relaxed);
+            state.spare.entry(memory.len()).or_default().push(memory);
+        }
         self.used_bytes.fetch_sub(piece.len as u64, Relaxed);
-        let bytes: usize = superfluous.iter().map(Memory::len).sum();
-        self.mapped_bytes.fetch_sub(bytes as u64, Relaxed);
+        let superfluous = self.trim(&mut state, 0);
         drop(state);
         // Outside of the lock: it is work for the kernel.
         drop(superfluous);
     }
-}
 
-impl State {
     /// The memory of a sheet that went.
-    fn spare(&mut self, len: usize) -> Option<Memory> {
-        let at = self.spare.iter().rposition(|spare| spare.len() == len)?;
-        self.spare_bytes -= len;
-        Some(self.spare.swap_remove(at))
+    fn spare(&self, state: &mut State, len: usize) -> Option<Memory> {
+        let memory = state.spare.get_mut(&len)?.pop()?;
+        self.spare_bytes.fetch_sub(len as u64, Relaxed);
+        Some(memory)
     }
 
-    /// Returns what goes back to the system.
-    fn give_back(&mut self, piece: &Piece, spare_min: usize, mut above: usize) -> Vec<Memory> {
-        let mut superfluous = Vec::new();
-        if let Some(memory) = self.classes[piece.class as usize].give_back(piece) {
-            self.spare_bytes += memory.len();
-            self.spare.push(memory);
-            // The oldest goes first: lengths that nobody asks for any more do not stay.
-            while self.spare_bytes > spare_min && above > 0 {
-                let oldest = self.spare.remove(0);
-                self.spare_bytes -= oldest.len();
-                above = above.saturating_sub(oldest.len());
-                superfluous.push(oldest);
-            }
+    /// Takes out what goes back to the system before so many bytes more are mapped, first of the length of which there is
+    /// most. A part of it, if it is much: whoever comes has his own work to do.
+    fn trim(&self, state: &mut State, to_come: usize) -> Vec<Memory> {
+        let (mut superfluous, mut freed) = (Vec::new(), 0);
+        let is_too_much = || {
+            self.spare_bytes() > self.spare_min
+                && (self.mapped_bytes() + to_come) as u64 > self.kept_max.load(Relaxed)
+        };
+        while is_too_much() && (superfluous.len() < TRIMMED_AT_ONCE || freed < to_come) {
+            let most = state.spare.iter_mut().max_by_key(|(len, sheets)| *len * sheets.len());
+            let Some(memory) = most.and_then(|(_, sheets)| sheets.pop()) else { break };
+            self.spare_bytes.fetch_sub(memory.len() as u64, Relaxed);
+            self.mapped_bytes.fetch_sub(memory.len() as u64, Relaxed);
+            freed += memory.len();
+            superfluous.push(memory);
         }
         superfluous
     }
+}
+
+/// Up to how many bytes of sheets those without pieces are kept, if values may have so many.
+fn kept_of(room_bytes: usize) -> u64 {
+    (room_bytes / 16 * 15) as u64
 }
 
 impl Class {
@@ -313,19 +346,51 @@ mod tests {
     }
 
     #[test]
-    fn pieces_do_not_overlap_and_their_memory_goes_back() {
+    fn pieces_do_not_overlap() {
         let pieces = Arc::new(Pieces::new(1 << 20));
-        let (mut taken, are_whole) = take_and_give(&pieces);
+        let (taken, are_whole) = take_and_give(&pieces);
         assert!(are_whole);
         let used: usize = taken.iter().map(|(piece, _)| piece.len()).sum();
         let mapped = pieces.mapped_bytes();
         assert_eq!(pieces.used_bytes(), used);
         assert!(mapped >= used && mapped < 2 * used, "{mapped} bytes for {used}");
-        taken.clear();
+    }
+
+    const CAPACITY: usize = 16 << 20;
+
+    fn fill(pieces: &Arc<Pieces>, len: usize) -> Vec<Piece> {
+        (0..CAPACITY / len - 32).map(|_| pieces.take(len)).collect()
+    }
+
+    #[test]
+    fn memory_is_kept_and_serves_again() {
+        let pieces = Arc::new(Pieces::new(CAPACITY));
+        drop(fill(&pieces, 4000));
         let kept = pieces.mapped_bytes();
-        assert!(kept <= 1 << 20, "{kept} bytes are kept");
-        // What is kept serves again.
-        assert!(take_and_give(&pieces).1);
+        assert!(kept > CAPACITY / 2 && kept <= CAPACITY / 16 * 15, "{kept} bytes are kept");
+        assert_eq!(pieces.spare_bytes(), kept);
+        let taken: Vec<Piece> = (0..CAPACITY / 8000).map(|_| pieces.take(4000)).collect();
+        assert_eq!(pieces.mapped_bytes(), kept);
+        assert!(pieces.spare_bytes() < kept - CAPACITY / 3);
+        drop(taken);
+        pieces.set_room(CAPACITY / 4);
+        assert!(pieces.mapped_bytes() < kept, "some goes at once");
+        while pieces.mapped_bytes() > CAPACITY / 4 {
+            let before = pieces.mapped_bytes();
+            drop(pieces.take(4000));
+            assert!(pieces.mapped_bytes() < before, "and more with whoever comes");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_other_lengths_is_not_had_on_top() {
+        let pieces = Arc::new(Pieces::new(CAPACITY));
+        for len in [100_000, 9000, 4000, 30_000, 150_000] {
+            let taken = fill(&pieces, len);
+            let (used, mapped) = (pieces.used_bytes(), pieces.mapped_bytes());
+            assert!(mapped <= CAPACITY + CAPACITY / 16, "{mapped} bytes for {used} in pieces of {len}");
+            drop(taken);
+        }
     }
 
     #[cfg(feature = "sim")]

@@ -82,7 +82,7 @@ impl PartitionStats {
 /// | --- | --- |
 /// | `memory_bytes` | memory that the engine knows of: the four parts that follow |
 /// | `memtable_memory_bytes` | of that, L0 and L1, memtables that readers still have, and what is kept for the next |
-/// | `cache_memory_bytes` | of that, blocks and records: cached, in use by ranges, or evicted a moment ago |
+/// | `cache_memory_bytes` | of that, blocks and records: cached, in use by ranges, or evicted a moment ago, and what is kept for those to come |
 /// | `index_filter_bytes` | of that, indexes and filters of all files |
 /// | `buffer_bytes` | of that, what tables are read and written with, of all databases of the process |
 /// | `memtable_bytes` | what the entries of L0 count for |

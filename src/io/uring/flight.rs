@@ -192,10 +192,11 @@ impl Flight {
         }
     }
 
-    /// A write-back tells once what has become of the pages: a sync of the same file would not hear of it any more. So
-    /// whatever may have gone wrong, nothing is taken as written but what is written anew.
+    /// A write-back tells once what has become of pages of the file, perhaps of others than those of this piece: neither
+    /// another write-back nor a sync would hear of it any more. So whoever makes the file fails. Only what the ring itself
+    /// says, of a request that was not begun, is no reason.
     fn not_written_back(&mut self, e: Errno) -> Progress {
-        if !matches!(e, Errno::INTR | Errno::AGAIN | Errno::CANCELED | Errno::NOMEM) {
+        if !matches!(e, Errno::INTR | Errno::CANCELED) {
             return Progress::Done(Err(e.into()));
         }
         (self.moved, self.rest) = (0, Rest::BackLater);
