@@ -139,6 +139,9 @@ impl Pieces {
 
     /// Values may have so many bytes from now on.
     pub(super) fn set_room(&self, bytes: usize) {
+        if !self.process.is_current() {
+            return;
+        }
         self.kept_max.store(kept_of(bytes), Relaxed);
         let superfluous = self.trim(&mut lock(&self.state), 0);
         drop(superfluous);
@@ -380,6 +383,20 @@ mod tests {
             drop(pieces.take(4000));
             assert!(pieces.mapped_bytes() < before, "and more with whoever comes");
         }
+    }
+
+    #[test]
+    fn in_a_child_nobody_waits_for_the_lock() {
+        let pieces = Arc::new(Pieces::new(CAPACITY));
+        let mut piece = Some(pieces.take(4000));
+        // As another thread may at the moment of a fork.
+        let held = lock(&pieces.state);
+        let has_ended = crate::io::ends_in_child(|| {
+            drop(piece.take());
+            pieces.set_room(CAPACITY / 2);
+        });
+        drop(held);
+        assert!(has_ended);
     }
 
     #[test]
