@@ -95,9 +95,8 @@ impl WriteOptions {
 /// - `(1 + F) M` for memtables, what is kept for those to come among it. A single value or batch larger than a memtable
 ///   comes on top, and so does a memtable that a range which is still open began with.
 /// - `C` for blocks, indexes and filters, what is kept for blocks to come among it, and a sixteenth of it for blocks in use
-///   or just evicted. Indexes and filters of
-///   all files take up to half of `C`; what they are beyond that comes on top: about 14 MiB for a gigabyte of records of
-///   1 KB, 30 MiB for one of 100 B.
+///   or just evicted. Indexes and filters of all files take up to half of `C`; what they are beyond that comes on top:
+///   about 14 MiB for a gigabyte of records of 1 KB, 30 MiB for one of 100 B.
 /// - For each range that is open, up to 64 KiB of each file that it reads and that is not cached: what was read ahead.
 /// - What flushes and compactions have in work: for each of the cores that compact 0.5 MiB a file that it merges,
 ///   3 MiB for what it writes, and 8 bytes a key of that; 3 MiB for a flush.

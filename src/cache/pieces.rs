@@ -26,7 +26,7 @@ const SHARED_MAX: usize = 64 << 10;
 const SHEET_LEN_MIN: usize = 128 << 10;
 const SHEET_LEN_MAX: usize = 1 << 20;
 
-/// So many sheets go back to the system at once, of all lengths but the greatest as many bytes as the next sheet has.
+/// No more sheets go back to the system at once, unless the one to come is longer than these.
 const TRIMMED_AT_ONCE: usize = 16;
 
 /// The class of a length, and the length that all of the class have.
@@ -144,6 +144,7 @@ impl Pieces {
         }
         self.kept_max.store(kept_of(bytes), Relaxed);
         let superfluous = self.trim(&mut lock(&self.state), 0);
+        // Outside of the lock, as below.
         drop(superfluous);
     }
 
