@@ -20,7 +20,7 @@ use crate::base::ids::FileId;
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
-use crate::io::{Buffer, Data, File, OpenMode};
+use crate::io::{Buffer, Data, File, OpenMode, Reach};
 
 /// Most bytes whose checksums are computed in search of a valid record behind an invalid one. A torn
 /// edit states a length here and there by chance; one that does so everywhere was made to.
@@ -86,7 +86,7 @@ impl Manifest {
         }
         let mut buffer = Buffer::with_capacity(bytes.len());
         buffer.extend_from_slice(bytes);
-        local.write(&self.file, self.offset, Data::Owned(buffer), false).await?;
+        local.write(&self.file, self.offset, Data::Owned(buffer), Reach::PageCache).await?;
         local.sync(&self.file).await.map_err(final_failure)?;
         self.offset = end;
         Ok(())
@@ -130,7 +130,7 @@ async fn rewrite(local: &Local, file: &File, bytes: &[u8]) -> Result<()> {
         let mut buffer = Buffer::with_capacity(piece.len());
         buffer.extend_from_slice(piece);
         let offset = (index * REQUEST_LEN_MAX) as u64;
-        local.write(file, offset, Data::Owned(buffer), false).await?;
+        local.write(file, offset, Data::Owned(buffer), Reach::PageCache).await?;
     }
     Ok(())
 }

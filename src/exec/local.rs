@@ -166,9 +166,8 @@ impl Local {
         Ok(buffer)
     }
 
-    /// Writes all of `data`; with `durable`, the device has it when this returns.
-    pub(crate) async fn write(&self, file: &File, offset: u64, data: Data, durable: bool) -> Result<()> {
-        let reach = if durable { Reach::Durable } else { Reach::PageCache };
+    /// Writes all of `data`, as far as `reach` says.
+    pub(crate) async fn write(&self, file: &File, offset: u64, data: Data, reach: Reach) -> Result<()> {
         let written = self.begin_write(file, offset, data, reach).await;
         written.map_err(|e| Error::io("write", file.path(), Some(offset), e))
     }

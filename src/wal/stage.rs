@@ -29,7 +29,7 @@ use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
-use crate::io::{Buffer, Data, File, Io, OpenMode, SharedMap};
+use crate::io::{Buffer, Data, File, Io, OpenMode, Reach, SharedMap};
 
 /// Pages are asked for at least so many bytes of the stream at a time.
 const PREPARE_LEN_MIN: u64 = 128 << 10;
@@ -77,7 +77,7 @@ impl Stage {
         first[HEAD_OFFSET..HEAD_OFFSET + 8].copy_from_slice(&head_word(start, generation).to_le_bytes());
         let mut sector = Buffer::with_capacity(SECTOR);
         sector.extend_from_slice(&first);
-        local.write(&file, 0, Data::Owned(sector), false).await?;
+        local.write(&file, 0, Data::Owned(sector), Reach::PageCache).await?;
         let (ring, end) = (STAGE_HEADER_LEN as u64, STAGE_HEADER_LEN as u64 + size_max);
         local.fill(&file, ring..ring + size).await?;
         // The last sector gives the file its length.

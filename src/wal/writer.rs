@@ -238,7 +238,7 @@ impl Writer {
         let (data, end) = piece(range.start);
         // A durable write says nothing of writes before it. So it does for a group of one.
         if end == range.end && !begins {
-            return local.write(&segment.file, segment.offset(range.start), data, true).await;
+            return local.write(&segment.file, segment.offset(range.start), data, Reach::Durable).await;
         }
         reached!("log: several writes in a group");
         let mut writes = Vec::new();
