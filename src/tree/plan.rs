@@ -4,8 +4,8 @@
 //! partition's runs (it *adds* one), the newest few (it *merges* them) or all (it *rewrites* the partition). Rules, in order:
 //! 1. L2 has files to compact (its count is at the trigger, or all of it is wanted in L3): among the free partitions
 //!    that the *oldest* file still touches, the one for which L2 has most bytes, so that the oldest file is soon used up. If
-//!    other compactions are busy with all of those: the next file's. [`runs_to_take`] says how many runs it takes: all, if
-//!    scans have earned that and L2 does not have too many: what is added as a run would soon be rewritten.
+//!    other compactions are busy with all of those: the next file's. [`runs_to_take`] says how many runs it takes; more, if
+//!    scans have earned that and L2 does not have too many files: what is added as a run would soon be written again.
 //! 2. Of what a reader of a partition has to pass, deletes above its oldest run are more than their share: whoever looks
 //!    there for the next key reads them all. It is rewritten, and what they hide goes with them.
 //! 3. A partition above [`SPLIT_FACTOR`] times the target is split, if it can be: a huge value stays in one piece. One of a single
@@ -16,13 +16,16 @@
 //! 6. A partition that a caller wants clean is rewritten, whatever its share. This rule and the one before it come first of all
 //!    every second time, for with enough writers the turn of the rules below the first never comes.
 //! 7. Nobody writes, nor needs the device to read: a partition of several runs is rewritten as one.
-//! 8. Scans have earned the bytes of a partition that has several runs, or for which L2 has something: it is rewritten as
-//!    one run with what L2 has for it. Of several, one that the oldest file of L2 touches, else the one with most runs.
+//! 8. Scans have earned the bytes of a compaction that spares them sources: of the newer runs of a partition, or of all,
+//!    with what L2 has for it. Of several, that which spares most for its bytes: so what is small is merged everywhere
+//!    before anything large is written again.
 //! 9. A partition below a quarter of the target is merged with its smaller neighbour, if both
 //!    together stay within the target.
 //!
 //! No rule chooses the same again and again: a compaction leaves nothing of L2 in its range, a rewrite leaves one run, cuts
 //! what it can, and keeps as garbage only what live snapshots need, which does not count.
+
+use std::cmp::Ordering;
 
 /// A partition of several runs is split from so many times the target on. Splitting rewrites it, so its keys are written
 /// `f / (f - 1)` times more for a factor `f` while a database grows; its size limits the space that a rewrite needs.
@@ -219,6 +222,13 @@ impl Shape {
         self.bytes() / (of_flushed + in_partitions).max(1)
     }
 
+    /// How many runs and files of L2 have something for a partition, on the average.
+    pub(crate) fn sources(&self) -> u64 {
+        let runs: usize = self.partitions.iter().map(|partition| partition.runs.len()).sum();
+        let slices = self.flushed.iter().flatten().filter(|slice| slice.bytes > 0).count();
+        ((runs + slices) / self.partitions.len().max(1)) as u64
+    }
+
     fn free(&self) -> impl Iterator<Item = usize> {
         (0..self.partitions.len()).filter(|index| !self.partitions[*index].is_busy)
     }
@@ -245,11 +255,11 @@ fn flushed(shape: &Shape, goals: &Goals) -> Option<Choice> {
     }
     let index = shape.touched()?;
     let is_urgent = shape.flushed.len() >= URGENT_FACTOR * goals.trigger;
-    let is_for_scans = !is_urgent && is_earned(shape, goals, index);
-    let runs = match is_for_scans {
-        true => usize::MAX,
-        false => runs_to_take(&shape.partitions[index], shape.flushed_bytes(index), goals),
-    };
+    let needed = runs_to_take(&shape.partitions[index], shape.flushed_bytes(index), goals);
+    let for_scans = sparing(shape, index).filter(|sparing| !is_urgent && sparing.is_earned(goals));
+    // Scans pay for what is due as well: then it does not wait for a time when nobody else needs the CPU.
+    let is_for_scans = for_scans.is_some();
+    let runs = for_scans.map_or(needed, |sparing| sparing.runs.max(needed));
     Some(Choice { runs, is_for_flushed: true, is_for_scans, ..Choice::rewrite(index) })
 }
 
@@ -342,27 +352,52 @@ fn unsettled(shape: &Shape, goals: &Goals) -> Option<Choice> {
     shape.free().filter(|index| goals.settle && runs(index) > 1).max_by_key(runs).map(Choice::rewrite)
 }
 
-/// The partition that scans would rather find as one run, if they have earned its bytes: one for which the oldest file of
-/// L2 has something, so that it is soon used up, or else one with several runs.
+/// The partition where scans are spared most sources for the bytes of a compaction, if they have earned these.
 fn scanned(shape: &Shape, goals: &Goals) -> Option<Choice> {
-    let partition = |index: &usize| &shape.partitions[*index];
-    let several = || {
-        let several = shape.free().filter(|index| partition(index).runs.len() > 1);
-        several.max_by_key(|index| partition(index).runs.len())
-    };
-    let is_worth = |index: &usize| {
-        partition(index).runs.len() > 1
-            || shape.flushed_bytes(*index) * SLICE_FACTOR >= partition(index).bytes()
-    };
-    let index =
-        shape.touched().filter(is_worth).or_else(several).filter(|index| is_earned(shape, goals, *index))?;
-    let is_for_flushed = partition(&index).runs.len() <= 1;
-    Some(Choice { is_for_flushed, is_for_scans: true, ..Choice::rewrite(index) })
+    let candidates = shape.free().filter_map(|index| Some((index, sparing(shape, index)?)));
+    let (index, sparing) = candidates.max_by(|(_, a), (_, b)| a.cmp_worth(b))?;
+    let is_for_flushed = sparing.runs < 2;
+    let choice = Choice { runs: sparing.runs, is_for_flushed, is_for_scans: true, ..Choice::rewrite(index) };
+    sparing.is_earned(goals).then_some(choice)
 }
 
-/// Whether scans have earned the rewrite of a partition with what L2 has for it.
-fn is_earned(shape: &Shape, goals: &Goals, index: usize) -> bool {
-    shape.partitions[index].bytes() + shape.flushed_bytes(index) <= goals.scan_credit_bytes
+/// What a compaction for scans costs and is good for.
+struct Sparing {
+    /// How many of the partition's newest runs it takes, with all that L2 has.
+    runs: usize,
+    /// Bytes of its inputs.
+    bytes: u64,
+    /// How many sources fewer a scan there has.
+    sources: u64,
+}
+
+impl Sparing {
+    /// The order by sources for each byte; of equals, that with most bytes is worth most.
+    fn cmp_worth(&self, other: &Self) -> Ordering {
+        let worth = |a: &Self, b: &Self| u128::from(a.sources) * u128::from(b.bytes);
+        worth(self, other).cmp(&worth(other, self)).then(self.bytes.cmp(&other.bytes))
+    }
+
+    fn is_earned(&self, goals: &Goals) -> bool {
+        self.bytes <= goals.scan_credit_bytes
+    }
+}
+
+/// The compaction of a partition that spares scans most sources for its bytes: with all runs, or, since the oldest is
+/// mostly by far the largest, with all but that. Its only run is not written again for little.
+fn sparing(shape: &Shape, index: usize) -> Option<Sparing> {
+    let runs = &shape.partitions[index].runs;
+    let files = shape.flushed.iter().filter(|file| file[index].bytes > 0).count();
+    let sparing = |taken: usize| Sparing {
+        runs: taken,
+        bytes: shape.flushed_bytes(index) + runs[..taken].iter().sum::<u64>(),
+        sources: (files + taken).saturating_sub(1) as u64,
+    };
+    let is_worth = |sparing: &Sparing| sparing.sources > 0;
+    let is_little = runs.len() == 1 && shape.flushed_bytes(index) * SLICE_FACTOR < runs[0];
+    let whole = Some(sparing(runs.len())).filter(|whole| is_worth(whole) && !is_little);
+    let newer = runs.len().checked_sub(1).map(sparing).filter(is_worth);
+    whole.into_iter().chain(newer).max_by(Sparing::cmp_worth)
 }
 
 /// The share of a part in a whole; an empty whole has none.

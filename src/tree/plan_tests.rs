@@ -96,23 +96,30 @@ fn scans_pay_for_one_run_where_they_have_earned_it() {
     after_scans(80, "50,30 100", &[], "0-0 of 80");
     after_scans(80, "50,30* 100", &[], "nothing");
     after_scans(1000, "50 100", &[], "nothing");
-    after_scans(1000, "10,50 10,10,50 100", &[], "1-1 of 70");
-    // What L2 has goes with them, and the oldest file first.
-    after_scans(1000, "50,30 100", &["0 7", "5 2"], "1-1 of 109");
-    after_scans(100, "50,30 100", &["0 7", "5 2"], "nothing");
+    // Where it spares most for its bytes: newer runs without the oldest, if that is large.
+    after_scans(1000, "10,50 10,10,50 100", &[], "1-1 merges 2 of 20");
+    after_scans(1000, "10,50 30,30,50 100", &[], "1-1 of 110");
+    after_scans(1000, "10,50 20,50 100", &[], "0-0 of 60");
+    // What is worth more is waited for.
+    after_scans(19, "10,10,50 1,70", &[], "nothing");
+    after_scans(20, "10,10,50 1,70", &[], "0-0 merges 2 of 20");
+    // What L2 has goes with them.
+    after_scans(1000, "50,30 100", &["0 7", "5 2"], "1-1 adds of 9");
+    after_scans(1000, "50,30 100", &["0 7", "5 0"], "0-0 of 85");
+    after_scans(1000, "50,5,30 100", &["0 7", "5 0"], "0-0 of 90");
+    after_scans(1000, "5,50 100", &["0 7", "5 0"], "0-0 merges 1 of 10");
     // But for little there is no run rewritten.
     after_scans(1000, "64", &["1"], "nothing");
-    after_scans(1000, "64", &["1", "1"], "0-0 of 66");
-    after_scans(1000, "60,10 160", &["0 1"], "0-0 of 70");
-    // At the trigger what is not earned is added as a run, and far above it all is.
-    after_scans(1000, "50,30 100", &["0 7", "5 2", "1 1", "1 1"], "1-1 of 111");
-    after_scans(110, "50,30 100", &["0 7", "5 2", "1 1", "1 1"], "1-1 adds of 11");
-    after_scans(
-        1000,
-        "50,30 100",
-        &["0 7", "5 2", "1 1", "1 1", "1 1", "1 1", "1 1", "1 1"],
-        "1-1 adds of 15",
-    );
+    after_scans(1000, "64", &["2"], "0-0 of 66");
+    after_scans(1000, "64", &["1", "1"], "0-0 adds of 2");
+    after_scans(1000, "0", &["100"], "nothing");
+    after_scans(1000, "0", &["50", "50"], "0-0 of 100");
+    // At the trigger they pay for what goes beyond what is due, and far above it for nothing.
+    let flushed = ["0 7", "5 2", "1 1", "1 1"];
+    after_scans(1000, "50,30 5,100", &flushed, "1-1 merges 1 of 16");
+    after_scans(15, "50,30 5,100", &flushed, "1-1 adds of 11");
+    let flushed = ["0 7", "5 2", "1 1", "1 1", "1 1", "1 1", "1 1", "1 1"];
+    after_scans(1000, "50,30 5,100", &flushed, "1-1 adds of 15");
 }
 
 #[test]

@@ -1,44 +1,48 @@
 //! What scans have earned: compaction that nothing but scans needs.
 //!
 //! A scan merges what the memtables, L2 and the runs of a partition have for its range, and each of them costs it memory
-//! that is far away. One run would do, but to write it costs too. So every scan earns about as many bytes as it would
-//! spare later ones in the end, and when the scans of a tree have earned what a partition has, it is rewritten as one run.
-//! That bounds the work by the scans, whatever is written meanwhile: a tree that is scanned much has one run nearly
-//! everywhere, one that is written much and scanned little has as many as it may. (Rent or buy: Karlin, Manasse, Rudolph,
-//! Sleator, "Competitive snoopy caching", Algorithmica 3, 1988.)
+//! that is far away. One run would do, but to write it costs too. So every scan earns the time that the sources beside one
+//! have taken it, and when the scans of a tree have earned what a compaction takes that spares them sources, it is done.
+//! That bounds the work by the scans, whatever is written meanwhile: it takes no more of the CPU than what it is meant to
+//! spare. A tree that is scanned much has one run nearly everywhere, one that is written much and scanned little has as
+//! many as it may. (Rent or buy: Karlin, Manasse, Rudolph, Sleator, "Competitive snoopy caching", Algorithmica 3, 1988.)
 
 use crate::base::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Bytes that a scan earns for its beginning. To seek in a few sources more than one takes a microsecond or two, in which a
-/// compaction writes a kilobyte or two.
-const PER_SCAN: u64 = 2 << 10;
+/// What a seek in one source more takes. Scans of 50 entries of 1 KB took 9 us longer among five sources than in one, those
+/// of 100 B 2 us.
+const SEEK_NS: u64 = 250;
 
-/// And this part of the bytes that it has passed, in entries of average length: those of a range lie in as many more
-/// blocks as there are sources. Scans of 50 entries of 1 KB took 9 us longer among five sources than in one, those of
-/// 100 B 2 us.
-const ENTRY_SHARE: u64 = 4;
+/// And the bytes passed, in entries of average length, for which a source more takes a nanosecond: those of a range lie in
+/// as many more blocks as there are sources.
+const BYTES_PER_NS: u64 = 22;
 
 /// Entries that are longer lie in few blocks, and a few of them make a great average.
 const ENTRY_LEN_MAX: u64 = 1 << 10;
 
-/// And for each read in another file than the one before, of which one run would have spared most: a compaction reads and
-/// writes about as much in the time that the device takes for one.
-const PER_READ: u64 = 16 << 10;
+/// And what counts for each read in another file than the one before, of which one run would have spared most: while the
+/// device is at one, a compaction has it read and write as much as it merges in this time.
+const READ_NS: u64 = 16_000;
+
+/// What a compaction takes for an entry, beside a nanosecond for each byte.
+const COMPACTED_ENTRY_NS: u64 = 250;
 
 /// Until the first look.
 const ENTRY_LEN_FIRST: u64 = 100;
 
-/// Each time so many bytes have been earned it is time to look what to do with them.
-const LOOK_BYTES: u64 = 16 << 20;
+/// Each time so much has been earned it is time to look what to do with it.
+const LOOK_NS: u64 = 16_000_000;
 
-/// Bytes that scans have earned and nobody has spent. Alone on its lines: every scan adds to it.
+/// Time that scans have earned and nobody has spent. Alone on its lines: every scan adds to it.
 #[repr(align(128))]
 pub(crate) struct ScanCredit {
-    earned: AtomicU64,
-    /// Bytes that were spent, or were more than there was to do.
-    spent: AtomicU64,
-    /// What is earned for an entry that was passed.
-    per_entry: AtomicU64,
+    earned_ns: AtomicU64,
+    /// What was spent, or was more than there was to do.
+    spent_ns: AtomicU64,
+    /// Average length of the entries.
+    entry_len: AtomicU64,
+    /// Sources beside one that a scan has among files, on the average.
+    others: AtomicU64,
 }
 
 /// What a scan has done.
@@ -50,10 +54,19 @@ pub(crate) struct Scanned {
     pub(crate) reads_elsewhere: u64,
 }
 
+/// What scans find in files, on the average.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    /// Files of L2 and runs that have something for a range.
+    pub(super) sources: u64,
+    /// Length of the entries.
+    pub(super) entry_len: u64,
+}
+
 impl Default for ScanCredit {
     fn default() -> Self {
-        let per_entry = AtomicU64::new(ENTRY_LEN_FIRST / ENTRY_SHARE);
-        Self { earned: AtomicU64::new(0), spent: AtomicU64::new(0), per_entry }
+        let (entry_len, others) = (AtomicU64::new(ENTRY_LEN_FIRST), AtomicU64::new(1));
+        Self { earned_ns: AtomicU64::new(0), spent_ns: AtomicU64::new(0), entry_len, others }
     }
 }
 
@@ -61,27 +74,40 @@ impl ScanCredit {
     /// A scan has ended; whether it is time to look again.
     #[inline]
     pub(crate) fn earn(&self, scan: Scanned) -> bool {
-        let bytes = PER_SCAN + self.per_entry.load(Relaxed) * scan.entries + PER_READ * scan.reads_elsewhere;
-        let before = self.earned.fetch_add(bytes, Relaxed);
-        before / LOOK_BYTES != (before + bytes) / LOOK_BYTES
+        let passed_bytes = scan.entries * self.entry_len.load(Relaxed).min(ENTRY_LEN_MAX);
+        let for_a_source = SEEK_NS + passed_bytes / BYTES_PER_NS;
+        let ns = for_a_source * self.others.load(Relaxed) + READ_NS * scan.reads_elsewhere;
+        let before = self.earned_ns.fetch_add(ns, Relaxed);
+        before / LOOK_NS != (before + ns) / LOOK_NS
     }
 
-    /// Entries are so long on the average.
-    pub(super) fn set_entry_len(&self, bytes: u64) {
-        self.per_entry.store(bytes.min(ENTRY_LEN_MAX) / ENTRY_SHARE, Relaxed);
+    /// From now on they earn by this. With one source as with two: a range may have more than the average.
+    pub(super) fn set_found(&self, found: Found) {
+        self.others.store(found.sources.saturating_sub(1).max(1), Relaxed);
+        self.entry_len.store(found.entry_len.max(1), Relaxed);
     }
 
-    /// What there is to spend. What is beyond `useful_bytes` goes: else scans of a settled tree would pay for whatever comes.
-    pub(super) fn available(&self, useful_bytes: u64) -> u64 {
-        let left = self.earned.load(Relaxed).saturating_sub(self.spent.load(Relaxed));
-        let surplus = left.saturating_sub(useful_bytes);
-        self.spend(surplus);
-        left - surplus
+    /// Bytes of compaction that there is time for. What is beyond `useful_bytes` goes: else scans of a settled tree would
+    /// pay for whatever comes.
+    pub(super) fn available_bytes(&self, useful_bytes: u64) -> u64 {
+        let left_ns = self.earned_ns.load(Relaxed).saturating_sub(self.spent_ns.load(Relaxed));
+        let surplus_ns = left_ns.saturating_sub(self.compaction_ns(useful_bytes));
+        self.spent_ns.fetch_add(surplus_ns, Relaxed);
+        let entry_len = self.entry_len.load(Relaxed);
+        let bytes = u128::from(left_ns - surplus_ns) * u128::from(entry_len);
+        u64::try_from(bytes / u128::from(entry_len + COMPACTED_ENTRY_NS)).unwrap_or(u64::MAX)
     }
 
     /// A compaction of so many bytes is done for scans.
     pub(super) fn spend(&self, bytes: u64) {
-        self.spent.fetch_add(bytes, Relaxed);
+        self.spent_ns.fetch_add(self.compaction_ns(bytes), Relaxed);
+    }
+
+    /// The time that a compaction of so many bytes takes, about. Rounded up, so that there is time for all that is of use.
+    fn compaction_ns(&self, bytes: u64) -> u64 {
+        let entry_len = self.entry_len.load(Relaxed);
+        let ns = u128::from(bytes) * u128::from(entry_len + COMPACTED_ENTRY_NS) / u128::from(entry_len);
+        u64::try_from(ns + 1).unwrap_or(u64::MAX)
     }
 }
 
@@ -92,15 +118,28 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_can_be_spent() {
         let credit = ScanCredit::default();
-        credit.set_entry_len(ENTRY_SHARE * 20);
-        let scan = Scanned { entries: 50, reads_elsewhere: 2 };
+        credit.set_found(Found { sources: 4, entry_len: 250 });
+        let scan = Scanned { entries: 44, reads_elsewhere: 2 };
         let looks = (0..100_000).filter(|_| credit.earn(scan)).count() as u64;
-        let earned = 100_000 * (PER_SCAN + 50 * 20 + 2 * PER_READ);
-        assert_eq!(looks, earned / LOOK_BYTES);
-        assert_eq!(credit.available(u64::MAX), earned);
-        credit.spend(100);
-        assert_eq!(credit.available(u64::MAX), earned - 100);
-        assert_eq!(credit.available(1000), 1000);
-        assert_eq!(credit.available(u64::MAX), 1000);
+        let earned_ns = 100_000 * (3 * (SEEK_NS + 500) + 2 * READ_NS);
+        assert_eq!(looks, earned_ns / LOOK_NS);
+        // Half of it goes to bytes, the other to entries.
+        assert_eq!(credit.available_bytes(u64::MAX / 4), earned_ns / 2);
+        credit.spend(100_000);
+        assert_eq!(credit.available_bytes(u64::MAX / 4), earned_ns / 2 - 100_001);
+        for useful_bytes in [1000, 999, 333, 1] {
+            assert_eq!(credit.available_bytes(useful_bytes), useful_bytes);
+        }
+    }
+
+    #[test]
+    fn scans_of_one_source_earn_as_with_two() {
+        let earned = |sources| {
+            let credit = ScanCredit::default();
+            credit.set_found(Found { sources, entry_len: 0 });
+            credit.earn(Scanned { entries: 50, reads_elsewhere: 0 });
+            credit.earned_ns.load(Relaxed) / SEEK_NS
+        };
+        assert_eq!([0, 1, 2, 3, 9].map(earned), [1, 1, 1, 2, 8]);
     }
 }

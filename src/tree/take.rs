@@ -4,6 +4,7 @@ use super::Tree;
 use super::compact::Compaction;
 use super::compactions::Compactions;
 use super::plan::{self, Goals, Plan};
+use super::scan_credit::Found;
 use super::shape::{partition_range, removable_bytes, shape_of, slice};
 use super::view::{Files, Run};
 use crate::base::coverage::reached;
@@ -27,12 +28,12 @@ impl Tree {
         let mut compactions = lock(&self.compactions);
         let view = self.view();
         let shape = shape_of(&view.files, &compactions, &snapshots());
-        self.scan_credit.set_entry_len(shape.entry_len());
+        self.scan_credit.set_found(Found { sources: shape.sources(), entry_len: shape.entry_len() });
         let goals = Goals {
             trigger: self.options.compaction_trigger(),
             compact_all: compactions.wants_all() || idle,
             settle: idle,
-            scan_credit_bytes: self.scan_credit.available(shape.bytes()),
+            scan_credit_bytes: self.scan_credit.available_bytes(shape.bytes()),
             clean_first: compactions.is_turn_of_unclean(),
             garbage_percent: u64::from(self.options.compact_garbage_percent),
             partition_bytes: self.options.partition_size_bytes,
