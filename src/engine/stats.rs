@@ -132,6 +132,9 @@ pub struct Stats {
     pub backend: String,
     /// How writes get into the stage: `mapped`, or `written: <why>`.
     pub stage: String,
+    /// How what is written to the log is made durable, which the first such writes find out: `by the flag DSYNC` or `by
+    /// fdatasync`; before, `both ways, while it is not known which is faster`.
+    pub durable_writes: &'static str,
     /// Why writers are slowed or stopped now, if they are, and for how long. How much in all is among the
     /// [values](Self::values).
     pub slowdown: Option<Slowdown>,
@@ -166,6 +169,7 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "backend: {}", self.backend)?;
         writeln!(f, "stage: {}", self.stage)?;
+        writeln!(f, "durable writes: {}", self.durable_writes)?;
         match &self.slowdown {
             Some(slowdown) => writeln!(f, "writers: {slowdown}")?,
             None => writeln!(f, "writers: free")?,
@@ -217,7 +221,8 @@ impl Engine {
         self.add_counters(tree, running, &mut values);
         let (backend, stage) = (self.io.backend(), self.wal.stage().mode());
         let slowdown = if forked { None } else { self.slowdown() };
-        Stats { backend, stage, slowdown, flushed, partitions, values }
+        let durable_writes = self.io.durable_way();
+        Stats { backend, stage, durable_writes, slowdown, flushed, partitions, values }
     }
 
     fn add_counters(&self, tree: &Tree, compactions_running: u64, values: &mut Vec<(&'static str, u64)>) {

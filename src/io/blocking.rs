@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::clock::Clock;
+use super::durable::{Begun, By, DurableWrites};
 use super::{Buffer, Completion, Data, File, Op, Queue, Reach, Unpark, Wait, names};
 use crate::base::error::Result;
 use crate::base::limits::SECTOR;
@@ -56,12 +57,17 @@ pub(super) fn ends_unaligned(e: Errno, moved: usize) -> bool {
 }
 
 /// A queue that executes operations on the thread that turns it.
-pub(super) fn queue(held: &File, clock: Clock, counters: Arc<IoCounters>) -> Box<dyn Queue> {
+pub(super) fn queue(
+    held: &File,
+    clock: Clock,
+    (counters, durable): (Arc<IoCounters>, Arc<DurableWrites>),
+) -> Box<dyn Queue> {
     Box::new(BlockingQueue {
         pending: VecDeque::new(),
         parker: Arc::default(),
         clock,
         counters,
+        durable,
         _held: held.clone(),
     })
 }
@@ -71,6 +77,7 @@ struct BlockingQueue {
     parker: Arc<Parker>,
     clock: Clock,
     counters: Arc<IoCounters>,
+    durable: Arc<DurableWrites>,
     /// Never used: the directory stays locked while a core may still write to it.
     _held: File,
 }
@@ -90,7 +97,14 @@ impl Queue for BlockingQueue {
             });
         }
         for (token, mut op) in self.pending.drain(..) {
-            let result = perform(&mut op);
+            let begun = match op.is_durable_write() {
+                true => self.durable.begin(|| self.clock.now()),
+                false => Begun::UNTIMED,
+            };
+            let result = perform(&mut op, begun.by);
+            if result.is_ok() {
+                self.durable.end(begun, || self.clock.now());
+            }
             op.count(&self.counters, &result);
             done.push(Completion { token, result, op });
         }
@@ -106,11 +120,14 @@ impl Queue for BlockingQueue {
     }
 }
 
-/// Executes one operation to its end, from its beginning: a ring may have done part of it already.
-pub(super) fn perform(op: &mut Op) -> io::Result<usize> {
+/// Executes one operation to its end, from its beginning: a ring may have done part of it already. A durable write is
+/// made so `by` this.
+pub(super) fn perform(op: &mut Op, by: By) -> io::Result<usize> {
     match op {
         Op::Read { file, offset, buffer } => fill(file, *offset, buffer),
-        Op::Write { file, offset, data, reach } => write(file, *offset, data, *reach),
+        Op::Write { file, offset, data, reach } => {
+            write(file, *offset, data, (*reach == Reach::Durable).then_some(by))
+        }
         Op::Sync { file } if names::is_directory(file) => {
             Ok(rustix::io::retry_on_intr(|| rustix::fs::fsync(&*file)).map(|()| 0)?)
         }
@@ -151,12 +168,14 @@ fn fill(file: &File, offset: u64, buffer: &mut Buffer) -> io::Result<usize> {
     Ok(buffer.len())
 }
 
-fn write(file: &File, offset: u64, data: &Data, reach: Reach) -> io::Result<usize> {
+fn write(file: &File, offset: u64, data: &Data, durable: Option<By>) -> io::Result<usize> {
     // SAFETY: an owned buffer cannot change while borrowed; for a mapped range, whoever submitted
     // it promised to keep it unchanged until the completion.
     let bytes = unsafe { std::slice::from_raw_parts(data.pointer(), data.len()) };
-    let durable = reach == Reach::Durable;
-    let mut flags = if durable { ReadWriteFlags::DSYNC } else { ReadWriteFlags::empty() };
+    let mut flags = match durable {
+        Some(By::Flag) => ReadWriteFlags::DSYNC,
+        Some(By::Sync) | None => ReadWriteFlags::empty(),
+    };
     let mut moved = 0;
     while moved < bytes.len() {
         let rest = io::IoSlice::new(&bytes[moved..]);
@@ -169,7 +188,7 @@ fn write(file: &File, offset: u64, data: &Data, reach: Reach) -> io::Result<usiz
             Err(e) => return Err(e.into()),
         }
     }
-    if durable && flags.is_empty() {
+    if durable.is_some() && flags.is_empty() {
         sync_data(file)?;
     }
     Ok(moved)

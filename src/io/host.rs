@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::durable::DurableWrites;
 use super::{
     Data, Dir, Entry, File, Io, Lock, Op, OpenMode, Queue, Reach, ReadAt, SharedMap, Space, Thread, Through,
     blocking, lock, names, promise, uring,
@@ -37,12 +38,13 @@ pub(super) struct Host {
     way: Way,
     clock: Clock,
     counters: Arc<IoCounters>,
+    durable: Arc<DurableWrites>,
 }
 
 impl Host {
     /// The machine, its clock starting now.
     pub(super) fn new(way: Way) -> Self {
-        Self { way, clock: Clock::start(), counters: Arc::default() }
+        Self { way, clock: Clock::start(), counters: Arc::default(), durable: Arc::default() }
     }
 }
 
@@ -56,6 +58,10 @@ impl Io for Host {
 
     fn counters(&self) -> &IoCounters {
         &self.counters
+    }
+
+    fn durable_way(&self) -> &'static str {
+        self.durable.way()
     }
 
     fn open_dir(&self, path: &Path) -> Result<Option<Dir>> {
@@ -109,7 +115,11 @@ impl Io for Host {
 
     fn write_through(&self, file: &File, offset: u64, data: Data) -> Through {
         let mut op = Op::Write { file: file.clone(), offset, data, reach: Reach::Durable };
-        let result = blocking::perform(&mut op);
+        let begun = self.durable.begin(|| self.clock.now());
+        let result = blocking::perform(&mut op, begun.by);
+        if result.is_ok() {
+            self.durable.end(begun, || self.clock.now());
+        }
         op.count(&self.counters, &result);
         Through::ended(result.map(drop))
     }
@@ -158,10 +168,10 @@ impl Io for Host {
     }
 
     fn queue(&self, core: usize, held: &File) -> Result<Box<dyn Queue>> {
-        let counters = Arc::clone(&self.counters);
+        let (counters, durable) = (Arc::clone(&self.counters), Arc::clone(&self.durable));
         match &self.way {
-            Way::Rings => uring::queue(core, held, self.clock, counters),
-            Way::Calls { .. } => Ok(blocking::queue(held, self.clock, counters)),
+            Way::Rings => uring::queue(core, held, self.clock, (counters, durable)),
+            Way::Calls { .. } => Ok(blocking::queue(held, self.clock, (counters, durable))),
         }
     }
 

@@ -13,6 +13,7 @@ mod blocking;
 pub(crate) mod buffer;
 mod clock;
 pub(crate) mod dir;
+mod durable;
 pub(crate) mod file;
 #[cfg(feature = "tokio-uring")]
 mod foreign_ring;
@@ -169,6 +170,11 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// Whether it is a write that ends on the device.
+    fn is_durable_write(&self) -> bool {
+        matches!(self, Self::Write { reach: Reach::Durable, .. })
+    }
+
     /// Adds it to the counters, now that it has ended; one that failed is not counted.
     fn count(&self, counters: &IoCounters, result: &io::Result<usize>) {
         let Ok(len) = result else { return };
@@ -291,6 +297,9 @@ pub(crate) trait Io: Send + Sync + 'static {
 
     /// What has been done so far.
     fn counters(&self) -> &IoCounters;
+
+    /// How durable writes are made so, for people.
+    fn durable_way(&self) -> &'static str;
 
     /// Opens the directory that `path` leads to now; `None` if there is none. Everything else goes
     /// through the handle.

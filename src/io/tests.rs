@@ -228,6 +228,29 @@ fn direct_durable_writes_go_into_a_preallocated_file() {
 }
 
 #[test]
+fn durable_writes_find_out_the_faster_way_and_all_reach_the_file() {
+    check(|bench| {
+        let log = bench.open("log", OpenMode::Create);
+        let unknown = bench.io.durable_way();
+        for i in 0..20 {
+            let (offset, bytes) = ((i * SECTOR) as u64, pattern(i, SECTOR));
+            if i % 4 < 2 {
+                assert_eq!(bench.moved(write(&log, offset, &bytes, true)), SECTOR);
+                continue;
+            }
+            let mut buffer = Buffer::with_capacity(SECTOR);
+            buffer.extend_from_slice(&bytes);
+            let written = bench.io.write_through(&log, offset, Data::Owned(buffer));
+            crate::exec::block_on(written).unwrap();
+        }
+        assert_ne!(bench.io.durable_way(), unknown);
+        assert_eq!(bench.io.counters().syncs.get(), 20);
+        let found = bench.read(&log, 0, 20 * SECTOR);
+        assert!(found.chunks(SECTOR).enumerate().all(|(i, chunk)| chunk == pattern(i, SECTOR)));
+    });
+}
+
+#[test]
 fn mapped_bytes_are_written_from_where_they_are() {
     check(|bench| {
         let stage = bench.open("stage", OpenMode::Create);

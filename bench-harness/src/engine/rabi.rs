@@ -89,7 +89,10 @@ impl Engine for Rabi {
     fn stats(&self) -> EngineStats {
         let stats = self.db.stats();
         EngineStats {
-            notes: vec![("backend".to_owned(), stats.backend.clone())],
+            notes: vec![
+                ("backend".to_owned(), stats.backend.clone()),
+                ("durable_writes".to_owned(), stats.durable_writes.to_owned()),
+            ],
             ..EngineStats::of(stats.values().iter().copied())
         }
     }

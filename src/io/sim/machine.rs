@@ -43,6 +43,10 @@ impl Io for Machine {
         "simulated".to_owned()
     }
 
+    fn durable_way(&self) -> &'static str {
+        "simulated"
+    }
+
     fn counters(&self) -> &IoCounters {
         &self.counters
     }

@@ -14,6 +14,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::io::blocking::ends_unaligned;
+use crate::io::durable::{Begun, By};
 use crate::io::{File, Op, Reach, names};
 
 /// How often one operation may be given up by the kernel (`ECANCELED`) before plain calls do it; until then it
@@ -26,6 +27,8 @@ pub(super) const CANCELED_MAX: u32 = 8;
 pub(super) struct Flight {
     pub(super) token: u64,
     pub(super) op: Op,
+    /// How a durable write is made so.
+    pub(super) begun: Begun,
     /// Bytes transferred so far.
     moved: usize,
     /// What has to follow the bytes of a write.
@@ -69,13 +72,15 @@ pub(super) enum Progress {
 
 impl Flight {
     /// An operation that has not begun.
-    pub(super) fn new(token: u64, mut op: Op) -> Self {
+    pub(super) fn new(token: u64, mut op: Op, begun: Begun) -> Self {
         let mut removed = None;
         let mut rest = Rest::Nothing;
         match &mut op {
             Op::Read { buffer, .. } => buffer.clear(),
             // One request carries its own sync. Several are cheaper with one sync behind them.
-            Op::Write { data, reach: Reach::Durable, .. } if data.len() <= REQUEST_LEN_MAX => {
+            Op::Write { data, reach: Reach::Durable, .. }
+                if begun.by == By::Flag && data.len() <= REQUEST_LEN_MAX =>
+            {
                 rest = Rest::DurableRequests;
             }
             Op::Write { reach: Reach::Durable, .. } => rest = Rest::SyncLater,
@@ -86,7 +91,7 @@ impl Flight {
             }
             Op::Write { .. } | Op::Sync { .. } | Op::Allocate { .. } => {}
         }
-        Self { token, op, moved: 0, rest, name: removed, canceled: 0 }
+        Self { token, op, begun, moved: 0, rest, name: removed, canceled: 0 }
     }
 
     /// The next request. It names memory of this flight, at addresses that do not change when the

@@ -4,6 +4,7 @@ use io_uring::opcode;
 
 use super::flight::{CANCELED_MAX, Flight, Progress};
 use crate::base::limits::{REQUEST_LEN_MAX, SECTOR};
+use crate::io::durable::{Begun, By, DurableWrites};
 use crate::io::{Buffer, Data, File, Op, OpenMode, Reach, blocking, names};
 use rustix::io::Errno;
 
@@ -41,7 +42,7 @@ fn failed(e: Errno) -> i32 {
 /// Answers the requests of `op` with `results`; they must be of the kinds `requests`, and the last
 /// must end the operation with `end`: its bytes, or the system's error.
 fn check(op: Op, results: &[i32], requests: &[u32], end: Result<usize, Errno>) {
-    let mut flight = Flight::new(7, op);
+    let mut flight = Flight::new(7, op, Begun::UNTIMED);
     let mut seen = Vec::new();
     for (i, &result) in results.iter().enumerate() {
         seen.push(flight.request().get_opcode());
@@ -91,7 +92,7 @@ fn several() -> [Op; 4] {
 fn requests_that_the_kernel_gives_up_are_sent_again() {
     let canceled = failed(Errno::CANCELED);
     for op in several() {
-        let mut flight = Flight::new(7, op);
+        let mut flight = Flight::new(7, op, Begun::UNTIMED);
         let first = flight.request();
         // SAFETY: nothing is counted as read.
         let progress = unsafe { flight.advance(canceled) };
@@ -107,7 +108,7 @@ fn requests_that_the_kernel_gives_up_are_sent_again() {
 #[test]
 fn an_operation_that_is_given_up_again_and_again_is_done_by_plain_calls() {
     for op in several() {
-        let mut flight = Flight::new(7, op);
+        let mut flight = Flight::new(7, op, Begun::UNTIMED);
         for tries in 1..=CANCELED_MAX {
             flight.request();
             // SAFETY: nothing is counted as read.
@@ -117,13 +118,13 @@ fn an_operation_that_is_given_up_again_and_again_is_done_by_plain_calls() {
                 Progress::Done(result) => panic!("{result:?}"),
             }
         }
-        assert!(blocking::perform(&mut flight.op).is_ok());
+        assert!(blocking::perform(&mut flight.op, By::Flag).is_ok());
     }
 }
 
 #[test]
 fn a_write_back_that_comes_to_nothing_again_and_again_is_left_to_the_sync() {
-    let mut flight = Flight::new(7, write_to(SECTOR, Reach::Device));
+    let mut flight = Flight::new(7, write_to(SECTOR, Reach::Device), Begun::UNTIMED);
     for tries in 1..=CANCELED_MAX {
         for (result, is_back) in [(SECTOR as i32, false), (failed(Errno::CANCELED), true)] {
             let kind = flight.request().get_opcode();
@@ -136,7 +137,7 @@ fn a_write_back_that_comes_to_nothing_again_and_again_is_left_to_the_sync() {
             }
         }
     }
-    assert!(blocking::perform(&mut flight.op).is_ok());
+    assert!(blocking::perform(&mut flight.op, By::Flag).is_ok());
 }
 
 #[test]
@@ -192,4 +193,23 @@ fn failures_end_the_operation_and_a_missing_name_is_none() {
     let unlink = [u32::from(opcode::UnlinkAt::CODE)];
     check(remove(), &[failed(Errno::NOENT)], &unlink, Ok(0));
     check(remove(), &[failed(Errno::ACCESS)], &unlink, Err(Errno::ACCESS));
+}
+
+#[test]
+fn a_durable_write_without_the_flag_is_followed_by_a_sync() {
+    let durable = DurableWrites::default();
+    let kinds = [By::Flag, By::Sync].map(|by| {
+        let begun = durable.begin(|| std::time::Duration::ZERO);
+        assert_eq!(begun.by, by);
+        let mut flight = Flight::new(7, write(SECTOR, true), begun);
+        let mut kinds = vec![flight.request().get_opcode()];
+        // SAFETY: nothing was read.
+        while let Progress::Again =
+            unsafe { flight.advance(if kinds.len() == 1 { SECTOR as i32 } else { 0 }) }
+        {
+            kinds.push(flight.request().get_opcode());
+        }
+        kinds
+    });
+    assert_eq!(kinds, [vec![WRITE], vec![WRITE, SYNC]]);
 }

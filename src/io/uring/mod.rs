@@ -24,6 +24,7 @@ mod trial_tests;
 
 use super::File;
 use super::clock::Clock;
+use super::durable::DurableWrites;
 use crate::base::error::Result;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
@@ -36,7 +37,7 @@ pub(super) fn queue(
     core: usize,
     held: &File,
     clock: Clock,
-    counters: Arc<IoCounters>,
+    shared: (Arc<IoCounters>, Arc<DurableWrites>),
 ) -> Result<Box<dyn super::Queue>> {
-    Ok(Box::new(queue::UringQueue::new(core, held, clock, counters)?))
+    Ok(Box::new(queue::UringQueue::new(core, held, clock, shared)?))
 }

@@ -23,6 +23,7 @@ use crate::base::metrics::IoCounters;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
 use crate::io::clock::Clock;
+use crate::io::durable::{Begun, DurableWrites};
 use crate::io::refusal::{Refusal, SETUP};
 use crate::io::{Buffer, CROWDED_PAUSE, Completion, File, Op, Queue, Unpark, Wait, blocking};
 
@@ -59,13 +60,19 @@ pub(super) struct UringQueue {
     wakeup_armed: bool,
     clock: Clock,
     counters: Arc<IoCounters>,
+    durable: Arc<DurableWrites>,
     /// What the ring holds.
     held: File,
 }
 
 impl UringQueue {
     /// A queue with a new ring, which belongs to the calling thread.
-    pub(super) fn new(core: usize, held: &File, clock: Clock, counters: Arc<IoCounters>) -> Result<Self> {
+    pub(super) fn new(
+        core: usize,
+        held: &File,
+        clock: Clock,
+        (counters, durable): (Arc<IoCounters>, Arc<DurableWrites>),
+    ) -> Result<Self> {
         let ring = Ring::open(ENTRIES).map_err(Refusal::of(SETUP))?;
         // The ring holds the lock's open file, so that the lock lasts until the ring is gone. When
         // the process is killed, that is after its last request in flight: whoever takes the lock
@@ -86,6 +93,7 @@ impl UringQueue {
             wakeup_armed: false,
             clock,
             counters,
+            durable,
             held: held.clone(),
         })
     }
@@ -160,7 +168,7 @@ impl UringQueue {
                 Progress::Again => self.ready.push_back(key),
                 Progress::Plainly => {
                     let mut flight = self.flights.remove(key).expect(FLYING);
-                    let result = blocking::perform(&mut flight.op);
+                    let result = blocking::perform(&mut flight.op, flight.begun.by);
                     done.push(self.completion(flight, result));
                 }
                 Progress::Done(result) => {
@@ -172,7 +180,10 @@ impl UringQueue {
         Ok(())
     }
 
-    fn completion(&self, Flight { token, op, .. }: Flight, result: io::Result<usize>) -> Completion {
+    fn completion(&self, Flight { token, op, begun, .. }: Flight, result: io::Result<usize>) -> Completion {
+        if result.is_ok() {
+            self.durable.end(begun, || self.clock.now());
+        }
         op.count(&self.counters, &result);
         Completion { token, result, op }
     }
@@ -198,7 +209,11 @@ fn wakeup(parker: &Parker, count: &mut Buffer) -> squeue::Entry {
 
 impl Queue for UringQueue {
     fn submit(&mut self, token: u64, op: Op) {
-        let key = self.flights.insert(Flight::new(token, op));
+        let begun = match op.is_durable_write() {
+            true => self.durable.begin(|| self.clock.now()),
+            false => Begun::UNTIMED,
+        };
+        let key = self.flights.insert(Flight::new(token, op, begun));
         self.ready.push_back(key);
     }
 
