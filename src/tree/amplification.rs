@@ -240,4 +240,26 @@ mod tests {
             assert!(larger.1.write < smaller.1.write + 1.2, "{smaller:?} {larger:?}");
         }
     }
+
+    #[test]
+    fn what_scans_pay_for_comes_to_an_end_with_one_run_everywhere() {
+        for memtable_bytes in [1 << 20, 16 << 20, 100 << 20] {
+            let uniform = Uniform { data_bytes: 1 << 30, memtable_bytes, max_runs: 8, garbage_percent: 25 };
+            let mut tree = Tree::new(&uniform);
+            tree.universe = Some(uniform.data_bytes as f64);
+            for step in 0..150 {
+                // Not spent: each time as much as ever.
+                tree.goals.scan_credit_bytes = [0, 8 << 20, 100 << 20, u64::MAX][step / 2 % 4];
+                let begun = tree.begun;
+                tree.flush(&mut Costs::default());
+                let partitions = tree.partitions.len() as u64;
+                assert!(tree.begun - begun <= 4 * partitions + 16, "{} for {partitions}", tree.begun - begun);
+                if tree.goals.scan_credit_bytes == u64::MAX {
+                    assert!(tree.partitions.iter().all(|partition| partition.runs.len() <= 1), "step {step}");
+                    let goals = tree.goals.trigger;
+                    assert!(tree.shape.flushed.len() < goals, "{} files are left", tree.shape.flushed.len());
+                }
+            }
+        }
+    }
 }
