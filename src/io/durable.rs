@@ -54,7 +54,7 @@ impl DurableWrites {
         match self.chosen() {
             Some(by) => Begun { by, at: None },
             None => {
-                let by = if self.turn.fetch_add(1, Relaxed) % 2 == 0 { By::Flag } else { By::Sync };
+                let by = if self.turn.fetch_add(1, Relaxed).is_multiple_of(2) { By::Flag } else { By::Sync };
                 Begun { by, at: Some(now()) }
             }
         }

@@ -203,10 +203,10 @@ fn a_durable_write_without_the_flag_is_followed_by_a_sync() {
         assert_eq!(begun.by, by);
         let mut flight = Flight::new(7, write(SECTOR, true), begun);
         let mut kinds = vec![flight.request().get_opcode()];
-        // SAFETY: nothing was read.
-        while let Progress::Again =
-            unsafe { flight.advance(if kinds.len() == 1 { SECTOR as i32 } else { 0 }) }
-        {
+        loop {
+            let result = if kinds.len() == 1 { SECTOR as i32 } else { 0 };
+            // SAFETY: a write fills no buffer.
+            let Progress::Again = (unsafe { flight.advance(result) }) else { break };
             kinds.push(flight.request().get_opcode());
         }
         kinds
