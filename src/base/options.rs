@@ -236,8 +236,8 @@ impl Options {
 
     /// Most runs of a partition: sorted files, each with any of its keys. Default: 8. Range: 1 to 64. A compaction adds one
     /// run with what L2 has for the partition, or merges it with older ones. More means less write amplification, and
-    /// while others write a filter to ask for each, and a file to merge for a scan. Where nobody writes, or scans
-    /// have earned it (a kilobyte each, and 20 bytes for each entry, until that is what the partition has), they become one.
+    /// while others write a filter to ask for each, and a file to merge for a scan. Where nobody writes they become one.
+    /// While scans lose as much time to those beside one as it takes to merge them, they become fewer.
     #[must_use]
     pub fn max_runs(mut self, count: usize) -> Self {
         self.tree.max_runs = count;

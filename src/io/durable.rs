@@ -11,11 +11,11 @@ use crate::base::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use crate::base::sync::{Mutex, lock};
 
 /// Writes that are timed of each way.
-const TRIES: usize = 8;
+const TRIES: usize = 32;
 
 /// So many per cent of what the flag takes a sync may take at most to be chosen: what is measured in a busy system is not
 /// exact, and the flag is one call.
-const SYNC_PERCENT_MAX: u32 = 90;
+const SYNC_PERCENT_MAX: u32 = 80;
 
 /// How a write is made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +62,14 @@ impl DurableWrites {
 
     /// One has ended, and it is durable.
     pub(super) fn end(&self, begun: Begun, now: impl FnOnce() -> Duration) {
-        let Some(at) = begun.at.filter(|_| self.chosen().is_none()) else { return };
+        let Some(at) = begun.at else { return };
         let mut took = lock(&self.took);
-        took[usize::from(begun.by == By::Sync)].push(now().saturating_sub(at));
-        if took.iter().all(|times| times.len() >= TRIES) {
-            let [flag, sync] = took.each_mut().map(|times| median(times));
+        let times = &mut took[usize::from(begun.by == By::Sync)];
+        if times.len() < TRIES && self.chosen().is_none() {
+            times.push(now().saturating_sub(at));
+        }
+        if self.chosen().is_none() && took.iter().all(|times| times.len() == TRIES) {
+            let [flag, sync] = took.each_mut().map(|times| undisturbed(times));
             let by_sync = sync * 100 < flag * SYNC_PERCENT_MAX;
             tracing::debug!(?flag, ?sync, by_sync, "durable writes have been tried both ways");
             self.chosen.store(if by_sync { 2 } else { 1 }, Relaxed);
@@ -91,9 +94,10 @@ impl DurableWrites {
     }
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+/// What a write takes while little else is done: the lower quartile.
+fn undisturbed(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
-    times[times.len() / 2]
+    times[times.len() / 4]
 }
 
 #[cfg(test)]
@@ -115,24 +119,27 @@ mod tests {
 
     #[test]
     fn the_faster_way_is_taken_once_both_were_tried() {
-        assert_eq!(way_after(15, 100, 10), "both ways, while it is not known which is faster");
-        assert_eq!(way_after(16, 100, 80), "by fdatasync");
-        assert_eq!(way_after(16, 100, 95), "by the flag DSYNC");
-        assert_eq!(way_after(16, 80, 100), "by the flag DSYNC");
-        assert_eq!(way_after(100, 100, 80), "by fdatasync");
+        let tries = 2 * TRIES;
+        assert_eq!(way_after(tries - 1, 100, 10), "both ways, while it is not known which is faster");
+        assert_eq!(way_after(tries, 100, 75), "by fdatasync");
+        assert_eq!(way_after(tries, 100, 85), "by the flag DSYNC");
+        assert_eq!(way_after(tries, 75, 100), "by the flag DSYNC");
+        assert_eq!(way_after(10 * tries, 100, 75), "by fdatasync");
     }
 
     #[test]
     fn writes_in_flight_when_it_is_decided_change_nothing() {
         let durable = DurableWrites::default();
         let late: Vec<Begun> = (0..6).map(|_| durable.begin(|| Duration::ZERO)).collect();
-        for number in 0..16 {
+        for number in 0..2 * TRIES {
             let begun = durable.begin(|| Duration::ZERO);
             durable.end(begun, || Duration::from_micros(if number % 2 == 0 { 100 } else { 50 }));
         }
         assert_eq!(durable.way(), "by fdatasync");
+        let kept = || lock(&durable.took).iter().map(Vec::len).sum::<usize>();
+        assert_eq!(kept(), 2 * TRIES);
         late.into_iter().for_each(|begun| durable.end(begun, || Duration::from_secs(9)));
-        assert_eq!(durable.way(), "by fdatasync");
+        assert_eq!((durable.way(), kept()), ("by fdatasync", 2 * TRIES));
         assert_eq!(durable.begin(|| unreachable!("nobody times it")).by, By::Sync);
     }
 }

@@ -42,6 +42,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::base::error::Result;
+use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
 
@@ -170,9 +171,9 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// Whether it is a write that ends on the device.
+    /// Whether it is a write that ends on the device, with one request.
     fn is_durable_write(&self) -> bool {
-        matches!(self, Self::Write { reach: Reach::Durable, .. })
+        matches!(self, Self::Write { data, reach: Reach::Durable, .. } if data.len() <= REQUEST_LEN_MAX)
     }
 
     /// Adds it to the counters, now that it has ended; one that failed is not counted.

@@ -232,7 +232,7 @@ fn durable_writes_find_out_the_faster_way_and_all_reach_the_file() {
     check(|bench| {
         let log = bench.open("log", OpenMode::Create);
         let unknown = bench.io.durable_way();
-        for i in 0..20 {
+        for i in 0..80 {
             let (offset, bytes) = ((i * SECTOR) as u64, pattern(i, SECTOR));
             if i % 4 < 2 {
                 assert_eq!(bench.moved(write(&log, offset, &bytes, true)), SECTOR);
@@ -244,8 +244,8 @@ fn durable_writes_find_out_the_faster_way_and_all_reach_the_file() {
             crate::exec::block_on(written).unwrap();
         }
         assert_ne!(bench.io.durable_way(), unknown);
-        assert_eq!(bench.io.counters().syncs.get(), 20);
-        let found = bench.read(&log, 0, 20 * SECTOR);
+        assert_eq!(bench.io.counters().syncs.get(), 80);
+        let found = bench.read(&log, 0, 80 * SECTOR);
         assert!(found.chunks(SECTOR).enumerate().all(|(i, chunk)| chunk == pattern(i, SECTOR)));
     });
 }

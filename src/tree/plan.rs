@@ -5,7 +5,7 @@
 //! 1. L2 has files to compact (its count is at the trigger, or all of it is wanted in L3): among the free partitions
 //!    that the *oldest* file still touches, the one for which L2 has most bytes, so that the oldest file is soon used up. If
 //!    other compactions are busy with all of those: the next file's. [`runs_to_take`] says how many runs it takes; more, if
-//!    scans have earned that and L2 does not have too many files: what is added as a run would soon be written again.
+//!    scans have earned that and L2 is not beyond the trigger: what is added as a run would soon be written again.
 //! 2. Of what a reader of a partition has to pass, deletes above its oldest run are more than their share: whoever looks
 //!    there for the next key reads them all. It is rewritten, and what they hide goes with them.
 //! 3. A partition above [`SPLIT_FACTOR`] times the target is split, if it can be: a huge value stays in one piece. One of a single
@@ -38,10 +38,7 @@ const PARTITIONS_MAX: u64 = 1024;
 /// Uniform overwrites bring none to more than twice that share before rule 5 does.
 const WASTE_FACTOR: u64 = 3;
 
-/// With so many times the files of L2 that are worth a compaction, they are compacted as cheaply as possible.
-const URGENT_FACTOR: usize = 2;
-
-/// For the sake of scans, a run is rewritten with what L2 has for its partition if that is not so many times smaller.
+/// For the sake of scans, a run is written again only with what is not so many times smaller.
 const SLICE_FACTOR: u64 = 32;
 
 /// The newest runs come along when a run is added if together they are so many times smaller than what is added.
@@ -97,7 +94,7 @@ impl PartitionShape {
     /// About how many of so many bytes from L2 do not overwrite what is here, if they are as those that came before.
     fn new_among(&self, bytes: u64) -> u64 {
         let above: u64 = self.runs.iter().rev().skip(1).sum();
-        bytes - bytes.min(bytes * per_mille(self.hidden, above) / 1000)
+        bytes - bytes.min(bytes.saturating_mul(per_mille(self.hidden, above)) / 1000)
     }
 }
 
@@ -121,6 +118,8 @@ pub(crate) struct Goals {
     pub(crate) settle: bool,
     /// Bytes of compaction that scans have earned.
     pub(crate) scan_credit_bytes: u64,
+    /// What they pay for each compaction beside its bytes.
+    pub(crate) compaction_cost_bytes: u64,
     /// It is the turn of partitions with garbage, and of those that callers want clean.
     pub(crate) clean_first: bool,
     /// Share of deletes or garbage, in per cent, from which on it is work; never, if zero.
@@ -148,8 +147,8 @@ pub(crate) struct Plan {
     pub(crate) piece_len: u64,
     /// Whether it is only for what L2 holds: if that turns out to be nothing, there is nothing to do.
     pub(crate) is_for_flushed: bool,
-    /// Whether scans pay for it.
-    pub(crate) is_for_scans: bool,
+    /// If it is done for scans: the bytes that they pay for, which are not due without them.
+    pub(crate) scan_bytes: Option<u64>,
 }
 
 /// What a rule chooses.
@@ -159,13 +158,14 @@ struct Choice {
     /// So many of the newest runs; all, if there are not more.
     runs: usize,
     is_for_flushed: bool,
-    is_for_scans: bool,
+    /// If it is done for scans: the bytes that they pay for.
+    scan_bytes: Option<u64>,
 }
 
 impl Choice {
     /// The rewrite of one partition.
     fn rewrite(index: usize) -> Self {
-        Self { first: index, last: index, runs: usize::MAX, is_for_flushed: false, is_for_scans: false }
+        Self { first: index, last: index, runs: usize::MAX, is_for_flushed: false, scan_bytes: None }
     }
 }
 
@@ -190,7 +190,7 @@ pub(crate) fn plan(shape: &Shape, goals: &Goals) -> Option<Plan> {
 }
 
 fn plan_of(shape: &Shape, goals: &Goals, choice: &Choice) -> Plan {
-    let Choice { first, last, is_for_flushed, is_for_scans, .. } = *choice;
+    let Choice { first, last, is_for_flushed, scan_bytes, .. } = *choice;
     let partitions = &shape.partitions[first..=last];
     let count = partitions.iter().map(|partition| partition.runs.len()).sum();
     let (runs, is_rewrite) = (choice.runs.min(count), choice.runs >= count);
@@ -205,7 +205,7 @@ fn plan_of(shape: &Shape, goals: &Goals, choice: &Choice) -> Plan {
         u64::MAX
     };
     let input_bytes = taken + of_flushed;
-    Plan { first, last, runs, is_rewrite, input_bytes, piece_len, is_for_flushed, is_for_scans }
+    Plan { first, last, runs, is_rewrite, input_bytes, piece_len, is_for_flushed, scan_bytes }
 }
 
 impl Shape {
@@ -227,6 +227,11 @@ impl Shape {
         let runs: usize = self.partitions.iter().map(|partition| partition.runs.len()).sum();
         let slices = self.flushed.iter().flatten().filter(|slice| slice.bytes > 0).count();
         ((runs + slices) / self.partitions.len().max(1)) as u64
+    }
+
+    /// Bytes of the compactions that scans would pay for next, one for each partition.
+    pub(crate) fn useful_to_scans(&self, goals: &Goals) -> u64 {
+        (0..self.partitions.len()).filter_map(|index| Some(sparing(self, goals, index)?.bytes)).sum()
     }
 
     fn free(&self) -> impl Iterator<Item = usize> {
@@ -254,13 +259,14 @@ fn flushed(shape: &Shape, goals: &Goals) -> Option<Choice> {
         return None;
     }
     let index = shape.touched()?;
-    let is_urgent = shape.flushed.len() >= URGENT_FACTOR * goals.trigger;
-    let needed = runs_to_take(&shape.partitions[index], shape.flushed_bytes(index), goals);
-    let for_scans = sparing(shape, index).filter(|sparing| !is_urgent && sparing.is_earned(goals));
-    // Scans pay for what is due as well: then it does not wait for a time when nobody else needs the CPU.
-    let is_for_scans = for_scans.is_some();
-    let runs = for_scans.map_or(needed, |sparing| sparing.runs.max(needed));
-    Some(Choice { runs, is_for_flushed: true, is_for_scans, ..Choice::rewrite(index) })
+    let partition = &shape.partitions[index];
+    let needed = runs_to_take(partition, shape.flushed_bytes(index), goals);
+    // They do not have what is due wait for what they would like.
+    let for_scans = sparing(shape, goals, index).filter(|_| shape.flushed.len() <= goals.trigger);
+    let for_scans = for_scans.filter(|sparing| sparing.is_earned(goals));
+    let runs = for_scans.as_ref().map_or(needed, |sparing| sparing.runs.max(needed));
+    let scan_bytes = for_scans.map(|_| partition.runs[needed..runs].iter().sum());
+    Some(Choice { runs, is_for_flushed: true, scan_bytes, ..Choice::rewrite(index) })
 }
 
 /// How many of a partition's newest runs are merged with what L2 has for it.
@@ -354,10 +360,11 @@ fn unsettled(shape: &Shape, goals: &Goals) -> Option<Choice> {
 
 /// The partition where scans are spared most sources for the bytes of a compaction, if they have earned these.
 fn scanned(shape: &Shape, goals: &Goals) -> Option<Choice> {
-    let candidates = shape.free().filter_map(|index| Some((index, sparing(shape, index)?)));
+    let candidates = shape.free().filter_map(|index| Some((index, sparing(shape, goals, index)?)));
     let (index, sparing) = candidates.max_by(|(_, a), (_, b)| a.cmp_worth(b))?;
-    let is_for_flushed = sparing.runs < 2;
-    let choice = Choice { runs: sparing.runs, is_for_flushed, is_for_scans: true, ..Choice::rewrite(index) };
+    let Sparing { runs, bytes, .. } = sparing;
+    let (is_for_flushed, scan_bytes) = (runs < 2, Some(bytes));
+    let choice = Choice { runs, is_for_flushed, scan_bytes, ..Choice::rewrite(index) };
     sparing.is_earned(goals).then_some(choice)
 }
 
@@ -365,7 +372,7 @@ fn scanned(shape: &Shape, goals: &Goals) -> Option<Choice> {
 struct Sparing {
     /// How many of the partition's newest runs it takes, with all that L2 has.
     runs: usize,
-    /// Bytes of its inputs.
+    /// Bytes of its inputs, and what it costs beside.
     bytes: u64,
     /// How many sources fewer a scan there has.
     sources: u64,
@@ -384,20 +391,21 @@ impl Sparing {
 }
 
 /// The compaction of a partition that spares scans most sources for its bytes: with all runs, or, since the oldest is
-/// mostly by far the largest, with all but that. Its only run is not written again for little.
-fn sparing(shape: &Shape, index: usize) -> Option<Sparing> {
+/// mostly by far the largest, with all but that. No run is written again for little.
+fn sparing(shape: &Shape, goals: &Goals, index: usize) -> Option<Sparing> {
     let runs = &shape.partitions[index].runs;
     let files = shape.flushed.iter().filter(|file| file[index].bytes > 0).count();
-    let sparing = |taken: usize| Sparing {
-        runs: taken,
-        bytes: shape.flushed_bytes(index) + runs[..taken].iter().sum::<u64>(),
-        sources: (files + taken).saturating_sub(1) as u64,
+    // Of the runs taken, the oldest is to be worth what is merged with it.
+    let sparing = |taken: usize| {
+        let bytes = shape.flushed_bytes(index) + runs[..taken].iter().sum::<u64>();
+        let oldest = runs[..taken].last().copied().unwrap_or(0);
+        let sources = (files + taken).saturating_sub(1) as u64;
+        let is_worth = sources > 0 && (bytes - oldest).saturating_mul(SLICE_FACTOR) >= oldest;
+        is_worth.then_some(Sparing { runs: taken, bytes: bytes + goals.compaction_cost_bytes, sources })
     };
-    let is_worth = |sparing: &Sparing| sparing.sources > 0;
-    let is_little = runs.len() == 1 && shape.flushed_bytes(index) * SLICE_FACTOR < runs[0];
-    let whole = Some(sparing(runs.len())).filter(|whole| is_worth(whole) && !is_little);
-    let newer = runs.len().checked_sub(1).map(sparing).filter(is_worth);
-    whole.into_iter().chain(newer).max_by(Sparing::cmp_worth)
+    // That leaves two.
+    let newer = runs.len().checked_sub(1).filter(|_| goals.max_runs > 1).and_then(sparing);
+    sparing(runs.len()).into_iter().chain(newer).max_by(Sparing::cmp_worth)
 }
 
 /// The share of a part in a whole; an empty whole has none.

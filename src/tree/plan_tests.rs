@@ -40,6 +40,7 @@ const GOALS: Goals = Goals {
     compact_all: false,
     settle: false,
     scan_credit_bytes: 0,
+    compaction_cost_bytes: 0,
     clean_first: false,
     garbage_percent: 25,
     partition_bytes: 100,
@@ -113,6 +114,10 @@ fn scans_pay_for_one_run_where_they_have_earned_it() {
     after_scans(1000, "64", &["2"], "0-0 of 66");
     after_scans(1000, "64", &["1", "1"], "0-0 adds of 2");
     after_scans(1000, "0", &["100"], "nothing");
+    after_scans(1000, "1,64", &[], "nothing");
+    after_scans(1000, "2,64", &[], "0-0 of 66");
+    after_scans(1000, "1,64", &["1"], "0-0 merges 1 of 2");
+    after_scans(1000, "40,150", &["1"], "0-0 of 191");
     after_scans(1000, "0", &["50", "50"], "0-0 of 100");
     // At the trigger they pay for what goes beyond what is due, and far above it for nothing.
     let flushed = ["0 7", "5 2", "1 1", "1 1"];
@@ -120,6 +125,30 @@ fn scans_pay_for_one_run_where_they_have_earned_it() {
     after_scans(15, "50,30 5,100", &flushed, "1-1 adds of 11");
     let flushed = ["0 7", "5 2", "1 1", "1 1", "1 1", "1 1", "1 1", "1 1"];
     after_scans(1000, "50,30 5,100", &flushed, "1-1 adds of 15");
+}
+
+#[test]
+fn scans_pay_for_what_is_not_due_and_for_each_compaction() {
+    let goals = Goals { scan_credit_bytes: 1000, max_runs: 4, trigger: 4, ..GOALS };
+    let paid = |partitions: &str, flushed: &[&str], goals: &Goals| {
+        let slices = |text: &&str| text.split_whitespace().map(slice).collect();
+        let shape = Shape {
+            partitions: partitions.split_whitespace().map(partition).collect(),
+            flushed: flushed.iter().map(slices).collect(),
+        };
+        plan(&shape, goals).and_then(|plan| plan.scan_bytes)
+    };
+    let full = ["2", "2", "2", "2"];
+    assert_eq!(paid("5,100", &full, &goals), Some(5));
+    assert_eq!(paid("100", &full, &goals), Some(0));
+    assert_eq!(paid("5,100", &full, &Goals { scan_credit_bytes: 12, ..goals }), None);
+    assert_eq!(paid("5,50", &[], &goals), Some(55));
+    let dear = Goals { compaction_cost_bytes: 7, ..goals };
+    assert_eq!(paid("5,50", &[], &Goals { scan_credit_bytes: 61, ..dear }), None);
+    assert_eq!(paid("5,50", &[], &Goals { scan_credit_bytes: 62, ..dear }), Some(62));
+    // Where there is to be one run, none is added.
+    check_with("64", &["1", "1"], &Goals { max_runs: 1, ..goals }, "0-0 of 66");
+    check_with("64", &["1", "0", "0"], &Goals { max_runs: 1, ..goals }, "nothing");
 }
 
 #[test]

@@ -24,6 +24,9 @@ const ENTRY_LEN_MAX: u64 = 1 << 10;
 /// device is at one, a compaction has it read and write as much as it merges in this time.
 const READ_NS: u64 = 16_000;
 
+/// What a compaction counts for beside its bytes: a file, its sync and an edit of the manifest.
+pub(super) const COMPACTION_COST_BYTES: u64 = 512 << 10;
+
 /// What a compaction takes for an entry, beside a nanosecond for each byte.
 const COMPACTED_ENTRY_NS: u64 = 250;
 

@@ -4,7 +4,7 @@ use super::Tree;
 use super::compact::Compaction;
 use super::compactions::Compactions;
 use super::plan::{self, Goals, Plan};
-use super::scan_credit::Found;
+use super::scan_credit::{COMPACTION_COST_BYTES, Found};
 use super::shape::{partition_range, removable_bytes, shape_of, slice};
 use super::view::{Files, Run};
 use crate::base::coverage::reached;
@@ -29,27 +29,29 @@ impl Tree {
         let view = self.view();
         let shape = shape_of(&view.files, &compactions, &snapshots());
         self.scan_credit.set_found(Found { sources: shape.sources(), entry_len: shape.entry_len() });
-        let goals = Goals {
+        let mut goals = Goals {
             trigger: self.options.compaction_trigger(),
             compact_all: compactions.wants_all() || idle,
             settle: idle,
-            scan_credit_bytes: self.scan_credit.available_bytes(shape.bytes()),
+            scan_credit_bytes: 0,
+            compaction_cost_bytes: COMPACTION_COST_BYTES,
             clean_first: compactions.is_turn_of_unclean(),
             garbage_percent: u64::from(self.options.compact_garbage_percent),
             partition_bytes: self.options.partition_size_bytes,
             max_runs: self.options.max_runs,
         };
+        goals.scan_credit_bytes = self.scan_credit.available_bytes(shape.useful_to_scans(&goals));
         let mut plan = plan::plan(&shape, &goals)?;
-        if plan.is_for_scans && !has_space(plan.input_bytes) {
+        if plan.scan_bytes.is_some() && !has_space(plan.input_bytes) {
             // Nobody needs it so much that others should wait, or be told that the device is full.
             plan = plan::plan(&shape, &Goals { scan_credit_bytes: 0, ..goals })?;
         }
         if !compactions.has_space_for(plan.input_bytes, has_space) {
             return None;
         }
-        if plan.is_for_scans {
+        if let Some(bytes) = plan.scan_bytes {
             reached!("compaction: paid by scans");
-            self.scan_credit.spend(plan.input_bytes);
+            self.scan_credit.spend(bytes);
         }
         mark_plan(&view.files, &plan, &compactions);
         let is_behind = view.files.flushed.len() > goals.trigger;
@@ -91,7 +93,7 @@ fn compaction(files: &Files, plan: &Plan, is_behind: bool) -> Compaction {
         piece_len: plan.piece_len,
         input_bytes: plan.input_bytes,
         is_for_flushed: plan.is_for_flushed,
-        gives_way: !plan.is_for_scans && !is_behind,
+        gives_way: plan.scan_bytes.is_none() && !is_behind,
         bottommost: plan.is_rewrite,
         range,
     }
