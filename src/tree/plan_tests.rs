@@ -47,18 +47,21 @@ const GOALS: Goals = Goals {
     max_runs: 1,
 };
 
-/// `partitions` by key; `flushed` oldest first, a slice for each partition.
 fn check(partitions: &str, flushed: &[&str], compact_all: bool, expected: &str) {
     check_with(partitions, flushed, &Goals { compact_all, ..GOALS }, expected);
 }
 
-fn check_with(partitions: &str, flushed: &[&str], goals: &Goals, expected: &str) {
+/// `partitions` by key; `flushed` oldest first, a slice for each partition.
+fn shape(partitions: &str, flushed: &[&str]) -> Shape {
     let slices = |text: &&str| text.split_whitespace().map(slice).collect();
-    let shape = Shape {
+    Shape {
         partitions: partitions.split_whitespace().map(partition).collect(),
         flushed: flushed.iter().map(slices).collect(),
-    };
-    let found = plan(&shape, goals).map_or_else(
+    }
+}
+
+fn check_with(partitions: &str, flushed: &[&str], goals: &Goals, expected: &str) {
+    let found = plan(&shape(partitions, flushed), goals).map_or_else(
         || "nothing".to_string(),
         |plan| {
             let runs = match (plan.is_rewrite, plan.runs) {
@@ -131,12 +134,7 @@ fn scans_pay_for_one_run_where_they_have_earned_it() {
 fn scans_pay_for_what_is_not_due_and_for_each_compaction() {
     let goals = Goals { scan_credit_bytes: 1000, max_runs: 4, trigger: 4, ..GOALS };
     let paid = |partitions: &str, flushed: &[&str], goals: &Goals| {
-        let slices = |text: &&str| text.split_whitespace().map(slice).collect();
-        let shape = Shape {
-            partitions: partitions.split_whitespace().map(partition).collect(),
-            flushed: flushed.iter().map(slices).collect(),
-        };
-        plan(&shape, goals).and_then(|plan| plan.scan_bytes)
+        plan(&shape(partitions, flushed), goals).and_then(|plan| plan.scan_bytes)
     };
     let full = ["2", "2", "2", "2"];
     assert_eq!(paid("5,100", &full, &goals), Some(5));
