@@ -128,6 +128,19 @@ mod tests {
     }
 
     #[test]
+    fn as_long_as_one_way_fails_no_more_is_kept_of_the_other() {
+        let durable = DurableWrites::default();
+        let end = |by: By, us| {
+            let begun = Begun { by, at: Some(Duration::ZERO) };
+            durable.end(begun, || Duration::from_micros(us));
+        };
+        (0..5 * TRIES).for_each(|_| end(By::Flag, 100));
+        assert_eq!(lock(&durable.took)[0].len(), TRIES);
+        (0..TRIES).for_each(|_| end(By::Sync, 50));
+        assert_eq!(durable.way(), "by fdatasync");
+    }
+
+    #[test]
     fn writes_in_flight_when_it_is_decided_change_nothing() {
         let durable = DurableWrites::default();
         let late: Vec<Begun> = (0..6).map(|_| durable.begin(|| Duration::ZERO)).collect();

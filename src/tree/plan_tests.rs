@@ -139,6 +139,8 @@ fn scans_pay_for_what_is_not_due_and_for_each_compaction() {
     let full = ["2", "2", "2", "2"];
     assert_eq!(paid("5,100", &full, &goals), Some(5));
     assert_eq!(paid("100", &full, &goals), Some(0));
+    // The first comes along anyway.
+    assert_eq!(paid("1,5,100", &full, &goals), Some(5));
     assert_eq!(paid("5,100", &full, &Goals { scan_credit_bytes: 12, ..goals }), None);
     assert_eq!(paid("5,50", &[], &goals), Some(55));
     let dear = Goals { compaction_cost_bytes: 7, ..goals };
