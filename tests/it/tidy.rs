@@ -56,7 +56,8 @@ impl Source {
 fn collect(dir: &Path, sources: &mut Vec<Source>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        // Programs of their own, such as `examples/axum/`, are built where they are.
+        if path.is_dir() && !path.ends_with("target") {
             collect(&path, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let relative = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
