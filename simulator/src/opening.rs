@@ -58,6 +58,7 @@ impl Simulation {
             self.garbage_percent.set(options::garbage_percent(self.run.parameters.seed, opening));
             let options = options.compact_garbage_percent(self.garbage_percent.get());
             let options = options.max_runs(options::max_runs(self.run.parameters.seed, opening));
+            let options = options.direct_reads(options::direct_reads(self.run.parameters.seed, opening));
             (options, attempt.and_then(|attempt| Interruption::draw(&mut rng, attempt)))
         };
         self.run.directory.borrow().enter(&self.run.world);

@@ -36,6 +36,11 @@ pub(crate) fn max_runs(seed: u64, opening: u64) -> usize {
     Random::new(seed.wrapping_add(opening), "runs").pick(&[1, 2, 3, 8, 8])
 }
 
+/// Whether tables are read past the page cache in one opening of a run.
+pub(crate) fn direct_reads(seed: u64, opening: u64) -> bool {
+    Random::new(seed.wrapping_add(opening), "direct").chance(30)
+}
+
 /// The options as text, for the record of a run: only what was drawn.
 pub(crate) fn describe(options: &Options) -> String {
     let text = format!("{options:?}");

@@ -122,6 +122,7 @@ pub struct Options {
     pub(crate) io_backend: IoBackend,
     pub(crate) durability: Durability,
     pub(crate) cache_size_bytes: u64,
+    pub(crate) direct_reads: bool,
     pub(crate) wal_segment_size_bytes: u64,
     pub(crate) stage_size_bytes: u64,
     pub(crate) stage_mode: StageMode,
@@ -138,6 +139,7 @@ impl Default for Options {
             io_backend: IoBackend::Auto,
             durability: Durability::Process,
             cache_size_bytes: 256 << 20,
+            direct_reads: false,
             wal_segment_size_bytes: 16 << 20,
             stage_size_bytes: 64 << 20,
             stage_mode: StageMode::Auto,
@@ -283,6 +285,20 @@ impl Options {
     #[must_use]
     pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
         self.cache_size_bytes = bytes;
+        self
+    }
+
+    /// Whether tables are read past the operating system's page cache, with `O_DIRECT`. Default: false. If they are, the only
+    /// memory for them is what [`cache_size_bytes`](Self::cache_size_bytes) says, and what is not in it comes from the
+    /// device; what is flushed stays in it while there is room. For programs whose data is larger than memory, whose threads
+    /// or tasks read much of it at once, and that give the cache most of the memory they may have: a read
+    /// takes less CPU then, and nothing is in memory twice. Loading takes longer, since compaction reads the device. Leave room beside the
+    /// budgets for what is being written, and for the program itself. Where the file system has no direct reads of
+    /// sectors of 4 KiB, it changes nothing ([`Stats::direct_reads`](crate::Stats::direct_reads)). A database may be opened with
+    /// it and without it in turn.
+    #[must_use]
+    pub fn direct_reads(mut self, direct: bool) -> Self {
+        self.direct_reads = direct;
         self
     }
 

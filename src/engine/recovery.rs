@@ -71,6 +71,7 @@ pub(crate) async fn recover(
         filter_bits_per_key: options.tree.filter_bits_per_key as usize,
     };
     let table_files = TableFiles::new(directory.clone(), cache, table_options);
+    let table_files = table_files.read_directly(options.direct_reads);
     let mut tables = open_tables(local, &table_files, &state).await?;
     let segments = read_segments(local, &directory, &kinds).await?;
     let replay = Replay::new(local, &table_files, &mut state, &mut tables, options);

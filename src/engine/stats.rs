@@ -135,6 +135,9 @@ pub struct Stats {
     /// How what is written to the log is made durable, which the first such writes find out: `by the flag DSYNC` or `by
     /// fdatasync`; before, `both ways, while it is not known which is faster`.
     pub durable_writes: &'static str,
+    /// Whether tables are read past the page cache: so it was [asked for](crate::Options::direct_reads), and the file system
+    /// can.
+    pub direct_reads: bool,
     /// Why writers are slowed or stopped now, if they are, and for how long. How much in all is among the
     /// [values](Self::values).
     pub slowdown: Option<Slowdown>,
@@ -170,6 +173,11 @@ impl fmt::Display for Stats {
         writeln!(f, "backend: {}", self.backend)?;
         writeln!(f, "stage: {}", self.stage)?;
         writeln!(f, "durable writes: {}", self.durable_writes)?;
+        writeln!(
+            f,
+            "reads of tables: {}",
+            if self.direct_reads { "direct" } else { "through the page cache" }
+        )?;
         match &self.slowdown {
             Some(slowdown) => writeln!(f, "writers: {slowdown}")?,
             None => writeln!(f, "writers: free")?,
@@ -192,8 +200,11 @@ impl Engine {
             view.files.flushed.iter().map(|file| FileStats::of(&file.table)).collect();
         let partitions: Vec<_> = view.files.partitions.iter().map(PartitionStats::of).collect();
         let runs = || partitions.iter().flat_map(|partition| &partition.runs);
-        let tables = view.files.flushed.iter().map(|file| &file.table);
-        let tables = tables.chain(view.files.runs().map(|run| &run.table));
+        let flushed_tables = view.files.flushed.iter().map(|file| &file.table);
+        let mut tables = flushed_tables.chain(view.files.runs().map(|run| &run.table)).peekable();
+        // All are in one file system.
+        let direct_reads =
+            tables.peek().map_or(tree.files.reads_directly(), |table| table.file().is_direct());
         let index_filter_bytes: u64 = tables.map(|table| table.memory_bytes() as u64).sum();
         let memtable_memory_bytes = view.memtable.memory_bytes_of_all();
         let cache_memory_bytes = tree.files.cache().stats().memory_bytes as u64;
@@ -222,7 +233,7 @@ impl Engine {
         let (backend, stage) = (self.io.backend(), self.wal.stage().mode());
         let slowdown = if forked { None } else { self.slowdown() };
         let durable_writes = self.io.durable_way();
-        Stats { backend, stage, durable_writes, slowdown, flushed, partitions, values }
+        Stats { backend, stage, durable_writes, direct_reads, slowdown, flushed, partitions, values }
     }
 
     fn add_counters(&self, tree: &Tree, compactions_running: u64, values: &mut Vec<(&'static str, u64)>) {

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use super::guest::{Guest, Outcome, contain};
@@ -19,7 +19,7 @@ use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::planted::planted;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
-use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue, Reach, cannot_reserve};
+use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue, Reach, cannot_reserve, sectors};
 
 /// How long a task may compute before it should yield: a WAL write or another task that became
 /// ready on this core waits no longer than this.
@@ -120,7 +120,11 @@ impl Local {
 
     /// Begins to fill `buffer` from `offset` on. The read goes on even if the returned future is dropped.
     pub(crate) fn begin_read(&self, file: &File, offset: u64, buffer: Buffer) -> Reading {
-        Reading(self.submit(Op::Read { file: file.clone(), offset, buffer }))
+        let (file, len) = (file.clone(), buffer.capacity());
+        // A buffer that is large enough already has a beginning at a sector.
+        let (start, skip) = if file.is_direct() { sectors::start(offset) } else { (offset, 0) };
+        let buffer = if skip == 0 { buffer } else { Buffer::with_capacity(skip + len) };
+        Reading { submitted: self.submit(Op::Read { file, offset: start, buffer }), skip, len }
     }
 
     /// Begins to write all of `data`; it ends when that has come as far as `reach` says. The write goes on even if the
@@ -334,16 +338,24 @@ impl Drop for Sleep {
 }
 
 /// A read in flight; ends with its buffer, filled up to its capacity or to the end of the file.
-pub(crate) struct Reading(Submitted);
+pub(crate) struct Reading {
+    submitted: Submitted,
+    /// Bytes before what was asked for, and its length.
+    skip: usize,
+    len: usize,
+}
 
 impl Future for Reading {
     type Output = io::Result<Buffer>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<Buffer>> {
-        Pin::new(&mut self.0).poll(context).map(|done| {
-            let done = done?;
-            done.result.map(|_| done.op.into_buffer())
-        })
+        let done = ready!(Pin::new(&mut self.submitted).poll(context))?;
+        Poll::Ready(done.result.map(|_| {
+            let mut buffer = done.op.into_buffer();
+            buffer.drop_front(self.skip);
+            buffer.truncate(self.len);
+            buffer
+        }))
     }
 }
 

@@ -78,6 +78,15 @@ impl Buffer {
         self.len = self.len.min(len);
     }
 
+    /// Takes up to `len` bytes off the beginning.
+    pub(crate) fn drop_front(&mut self, len: usize) {
+        let len = len.min(self.len);
+        if len > 0 {
+            self.copy_within(len.., 0);
+            self.len -= len;
+        }
+    }
+
     /// Start of the memory, for a backend to read from or write to.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.pointer.as_ptr()
@@ -140,6 +149,16 @@ mod tests {
         assert_eq!(buffer.room(), 2 * SECTOR - 2);
         buffer.clear();
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn what_is_left_behind_a_beginning_moves_there() {
+        let mut buffer = Buffer::with_capacity(8);
+        buffer.extend_from_slice(b"abcdef");
+        for (len, left) in [(0, &b"abcdef"[..]), (2, b"cdef"), (1, b"def"), (9, b"")] {
+            buffer.drop_front(len);
+            assert_eq!(&buffer[..], left);
+        }
     }
 
     #[test]

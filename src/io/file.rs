@@ -17,6 +17,7 @@ pub(crate) struct File(Arc<OpenFile>);
 struct OpenFile {
     path: PathBuf,
     handle: Handle,
+    is_direct: bool,
 }
 
 /// What the world that opened the file knows it by.
@@ -49,18 +50,23 @@ impl File {
     /// Wraps an open descriptor that has just been locked. The lock ends with the last clone.
     pub(super) fn locked(path: PathBuf, descriptor: OwnedFd) -> Self {
         let handle = Handle::Locked(LockedFile { descriptor, process: Process::current() });
-        Self(Arc::new(OpenFile { path, handle }))
+        Self(Arc::new(OpenFile { path, handle, is_direct: false }))
     }
 
     /// Wraps an open descriptor.
     pub(crate) fn new(path: PathBuf, descriptor: OwnedFd) -> Self {
-        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor) }))
+        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor), is_direct: false }))
+    }
+
+    /// Wraps a descriptor by which a file is read past the page cache.
+    pub(super) fn direct(path: PathBuf, descriptor: OwnedFd) -> Self {
+        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor), is_direct: true }))
     }
 
     /// Wraps an open file of a simulated world.
     #[cfg(feature = "sim")]
-    pub(super) fn of_world(path: PathBuf, handle: super::sim::Handle) -> Self {
-        Self(Arc::new(OpenFile { path, handle: Handle::Simulated(handle) }))
+    pub(super) fn of_world(path: PathBuf, handle: super::sim::Handle, is_direct: bool) -> Self {
+        Self(Arc::new(OpenFile { path, handle: Handle::Simulated(handle), is_direct }))
     }
 
     /// What a simulated world knows it by.
@@ -70,6 +76,11 @@ impl File {
             Handle::Simulated(handle) => handle,
             Handle::System(_) | Handle::Locked(_) => unreachable!("files stay in the world that opened them"),
         }
+    }
+
+    /// Whether it is read past the page cache: then queues and rings are asked for whole sectors, into aligned memory.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.0.is_direct
     }
 
     /// The path it was opened by, for error messages.

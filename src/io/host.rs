@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::durable::DurableWrites;
 use super::{
     Data, Dir, Entry, File, Io, Lock, Op, OpenMode, Queue, Reach, ReadAt, SharedMap, Space, Thread, Through,
-    blocking, lock, names, promise, uring,
+    blocking, lock, names, promise, sectors, uring,
 };
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
@@ -45,6 +45,14 @@ impl Host {
     /// The machine, its clock starting now.
     pub(super) fn new(way: Way) -> Self {
         Self { way, clock: Clock::start(), counters: Arc::default(), durable: Arc::default() }
+    }
+
+    /// Of a file that is read directly, whole sectors.
+    fn read_plain(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.way {
+            Way::Rings => uring::read_at(file, offset, buffer, &self.counters),
+            Way::Calls { .. } => blocking::read_at(file, offset, buffer),
+        }
     }
 }
 
@@ -129,9 +137,9 @@ impl Io for Host {
     }
 
     fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = match &self.way {
-            Way::Rings => uring::read_at(file, offset, buffer, &self.counters),
-            Way::Calls { .. } => blocking::read_at(file, offset, buffer),
+        let len = match file.is_direct() {
+            true => sectors::read_at(offset, buffer, |start, room| self.read_plain(file, start, room)),
+            false => self.read_plain(file, offset, buffer),
         }?;
         self.counters.reads.add(1);
         self.counters.read_bytes.add(len as u64);
@@ -139,7 +147,7 @@ impl Io for Host {
     }
 
     fn read_cached(&self, file: &File, offset: u64, buffer: &mut [u8]) -> bool {
-        let is_there = uring::without_waiting(file, offset, buffer) == buffer.len();
+        let is_there = !file.is_direct() && uring::without_waiting(file, offset, buffer) == buffer.len();
         if is_there {
             self.counters.page_cache_reads.add(1);
             self.counters.reads.add(1);
@@ -149,18 +157,24 @@ impl Io for Host {
     }
 
     fn will_need(&self, file: &File, offset: u64, len: usize) {
-        names::will_need(file, offset, len);
+        if !file.is_direct() {
+            names::will_need(file, offset, len);
+        }
+    }
+
+    fn forget(&self, file: &File) {
+        names::forget(file);
     }
 
     fn read_many(&self, reads: &mut [ReadAt<'_>]) {
-        match &self.way {
+        sectors::read_many(reads, |reads| match &self.way {
             Way::Rings => uring::read_many(reads, &self.counters),
             Way::Calls { .. } => {
                 for read in &mut *reads {
                     read.result = blocking::read_at(read.file, read.offset, &mut *read.buffer);
                 }
             }
-        }
+        });
         for len in reads.iter().filter_map(|read| read.result.as_ref().ok()) {
             self.counters.reads.add(1);
             self.counters.read_bytes.add(*len as u64);

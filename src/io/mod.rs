@@ -28,6 +28,7 @@ pub(crate) mod probe;
 mod process;
 mod promise;
 mod refusal;
+pub(crate) mod sectors;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 mod through;
@@ -70,6 +71,9 @@ pub(crate) enum OpenMode {
     /// The same for a file that is read here and there: the kernel reads what it is asked for, and nothing beyond
     /// that it may push other pages out for.
     ReadAtRandom,
+    /// An existing file, to read past the page cache, any place of it. Falls back to
+    /// [`ReadAtRandom`](Self::ReadAtRandom) where the file system has no direct I/O, or wants more than sectors.
+    ReadDirect,
     /// An existing file, to read and write through the page cache.
     Write,
     /// A new file (an existing one is truncated), to read and write through the page cache.
@@ -368,6 +372,11 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// waits for that.
     fn will_need(&self, file: &File, offset: u64, len: usize) {
         let _unused = (file, offset, len);
+    }
+
+    /// Says that nobody will read a file through the page cache, which may forget what it has of it.
+    fn forget(&self, file: &File) {
+        let _unused = file;
     }
 
     /// Several reads like that of [`read_at`](Self::read_at), in flight together as far as the machine permits;

@@ -7,13 +7,15 @@ use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::num::NonZero;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::{Dir, Entry, File, OpenMode, Space};
 use crate::base::error::{Error, Result};
+use crate::base::limits::SECTOR;
 
 /// Rights of new files, before the process' umask: everybody may read, the owner may write.
 const FILE_RIGHTS: Mode = Mode::from_raw_mode(0o644);
@@ -99,6 +101,7 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         OpenMode::Read | OpenMode::ReadAtRandom => ("open", OFlags::RDONLY),
         OpenMode::Write => ("open for writing", OFlags::RDWR),
         OpenMode::Create => ("create", OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC),
+        OpenMode::ReadDirect => ("open for direct reading", OFlags::RDONLY | OFlags::DIRECT),
         OpenMode::Direct => ("open for direct writing", OFlags::RDWR | OFlags::DIRECT),
     };
     let call = |flags: OFlags| {
@@ -108,16 +111,35 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
     let descriptor = match call(flags) {
         // The file system has no direct I/O: alignment is harmless there, so go on without.
         Err(Errno::INVAL) if mode == OpenMode::Direct => call(flags - OFlags::DIRECT),
+        Err(Errno::INVAL) if mode == OpenMode::ReadDirect => return open(dir, name, OpenMode::ReadAtRandom),
         other => other,
     };
-    if let (Ok(descriptor), OpenMode::ReadAtRandom) = (&descriptor, mode) {
+    let descriptor = descriptor.map_err(|e| Error::io(operation, &dir.path_of(name), None, e.into()))?;
+    if mode == OpenMode::ReadDirect {
+        return match takes_sectors(&descriptor) {
+            true => Ok(File::direct(dir.path_of(name), descriptor)),
+            false => open(dir, name, OpenMode::ReadAtRandom),
+        };
+    }
+    if mode == OpenMode::ReadAtRandom {
         // Advice: where there is no such thing, it changes nothing.
-        let _advised = rustix::fs::fadvise(descriptor, 0, None, Advice::Random);
+        let _advised = rustix::fs::fadvise(&descriptor, 0, None, Advice::Random);
     }
-    match descriptor {
-        Ok(descriptor) => Ok(File::new(dir.path_of(name), descriptor)),
-        Err(e) => Err(Error::io(operation, &dir.path_of(name), None, e.into())),
-    }
+    Ok(File::new(dir.path_of(name), descriptor))
+}
+
+/// Whether direct reads of whole sectors are possible, as far as the system says: before Linux 6.1 it does not.
+fn takes_sectors(descriptor: &OwnedFd) -> bool {
+    let stat = rustix::fs::statx(descriptor, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN);
+    let Ok(stat) = stat else { return true };
+    let is_known = stat.stx_mask & StatxFlags::DIOALIGN.bits() != 0;
+    let divides = |align: u32| align > 0 && (SECTOR as u32).is_multiple_of(align);
+    !is_known || (divides(stat.stx_dio_mem_align) && divides(stat.stx_dio_offset_align))
+}
+
+/// Has the page cache forget what it has of a file. Advice: where there is no such thing, it changes nothing.
+pub(super) fn forget(file: &File) {
+    let _advised = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
 }
 
 /// Has the kernel begin to read a part of a file. Advice: where there is no such thing, it changes nothing.

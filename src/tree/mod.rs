@@ -153,13 +153,13 @@ impl Tree {
     }
 
     /// What the next flush keeps for readers: as much as there is room for, if since the last one they have looked up as many
-    /// blocks as it has to copy. It is asked once for each flush.
+    /// blocks as it has to copy, or if no page cache will have what is not kept. It is asked once for each flush.
     pub(crate) fn keep_of_flush(&self, memtable: &Memtable) -> Keep {
         let lookups = self.files.cache().lookups();
         // Threads that share a counter may take counts back.
         let since = lookups.saturating_sub(self.lookups_before.swap(lookups, Relaxed));
         let blocks = memtable.bytes() / self.files.options().block_size_bytes as u64;
-        if since >= blocks { Keep::WhileRoom } else { Keep::Nothing }
+        if since >= blocks || self.files.reads_directly() { Keep::WhileRoom } else { Keep::Nothing }
     }
 
     /// The files of L2, by number.

@@ -112,6 +112,10 @@ impl TableWriter {
         local.sync(&pieces.file).await?;
         let record = TableRecord { id: pieces.id, len: pieces.offset };
         let table = files.open(local, record).await?.with_pins(pins.into_iter().collect());
+        if table.file().is_direct() {
+            // It was written through the page cache, where nobody looks for it.
+            local.io().forget(&pieces.file);
+        }
         table.admit_kept(finished.kept);
         Ok(Output { table: Arc::new(table), record })
     }

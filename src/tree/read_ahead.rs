@@ -44,7 +44,8 @@ impl ReadAhead {
         table: Arc<Table>,
         blocks: Range<usize>,
     ) -> Self {
-        let opened = directory.open(local, FileKind::Table(table.id()), OpenMode::Read);
+        let mode = if table.file().is_direct() { OpenMode::ReadDirect } else { OpenMode::Read };
+        let opened = directory.open(local, FileKind::Table(table.id()), mode);
         // Without a handle of its own it is slower, not wrong.
         let file = opened.unwrap_or_else(|_| table.file().clone());
         let Range { start: next_block, end } = blocks;

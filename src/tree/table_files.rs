@@ -14,12 +14,25 @@ pub(crate) struct TableFiles {
     directory: Directory,
     cache: Arc<BlockCache>,
     options: TableOptions,
+    /// How they are opened to be read.
+    mode: OpenMode,
 }
 
 impl TableFiles {
     /// The tables in `directory`, their blocks kept in `cache`, new ones built with `options`.
     pub(crate) fn new(directory: Directory, cache: Arc<BlockCache>, options: TableOptions) -> Self {
-        Self { directory, cache, options }
+        Self { directory, cache, options, mode: OpenMode::ReadAtRandom }
+    }
+
+    /// The same, but read past the page cache if so wanted.
+    pub(crate) fn read_directly(mut self, is_wanted: bool) -> Self {
+        self.mode = if is_wanted { OpenMode::ReadDirect } else { OpenMode::ReadAtRandom };
+        self
+    }
+
+    /// Whether they are read past the page cache, where the file system can.
+    pub(crate) fn reads_directly(&self) -> bool {
+        self.mode == OpenMode::ReadDirect
     }
 
     /// The directory they are in.
@@ -39,7 +52,7 @@ impl TableFiles {
 
     /// Opens a table: reads and checks footer, index and filter.
     pub(crate) async fn open(&self, local: &Local, record: TableRecord) -> Result<Table> {
-        let file = self.directory.open(local, FileKind::Table(record.id), OpenMode::ReadAtRandom)?;
+        let file = self.directory.open(local, FileKind::Table(record.id), self.mode)?;
         let path = file.path();
         let len = local.io().file_len(&file)?;
         if len != record.len {

@@ -27,6 +27,7 @@ mod crash_states;
 mod cursor;
 mod damage;
 mod denied;
+mod direct_reads;
 mod driver;
 mod durability;
 #[cfg(feature = "sim")]

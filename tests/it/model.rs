@@ -64,6 +64,7 @@ fn options(random: &mut Random) -> Options {
         .block_size_bytes(*random.pick(&[512, 512, 1024]))
         .filter_bits_per_key(*random.pick(&[0, 1, 10]))
         .cache_size_bytes(*random.pick(&[0, 4 << 10, 64 << 10]))
+        .direct_reads(*random.pick(&[false, false, true]))
         .wal_segment_size_bytes(*random.pick(&[64 << 10, 64 << 10, 128 << 10]))
         .stage_size_bytes(*random.pick(&[64 << 10, 64 << 10, 128 << 10]))
 }

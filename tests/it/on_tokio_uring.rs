@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use rabi::{Db, IoBackend, TokioUringDb, WriteBatch, WriteOptions};
+use rabi::{Db, IoBackend, Options, TokioUringDb, WriteBatch, WriteOptions};
 
 use crate::scratch::{Scratch, contents, forget_pages, number, small};
 
@@ -16,7 +16,11 @@ fn key(number: usize) -> String {
 
 /// All levels, and nothing cached: neither by the database nor by the system.
 fn filled(scratch: &Scratch, backend: IoBackend) -> Db {
-    let db = Db::open(scratch.dir(), small().io_backend(backend).cache_size_bytes(0)).unwrap();
+    filled_with(scratch, small().io_backend(backend).cache_size_bytes(0))
+}
+
+fn filled_with(scratch: &Scratch, options: Options) -> Db {
+    let db = Db::open(scratch.dir(), options).unwrap();
     for part in 0..3 {
         (0..KEYS).filter(|number| number % 3 == part).for_each(|number| {
             db.put(key(number), vec![number as u8; 300]).unwrap();
@@ -53,9 +57,11 @@ async fn check_all(db: TokioUringDb) -> rabi::Result<()> {
 
 #[test]
 fn tasks_of_tokio_uring_read_on_its_ring() {
-    for backend in [IoBackend::Auto, IoBackend::Blocking] {
+    for (backend, direct) in [(IoBackend::Auto, false), (IoBackend::Auto, true), (IoBackend::Blocking, false)]
+    {
         let scratch = Scratch::new();
-        let blocking = filled(&scratch, backend);
+        let options = small().io_backend(backend).cache_size_bytes(0).direct_reads(direct);
+        let blocking = filled_with(&scratch, options);
         tokio_uring::start(async {
             let db = blocking.to_async().on_tokio_uring();
             let tasks: Vec<_> = (0..8).map(|_| tokio_uring::spawn(check_all(db.clone()))).collect();

@@ -23,7 +23,8 @@ use super::{
 pub const NAME: &str = "rabi";
 pub const ABOUT: &str = "the engine of this repository";
 
-const OPTION_NAMES: &str = "max_frozen_memtables, max_flushed_files, partition_size_bytes, cores, io_backend";
+const OPTION_NAMES: &str =
+    "max_frozen_memtables, max_flushed_files, partition_size_bytes, cores, io_backend, direct_reads";
 
 struct Rabi {
     db: Db,
@@ -64,6 +65,9 @@ fn set_option(options: Options, name: &str, value: &str) -> EngineResult<Option<
         "max_flushed_files" => options.max_flushed_files(count()?),
         "partition_size_bytes" => options.partition_size_bytes(bytes()?),
         "cores" => options.cores(count()?),
+        "direct_reads" => {
+            options.direct_reads(choice(NAME, name, value, &[("false", false), ("true", true)])?)
+        }
         "io_backend" => {
             let choices =
                 [("auto", IoBackend::Auto), ("uring", IoBackend::Uring), ("blocking", IoBackend::Blocking)];
@@ -92,6 +96,7 @@ impl Engine for Rabi {
             notes: vec![
                 ("backend".to_owned(), stats.backend.clone()),
                 ("durable_writes".to_owned(), stats.durable_writes.to_owned()),
+                ("direct_reads".to_owned(), stats.direct_reads.to_string()),
             ],
             ..EngineStats::of(stats.values().iter().copied())
         }

@@ -13,7 +13,9 @@ use super::world::World;
 use crate::base::error::{Error, Result};
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
-use crate::io::{Data, Dir, Entry, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread, Through};
+use crate::io::{
+    Data, Dir, Entry, File, Io, Lock, OpenMode, Queue, SharedMap, Space, Thread, Through, sectors,
+};
 
 /// A process: alive until the world crashes.
 pub(crate) struct Machine {
@@ -29,8 +31,11 @@ impl Machine {
     }
 
     fn file(&self, path: &Path, inode: u64, locks: bool) -> File {
-        let handle = Handle { world: self.world.clone(), inode, process: self.process, locks };
-        File::of_world(path.to_path_buf(), handle)
+        File::of_world(path.to_path_buf(), self.handle(inode, locks), false)
+    }
+
+    fn handle(&self, inode: u64, locks: bool) -> Handle {
+        Handle { world: self.world.clone(), inode, process: self.process, locks }
     }
 }
 
@@ -83,13 +88,15 @@ impl Io for Machine {
             OpenMode::Read | OpenMode::ReadAtRandom => "open",
             OpenMode::Write => "open for writing",
             OpenMode::Create => "create",
+            OpenMode::ReadDirect => "open for direct reading",
             OpenMode::Direct => "open for direct writing",
         };
         let path = dir.path_of(name);
         let place = (dir.file().simulated().inode, name, path.as_path());
         let opened = self.world.state().open(self.process, place, mode);
         let inode = opened.map_err(|e| failed(operation, &path, e))?;
-        Ok(self.file(&path, inode, false))
+        let is_direct = mode == OpenMode::ReadDirect;
+        Ok(File::of_world(path, self.handle(inode, false), is_direct))
     }
 
     fn file_len(&self, file: &File) -> Result<u64> {
@@ -152,7 +159,12 @@ impl Io for Machine {
         self.world.run_read_hook();
         let mut read = |world: &World| {
             let place = (file.simulated().inode, file.path());
-            world.state().read_at(self.process, place, offset, buffer)
+            match file.is_direct() {
+                true => sectors::read_at(offset, buffer, |start, room| {
+                    world.state().read_at(self.process, place, start, room)
+                }),
+                false => world.state().read_at(self.process, place, offset, buffer),
+            }
         };
         let len = read(&self.world)?;
         self.world.run_read_hook();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::flight::{Effect, Flight, Landed};
 use super::world::World;
 use crate::base::error::Result;
+use crate::base::limits::SECTOR;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
 use crate::io::{Completion, Data, File, Op, Queue, Reach, Unpark, Wait};
@@ -82,7 +83,11 @@ fn copy_of(data: &Data) -> Vec<u8> {
 impl Queue for SimulatedQueue {
     fn submit(&mut self, token: u64, mut op: Op) {
         let effect = match &mut op {
-            Op::Read { offset, buffer, .. } => {
+            Op::Read { file, offset, buffer } => {
+                assert!(
+                    !file.is_direct() || offset.is_multiple_of(SECTOR as u64),
+                    "direct reads begin at sectors"
+                );
                 buffer.clear();
                 let len = buffer.capacity();
                 buffer.zero_to(len);

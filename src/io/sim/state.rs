@@ -233,7 +233,7 @@ impl State {
             match mode {
                 OpenMode::Create => self.liar.made(dir, inode, path),
                 OpenMode::Write => self.liar.found_file(inode),
-                OpenMode::Read | OpenMode::ReadAtRandom | OpenMode::Direct => {}
+                OpenMode::Read | OpenMode::ReadAtRandom | OpenMode::ReadDirect | OpenMode::Direct => {}
             }
             self.disk.opened(inode);
         }

@@ -48,7 +48,7 @@ pub(in crate::io) fn read_at(
     buffer: &mut [u8],
     counters: &IoCounters,
 ) -> io::Result<usize> {
-    let copied = without_waiting(file, offset, buffer);
+    let copied = if file.is_direct() { 0 } else { without_waiting(file, offset, buffer) };
     if copied == buffer.len() {
         counters.page_cache_reads.add(1);
         return Ok(copied);
@@ -65,7 +65,7 @@ pub(in crate::io) fn read_at(
 
 /// Reads like that of [`read_at`], in flight together.
 pub(in crate::io) fn read_many(reads: &mut [ReadAt<'_>], counters: &IoCounters) {
-    for read in &mut *reads {
+    for read in reads.iter_mut().filter(|read| !read.file.is_direct()) {
         let copied = without_waiting(read.file, read.offset, &mut *read.buffer);
         counters.page_cache_reads.add(u64::from(copied == read.buffer.len()));
         read.result = Ok(copied);
