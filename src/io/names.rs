@@ -101,7 +101,7 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         OpenMode::Read | OpenMode::ReadAtRandom => ("open", OFlags::RDONLY),
         OpenMode::Write => ("open for writing", OFlags::RDWR),
         OpenMode::Create => ("create", OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC),
-        OpenMode::ReadDirect => ("open for direct reading", OFlags::RDONLY | OFlags::DIRECT),
+        OpenMode::ReadDirect => ("open", OFlags::RDONLY | OFlags::DIRECT),
         OpenMode::Direct => ("open for direct writing", OFlags::RDWR | OFlags::DIRECT),
     };
     let call = |flags: OFlags| {

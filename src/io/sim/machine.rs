@@ -85,10 +85,9 @@ impl Io for Machine {
 
     fn open(&self, dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         let operation = match mode {
-            OpenMode::Read | OpenMode::ReadAtRandom => "open",
+            OpenMode::Read | OpenMode::ReadAtRandom | OpenMode::ReadDirect => "open",
             OpenMode::Write => "open for writing",
             OpenMode::Create => "create",
-            OpenMode::ReadDirect => "open for direct reading",
             OpenMode::Direct => "open for direct writing",
         };
         let path = dir.path_of(name);
