@@ -277,7 +277,8 @@ impl Options {
 
     /// Budget in bytes of the cache. Default: 256 MiB. Range: 0 (no cache) and more. It holds blocks, and in up to a
     /// quarter of it, while blocks leave room, copies of keys and values of 512 to 4096 bytes that are looked up again
-    /// and again. Blocks not in it are read through the operating system's page cache. Indexes and filters of files
+    /// and again. Blocks not in it are read through the operating system's page cache, unless
+    /// [`direct_reads`](Self::direct_reads) says otherwise. Indexes and filters of files
     /// (`index_filter_bytes` in [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always in memory,
     /// and take up to half of it. Not part of it are memtables, and what flushes and compactions have in work. A database
     /// that nobody writes is left with one run for each partition, but not while more than a thousand blocks a second are
@@ -288,14 +289,19 @@ impl Options {
         self
     }
 
-    /// Whether tables are read past the operating system's page cache, with `O_DIRECT`. Default: false. If they are, the only
-    /// memory for them is what [`cache_size_bytes`](Self::cache_size_bytes) says, and what is not in it comes from the
-    /// device; what is flushed stays in it while there is room. For programs whose data is larger than memory, whose threads
-    /// or tasks read much of it at once, and that give the cache most of the memory they may have: a read
-    /// takes less CPU then, and nothing is in memory twice. Loading takes longer, since compaction reads the device. Leave room beside the
-    /// budgets for what is being written, and for the program itself. Where the file system has no direct reads of
-    /// sectors of 4 KiB, it changes nothing ([`Stats::direct_reads`](crate::Stats::direct_reads)). A database may be opened with
-    /// it and without it in turn.
+    /// Whether tables are read past the operating system's page cache, with `O_DIRECT` (RocksDB's `use_direct_reads`).
+    /// Default: false. If they are, blocks are kept nowhere but in the cache, and each that is not there comes from the
+    /// device; what is flushed stays in the cache while it has room. For data larger than memory that many threads or tasks
+    /// read at once: a read takes less CPU then, and nothing is in memory twice. Loading takes longer, since compaction
+    /// reads the device, too.
+    ///
+    /// Raise [`cache_size_bytes`](Self::cache_size_bytes) with it: of 1 GB half went well, while with the default
+    /// of 256 MiB the page cache was of more use. But leave room for what is being written and for the program: with less
+    /// than a tenth of the memory beside all budgets, the system killed it or pushed its code out.
+    ///
+    /// Where the file system refuses direct reads at multiples of 4 KiB, tables are read through the page cache as
+    /// without it; [`Stats::direct_reads`](crate::Stats::direct_reads) tells. A database may be opened with it and
+    /// without it in turn.
     #[must_use]
     pub fn direct_reads(mut self, direct: bool) -> Self {
         self.direct_reads = direct;

@@ -122,7 +122,7 @@ impl PartitionStats {
 /// | `stall_memtables_us_total` | of that, for room in memory |
 /// | `stall_log_us_total` | of that, for room in the log |
 /// | `stall_large_batch_us_total` | of that, for a large batch to be in the log |
-/// | `reads`, `read_bytes`, `writes`, `write_bytes`, `syncs` | what was asked of the system for files |
+/// | `reads`, `read_bytes`, `writes`, `write_bytes`, `syncs` | what was asked of the system for files; of direct reads the bytes that were wanted, not all of their sectors |
 /// | `page_cache_reads` | of the reads, those that the page cache answered without waiting |
 /// | `ring_ops`, `ring_enters` | requests given to rings, and system calls made for that |
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ pub struct Stats {
     /// fdatasync`; before, `both ways, while it is not known which is faster`.
     pub durable_writes: &'static str,
     /// Whether tables are read past the page cache: so it was [asked for](crate::Options::direct_reads), and the file system
-    /// can.
+    /// says it can.
     pub direct_reads: bool,
     /// Why writers are slowed or stopped now, if they are, and for how long. How much in all is among the
     /// [values](Self::values).
