@@ -21,6 +21,10 @@ use crate::engine::{AwaitedScan, Moment, OnTokioUring, get_awaited, multi_get_aw
 /// cores, which is writes that wait and what runs in the background, is theirs as before: for those calls that are not
 /// here, [`as_async`](Self::as_async).
 ///
+/// tokio-uring 0.5 frees the memory of reads that were dropped in flight when its runtime ends, though the kernel may still
+/// fill it: have those that were begun end before. Of tables that are [read
+/// directly](crate::Options::direct_reads), which would make that likely, the engine's cores read.
+///
 /// # Panics
 /// A call that has to read panics outside of the runtime.
 ///

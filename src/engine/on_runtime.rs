@@ -13,7 +13,7 @@ use super::open::Handle;
 use super::reads::{Piece, Pieces};
 use crate::base::error::Result;
 use crate::base::sync::Arc;
-use crate::io::{Io, read_on_runtime};
+use crate::io::{Buffer, Io, read_on_runtime};
 
 /// Stays on the thread of the runtime, to which the ring belongs.
 #[derive(Clone)]
@@ -38,6 +38,12 @@ impl Caller for OnTokioUring {
     }
 
     fn begin_reads(&self, pieces: Vec<Piece>) -> Self::Reads {
+        if pieces.iter().any(|(file, ..)| file.is_direct()) {
+            // When a runtime ends it frees the memory of reads that were dropped, which the device may still fill.
+            let reads = self.0.begin_reads(pieces);
+            let copied = |read: io::Result<Buffer>| read.map(|buffer| buffer.to_vec());
+            return Box::pin(async move { Ok(reads.await?.into_iter().map(copied).collect()) });
+        }
         let io = Arc::clone(&self.0.0.io);
         Box::pin(async move { Ok(read_together(&*io, pieces).await) })
     }

@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::base::error::Result;
-use crate::base::limits::SECTOR;
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
 use crate::exec::{Local, Reading};
 use crate::io::{Buffer, File};
@@ -24,18 +23,13 @@ impl ReadTurns {
     }
 }
 
-/// All reads are in flight before the first is waited for. Buffers hold whole sectors: what is read beyond is cut off.
+/// All reads are in flight before the first is waited for.
 pub(super) async fn read_all(local: Local, pieces: Vec<Piece>) -> Vec<io::Result<Buffer>> {
-    let begin = |(file, offset, len): &Piece| {
-        local.begin_read(file, *offset, Buffer::with_capacity(len.next_multiple_of(SECTOR)))
-    };
+    let begin = |(file, offset, len): &Piece| local.begin_read(file, *offset, *len);
     let reads: Vec<Reading> = pieces.iter().map(begin).collect();
     let mut buffers = Vec::with_capacity(reads.len());
-    for (read, (_, _, len)) in reads.into_iter().zip(&pieces) {
-        buffers.push(read.await.map(|mut buffer| {
-            buffer.truncate(*len);
-            buffer
-        }));
+    for read in reads {
+        buffers.push(read.await);
     }
     buffers
 }

@@ -200,11 +200,9 @@ impl Engine {
             view.files.flushed.iter().map(|file| FileStats::of(&file.table)).collect();
         let partitions: Vec<_> = view.files.partitions.iter().map(PartitionStats::of).collect();
         let runs = || partitions.iter().flat_map(|partition| &partition.runs);
-        let flushed_tables = view.files.flushed.iter().map(|file| &file.table);
-        let mut tables = flushed_tables.chain(view.files.runs().map(|run| &run.table)).peekable();
-        // All are in one file system.
-        let direct_reads =
-            tables.peek().map_or(tree.files.reads_directly(), |table| table.file().is_direct());
+        let tables = view.files.flushed.iter().map(|file| &file.table);
+        let tables = tables.chain(view.files.runs().map(|run| &run.table));
+        let direct_reads = tree.files.reads_directly();
         let index_filter_bytes: u64 = tables.map(|table| table.memory_bytes() as u64).sum();
         let memtable_memory_bytes = view.memtable.memory_bytes_of_all();
         let cache_memory_bytes = tree.files.cache().stats().memory_bytes as u64;

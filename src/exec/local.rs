@@ -118,12 +118,11 @@ impl Local {
         }
     }
 
-    /// Begins to fill `buffer` from `offset` on. The read goes on even if the returned future is dropped.
-    pub(crate) fn begin_read(&self, file: &File, offset: u64, buffer: Buffer) -> Reading {
-        let (file, len) = (file.clone(), buffer.capacity());
-        // A buffer that is large enough already has a beginning at a sector.
+    /// Begins to read `len` bytes from `offset` on. The read goes on even if the returned future is dropped.
+    pub(crate) fn begin_read(&self, file: &File, offset: u64, len: usize) -> Reading {
         let (start, skip) = if file.is_direct() { sectors::start(offset) } else { (offset, 0) };
-        let buffer = if skip == 0 { buffer } else { Buffer::with_capacity(skip + len) };
+        // A buffer holds whole sectors.
+        let (file, buffer) = (file.clone(), Buffer::with_capacity(skip + len));
         Reading { submitted: self.submit(Op::Read { file, offset: start, buffer }), skip, len }
     }
 
@@ -164,10 +163,8 @@ impl Local {
 
     /// Reads up to `len` bytes; fewer only at the end of the file.
     pub(crate) async fn read(&self, file: &File, offset: u64, len: usize) -> Result<Buffer> {
-        let read = self.begin_read(file, offset, Buffer::with_capacity(len)).await;
-        let mut buffer = read.map_err(|e| Error::io("read", file.path(), Some(offset), e))?;
-        buffer.truncate(len);
-        Ok(buffer)
+        let read = self.begin_read(file, offset, len).await;
+        read.map_err(|e| Error::io("read", file.path(), Some(offset), e))
     }
 
     /// Writes all of `data`, as far as `reach` says.
@@ -337,7 +334,7 @@ impl Drop for Sleep {
     }
 }
 
-/// A read in flight; ends with its buffer, filled up to its capacity or to the end of the file.
+/// A read in flight; ends with what was asked for, or less at the end of the file.
 pub(crate) struct Reading {
     submitted: Submitted,
     /// Bytes before what was asked for, and its length.

@@ -162,8 +162,8 @@ impl Io for Host {
         }
     }
 
-    fn forget(&self, file: &File) {
-        names::forget(file);
+    fn forget(&self, file: &File, offset: u64, len: usize) {
+        names::forget(file, offset, len);
     }
 
     fn read_many(&self, reads: &mut [ReadAt<'_>]) {

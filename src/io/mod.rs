@@ -374,9 +374,9 @@ pub(crate) trait Io: Send + Sync + 'static {
         let _unused = (file, offset, len);
     }
 
-    /// Says that nobody will read a file through the page cache, which may forget what it has of it.
-    fn forget(&self, file: &File) {
-        let _unused = file;
+    /// Says that nobody will read a part of a file through the page cache, which may forget it.
+    fn forget(&self, file: &File, offset: u64, len: usize) {
+        let _unused = (file, offset, len);
     }
 
     /// Several reads like that of [`read_at`](Self::read_at), in flight together as far as the machine permits;

@@ -137,9 +137,9 @@ fn takes_sectors(descriptor: &OwnedFd) -> bool {
     !is_known || (divides(stat.stx_dio_mem_align) && divides(stat.stx_dio_offset_align))
 }
 
-/// Has the page cache forget what it has of a file. Advice: where there is no such thing, it changes nothing.
-pub(super) fn forget(file: &File) {
-    let _advised = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
+/// Has the page cache forget a part of a file. Advice: where there is no such thing, it changes nothing.
+pub(super) fn forget(file: &File, offset: u64, len: usize) {
+    let _advised = rustix::fs::fadvise(file, offset, NonZero::new(len as u64), Advice::DontNeed);
 }
 
 /// Has the kernel begin to read a part of a file. Advice: where there is no such thing, it changes nothing.

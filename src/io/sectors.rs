@@ -63,12 +63,12 @@ pub(super) fn read_at(
 
 /// Does several reads by a way that reads whole sectors of files that are read directly.
 pub(super) fn read_many(reads: &mut [ReadAt<'_>], by: impl FnOnce(&mut [ReadAt<'_>])) {
+    if !reads.iter().any(|read| read.file.is_direct()) {
+        return by(reads);
+    }
     let around = |read: &ReadAt<'_>| Sectors::around(read.offset, read.buffer.len());
     let mut sectors: Vec<Option<Sectors>> =
         reads.iter().map(|read| read.file.is_direct().then(|| around(read))).collect();
-    if sectors.iter().all(Option::is_none) {
-        return by(reads);
-    }
     let whole = reads.iter_mut().zip(&mut sectors).map(|(read, sectors)| {
         let file: &File = read.file;
         match sectors {

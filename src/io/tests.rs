@@ -438,3 +438,41 @@ fn random_numbers_differ_and_space_is_known() {
         assert!(bench.io.space(&bench.dir).unwrap().free_bytes > 0);
     });
 }
+
+#[test]
+fn a_direct_read_gives_any_part_of_a_file_and_what_there_is_of_it_at_the_end() {
+    check(|bench| {
+        for file_len in [1, 4095, 4096, 4097, REQUEST_LEN_MAX + 1, 3_000_123] {
+            let bytes: Vec<u8> = (0..file_len).map(|at| (at / 3 * 7 + at) as u8).collect();
+            let path = bench.dir.path_of("file");
+            std::fs::write(path, &bytes).unwrap();
+            let file = bench.open("file", OpenMode::ReadDirect);
+            let expected =
+                |offset: usize, len: usize| &bytes[offset.min(file_len)..(offset + len).min(file_len)];
+            let offsets = [0, 1, SECTOR - 1, SECTOR, 3 * SECTOR + 7, file_len - 1, file_len, file_len + 5000];
+            let lens = [0, 1, SECTOR - 1, SECTOR + 1, 20_000, REQUEST_LEN_MAX + 10];
+            let places: Vec<(usize, usize)> =
+                offsets.iter().flat_map(|offset| lens.map(|len| (*offset, len))).collect();
+            let mut buffers: Vec<Vec<u8>> = places.iter().map(|(_, len)| vec![9; *len]).collect();
+            for ((offset, len), buffer) in places.iter().zip(&mut buffers) {
+                let read = bench.io.read_at(&file, *offset as u64, buffer).unwrap();
+                assert!(buffer[..read] == *expected(*offset, *len), "{len} from {offset} of {file_len}");
+                buffer.fill(9);
+            }
+            let together = places.iter().zip(&mut buffers);
+            let mut reads: Vec<ReadAt<'_>> = together
+                .map(|((offset, _), buffer)| ReadAt {
+                    file: &file,
+                    offset: *offset as u64,
+                    buffer,
+                    result: Ok(0),
+                })
+                .collect();
+            bench.io.read_many(&mut reads);
+            let read: Vec<usize> = reads.into_iter().map(|read| read.result.unwrap()).collect();
+            for (((offset, len), buffer), read) in places.iter().zip(&buffers).zip(read) {
+                assert!(buffer[..read] == *expected(*offset, *len), "{len} from {offset} of {file_len}");
+            }
+        }
+    });
+}

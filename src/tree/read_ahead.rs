@@ -12,10 +12,11 @@ use crate::base::limits::SECTOR;
 use crate::base::sync::Arc;
 use crate::exec::{Local, Reading};
 use crate::files::{Directory, FileKind};
-use crate::io::{Buffer, File, OpenMode};
+use crate::io::{File, OpenMode};
 use crate::table::{Block, Bytes, Table};
 
-/// Adjacent blocks read at once, in bytes; a larger block is read alone.
+/// Adjacent blocks read at once take less than so many bytes, with the rest of a sector before them that a direct read
+/// brings along: as many as a piece of memory has. A larger block is read alone.
 const CHUNK_LEN: usize = 256 << 10;
 
 struct Chunk {
@@ -74,15 +75,13 @@ impl ReadAhead {
         let mut behind = first_block + 1;
         while behind < self.end {
             let (_, block_len) = self.table.block_location(behind);
-            if len + block_len > CHUNK_LEN {
+            if len + block_len > CHUNK_LEN - SECTOR {
                 break;
             }
             len += block_len;
             behind += 1;
         }
-        // A buffer holds whole sectors; what is read beyond the chunk is cut off.
-        let buffer = Buffer::with_capacity(len.next_multiple_of(SECTOR));
-        let read = local.begin_read(&self.file, start, buffer);
+        let read = local.begin_read(&self.file, start, len);
         self.ahead = Some(Chunk { first_block, behind, read });
         self.next_block = behind;
     }

@@ -4,6 +4,8 @@ use super::levels::TableRecord;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::sync::Arc;
+use crate::base::sync::atomic::AtomicBool;
+use crate::base::sync::atomic::Ordering::Relaxed;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::OpenMode;
@@ -16,12 +18,14 @@ pub(crate) struct TableFiles {
     options: TableOptions,
     /// How they are opened to be read.
     mode: OpenMode,
+    /// Whether one could not be opened to be read past the page cache. All are in one file system.
+    is_refused: AtomicBool,
 }
 
 impl TableFiles {
     /// The tables in `directory`, their blocks kept in `cache`, new ones built with `options`.
     pub(crate) fn new(directory: Directory, cache: Arc<BlockCache>, options: TableOptions) -> Self {
-        Self { directory, cache, options, mode: OpenMode::ReadAtRandom }
+        Self { directory, cache, options, mode: OpenMode::ReadAtRandom, is_refused: AtomicBool::new(false) }
     }
 
     /// The same, but read past the page cache if so wanted.
@@ -30,9 +34,9 @@ impl TableFiles {
         self
     }
 
-    /// Whether they are read past the page cache, where the file system can.
+    /// Whether they are read past the page cache, as far as it is known.
     pub(crate) fn reads_directly(&self) -> bool {
-        self.mode == OpenMode::ReadDirect
+        self.mode == OpenMode::ReadDirect && !self.is_refused.load(Relaxed)
     }
 
     /// The directory they are in.
@@ -53,6 +57,9 @@ impl TableFiles {
     /// Opens a table: reads and checks footer, index and filter.
     pub(crate) async fn open(&self, local: &Local, record: TableRecord) -> Result<Table> {
         let file = self.directory.open(local, FileKind::Table(record.id), self.mode)?;
+        if self.mode == OpenMode::ReadDirect && !file.is_direct() {
+            self.is_refused.store(true, Relaxed);
+        }
         let path = file.path();
         let len = local.io().file_len(&file)?;
         if len != record.len {
