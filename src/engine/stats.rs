@@ -202,7 +202,6 @@ impl Engine {
         let runs = || partitions.iter().flat_map(|partition| &partition.runs);
         let tables = view.files.flushed.iter().map(|file| &file.table);
         let tables = tables.chain(view.files.runs().map(|run| &run.table));
-        let direct_reads = tree.files.reads_directly();
         let index_filter_bytes: u64 = tables.map(|table| table.memory_bytes() as u64).sum();
         let memtable_memory_bytes = view.memtable.memory_bytes_of_all();
         let cache_memory_bytes = tree.files.cache().stats().memory_bytes as u64;
@@ -230,7 +229,7 @@ impl Engine {
         self.add_counters(tree, running, &mut values);
         let (backend, stage) = (self.io.backend(), self.wal.stage().mode());
         let slowdown = if forked { None } else { self.slowdown() };
-        let durable_writes = self.io.durable_way();
+        let (durable_writes, direct_reads) = (self.io.durable_way(), tree.files.reads_directly());
         Stats { backend, stage, durable_writes, direct_reads, slowdown, flushed, partitions, values }
     }
 

@@ -9,7 +9,7 @@ use super::{Buffer, File, ReadAt};
 use crate::base::limits::SECTOR;
 
 /// The sectors around a place in a file.
-pub(super) struct Sectors {
+struct Sectors {
     offset: u64,
     /// Bytes before what was asked for.
     skip: usize,
@@ -18,25 +18,15 @@ pub(super) struct Sectors {
 
 impl Sectors {
     /// Those around `len` bytes from `offset` on; nothing is read yet.
-    pub(super) fn around(offset: u64, len: usize) -> Self {
+    fn around(offset: u64, len: usize) -> Self {
         let (start, skip) = start(offset);
         let mut buffer = Buffer::with_capacity(skip + len);
         buffer.zero_to(buffer.capacity());
         Self { offset: start, skip, buffer }
     }
 
-    /// Where they begin.
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Where they are to be read to.
-    pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.buffer
-    }
-
     /// Fills `wanted` with what was asked for, after so many bytes of the sectors were read; returns how many of it were.
-    pub(super) fn copy_to(&self, read: usize, wanted: &mut [u8]) -> usize {
+    fn copy_to(&self, read: usize, wanted: &mut [u8]) -> usize {
         let there = &self.buffer[self.skip.min(read)..read];
         let len = there.len().min(wanted.len());
         wanted[..len].copy_from_slice(&there[..len]);
@@ -57,7 +47,7 @@ pub(super) fn read_at(
     by: impl FnOnce(u64, &mut [u8]) -> io::Result<usize>,
 ) -> io::Result<usize> {
     let mut sectors = Sectors::around(offset, buffer.len());
-    let read = by(sectors.offset(), sectors.room())?;
+    let read = by(sectors.offset, &mut sectors.buffer)?;
     Ok(sectors.copy_to(read, buffer))
 }
 
@@ -72,7 +62,9 @@ pub(super) fn read_many(reads: &mut [ReadAt<'_>], by: impl FnOnce(&mut [ReadAt<'
     let whole = reads.iter_mut().zip(&mut sectors).map(|(read, sectors)| {
         let file: &File = read.file;
         match sectors {
-            Some(sectors) => ReadAt { file, offset: sectors.offset(), buffer: sectors.room(), result: Ok(0) },
+            Some(sectors) => {
+                ReadAt { file, offset: sectors.offset, buffer: &mut sectors.buffer, result: Ok(0) }
+            }
             None => ReadAt { file, offset: read.offset, buffer: &mut *read.buffer, result: Ok(0) },
         }
     });
@@ -101,9 +93,9 @@ mod tests {
             (3 * sector - 1, 2, 2 * sector, 2 * SECTOR),
         ] {
             let mut sectors = Sectors::around(offset, len);
-            assert_eq!((sectors.offset(), sectors.room().len()), (expected, room));
+            assert_eq!((sectors.offset, sectors.buffer.len()), (expected, room));
             let skip = (offset - expected) as usize;
-            for (at, byte) in sectors.room().iter_mut().enumerate() {
+            for (at, byte) in sectors.buffer.iter_mut().enumerate() {
                 *byte = at as u8;
             }
             for read in [0, skip, skip + 1, skip + len, room] {
