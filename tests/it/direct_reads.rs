@@ -1,6 +1,6 @@
 //! Tables read past the page cache: the same answers in every way of reading, and nothing of them left in that cache.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -42,6 +42,19 @@ fn fill(db: &Db, random: &mut Random) -> Entries {
 fn is_possible(dir: &Path) -> bool {
     let table = &files(dir, "table-")[0];
     OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::DIRECT.bits() as i32).open(table).is_ok()
+}
+
+/// With which flags this process has tables there open to be read. One that is being written is open to be written.
+fn flags_of_tables(dir: &Path) -> Vec<u32> {
+    let flags = |descriptor: fs::DirEntry| {
+        let file = fs::read_link(descriptor.path()).ok()?;
+        let is_table = file.parent() == Some(dir) && file.file_name()?.to_str()?.starts_with("table-");
+        let info = fs::read_to_string(Path::new("/proc/self/fdinfo").join(descriptor.file_name())).ok()?;
+        let octal = info.lines().find_map(|line| line.strip_prefix("flags:"))?.trim();
+        let flags = u32::from_str_radix(octal, 8).unwrap();
+        (is_table && flags & rustix::fs::OFlags::ACCMODE.bits() == 0).then_some(flags)
+    };
+    fs::read_dir("/proc/self/fd").unwrap().filter_map(|descriptor| flags(descriptor.unwrap())).collect()
 }
 
 fn check(db: &Db, entries: &Entries) {
@@ -89,6 +102,12 @@ fn every_way_of_reading_gives_what_was_written_and_the_page_cache_nothing() {
             check(&db, &entries);
             if is_possible(&scratch.dir()) {
                 assert!(db.stats().direct_reads);
+                let flags = flags_of_tables(&scratch.dir().canonicalize().unwrap());
+                assert!(!flags.is_empty());
+                assert!(
+                    flags.iter().all(|flags| flags & rustix::fs::OFlags::DIRECT.bits() != 0),
+                    "{flags:?}"
+                );
                 assert_eq!(number(&db.stats(), "page_cache_reads"), 0);
             }
         }
