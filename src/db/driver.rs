@@ -10,7 +10,31 @@ use crate::base::error::Result;
 use crate::engine::OnCore;
 use crate::exec::Driven;
 
-/// Runs tasks in a loop of the program's own: one that waits by `poll`, `epoll` or `select`, of a program in C, a game, a
+/// Runs tasks on a thread of the program's own, with a ring of that thread's: those that the thread [waits
+/// for](Self::block_on), or beside a loop.
+///
+/// A thread without a loop, one for each processor perhaps, runs a future of its own, and that awaits the database's calls
+/// as it awaits anything else. Between polls the thread sleeps in its ring; no read crosses to another thread.
+///
+/// ```
+/// use rabi::{Db, Driver, Options};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path();
+/// let db = Db::open(path, Options::new())?;
+/// let mut driver = Driver::new(&db)?;
+/// let calls = driver.db();
+/// let price = driver.block_on(async {
+///     calls.put("price:apple", "120").await?;
+///     calls.get("price:apple").await
+/// })??;
+/// assert_eq!(price.as_deref(), Some(&b"120"[..]));
+/// # drop(driver);
+/// # db.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// In a loop of the program's own: one that waits by `poll`, `epoll` or `select`, of a program in C, a game, a
 /// user interface. The loop waits until the [descriptor](AsFd) is readable, or [`timeout`](Self::timeout) has passed, and
 /// then calls [`run_ready`](Self::run_ready). No thread, and no second executor.
 ///
@@ -63,6 +87,27 @@ impl Driver {
     pub fn new(db: &Db) -> Result<Self> {
         let (driven, on) = db.handle.drive()?;
         Ok(Self { driven, on })
+    }
+
+    /// The database's calls for the futures of this thread. In what [`block_on`](Self::block_on) and the tasks run they
+    /// end as soon as they can; awaited elsewhere, with the next [`run_ready`](Self::run_ready).
+    #[must_use]
+    pub fn db(&self) -> CoreDb {
+        CoreDb::new(self.on.clone())
+    }
+
+    /// Runs a future, and the tasks beside it, until it ends; the thread sleeps in its ring while none of them can go on.
+    /// The future may borrow, and await anything; its wakers may go to other threads. Tasks that have not ended go on with
+    /// the next call, or the next [`run_ready`](Self::run_ready), for which the descriptor is readable.
+    ///
+    /// # Errors
+    /// As [`run_ready`](Self::run_ready): the future is dropped then. That the database is closed does not end it: its
+    /// calls give [`Error::Closed`](crate::Error::Closed).
+    ///
+    /// # Panics
+    /// In a task of a core or a driver, before anything is done; and if the future does.
+    pub fn block_on<F: Future>(&mut self, future: F) -> Result<F::Output> {
+        self.driven.block_on(future)
     }
 
     /// Starts a task: `make` is called in the next [`run_ready`](Self::run_ready). Neither needs to be [`Send`].

@@ -58,16 +58,22 @@ loom::thread_local! {
     static SLEEPER: RefCell<Option<Sleeper>> = RefCell::new(None);
 }
 
+/// # Panics
+/// In code of a guest.
+pub(super) fn assert_may_block() {
+    assert!(
+        !guest_runs(),
+        "a task on a core must not wait by a call that blocks: await the same call of its `CoreDb`"
+    );
+}
+
 /// Runs `future` to its end, sleeping between polls. A future that is ready at once costs one
 /// poll: no allocation and no system call.
 ///
 /// # Panics
 /// On a core, in code of a guest, before anything is done: a core that sleeps here may be the one that it waits for.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    assert!(
-        !guest_runs(),
-        "a task on a core must not wait by a call that blocks: await the same call of its `CoreDb`"
-    );
+    assert_may_block();
     // Not available to a call from a destructor of another thread-local that runs after this one's.
     let sleeper = SLEEPER.try_with(Sleeper::of).unwrap_or_else(|_| Sleeper::new());
     let mut context = Context::from_waker(&sleeper.waker);

@@ -1,13 +1,20 @@
 //! A core without a thread: the host's own loop waits for its descriptor, and then has it take its turns.
 //!
 //! Between two runs it sleeps, as far as senders can tell: a message rings the bell, and so do a completion and what a run
-//! leaves to be done.
+//! leaves to be done. Or the thread has no loop, and waits here, in the queue, for a future of its own.
 
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::block_on::assert_may_block;
 use super::core::{Core, Turn};
 use super::local::Local;
+use super::waits::Waits;
 use crate::base::error::{Error, Result};
 use crate::base::sync::Arc;
 use crate::io::{Bell, File, Io, Unpark};
@@ -19,6 +26,7 @@ const RUN_MAX: Duration = Duration::from_millis(1);
 pub(crate) struct Driven {
     core: Core,
     bell: Arc<Bell>,
+    waits: Arc<Waits>,
 }
 
 impl Driven {
@@ -27,8 +35,9 @@ impl Driven {
         let queue = io.queue(number, held)?;
         let bell = Bell::new(&*queue).map_err(|e| Error::io("wait for", held.path(), None, e))?;
         let bell = Arc::new(bell);
-        let core = Core::of(io, queue, Arc::clone(&bell) as Arc<dyn Unpark>, true);
-        let driven = Self { core, bell };
+        let waits = Arc::new(Waits::new(Arc::clone(&bell) as Arc<dyn Unpark>, queue.unparker()));
+        let core = Core::of(io, queue, Arc::clone(&waits) as Arc<dyn Unpark>, true);
+        let driven = Self { core, bell, waits };
         driven.sleep(false);
         Ok(driven)
     }
@@ -61,6 +70,33 @@ impl Driven {
         Ok(())
     }
 
+    /// Runs the tasks, and a future that is none of them, until that ends; sleeps in the queue while nobody can go on.
+    ///
+    /// # Errors
+    /// The queue is broken, or this is a child of the process.
+    ///
+    /// # Panics
+    /// In code of a guest, and if `future` does.
+    pub(crate) fn block_on<F: Future>(&mut self, future: F) -> Result<F::Output> {
+        assert_may_block();
+        if !self.core.is_at_home() {
+            return Err(Error::Forked);
+        }
+        let visit = Visit::begin(self);
+        let mut future = pin!(future);
+        loop {
+            match visit.driven.core.turn(true) {
+                Turn::Stopped if visit.driven.core.is_at_home() => return Err(visit.driven.core.broken()),
+                Turn::Stopped => return Err(Error::Forked),
+                Turn::Idle | Turn::Worked => {}
+            }
+            let Some(waker) = visit.call.take() else { continue };
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Ok(output);
+            }
+        }
+    }
+
     /// From here on messages ring the bell; something that is there already does so now.
     fn sleep(&self, is_left: bool) {
         if !self.core.mailbox().fall_asleep() || is_left {
@@ -77,6 +113,47 @@ impl Driven {
     /// A task was spawned from outside of a run.
     pub(crate) fn call(&self) {
         self.bell.unpark();
+    }
+}
+
+/// While the thread waits in the queue. A task stands for its future there: to wake that is to wake the task.
+struct Visit<'a> {
+    driven: &'a mut Driven,
+    /// Set when the future is to be polled.
+    call: Rc<Cell<Option<Waker>>>,
+    /// Ends the task.
+    end: Rc<RefCell<Option<Waker>>>,
+}
+
+impl<'a> Visit<'a> {
+    fn begin(driven: &'a mut Driven) -> Self {
+        let (call, end) = (Rc::new(Cell::new(None)), Rc::new(RefCell::new(Some(Waker::noop().clone()))));
+        let (called, is_over) = (Rc::clone(&call), Rc::clone(&end));
+        driven.local().spawn(poll_fn(move |context| match &mut *is_over.borrow_mut() {
+            None => Poll::Ready(()),
+            Some(waker) => {
+                waker.clone_from(context.waker());
+                called.set(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        }));
+        driven.waits.next_in_queue();
+        Self { driven, call, end }
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        // In a child other threads do not exist, and a lock that one of them held stays locked.
+        if !self.driven.core.is_at_home() {
+            return;
+        }
+        if let Some(waker) = self.end.take() {
+            waker.wake();
+        }
+        self.driven.waits.next_in_loop();
+        // What is left to be done is not known.
+        self.driven.sleep(true);
     }
 }
 

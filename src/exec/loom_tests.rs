@@ -10,6 +10,7 @@ use super::block_on;
 use super::event::Event;
 use super::mailbox::Mailbox;
 use super::reply::reply;
+use super::waits::Waits;
 use crate::base::error::Error;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::loom_tests::{Watched, model};
@@ -156,6 +157,36 @@ fn no_message_lies_while_the_core_sleeps() {
             })
         };
         assert_eq!(read_messages(&mailbox, &wakeup, 2), [1, 2]);
+        sender.join().unwrap();
+    });
+}
+
+/// The thread of a driver, called in its loop and in the queue. Each place has a sleep of its own.
+#[test]
+fn who_calls_a_driver_calls_it_where_it_waits() {
+    model(|| {
+        let (in_loop, in_queue) = (Arc::new(Wakeup::default()), Arc::new(Wakeup::default()));
+        let unpark = |wakeup: &Arc<Wakeup>| Arc::clone(wakeup) as Arc<dyn Unpark>;
+        let waits = Arc::new(Waits::new(unpark(&in_loop), unpark(&in_queue)));
+        let mailbox = Arc::new(Mailbox::new(Arc::clone(&waits) as Arc<dyn Unpark>));
+        // As a driver is made: it waits in its loop.
+        assert!(mailbox.fall_asleep());
+        let sender = {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || {
+                mailbox.wake(1);
+                mailbox.wake(2);
+            })
+        };
+        waits.next_in_queue();
+        let mut count = read_messages(&mailbox, &in_queue, 1).len();
+        waits.next_in_loop();
+        while count < 2 {
+            if mailbox.fall_asleep() {
+                in_loop.0.park();
+            }
+            count += mailbox.take().wakes.len();
+        }
         sender.join().unwrap();
     });
 }

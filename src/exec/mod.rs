@@ -19,6 +19,7 @@ mod reply;
 #[cfg(feature = "sim")]
 mod stepped;
 mod timers;
+mod waits;
 mod wake;
 
 pub(crate) use block_on::block_on;

@@ -12,6 +12,7 @@ use crate::base::limits::SECTOR;
 
 /// Owned, sector-aligned bytes.
 pub(crate) struct Buffer {
+    /// Where the bytes begin: with the memory, unless some were taken off.
     pointer: NonNull<u8>,
     len: usize,
     capacity: usize,
@@ -78,13 +79,13 @@ impl Buffer {
         self.len = self.len.min(len);
     }
 
-    /// Takes up to `len` bytes off the beginning.
+    /// Takes up to `len` bytes off the beginning, and out of the room: it begins behind them then, at no sector.
     pub(crate) fn drop_front(&mut self, len: usize) {
         let len = len.min(self.len);
-        if len > 0 {
-            self.copy_within(len.., 0);
-            self.len -= len;
-        }
+        // SAFETY: inside the allocation, or at its end: the length is within it.
+        self.pointer = unsafe { self.pointer.add(len) };
+        self.len -= len;
+        self.capacity -= len;
     }
 
     /// Start of the memory, for a backend to read from or write to.
@@ -152,13 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_behind_a_beginning_moves_there() {
+    fn what_is_left_behind_a_beginning_keeps_its_room() {
         let mut buffer = Buffer::with_capacity(8);
         buffer.extend_from_slice(b"abcdef");
-        for (len, left) in [(0, &b"abcdef"[..]), (2, b"cdef"), (1, b"def"), (9, b"")] {
+        for (len, left, taken) in [(0, &b"abcdef"[..], 0), (2, b"cdef", 2), (1, b"def", 3), (9, b"", 6)] {
             buffer.drop_front(len);
             assert_eq!(&buffer[..], left);
+            assert_eq!(buffer.capacity(), SECTOR - taken);
         }
+        buffer.zero_to(buffer.capacity());
+        assert_eq!(buffer.room(), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! has pages of its own. Small pieces come from the global allocator as ever.
 
 use std::alloc::{self, Layout};
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -155,6 +156,24 @@ const KEPT_LENS: [usize; 2] = [REQUEST_LEN_MAX / 2, REQUEST_LEN_MAX];
 /// How many of each are kept: 13 MiB for the process, of which the whole ones are made for large values alone.
 const KEPT_MAX: [usize; 2] = [28, 12];
 
+/// Up to this length, and above a sector, the buffers of a thread that reads blocks have pieces of this length, of which it
+/// keeps so many: `malloc` takes as long for one as the read's copy does.
+const BLOCK_LEN: usize = 16 << 10;
+const BLOCKS_KEPT_MAX: usize = 32;
+
+/// Pieces of [`BLOCK_LEN`] that a thread keeps.
+struct BlockBuffers(RefCell<Vec<Memory>>);
+
+thread_local! {
+    static BLOCK_BUFFERS: BlockBuffers = const { BlockBuffers(RefCell::new(Vec::new())) };
+}
+
+impl Drop for BlockBuffers {
+    fn drop(&mut self) {
+        BUFFER_BYTES.fetch_sub((self.0.borrow().len() * BLOCK_LEN) as u64, Ordering::Relaxed);
+    }
+}
+
 /// Pieces that nobody has, those of the first length first. No lock: a child may be forked while somebody is here.
 static KEPT: [AtomicPtr<u8>; KEPT_MAX[0] + KEPT_MAX[1]] =
     [const { AtomicPtr::new(std::ptr::null_mut()) }; KEPT_MAX[0] + KEPT_MAX[1]];
@@ -186,6 +205,14 @@ fn layout_of_buffer(capacity: usize) -> Layout {
 /// Memory of at least so many bytes for a buffer, at a multiple of a page, to be [given back](give_back): what is in it is
 /// anything. A page of a piece that was used before need not be made anew.
 pub(super) fn for_buffer(capacity: usize) -> Memory {
+    if capacity > SECTOR && capacity <= BLOCK_LEN {
+        // Not available to what runs after this thread-local's destructor.
+        let kept = BLOCK_BUFFERS.try_with(|kept| kept.0.borrow_mut().pop());
+        return kept.ok().flatten().unwrap_or_else(|| {
+            BUFFER_BYTES.fetch_add(BLOCK_LEN as u64, Ordering::Relaxed);
+            Memory::new(BLOCK_LEN, PAGE)
+        });
+    }
     if capacity < LARGE_MIN {
         return Memory::new(capacity, PAGE);
     }
@@ -205,6 +232,19 @@ pub(super) fn for_buffer(capacity: usize) -> Memory {
 /// Takes the memory of a buffer back: keeps it, or gives it to the system if enough is kept.
 pub(super) fn give_back(memory: Memory) {
     let len = memory.len();
+    if len == BLOCK_LEN {
+        let mut memory = Some(memory);
+        let keep = |kept: &BlockBuffers| {
+            let mut kept = kept.0.borrow_mut();
+            if kept.len() < BLOCKS_KEPT_MAX {
+                kept.extend(memory.take());
+            }
+        };
+        if BLOCK_BUFFERS.try_with(keep).is_err() || memory.is_some() {
+            BUFFER_BYTES.fetch_sub(BLOCK_LEN as u64, Ordering::Relaxed);
+        }
+        return;
+    }
     if len < LARGE_MIN {
         return;
     }

@@ -29,6 +29,7 @@ mod damage;
 mod denied;
 mod direct_reads;
 mod driver;
+mod driver_blocks;
 mod durability;
 #[cfg(feature = "sim")]
 mod ends;

@@ -21,6 +21,10 @@ pub struct ClientsArgs {
     #[arg(long, value_name = "N", help_heading = "Workload", requires = "clients")]
     #[arg(value_parser = count::<u64>)]
     pub cores: Option<u64>,
+    /// Those threads read on rings of their own, by a `Driver` each, instead of asking the engine's threads to
+    /// (property rabi.drivers)
+    #[arg(long, help_heading = "Workload", requires = "clients")]
+    pub drivers: bool,
 }
 
 impl ClientsArgs {
@@ -32,6 +36,9 @@ impl ClientsArgs {
             if let Some(value) = value {
                 properties.set(name, value.to_string(), Origin::Flag(flag));
             }
+        }
+        if self.drivers {
+            properties.set("rabi.drivers", "true".to_owned(), Origin::Flag("--drivers"));
         }
     }
 }

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use crate::properties::nearest;
 
-pub use asynchronous::AsyncSession;
+pub use asynchronous::{AsyncSession, AsyncThread, drive};
 pub use durability::{Durability, Keeps, Kept};
 pub use inject::Injection;
 pub use null::new as null_engine;
@@ -105,9 +105,12 @@ impl EngineStats {
 pub trait Engine: Send + Sync {
     /// What one client thread works with.
     fn session(&self) -> EngineResult<Box<dyn Session + '_>>;
-    /// What one client works with that is a future; nothing if the engine's calls block only.
-    fn async_session(&self) -> Option<AsyncSession> {
-        None
+    /// What a thread has whose clients are futures; with `driver` its reads go through a ring of its own.
+    ///
+    /// # Errors
+    /// The engine's calls block only, or the system denies the ring.
+    fn async_thread(&self, _driver: bool) -> EngineResult<AsyncThread> {
+        Err(EngineError::BlocksOnly)
     }
     /// Counters and gauges; called about every 50 ms while a phase runs.
     fn stats(&self) -> EngineStats {

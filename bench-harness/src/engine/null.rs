@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::{
-    AsyncSession, Engine, EngineResult, Keeps, Kept, ReadVisitor, Scan, ScanVisitor, Session, Settings,
+    AsyncThread, Engine, EngineResult, Keeps, Kept, ReadVisitor, Scan, ScanVisitor, Session, Settings,
     refuse_options,
 };
 
@@ -31,8 +31,8 @@ impl Engine for Null {
         Ok(Box::new(Null))
     }
 
-    fn async_session(&self) -> Option<AsyncSession> {
-        Some(AsyncSession::Null)
+    fn async_thread(&self, _driver: bool) -> EngineResult<AsyncThread> {
+        Ok(AsyncThread::Null)
     }
 
     fn keeps(&self) -> Keeps {

@@ -12,11 +12,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rabi::{AsyncDb, Db, IoBackend, Options, WriteBatch, WriteOptions};
+use rabi::{AsyncDb, CoreDb, Db, Driver, IoBackend, Options, WriteBatch, WriteOptions};
 
 use super::budget::{Budget, choice, refused};
 use super::{
-    AsyncSession, Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan,
+    AsyncThread, Direction, Durability, Engine, EngineResult, EngineStats, Keeps, ReadVisitor, Scan,
     ScanVisitor, Session, Settings, failed, visit_found,
 };
 
@@ -86,8 +86,14 @@ impl Engine for Rabi {
         Ok(Box::new(RabiSession { db: self.db.clone() }))
     }
 
-    fn async_session(&self) -> Option<AsyncSession> {
-        Some(AsyncSession::Rabi(RabiClient { db: self.db.clone().to_async() }))
+    fn async_thread(&self, driver: bool) -> EngineResult<AsyncThread> {
+        Ok(match driver {
+            false => AsyncThread::Rabi(self.db.clone().to_async()),
+            true => {
+                let driver = Driver::new(&self.db).map_err(failed(NAME, "make a driver"))?;
+                AsyncThread::RabiDriver(Box::new(driver))
+            }
+        })
     }
 
     fn stats(&self) -> EngineStats {
@@ -179,57 +185,62 @@ impl Session for RabiSession {
     }
 }
 
-/// What one async client works with.
-pub struct RabiClient {
-    db: AsyncDb,
-}
+/// What one async client works with: the calls of a database that its futures await.
+pub struct RabiClient<D>(pub(super) D);
 
-impl RabiClient {
-    pub async fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
-        let found = self.db.get(key).await.map_err(failed(NAME, "get"))?;
-        Ok(visit_found(found, visit))
-    }
-
-    pub async fn put(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
-        self.db.put(key, value).await.map_err(failed(NAME, "put"))
-    }
-
-    pub async fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
-        self.db.delete(key).await.map_err(failed(NAME, "delete"))
-    }
-
-    pub async fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
-        let mut range = match scan.direction {
-            Direction::Forward => self.db.range(scan.start..),
-            Direction::Back => self.db.range(..=scan.start).rev(),
-        };
-        let mut count = 0;
-        while count < scan.limit {
-            let Some(entry) = range.next().await else { break };
-            let (key, value) = entry.map_err(failed(NAME, "scan"))?;
-            visit(&key, &value);
-            count += 1;
+/// The calls of both are the same, and no trait has them.
+macro_rules! clients_of {
+    ($($db:ty),+) => {$(
+        impl RabiClient<$db> {
+        pub async fn read(&mut self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> EngineResult<bool> {
+            let found = self.0.get(key).await.map_err(failed(NAME, "get"))?;
+            Ok(visit_found(found, visit))
         }
-        Ok(count)
-    }
 
-    pub async fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
-        for (place, value) in self.db.multi_get(keys).await.into_iter().enumerate() {
-            if let Some(value) = value.map_err(failed(NAME, "multi_get"))? {
-                visit(place, &value);
+        pub async fn put(&mut self, key: &[u8], value: &[u8]) -> EngineResult<()> {
+            self.0.put(key, value).await.map_err(failed(NAME, "put"))
+        }
+
+        pub async fn delete(&mut self, key: &[u8]) -> EngineResult<()> {
+            self.0.delete(key).await.map_err(failed(NAME, "delete"))
+        }
+
+        pub async fn scan(&mut self, scan: Scan<'_>, visit: ScanVisitor<'_>) -> EngineResult<usize> {
+            let mut range = match scan.direction {
+                Direction::Forward => self.0.range(scan.start..),
+                Direction::Back => self.0.range(..=scan.start).rev(),
+            };
+            let mut count = 0;
+            while count < scan.limit {
+                let Some(entry) = range.next().await else { break };
+                let (key, value) = entry.map_err(failed(NAME, "scan"))?;
+                visit(&key, &value);
+                count += 1;
             }
+            Ok(count)
         }
-        Ok(())
-    }
 
-    pub async fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
-        self.db.write(batch(records), WriteOptions::new()).await.map_err(failed(NAME, "write"))
-    }
+        pub async fn multi_read(&mut self, keys: &[Vec<u8>], visit: ReadVisitor<'_>) -> EngineResult<()> {
+            for (place, value) in self.0.multi_get(keys).await.into_iter().enumerate() {
+                if let Some(value) = value.map_err(failed(NAME, "multi_get"))? {
+                    visit(place, &value);
+                }
+            }
+            Ok(())
+        }
 
-    pub async fn submit(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<rabi::Ticket> {
-        self.db.submit(batch(records)).await.map_err(failed(NAME, "submit"))
-    }
+        pub async fn write_batch(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<()> {
+            self.0.write(batch(records), WriteOptions::new()).await.map_err(failed(NAME, "write"))
+        }
+
+        pub async fn submit(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> EngineResult<rabi::Ticket> {
+            self.0.submit(batch(records)).await.map_err(failed(NAME, "submit"))
+        }
+        }
+    )+};
 }
+
+clients_of!(AsyncDb, CoreDb);
 
 fn batch(records: &[(Vec<u8>, Vec<u8>)]) -> WriteBatch {
     let mut batch = WriteBatch::new();

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::sync::Barrier;
 
-use crate::engine::{AsyncSession, Direction, Engine, EngineError, EngineResult, Scan};
+use crate::engine::{AsyncSession, AsyncThread, Direction, Engine, EngineResult, Scan, drive};
 use crate::generator::OpRandom;
 use crate::measure::{Moment, Outcome, Row};
 use crate::workload::Operation;
@@ -34,12 +34,13 @@ pub fn run(
     barrier: &Barrier,
 ) -> EngineResult<Moment> {
     let places = (thread..shared.job.clients()).step_by(shared.job.client_threads());
-    let sessions: Option<Vec<AsyncSession>> = places.clone().map(|_| engine.async_session()).collect();
+    let on_thread = engine.async_thread(shared.job.workload.drivers);
     // Reached also after an error, or the other threads would wait for ever.
     barrier.wait();
-    let sessions = sessions.ok_or(EngineError::BlocksOnly)?;
+    let mut on_thread = on_thread?;
     let local = Local::new(shared.clock);
     let last = Cell::new(shared.origin());
+    let sessions: Vec<AsyncSession> = places.clone().map(|_| on_thread.session()).collect();
     let clients = places.zip(sessions).map(|(place, session)| -> Task<'_> {
         let client = Client::new(shared, session, thread);
         let (local, last) = (&local, &last);
@@ -48,7 +49,19 @@ pub fn run(
             last.set(last.get().max(end));
         })
     });
-    executor::run(&local, shared.job.workload.spin, clients);
+    let spin = shared.job.workload.spin;
+    match &mut on_thread {
+        AsyncThread::RabiDriver(driver) => {
+            let db = driver.db();
+            let sleep = |time| {
+                let db = db.clone();
+                async move { db.sleep(time).await }
+            };
+            let all = executor::run_awaited(&local, spin, clients, sleep);
+            drive(driver, all)?;
+        }
+        _ => executor::run(&local, spin, clients),
+    }
     Ok(last.get())
 }
 

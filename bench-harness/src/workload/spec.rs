@@ -55,6 +55,8 @@ pub struct Workload {
     pub clients: usize,
     /// Threads such clients share.
     pub cores: usize,
+    /// Whether each of these threads has a ring of its own, if the engine gives one.
+    pub drivers: bool,
     /// Operations a second over all threads; 0 is no limit.
     pub target_ops_s: f64,
     /// When operations are due in an open loop; nothing in a closed one.
@@ -110,6 +112,7 @@ impl Workload {
             threads: properties.count("threadcount")? as usize,
             clients: properties.count("rabi.clients")? as usize,
             cores: cores(properties)?,
+            drivers: properties.flag("rabi.drivers")?,
             target_ops_s: properties.number("target")?,
             arrivals: Arrivals::from_properties(properties)?,
             warmup_s: properties.number("rabi.warmup")?,

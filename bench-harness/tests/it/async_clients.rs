@@ -13,17 +13,19 @@ const ROWS: [&str; 8] =
 #[test]
 fn futures_do_what_threads_do_and_lose_nothing() {
     let bench = Bench::new();
-    for (name, clients) in [("futures", "--clients 8 --cores 2"), ("threads", "--threads 3")] {
+    let (clients, with_drivers) = ("--clients 8 --cores 2", "--clients 8 --cores 2 --drivers");
+    for (name, clients) in [("futures", clients), ("drivers", with_drivers), ("threads", "--threads 3")] {
         let load = format!("load {MIX} {clients} --verify --dir {name} --json load-{name}.json");
         bench.run(&load).expect(0, "");
         let run = format!("run {MIX} {clients} --verify --dir {name} --json {name}.json");
         bench.run(&run).expect(0, "");
     }
     let (futures, threads) = (bench.json("futures.json"), bench.json("threads.json"));
+    let drivers = bench.json("drivers.json");
     assert_eq!((futures["clients"].as_u64(), futures["threads"].as_u64()), (Some(8), Some(2)));
     assert_eq!((threads.get("clients"), threads["threads"].as_u64()), (None, Some(3)));
     assert_eq!(count(&bench.json("load-futures.json"), "INSERT"), 500);
-    for (report, name) in [(&futures, "futures"), (&threads, "threads")] {
+    for (report, name) in [(&futures, "futures"), (&drivers, "drivers"), (&threads, "threads")] {
         assert_eq!(report["operations_total"], 3000, "{name}");
         assert_eq!((&report["errors_total"], &report["audit"]["bad"]), (&0.into(), &0.into()), "{name}");
     }
@@ -35,6 +37,7 @@ fn futures_do_what_threads_do_and_lose_nothing() {
     for row in ROWS {
         assert!(all(&futures, row) > 0, "{row}");
         assert_eq!(all(&futures, row), all(&threads, row), "{row}");
+        assert_eq!(all(&drivers, row), all(&threads, row), "{row}");
     }
 }
 
@@ -58,7 +61,11 @@ fn futures_keep_a_schedule() {
     let bench = Bench::new();
     let shape = "-p recordcount=100 -p operationcount=0 --duration 0.5 --dir db --json run.json --clients 20 --cores 2";
     bench.run("load -p recordcount=100 --dir db").expect(0, "");
-    for (rate, mode) in [("--arrivals poisson --rate 1000", "open"), ("--target 1000", "target")] {
+    for (rate, mode) in [
+        ("--arrivals poisson --rate 1000", "open"),
+        ("--target 1000", "target"),
+        ("--drivers --target 1000", "target"),
+    ] {
         bench.run(&format!("run {shape} {rate}")).expect(0, "");
         let report = bench.json("run.json");
         assert_eq!(report["mode"], mode);

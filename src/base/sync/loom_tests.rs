@@ -143,6 +143,8 @@ const MUTANTS: &[(&str, &str, &str)] = &[
     ("promise_dropped_in_silence", "exec::loom_tests::a_promise_that_is_dropped_is_heard_of", ASLEEP),
     ("parker_forgets_a_call", "exec::loom_tests::what_was_done_before_a_wake_is_seen_after_it", ASLEEP),
     ("parker_calls_nobody", "exec::loom_tests::what_was_done_before_a_wake_is_seen_after_it", ASLEEP),
+    ("waits_in_loop_alone", "exec::loom_tests::who_calls_a_driver_calls_it_where_it_waits", ASLEEP),
+    ("waits_in_queue_for_good", "exec::loom_tests::who_calls_a_driver_calls_it_where_it_waits", ASLEEP),
     ("mailbox_not_looked_at", "exec::loom_tests::no_message_lies_while_the_core_sleeps", ASLEEP),
     ("mailbox_announced_last", "exec::loom_tests::no_message_lies_while_the_core_sleeps", ASLEEP),
     ("mailbox_put_after_end", "exec::loom_tests::a_message_to_a_core_that_ends_is_not_kept", ASLEEP),

@@ -66,8 +66,8 @@ impl Preset {
     fn work(self, records: u64) -> String {
         match self {
             Preset::LargerThanMemory => format!(
-                "--workloads uniform-reads,c,a,e --threads 32 --clients 64 --duration 60 --operations {UNBOUNDED} \
-                 --load-once"
+                "--workloads uniform-reads,c,a,e --threads 32 --clients 64 --drivers --duration 60 \
+                 --operations {UNBOUNDED} --load-once"
             ),
             Preset::OverwritesLargerThanMemory => {
                 format!("--workloads uniform-overwrites --threads 32 --duration 0 --operations {records}")
