@@ -152,7 +152,7 @@ impl TableCursor {
                 cursor.reset(block);
                 cursor
             }
-            none => none.insert(BlockCursor::new(block, self.direction)),
+            none => none.insert(BlockCursor::new(block, self.direction, self.expected.values)),
         };
         match sought {
             Some(key) => cursor.seek(key, SeqNo::MAX),
@@ -178,6 +178,10 @@ impl TableCursor {
             && let Some(next) = self.direction.next_of(self.block_no, self.table.block_count())
         {
             self.load(next, None)?;
+            // A walk that has come to a second block likely goes on: it need not stop where this one nears its end.
+            if !self.has_looked_ahead && self.is_on_entry {
+                self.look_ahead();
+            }
         }
         Ok(())
     }

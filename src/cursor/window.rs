@@ -30,13 +30,15 @@ const BLOCKS_TO_READ: usize = 24;
 const WINDOW_BYTES_MAX: usize = 512 << 10;
 const WINDOW_BLOCKS_MAX: usize = 128;
 
-/// How many entries a walk is likely to pass.
+/// How many entries a walk is likely to pass, and what for.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Expected {
     /// Of all sources together; none if nothing is known.
     pub(crate) entries: u64,
     /// Of so many that they have where the table has its own.
     pub(crate) among: u64,
+    /// Whether it looks at their values.
+    pub(crate) values: bool,
 }
 
 impl Expected {
@@ -181,7 +183,7 @@ mod tests {
     use crate::table::TableOptions;
     use crate::table::tests::{Entries, build, open, read_block};
 
-    const NOTHING: Expected = Expected { entries: 0, among: 0 };
+    const NOTHING: Expected = Expected { entries: 0, among: 0, values: false };
 
     /// A table of many blocks of about `block_len` bytes, with its bytes.
     fn table_of(blocks: u64, block_len: usize) -> (Arc<Table>, Vec<u8>) {
@@ -224,7 +226,7 @@ mod tests {
     fn a_window_begins_with_what_is_expected() {
         let (table, _) = table_of(200, 300);
         let blocks = |entries, among| {
-            let (mut window, expected) = (Window::default(), Expected { entries, among });
+            let (mut window, expected) = (Window::default(), Expected { entries, among, values: false });
             let mut ask =
                 |block_no| window.ask(&table, block_no, (Direction::Forward, expected)).blocks().len();
             [ask(0), ask(40), ask(80)]

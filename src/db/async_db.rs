@@ -17,7 +17,8 @@ use crate::engine::{Moment, Way, get_awaited, multi_get_awaited, submit, write_a
 /// **What a call costs its thread.** What is in memory is answered in the first poll, on the polling thread. What is not
 /// is read by one of the engine's cores, on its ring, while the future is pending. Nothing sleeps: a write that is slowed
 /// or stopped (see [`Slowdown`](crate::Slowdown)) is pending, too. Only [`close`](Self::close), and dropping the last
-/// handle, wait for the engine's threads to end. Where io_uring is denied, cores read one block at a time.
+/// handle, wait for the engine's threads to end. Where io_uring is denied, cores read one block at a time. What never
+/// waits (statistics, snapshots, sizes), and cursors, are calls of [`as_blocking`](Self::as_blocking).
 ///
 /// **What a dropped future leaves behind.** Nothing, at whatever poll: no memory that the kernel writes to is the caller's,
 /// and what a read holds on to is let go. A write has happened wholly, or not at all: it takes its place in the order of

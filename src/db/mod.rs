@@ -354,7 +354,7 @@ impl Db {
 
     /// The keys of a range with their values, in order, from either end, as of now.
     ///
-    /// The range pins the files and memtables it reads, not a lock: writes go on.
+    /// The range pins the files and memtables it reads, not a lock: writes go on. One that ends before it begins is empty.
     ///
     /// Bounds are strings, vectors, arrays or slices. Of a reference to a vector or an array, such as
     /// `b"a"`, the compiler cannot tell which of the two is meant as the key: make it a slice.

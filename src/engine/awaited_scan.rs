@@ -112,7 +112,7 @@ impl<C: Caller> AwaitedScan<C> {
     }
 
     fn begin(&mut self) -> Moved {
-        let cursor = self.cursor.insert(self.moment.cursor(self.direction));
+        let cursor = self.cursor.insert(self.moment.cursor(self.direction, true));
         cursor.seek(match self.direction {
             Direction::Forward => Some(self.range.lower.as_slice()),
             Direction::Backward => self.range.upper.as_deref(),

@@ -39,10 +39,10 @@ impl<C: Caller> Moment<C> {
         Self { caller: caller.clone(), view: Arc::clone(view), seqno, reader }
     }
 
-    /// A cursor over all keys, on none yet.
-    pub(super) fn cursor(&self, direction: Direction) -> ViewCursor {
+    /// A cursor over all keys, on none yet; with `values` they are looked at.
+    pub(super) fn cursor(&self, direction: Direction, values: bool) -> ViewCursor {
         let tree = self.engine().trees.default_tree();
-        scan(&self.view, (&tree.gaps, &tree.scan_length), self.seqno, direction)
+        scan(&self.view, (&tree.gaps, &tree.scan_length), self.seqno, direction, values)
     }
 
     /// Whose moment it is.
@@ -74,9 +74,9 @@ impl<C: Caller> Moment<C> {
         &self,
         bound: Option<&[u8]>,
         range: Option<&KeyRange>,
-        direction: Direction,
+        (direction, values): (Direction, bool),
     ) -> Result<Scan> {
-        Scan::begin(self.cursor(direction), self.blocks(), bound, range)
+        Scan::begin(self.cursor(direction, values), self.blocks(), bound, range)
     }
 
     /// Refuses to go on in a child of the process that opened the database, and once the database is closed.

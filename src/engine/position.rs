@@ -63,7 +63,7 @@ impl Position {
     fn scan_from(&mut self, bound: Option<&[u8]>, direction: Direction) -> Result<bool> {
         self.scan = None;
         self.moment.check_open()?;
-        self.scan = Some(self.moment.scan(bound, None, direction)?);
+        self.scan = Some(self.moment.scan(bound, None, (direction, true))?);
         self.next()
     }
 

@@ -76,7 +76,7 @@ impl RangeScan {
         };
         let scan = match scan {
             Some(scan) => scan,
-            none => none.insert(self.moment.scan(bound, Some(&self.range), direction)?),
+            none => none.insert(self.moment.scan(bound, Some(&self.range), (direction, self.values))?),
         };
         if !scan.next(Some(&self.range))? {
             return Ok(None);

@@ -25,6 +25,9 @@ use crate::cache::{Cache, Weigh};
 /// How far ahead of a walk memory is asked for.
 const AHEAD_BYTES: usize = 320;
 
+/// So much of a value is asked for before it is copied.
+const VALUE_BYTES: usize = 1280;
+
 /// The cache as tables use it.
 pub(crate) type BlockCache = Cache<Block>;
 
@@ -189,6 +192,16 @@ impl Block {
         } else {
             self.prefetch_offset(end + AHEAD_BYTES);
             self.prefetch_offset(end + AHEAD_BYTES + 64);
+        }
+    }
+
+    /// Asks for bytes that will be copied, from `start` on: the processor brings a line after the other by itself, but
+    /// not across pages, and begins with the first that is missed. Of few, nothing: [`ask_ahead`](Self::ask_ahead) has.
+    #[inline]
+    pub(super) fn ask_for_value(&self, start: usize, len: usize) {
+        if len > AHEAD_BYTES {
+            let end = (start + len.min(VALUE_BYTES)).min(self.entries_len);
+            (start..end).step_by(64).for_each(|at| self.prefetch_offset(at));
         }
     }
 

@@ -33,6 +33,8 @@ struct Position {
 pub(crate) struct BlockCursor {
     block: Arc<Block>,
     direction: Direction,
+    /// Whether values are looked at.
+    values: bool,
     /// Whether it is on an entry.
     is_valid: bool,
     current: Position,
@@ -47,11 +49,11 @@ pub(crate) struct BlockCursor {
 }
 
 impl BlockCursor {
-    /// A cursor on `block` that goes in `direction`.
-    pub(crate) fn new(block: Arc<Block>, direction: Direction) -> Self {
+    /// A cursor on `block` that goes in `direction`; with `values` it asks for them before they are looked at.
+    pub(crate) fn new(block: Arc<Block>, direction: Direction, values: bool) -> Self {
         let current = Position { key: 0..0, tag: Tag::new(SeqNo::ZERO, Kind::Delete), value: 0..0 };
         let (keys, before) = (Vec::new(), Vec::new());
-        Self { block, direction, is_valid: false, current, keys, next: 0, restart_no: 0, before }
+        Self { block, direction, values, is_valid: false, current, keys, next: 0, restart_no: 0, before }
     }
 
     /// Goes to another block and uses the memory again.
@@ -194,7 +196,11 @@ impl BlockCursor {
         let len = self.block.entries_len();
         let stop = if to_end { len } else { len.saturating_sub(NEAR_BYTES) };
         let Position { tag, value, .. } = &self.current;
-        (self.next < stop).then(|| BlockWalk::new(&self.block, self.next, stop, *tag, value.clone()))
+        let stretch = (self.next, stop);
+        if self.values && self.next < stop {
+            self.block.ask_for_value(self.next, value.len());
+        }
+        (self.next < stop).then(|| BlockWalk::new(&self.block, stretch, (*tag, value.clone()), self.values))
     }
 
     /// Goes to where a walk has come.
@@ -222,6 +228,10 @@ impl BlockCursor {
         replace_from(&mut self.keys, entry.shared, self.block.slice(entry.suffix.clone()));
         self.next = entry.end;
         self.current = Position { key: 0..self.keys.len(), tag: entry.tag, value: entry.value() };
+        if self.values {
+            // In a merge entries of others mostly come before it.
+            self.block.ask_for_value(self.current.value.start, self.current.value.len());
+        }
         self.is_valid = true;
     }
 

@@ -24,13 +24,20 @@ pub(crate) struct BlockWalk {
     stop: usize,
     tag: Tag,
     value: Range<usize>,
+    /// Whether values are looked at.
+    values: bool,
 }
 
 impl BlockWalk {
-    /// On an entry before `next`.
+    /// On an entry before the first place, to walk up to the second.
     #[inline]
-    pub(super) fn new(block: &Arc<Block>, next: usize, stop: usize, tag: Tag, value: Range<usize>) -> Self {
-        Self { block: Arc::clone(block), next, stop, tag, value }
+    pub(super) fn new(
+        block: &Arc<Block>,
+        (next, stop): (usize, usize),
+        (tag, value): (Tag, Range<usize>),
+        values: bool,
+    ) -> Self {
+        Self { block: Arc::clone(block), next, stop, tag, value, values }
     }
 
     /// Walks only keys below `limit`. Whether there may be such.
@@ -62,6 +69,10 @@ impl BlockWalk {
             return false;
         }
         self.block.ask_ahead(self.next, entry.end);
+        if self.values {
+            // While this one is copied: the next is likely as long.
+            self.block.ask_for_value(entry.end, entry.end - self.next);
+        }
         replace_from(key, entry.shared, suffix);
         (self.next, self.tag, self.value) = (entry.end, entry.tag, entry.value());
         true

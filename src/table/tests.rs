@@ -108,7 +108,7 @@ fn read_all(bytes: &[u8]) -> Result<Entries> {
     let table = open(bytes, &Arc::new(Cache::new(0)))?;
     let mut entries = Vec::new();
     for block_no in 0..table.block_count() {
-        let mut cursor = BlockCursor::new(read_block(&table, bytes, block_no)?, Direction::Forward);
+        let mut cursor = BlockCursor::new(read_block(&table, bytes, block_no)?, Direction::Forward, true);
         cursor.seek_to_start();
         while cursor.is_valid() {
             let (key, tag) = cursor.head();
@@ -237,7 +237,7 @@ fn cursors_go_both_ways_from_everywhere() {
     };
     let mut random = Random(8);
     for direction in [Direction::Forward, Direction::Backward] {
-        let mut cursor = BlockCursor::new(Arc::clone(&block), direction);
+        let mut cursor = BlockCursor::new(Arc::clone(&block), direction, true);
         assert!(!cursor.is_valid());
         // The entries from that number on, and then nothing.
         let check_walk = |cursor: &mut BlockCursor, first: Option<usize>, steps: usize| {
@@ -333,7 +333,7 @@ fn forged_blocks_never_panic() {
         }
         let block = Arc::new(block);
         for direction in [Direction::Forward, Direction::Backward] {
-            let mut cursor = BlockCursor::new(Arc::clone(&block), direction);
+            let mut cursor = BlockCursor::new(Arc::clone(&block), direction, true);
             cursor.seek(&entries[20].0, SeqNo(500));
             while cursor.is_valid() {
                 assert!(cursor.head().0.len() + cursor.value().len() <= 20 * len);

@@ -141,7 +141,8 @@ impl World {
         bound: Option<&[u8]>,
         limit: usize,
     ) -> (Vec<Vec<u8>>, u64) {
-        let mut cursor = scan(&self.view, (&self.gaps, &ScanLength::default()), SeqNo(reader), direction);
+        let mut cursor =
+            scan(&self.view, (&self.gaps, &ScanLength::default()), SeqNo(reader), direction, true);
         assert!(cursor.seek(bound).is_ok());
         let mut found = Vec::new();
         while found.len() < limit && matches!(cursor.next(), Ok(true)) {

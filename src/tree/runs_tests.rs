@@ -82,7 +82,7 @@ fn lookups_and_scans_go_through_all_runs_of_a_partition() {
             }
             for direction in [Direction::Forward, Direction::Backward] {
                 let guesses = (&Arc::default(), &ScanLength::default());
-                let (mut cursor, mut seen) = (scan(&view, guesses, reader, direction), Vec::new());
+                let (mut cursor, mut seen) = (scan(&view, guesses, reader, direction, true), Vec::new());
                 assert!(cursor.seek(None).is_ok());
                 while let Ok(true) = cursor.next() {
                     seen.push((cursor.key().unwrap().to_vec(), cursor.value().to_vec()));

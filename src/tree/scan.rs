@@ -16,12 +16,18 @@ use crate::table::{Block, BlockWalk};
 /// All keys of a view, one by one and with what is dead among them.
 pub(super) type SourcesCursor = VisibleCursor<Merge<Source>>;
 
-/// A cursor over `view` for a reader at `reader`, on no key yet. It is likely to pass so many entries in files.
-pub(super) fn sources(view: &View, reader: SeqNo, direction: Direction, entries: u64) -> SourcesCursor {
-    let everywhere = Expected { entries, among: view.files.entries() };
+/// A cursor over `view` for a reader at `reader`, on no key yet. It is likely to pass so many entries in files, and may
+/// look at their values.
+pub(super) fn sources(
+    view: &View,
+    reader: SeqNo,
+    direction: Direction,
+    (entries, values): (u64, bool),
+) -> SourcesCursor {
+    let everywhere = Expected { entries, among: view.files.entries(), values };
     // Partitions are about as large as each other.
     let partitions = view.files.partitions.len() as u64;
-    let in_partition = Expected { entries, among: everywhere.among / partitions.max(1) };
+    let in_partition = Expected { among: everywhere.among / partitions.max(1), ..everywhere };
     let mut sources = Vec::with_capacity(2 + view.frozen.len() + view.files.flushed.len());
     for memtable in std::iter::once(&view.memtable).chain(&view.frozen) {
         sources.push(Source::Memtable(MemtableCursor::new(Arc::clone(memtable), direction, reader)));

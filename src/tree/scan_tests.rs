@@ -84,7 +84,7 @@ impl World {
         bound: Option<&[u8]>,
         limit: usize,
     ) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut cursor = scan(&self.view, (&self.gaps, &ScanLength::default()), reader, direction);
+        let mut cursor = scan(&self.view, (&self.gaps, &ScanLength::default()), reader, direction, true);
         let moved = cursor.seek(bound);
         self.finish(&mut cursor, moved);
         let mut found = Vec::new();

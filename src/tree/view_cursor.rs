@@ -73,15 +73,17 @@ struct Crossing {
     skipped_before: u64,
 }
 
-/// A cursor over `view` for a reader at `reader`, on no key yet, that is likely to pass as much as `length` says.
+/// A cursor over `view` for a reader at `reader`, on no key yet, that is likely to pass as much as `length` says. Whether
+/// `values` are looked at makes it faster, and nothing else.
 pub(crate) fn scan(
     view: &View,
     (gaps, length): (&Arc<Gaps>, &ScanLength),
     reader: SeqNo,
     direction: Direction,
+    values: bool,
 ) -> ViewCursor {
     ViewCursor {
-        cursor: sources(view, reader, direction, length.expected()),
+        cursor: sources(view, reader, direction, (length.expected(), values)),
         gaps: Arc::clone(gaps),
         reader,
         start: Start::End,

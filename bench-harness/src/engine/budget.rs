@@ -5,6 +5,7 @@
 //! leaves to the OS cache is bounded by the memory limit of the whole process, if there is one.
 
 use super::{EngineError, EngineResult, Settings};
+use crate::size::parse_size;
 
 /// A memtable in use and three frozen ones, Rabi's `max_frozen_memtables`.
 pub const MEMTABLES_MAX: u64 = 4;
@@ -61,12 +62,12 @@ pub fn choice<T: Copy>(
     })
 }
 
-/// A size as a plain number of bytes, at least one mebibyte as some engines panic below it.
+/// A size, at least one mebibyte as some engines panic below it.
 pub fn bytes(engine: &'static str, name: &str, value: &str) -> EngineResult<u64> {
-    match value.parse::<u64>() {
+    match parse_size(value) {
         Ok(bytes) if bytes >= 1 << 20 => Ok(bytes),
         _ => {
-            let allowed = "allowed: a whole number of bytes, at least 1048576".to_owned();
+            let allowed = "allowed: a size from 1 MiB on, such as 256MiB or 268435456".to_owned();
             Err(refused(engine, name, value, allowed))
         }
     }
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_engine_without_memtables_gets_their_sum_as_cache() {
-        let given = settings(&[("cache_size_bytes", "8388608"), ("memtable_size_bytes", "2097152")]);
+        let given = settings(&[("cache_size_bytes", "8MiB"), ("memtable_size_bytes", "2097152")]);
         let budget = Budget::from_settings("x", &given, "", |_, _| Ok(false)).unwrap();
         assert_eq!(budget.total_bytes(), (8 << 20) + 4 * (2 << 20));
     }
