@@ -90,15 +90,17 @@ impl Driver {
     }
 
     /// The database's calls for the futures of this thread. In what [`block_on`](Self::block_on) and the tasks run they
-    /// end as soon as they can; awaited elsewhere, with the next [`run_ready`](Self::run_ready).
+    /// end as soon as they can. What is awaited or spawned outside of that makes the descriptor readable, and goes on with
+    /// the next run.
     #[must_use]
     pub fn db(&self) -> CoreDb {
         CoreDb::new(self.on.clone())
     }
 
     /// Runs a future, and the tasks beside it, until it ends; the thread sleeps in its ring while none of them can go on.
-    /// The future may borrow, and await anything; its wakers may go to other threads. Tasks that have not ended go on with
-    /// the next call, or the next [`run_ready`](Self::run_ready), for which the descriptor is readable.
+    /// The future may borrow, and await anything; its wakers may go to other threads. As a task it must not wait by a call
+    /// that blocks: those panic. Tasks that have not ended go on with the next call, or the next
+    /// [`run_ready`](Self::run_ready), for which the descriptor is readable.
     ///
     /// # Errors
     /// As [`run_ready`](Self::run_ready): the future is dropped then. That the database is closed does not end it: its
@@ -117,9 +119,7 @@ impl Driver {
         T: Future + 'static,
     {
         let db = CoreDb::new(self.on.clone());
-        let started = self.on.spawn(async move { make(db).await });
-        self.driven.call();
-        JoinHandle::new(started)
+        JoinHandle::new(self.on.spawn(async move { make(db).await }))
     }
 
     /// Runs the tasks that were woken, and sends and takes in their reads. Returns when all of them wait, or after about a

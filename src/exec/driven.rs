@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::block_on::assert_may_block;
 use super::core::{Core, Turn};
+use super::guest::as_guest;
 use super::local::Local;
 use super::waits::Waits;
 use crate::base::error::{Error, Result};
@@ -56,12 +57,13 @@ impl Driven {
         }
         let io = Arc::clone(self.local().io());
         let end = io.now() + RUN_MAX;
+        self.local().0.outside.take();
         let is_left = loop {
             match self.core.turn(false) {
                 // What has rung meanwhile may have been seen by that turn, or not.
                 Turn::Idle if self.bell.clear() => {}
                 Turn::Idle => break false,
-                Turn::Stopped => return Err(self.core.broken()),
+                Turn::Stopped => return Err(self.stopped()),
                 Turn::Worked if io.now() >= end => break true,
                 Turn::Worked => {}
             }
@@ -76,7 +78,7 @@ impl Driven {
     /// The queue is broken, or this is a child of the process.
     ///
     /// # Panics
-    /// In code of a guest, and if `future` does.
+    /// In code of a guest, and if `future` does. It may not wait by a call that blocks, either.
     pub(crate) fn block_on<F: Future>(&mut self, future: F) -> Result<F::Output> {
         assert_may_block();
         if !self.core.is_at_home() {
@@ -84,21 +86,26 @@ impl Driven {
         }
         let visit = Visit::begin(self);
         let mut future = pin!(future);
-        loop {
-            match visit.driven.core.turn(true) {
-                Turn::Stopped if visit.driven.core.is_at_home() => return Err(visit.driven.core.broken()),
-                Turn::Stopped => return Err(Error::Forked),
-                Turn::Idle | Turn::Worked => {}
-            }
+        // Neither a turn nor a lock in a child that a task or the future has forked.
+        while visit.driven.core.is_at_home() && visit.driven.core.turn(true) != Turn::Stopped {
             let Some(waker) = visit.call.take() else { continue };
-            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let polled = as_guest(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
+            if let Poll::Ready(output) = polled {
                 return Ok(output);
             }
         }
+        Err(visit.driven.stopped())
     }
 
-    /// From here on messages ring the bell; something that is there already does so now.
+    /// Why it takes no turns.
+    fn stopped(&self) -> Error {
+        if self.core.is_at_home() { self.core.broken() } else { Error::Forked }
+    }
+
+    /// From here on messages ring the bell, and so does what is begun outside of a run; something that is there already
+    /// does so now.
     fn sleep(&self, is_left: bool) {
+        *self.local().0.outside.borrow_mut() = Some(Arc::clone(&self.bell) as Arc<dyn Unpark>);
         if !self.core.mailbox().fall_asleep() || is_left {
             self.bell.unpark();
         }
@@ -108,11 +115,6 @@ impl Driven {
     pub(crate) fn timeout(&self) -> Option<Duration> {
         let now = self.local().io().now();
         self.core.next_deadline().map(|deadline| deadline.saturating_sub(now))
-    }
-
-    /// A task was spawned from outside of a run.
-    pub(crate) fn call(&self) {
-        self.bell.unpark();
     }
 }
 
@@ -129,6 +131,7 @@ impl<'a> Visit<'a> {
     fn begin(driven: &'a mut Driven) -> Self {
         let (call, end) = (Rc::new(Cell::new(None)), Rc::new(RefCell::new(Some(Waker::noop().clone()))));
         let (called, is_over) = (Rc::clone(&call), Rc::clone(&end));
+        driven.local().0.outside.take();
         driven.local().spawn(poll_fn(move |context| match &mut *is_over.borrow_mut() {
             None => Poll::Ready(()),
             Some(waker) => {

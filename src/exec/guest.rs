@@ -40,6 +40,18 @@ fn catch<R>(code: impl FnOnce() -> R) -> Outcome<R> {
     outcome
 }
 
+/// Runs code that is told of its own panics, and may not wait by calls that block, either.
+pub(super) fn as_guest<R>(code: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            let _after = GUEST_RUNS.try_with(|runs| runs.set(self.0));
+        }
+    }
+    let _before = Before(GUEST_RUNS.try_with(|runs| runs.replace(true)).unwrap_or(false));
+    code()
+}
+
 /// Runs code of a guest whose panic nobody can be told of: what drops its values, and wakes who joins it.
 pub(super) fn contain(code: impl FnOnce()) {
     if let Err(panic) = catch(code) {

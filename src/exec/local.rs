@@ -19,7 +19,7 @@ use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::planted::planted;
 use crate::base::slab::Slab;
 use crate::base::sync::Arc;
-use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue, Reach, cannot_reserve, sectors};
+use crate::io::{Buffer, Completion, Data, Dir, File, Io, Op, Queue, Reach, Unpark, cannot_reserve, sectors};
 
 /// How long a task may compute before it should yield: a WAL write or another task that became
 /// ready on this core waits no longer than this.
@@ -54,6 +54,8 @@ pub(super) struct State {
     calls: Cell<u32>,
     /// The core is gone: no task would run.
     pub(super) has_ended: Cell<bool>,
+    /// Of a driver, while it takes no turns: whom to call for what is begun then. It is called once.
+    pub(super) outside: RefCell<Option<Arc<dyn Unpark>>>,
     /// Whether work on this core may wait for what callers do: it is not the first, on which the log is written.
     pub(super) is_background: bool,
 }
@@ -82,6 +84,7 @@ impl State {
             slice_start: Cell::default(),
             calls: Cell::default(),
             has_ended: Cell::default(),
+            outside: RefCell::default(),
             is_background,
         }
     }
@@ -115,6 +118,13 @@ impl Local {
     fn adopt(&self, task: LocalTask) {
         if !self.0.has_ended.get() {
             self.0.spawned.borrow_mut().push_back(task);
+            self.call_from_outside();
+        }
+    }
+
+    fn call_from_outside(&self) {
+        if let Some(outside) = self.0.outside.take() {
+            outside.unpark();
         }
     }
 
@@ -139,6 +149,7 @@ impl Local {
         }
         let token = self.0.operations.borrow_mut().insert(Operation::Waiting(None));
         self.0.queue.borrow_mut().submit(token, op);
+        self.call_from_outside();
         Submitted { local: self.clone(), token }
     }
 

@@ -6,7 +6,6 @@
 //! has pages of its own. Small pieces come from the global allocator as ever.
 
 use std::alloc::{self, Layout};
-use std::cell::RefCell;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -149,36 +148,18 @@ fn unmap(start: *mut u8, len: usize) {
     let _unmapped = unsafe { rustix::mm::munmap(start.cast(), len.next_multiple_of(PAGE)) };
 }
 
-/// Lengths of pieces that are kept for the next who asks: of half a request, with which tables are read and written,
-/// and of a whole one.
-const KEPT_LENS: [usize; 2] = [REQUEST_LEN_MAX / 2, REQUEST_LEN_MAX];
+/// Lengths of pieces that are kept for the next who asks: of a block and the sectors around it, for which `malloc` takes as
+/// long as its copy does; of half a request, with which tables are read and written; and of a whole one.
+const KEPT_LENS: [usize; 3] = [16 << 10, REQUEST_LEN_MAX / 2, REQUEST_LEN_MAX];
 
-/// How many of each are kept: 13 MiB for the process, of which the whole ones are made for large values alone.
-const KEPT_MAX: [usize; 2] = [28, 12];
-
-/// Up to this length, and above a sector, the buffers of a thread that reads blocks have pieces of this length, of which it
-/// keeps so many: `malloc` takes as long for one as the read's copy does.
-const BLOCK_LEN: usize = 16 << 10;
-const BLOCKS_KEPT_MAX: usize = 32;
-
-/// Pieces of [`BLOCK_LEN`] that a thread keeps.
-struct BlockBuffers(RefCell<Vec<Memory>>);
-
-thread_local! {
-    static BLOCK_BUFFERS: BlockBuffers = const { BlockBuffers(RefCell::new(Vec::new())) };
-}
-
-impl Drop for BlockBuffers {
-    fn drop(&mut self) {
-        BUFFER_BYTES.fetch_sub((self.0.borrow().len() * BLOCK_LEN) as u64, Ordering::Relaxed);
-    }
-}
+/// How many of each are kept: 14 MiB for the process, of which the whole ones are made for large values alone.
+const KEPT_MAX: [usize; 3] = [64, 28, 12];
 
 /// Pieces that nobody has, those of the first length first. No lock: a child may be forked while somebody is here.
-static KEPT: [AtomicPtr<u8>; KEPT_MAX[0] + KEPT_MAX[1]] =
-    [const { AtomicPtr::new(std::ptr::null_mut()) }; KEPT_MAX[0] + KEPT_MAX[1]];
+static KEPT: [AtomicPtr<u8>; KEPT_MAX[0] + KEPT_MAX[1] + KEPT_MAX[2]] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; KEPT_MAX[0] + KEPT_MAX[1] + KEPT_MAX[2]];
 
-/// Memory of all buffers of the process that are not small, and of pieces that are kept for the next.
+/// Memory of all buffers of the process of these lengths or more than [`LARGE_MIN`], and of pieces that are kept for the next.
 static BUFFER_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// Memory of all buffers of the process with which files are read and written, in bytes.
@@ -188,14 +169,14 @@ pub(crate) fn buffer_bytes() -> u64 {
 
 /// Where pieces of a length are kept; none if they are not.
 fn places(len: usize) -> &'static [AtomicPtr<u8>] {
-    let (half, whole) = KEPT.split_at(KEPT_MAX[0]);
-    if len == KEPT_LENS[0] {
-        half
-    } else if len == KEPT_LENS[1] {
-        whole
-    } else {
-        &[]
-    }
+    let Some(kept) = KEPT_LENS.iter().position(|kept| *kept == len) else { return &[] };
+    let start = KEPT_MAX[..kept].iter().sum();
+    &KEPT[start..][..KEPT_MAX[kept]]
+}
+
+/// Whether a buffer's memory is one of the pieces that count, and may be kept: neither a sector, nor such as nobody keeps.
+fn is_counted(len: usize) -> bool {
+    len >= LARGE_MIN || len == KEPT_LENS[0]
 }
 
 fn layout_of_buffer(capacity: usize) -> Layout {
@@ -205,18 +186,10 @@ fn layout_of_buffer(capacity: usize) -> Layout {
 /// Memory of at least so many bytes for a buffer, at a multiple of a page, to be [given back](give_back): what is in it is
 /// anything. A page of a piece that was used before need not be made anew.
 pub(super) fn for_buffer(capacity: usize) -> Memory {
-    if capacity > SECTOR && capacity <= BLOCK_LEN {
-        // Not available to what runs after this thread-local's destructor.
-        let kept = BLOCK_BUFFERS.try_with(|kept| kept.0.borrow_mut().pop());
-        return kept.ok().flatten().unwrap_or_else(|| {
-            BUFFER_BYTES.fetch_add(BLOCK_LEN as u64, Ordering::Relaxed);
-            Memory::new(BLOCK_LEN, PAGE)
-        });
-    }
-    if capacity < LARGE_MIN {
-        return Memory::new(capacity, PAGE);
-    }
-    let len = KEPT_LENS.into_iter().find(|len| capacity <= *len).unwrap_or(capacity);
+    let len = match KEPT_LENS.into_iter().find(|len| capacity <= *len).unwrap_or(capacity) {
+        len if capacity > SECTOR && (len == KEPT_LENS[0] || capacity >= LARGE_MIN) => len,
+        _ => return Memory::new(capacity, PAGE),
+    };
     for place in places(len) {
         // Relaxed: a look. Acquire pairs with the Release in `give_back`: what its last owner did to it is done.
         if !place.load(Ordering::Relaxed).is_null()
@@ -232,20 +205,7 @@ pub(super) fn for_buffer(capacity: usize) -> Memory {
 /// Takes the memory of a buffer back: keeps it, or gives it to the system if enough is kept.
 pub(super) fn give_back(memory: Memory) {
     let len = memory.len();
-    if len == BLOCK_LEN {
-        let mut memory = Some(memory);
-        let keep = |kept: &BlockBuffers| {
-            let mut kept = kept.0.borrow_mut();
-            if kept.len() < BLOCKS_KEPT_MAX {
-                kept.extend(memory.take());
-            }
-        };
-        if BLOCK_BUFFERS.try_with(keep).is_err() || memory.is_some() {
-            BUFFER_BYTES.fetch_sub(BLOCK_LEN as u64, Ordering::Relaxed);
-        }
-        return;
-    }
-    if len < LARGE_MIN {
+    if !is_counted(len) {
         return;
     }
     let start = memory.start.as_ptr();
@@ -278,11 +238,11 @@ mod tests {
     #[test]
     fn a_kept_piece_is_one_persons_at_a_time() {
         for len in KEPT_LENS {
-            let mut taken: Vec<Memory> = (0..50).map(|_| for_buffer(len - 5)).collect();
+            let mut taken: Vec<Memory> = (0..80).map(|_| for_buffer(len - 5)).collect();
             let mut starts: Vec<_> = taken.iter().map(Memory::start).collect();
             starts.sort_unstable();
             starts.dedup();
-            assert_eq!(starts.len(), 50);
+            assert_eq!(starts.len(), 80);
             taken.drain(..).for_each(give_back);
             let again = for_buffer(len);
             assert_eq!(again.len(), len);

@@ -4,14 +4,14 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rabi::{CoreDb, Db, Driver, Error, IoBackend};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::scratch::{Scratch, contents, forget_pages, small};
-use crate::system::{fork, run_alone};
+use crate::system::{deny, fork, fork_and_go_on, run_alone};
 
 const BACKENDS: [IoBackend; 2] = [IoBackend::Auto, IoBackend::Blocking];
 
@@ -217,5 +217,83 @@ fn a_future_forks() {
         .unwrap();
         let calls = driver.db();
         assert_eq!(driver.block_on(read(&calls, 3)).unwrap(), 125);
+        fork_within(&mut driver);
     }
+}
+
+/// Found: the child took a turn more, with the tasks of its parent, and might wait for a lock that another thread had held.
+fn fork_within(driver: &mut Driver) {
+    let parent = std::process::id();
+    let foreign = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&foreign);
+    let task = driver.spawn(move |db| async move {
+        loop {
+            counts.fetch_add(usize::from(std::process::id() != parent), Ordering::Relaxed);
+            db.yield_now().await;
+        }
+    });
+    let calls = driver.db();
+    let mut child = None;
+    let ended = driver.block_on(async {
+        calls.yield_now().await;
+        child = fork_and_go_on();
+        if child.is_none() {
+            std::future::pending::<()>().await;
+        }
+    });
+    let Some(child) = child else {
+        let is_right = matches!(ended, Err(Error::Forked)) && foreign.load(Ordering::Relaxed) == 0;
+        std::process::exit(i32::from(!is_right));
+    };
+    child.wait().unwrap();
+    ended.unwrap();
+    drop(task);
+}
+
+/// Found: the loop slept on what a handle had begun between two runs.
+#[test]
+fn what_is_begun_outside_of_a_run_calls_for_one() {
+    // Everything is read by the driver, also what the page cache has.
+    deny(libc::SYS_preadv2, libc::EOPNOTSUPP);
+    for backend in BACKENDS {
+        let scratch = Scratch::new();
+        let db = open(&scratch, backend);
+        let mut driver = Driver::new(&db).unwrap();
+        let calls = driver.db();
+        for round in 0..3 {
+            let mut runs = 0;
+            while is_readable(&driver, Duration::from_millis(20)) && runs < 20 {
+                driver.run_ready().unwrap();
+                runs += 1;
+            }
+            assert!(driver.timeout().is_none());
+            let key = format!("{:04}", 100 * round);
+            let mut lookup = Box::pin(calls.get(&key));
+            let task = if round == 0 { Some(calls.spawn(async { 7 })) } else { None };
+            if round > 0 {
+                let mut context = Context::from_waker(Waker::noop());
+                assert!(lookup.as_mut().poll(&mut context).is_pending());
+            }
+            assert!(is_readable(&driver, Duration::ZERO), "round {round}");
+            if round == 2 {
+                driver.block_on(lookup).unwrap().unwrap().unwrap();
+            }
+            driver.run_ready().unwrap();
+            assert!(task.is_none_or(|task| task.is_finished()));
+        }
+    }
+}
+
+#[test]
+fn the_future_may_not_wait_by_calls_that_block_either() {
+    let scratch = Scratch::new();
+    let db = open(&scratch, IoBackend::Auto);
+    let mut driver = Driver::new(&db).unwrap();
+    let calls = driver.db();
+    let task = driver.spawn(|db| async move { db.get("0001").await });
+    // It would wait for ever: who runs the task is who waits.
+    let joined = catch_unwind(AssertUnwindSafe(|| driver.block_on(async { task.join() }).map(drop)));
+    assert!(joined.is_err());
+    assert!(driver.block_on(calls.get("0001")).unwrap().unwrap().is_some());
+    db.put("afterwards", "as before").unwrap();
 }
