@@ -191,7 +191,7 @@ pub enum Error {
         remedy: String,
     },
 
-    /// The database was closed, by this handle or another of its clones.
+    /// The database was closed, by this handle or another of its clones; or, of a `CoreDb`, its `Driver` was dropped.
     #[error("the database is closed")]
     Closed,
 

@@ -31,6 +31,9 @@ const MARKS: usize = PENDING | VISITED;
 /// There is a slot for so many bytes of the budget: for two small records about four.
 const BYTES_PER_SLOT: usize = 256;
 
+/// Lines of slots, at most: those of a cache of 128 GiB, in 4 GiB of addresses. A budget beyond all memory asks for no more.
+const LINES_MAX: usize = 1 << 26;
+
 /// The slots in which records of a hash are.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordLine<'a>(&'a Line<Record>);
@@ -65,7 +68,7 @@ impl Records {
         self.lines.get_or_init(|| {
             is_first = true;
             let lines = capacity_bytes / BYTES_PER_SLOT / POINTERS_PER_LINE;
-            Lines::of(1 << lines.max(1).ilog2())
+            Lines::of(1 << lines.clamp(1, LINES_MAX).ilog2())
         });
         is_first
     }

@@ -68,7 +68,8 @@ impl CoreDb {
         Self(on)
     }
 
-    /// The number of the core on which this task lives.
+    /// The number of the core on which this task lives; of a [`Driver`](crate::Driver), which is none of the engine's cores,
+    /// [`Db::cores`](crate::Db::cores).
     #[must_use]
     pub fn core(&self) -> usize {
         self.0.core()

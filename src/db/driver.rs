@@ -90,8 +90,8 @@ impl Driver {
     }
 
     /// The database's calls for the futures of this thread. In what [`block_on`](Self::block_on) and the tasks run they
-    /// end as soon as they can. What is awaited or spawned outside of that makes the descriptor readable, and goes on with
-    /// the next run.
+    /// end as soon as they can. What is awaited or spawned elsewhere, by another executor or driver of the thread, makes the
+    /// descriptor readable, and does not end before this driver is run.
     #[must_use]
     pub fn db(&self) -> CoreDb {
         CoreDb::new(self.on.clone())
@@ -100,7 +100,8 @@ impl Driver {
     /// Runs a future, and the tasks beside it, until it ends; the thread sleeps in its ring while none of them can go on.
     /// The future may borrow, and await anything; its wakers may go to other threads. As a task it must not wait by a call
     /// that blocks: those panic. Tasks that have not ended go on with the next call, or the next
-    /// [`run_ready`](Self::run_ready), for which the descriptor is readable.
+    /// [`run_ready`](Self::run_ready), for which the descriptor is readable. Inside, tasks are spawned by
+    /// [`CoreDb::spawn`]. Where io_uring is denied, a read has the thread wait.
     ///
     /// # Errors
     /// As [`run_ready`](Self::run_ready): the future is dropped then. That the database is closed does not end it: its
@@ -112,7 +113,7 @@ impl Driver {
         self.driven.block_on(future)
     }
 
-    /// Starts a task: `make` is called in the next [`run_ready`](Self::run_ready). Neither needs to be [`Send`].
+    /// Starts a task: `make` is called in the next [`run_ready`](Self::run_ready) or [`block_on`](Self::block_on). Neither needs to be [`Send`].
     pub fn spawn<F, T>(&self, make: F) -> JoinHandle<T::Output>
     where
         F: FnOnce(CoreDb) -> T + 'static,

@@ -10,8 +10,8 @@ use crate::base::error::{Error, Result};
 use crate::base::sync::{Mutex, lock};
 use crate::exec::{Outcome, Reply, block_on};
 
-/// Waits for a task on a core, which [`Db::spawn_on`](crate::Db::spawn_on) or [`CoreDb::spawn`](crate::CoreDb::spawn) has
-/// made: as a future, on any executor, or by [`join`](Self::join). The task goes on if this is dropped.
+/// Waits for a task on a core, which [`Db::spawn_on`](crate::Db::spawn_on), [`CoreDb::spawn`](crate::CoreDb::spawn) or
+/// [`Driver::spawn`](crate::Driver::spawn) has made: as a future, on any executor, or by [`join`](Self::join). The task goes on if this is dropped.
 pub struct JoinHandle<R>(Result<Reply<Outcome<R>>>);
 
 impl<R> JoinHandle<R> {
@@ -19,7 +19,9 @@ impl<R> JoinHandle<R> {
         Self(started)
     }
 
-    /// Waits on the calling thread until the task has ended; returns its output.
+    /// Waits on the calling thread until the task has ended; returns its output. On the thread of a
+    /// [`Driver`](crate::Driver) nobody else runs its tasks: there `driver.block_on(handle)` waits for one that has not
+    /// ended, and this would for ever.
     ///
     /// # Errors
     /// As the future has them.
@@ -88,8 +90,8 @@ impl JoinError {
         }
     }
 
-    /// Why the task was ended, or never begun: [`Error::Closed`] if the database was closed or its last handle dropped,
-    /// or if the core has failed; [`Error::Forked`] in a child of the process that opened the database.
+    /// Why the task was ended, or never begun: [`Error::Closed`] if the database was closed, its last handle or the task's
+    /// `Driver` dropped, or if the core has failed; [`Error::Forked`] in a child of the process that opened the database.
     #[must_use]
     pub fn ended_by(&self) -> Option<&Error> {
         match &self.0 {

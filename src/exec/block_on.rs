@@ -63,7 +63,8 @@ loom::thread_local! {
 pub(super) fn assert_may_block() {
     assert!(
         !guest_runs(),
-        "a task on a core must not wait by a call that blocks: await the same call of its `CoreDb`"
+        "a task on a core, or a future that a `Driver` runs, must not wait by a call that blocks: await the same call of \
+         its `CoreDb`, a `JoinHandle`, or the future itself"
     );
 }
 

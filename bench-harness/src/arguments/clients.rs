@@ -21,8 +21,8 @@ pub struct ClientsArgs {
     #[arg(long, value_name = "N", help_heading = "Workload", requires = "clients")]
     #[arg(value_parser = count::<u64>)]
     pub cores: Option<u64>,
-    /// Those threads read on rings of their own, by a `Driver` each, instead of asking the engine's threads to
-    /// (property rabi.drivers)
+    /// The threads of --clients read on rings of their own, by a `Driver` each, instead of asking the engine's
+    /// threads to (property rabi.drivers)
     #[arg(long, help_heading = "Workload", requires = "clients")]
     pub drivers: bool,
 }
@@ -50,6 +50,9 @@ pub fn check_clients(kind: PhaseKind, workload: &Workload, engine: &str) -> Resu
             "--clients (rabi.clients): the engine {engine} has no calls that can be awaited; leave it out, and use \
              --threads"
         );
+    }
+    if workload.drivers && workload.clients == 0 {
+        bail!("rabi.drivers: threads of clients that are futures have them; add --clients N (rabi.clients)");
     }
     if kind == PhaseKind::Run && workload.mix.ticket > 0.0 && workload.clients == 0 {
         bail!(

@@ -32,7 +32,7 @@ pub struct EngineArgs {
     #[arg(long, value_enum, default_value = "process", help_heading = "Engine")]
     #[arg(hide_possible_values = true)]
     pub durability: Durability,
-    /// An option of the engine by its name; may be repeated
+    /// An option of the engine by its name, such as cache_size_bytes=256MiB; may be repeated; a wrong name lists all
     #[arg(long = "engine-option", value_name = "NAME=VALUE", value_parser = name_value)]
     #[arg(help_heading = "Engine")]
     pub options: Vec<(String, String)>,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::environment::FREE;
 
 /// Fields of a phase that are conditions, not results.
-const PHASE_FIELDS: [&str; 10] = [
+const PHASE_FIELDS: [&str; 11] = [
     "durability",
     "durability_kept",
     "engine",
@@ -18,6 +18,7 @@ const PHASE_FIELDS: [&str; 10] = [
     "target_ops_s",
     "threads",
     "clients",
+    "drivers",
     "verify",
     "arrivals",
     "mode",

@@ -200,7 +200,7 @@ pub const KNOWN: &[Known] = &[
     used("rabi.ticketsize", "1", OPERATIONS, "updates in the batch that is submitted"),
     used("rabi.clients", "0", CLIENTS, "clients that are futures, instead of threads; 0 is none"),
     used("rabi.cores", "0", CORES, "threads that such clients share; 0 is one for each processor"),
-    used("rabi.drivers", "false", Kind::Flag, "those threads read on rings of their own"),
+    used("rabi.drivers", "false", Kind::Flag, "those threads read on rings of their own; needs rabi.clients"),
     used("rabi.zipftheta", "0.99", EXPONENT, "rabi.zipf: the exponent; 0 is uniform"),
     used("rabi.keyranges.count", "30", POSITIVE, "rabi.keyranges: number of ranges"),
     used("rabi.keyranges.a", "14.18", FINITE, "rabi.keyranges: range x has weight a e^(b x) + c e^(d x)"),

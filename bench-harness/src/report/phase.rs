@@ -43,6 +43,9 @@ pub struct PhaseReport {
     /// Clients that are futures on these threads; without them each thread is a client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clients: Option<usize>,
+    /// Whether these threads read on rings of their own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drivers: bool,
     pub mode: &'static str,
     pub target_ops_s: f64,
     pub arrivals: Option<Arrivals>,
@@ -107,6 +110,7 @@ impl PhaseReport {
             cut_short: result.cut_short.as_ref().map(|why| why.replace('\n', " ")),
             threads: job.client_threads(),
             clients: job.has_futures().then(|| job.clients()),
+            drivers: job.workload.drivers,
             mode: mode(job),
             target_ops_s: job.workload.target_ops_s,
             arrivals: job.arrivals(),
