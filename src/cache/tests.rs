@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::records::Records;
 use super::{Cache, Slots, Waiting, Weigh};
 use crate::base::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::base::sync::{Arc, epoch};
@@ -263,4 +264,15 @@ fn tables_in_the_making_leave_room_however_many_they_are() {
     waiting.add(0, Arc::into_inner(Canary::new(0, 1000, &alive)).expect("nobody else has it"));
     waiting.fill(&Slots::new(&cache, 1));
     assert!(Waiting::new(&cache).takes(1000), "nor does what has its slot");
+}
+
+/// Found: the first record of a cache of 100 TiB asked for 512 GiB of slots, which ended the process.
+#[test]
+#[cfg_attr(miri, ignore = "4 GiB of addresses")]
+fn a_budget_beyond_all_memory_makes_slots_for_no_more_than_there_may_be() {
+    for (capacity_bytes, slots_bytes) in [(100 << 40, 4 << 30), (1 << 30, 32 << 20)] {
+        let records = Records::default();
+        assert!(records.begin(capacity_bytes));
+        assert_eq!(records.memory_bytes(), slots_bytes);
+    }
 }
