@@ -113,7 +113,8 @@ impl Driver {
         self.driven.block_on(future)
     }
 
-    /// Starts a task: `make` is called in the next [`run_ready`](Self::run_ready) or [`block_on`](Self::block_on). Neither needs to be [`Send`].
+    /// Starts a task: `make` is called in the next [`run_ready`](Self::run_ready) or [`block_on`](Self::block_on). Neither
+    /// needs to be [`Send`].
     pub fn spawn<F, T>(&self, make: F) -> JoinHandle<T::Output>
     where
         F: FnOnce(CoreDb) -> T + 'static,
