@@ -12,14 +12,16 @@
 //! planner where in the table they are.
 //!
 //! In memory the common prefix of all separators is taken off (keys of one application often begin
-//! alike), the next eight bytes form [sorted numbers](super::heads), and only where those are equal are
-//! whole keys compared.
+//! alike), the next eight bytes form [sorted numbers](super::heads), and only where those are equal is
+//! the rest compared: how many of the eight bytes there were, and what follows them. With tables below 4 GiB a
+//! block takes 18 bytes, and what its separator has beyond the eight.
 
 use std::ops::Range;
 
 use super::block_builder::common_prefix_len;
 use super::format::{Place, TRAILER_LEN};
 use super::heads::Heads;
+use super::positions::Positions;
 use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::error::Result;
 use crate::base::key::key_head;
@@ -83,14 +85,14 @@ pub(crate) struct Index {
     common_len: usize,
     /// Per block, the eight separator bytes after the common prefix, padded with zeros.
     heads: Heads,
-    /// What follows the common prefix in each separator, one after the other.
-    tails: Vec<u8>,
-    /// Per block, where its tail ends.
-    tail_ends: Vec<usize>,
+    /// The [`Rest`] of each separator, one after the other.
+    rests: Vec<u8>,
+    /// Per block, where its rest ends.
+    rest_ends: Positions,
     /// Per block its offset, and the end of the last one.
-    offsets: Vec<u64>,
+    offsets: Positions,
     /// Per block the number of deletes before it, and of all; nothing if there are none.
-    deletes: Vec<u64>,
+    deletes: Positions,
     largest_block_len: u64,
 }
 
@@ -126,10 +128,10 @@ impl Index {
             key_max: key_max.to_vec(),
             common_len: 0,
             heads: Heads::default(),
-            tails: Vec::new(),
-            tail_ends: Vec::with_capacity(capacity),
-            offsets: Vec::with_capacity(capacity + 1),
-            deletes: Vec::new(),
+            rests: Vec::new(),
+            rest_ends: Positions::with_capacity(capacity),
+            offsets: Positions::with_capacity(capacity + 1),
+            deletes: Positions::default(),
             largest_block_len: 0,
         };
         let mut heads = Vec::with_capacity(capacity);
@@ -142,9 +144,9 @@ impl Index {
             index.push(tail, entry)
         })?;
         index.heads = Heads::new(&heads);
-        index.tails.shrink_to_fit();
+        index.rests.shrink_to_fit();
         if index.deletes() == 0 {
-            index.deletes = Vec::new();
+            index.deletes = Positions::default();
         }
         Ok(index)
     }
@@ -176,12 +178,14 @@ impl Index {
     }
 
     fn push(&mut self, tail: &[u8], entry: &Entry) -> Option<()> {
-        self.tails.extend_from_slice(tail);
-        self.tail_ends.push(self.tails.len());
+        let Rest(in_head, beyond) = Rest::of(tail);
+        self.rests.push(in_head);
+        self.rests.extend_from_slice(beyond);
+        self.rest_ends.push(self.rests.len() as u64);
         let end = self.data_bytes().checked_add(entry.block_len)?;
         self.offsets.push(end);
         self.largest_block_len = self.largest_block_len.max(entry.block_len);
-        if self.deletes.is_empty() {
+        if self.deletes.last().is_none() {
             self.deletes.push(0);
         }
         self.deletes.push(self.deletes().checked_add(entry.deletes)?);
@@ -189,11 +193,11 @@ impl Index {
     }
 
     fn data_bytes(&self) -> u64 {
-        self.offsets.last().copied().unwrap_or(0)
+        self.offsets.last().unwrap_or(0)
     }
 
     fn deletes(&self) -> u64 {
-        self.deletes.last().copied().unwrap_or(0)
+        self.deletes.last().unwrap_or(0)
     }
 
     /// Least user key of the table.
@@ -213,7 +217,7 @@ impl Index {
 
     /// Where a block is in the file, trailer included.
     pub(super) fn block_range(&self, block_no: usize) -> Range<u64> {
-        self.offsets[block_no]..self.offsets[block_no + 1]
+        self.offsets.get(block_no)..self.offsets.get(block_no + 1)
     }
 
     /// Length of the largest block, trailer included.
@@ -223,10 +227,10 @@ impl Index {
 
     /// Memory in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        let words = self.tail_ends.capacity() + self.offsets.capacity() + self.deletes.capacity();
-        8 * words
+        let positions = [&self.rest_ends, &self.offsets, &self.deletes];
+        positions.map(Positions::memory_bytes).iter().sum::<usize>()
             + self.heads.memory_bytes()
-            + self.tails.capacity()
+            + self.rests.capacity()
             + self.key_min.capacity()
             + self.key_max.capacity()
     }
@@ -235,22 +239,22 @@ impl Index {
     /// number of a block nearby as soon as it is known.
     #[inline]
     pub(super) fn find(&self, key: &[u8], near: impl FnOnce(usize)) -> Option<usize> {
-        self.count_near(key, |separator, tail| separator <= tail, near).checked_sub(1)
+        self.count_near(key, |separator, key| separator <= key, near).checked_sub(1)
     }
 
     /// Bytes of all blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
     pub(super) fn bytes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
         let blocks = self.blocks_in_range(lo, hi);
-        self.offsets[blocks.end] - self.offsets[blocks.start]
+        self.offsets.get(blocks.end) - self.offsets.get(blocks.start)
     }
 
     /// Deletes in all blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
     pub(super) fn deletes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
-        if self.deletes.is_empty() {
+        if self.deletes() == 0 {
             return 0;
         }
         let blocks = self.blocks_in_range(lo, hi);
-        self.deletes[blocks.end] - self.deletes[blocks.start]
+        self.deletes.get(blocks.end) - self.deletes.get(blocks.start)
     }
 
     /// Whether the index alone tells that there is a key from `lo` on and below `hi` (no bound if
@@ -260,9 +264,9 @@ impl Index {
         if within(&self.key_min) || within(&self.key_max) {
             return true;
         }
-        let before = self.count_while(lo, |separator, tail| separator < tail);
+        let before = self.count_while(lo, |separator, key| separator < key);
         let upto =
-            hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, tail| separator <= tail));
+            hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, key| separator <= key));
         upto >= before + 2
     }
 
@@ -271,14 +275,13 @@ impl Index {
             return 0..0;
         }
         let first = self.find(lo, |_| ()).unwrap_or(0);
-        let end =
-            hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, tail| separator < tail));
+        let end = hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, key| separator < key));
         first..end.max(first)
     }
 
     /// Number of separators for which `is_below(separator, key)`, where that is true for all lesser
     /// separators, false for all greater ones, and a matter of `is_below` for an equal one.
-    fn count_while(&self, key: &[u8], is_below: impl Fn(&[u8], &[u8]) -> bool) -> usize {
+    fn count_while(&self, key: &[u8], is_below: impl Fn(Rest<'_>, Rest<'_>) -> bool) -> usize {
         self.count_near(key, is_below, |_| ())
     }
 
@@ -287,7 +290,7 @@ impl Index {
     fn count_near(
         &self,
         key: &[u8],
-        is_below: impl Fn(&[u8], &[u8]) -> bool,
+        is_below: impl Fn(Rest<'_>, Rest<'_>) -> bool,
         near: impl FnOnce(usize),
     ) -> usize {
         let common = &self.key_min[..self.common_len];
@@ -303,17 +306,31 @@ impl Index {
             Some(above) => self.heads.count_below(above, |_| ()),
             None => self.heads.len(),
         };
+        let rest = Rest::of(tail);
         let (mut low, mut high) = (ties_start, ties_end);
         while low < high {
             let middle = low + (high - low) / 2;
-            if is_below(self.tail(middle), tail) { low = middle + 1 } else { high = middle }
+            if is_below(self.rest(middle), rest) { low = middle + 1 } else { high = middle }
         }
         low
     }
 
-    fn tail(&self, block_no: usize) -> &[u8] {
-        let start = if block_no == 0 { 0 } else { self.tail_ends[block_no - 1] };
-        &self.tails[start..self.tail_ends[block_no]]
+    fn rest(&self, block_no: usize) -> Rest<'_> {
+        let start = if block_no == 0 { 0 } else { self.rest_ends.get(block_no - 1) };
+        let rest = &self.rests[start as usize..self.rest_ends.get(block_no) as usize];
+        Rest(rest[0], &rest[1..])
+    }
+}
+
+/// What decides between keys whose bytes after the common prefix have the same head: how many of these the head
+/// holds, and those behind them. Zeros may be bytes of a key or mean that it has ended; the shorter one is the lesser.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rest<'a>(u8, &'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn of(tail: &'a [u8]) -> Self {
+        let in_head = tail.len().min(size_of::<u64>());
+        Self(in_head as u8, &tail[in_head..])
     }
 }
 

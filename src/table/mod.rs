@@ -10,7 +10,7 @@
 //! | `block_builder`, `block`, `block_cursor`, `block_walk` | data blocks: made, searched for one key, walked, and walked quickly |
 //! | `entry`, `directory` | one entry, and where in a block a search begins |
 //! | `filter` | the blocked Bloom filter |
-//! | `index`, `heads` | which block holds a key, and the search for it |
+//! | `index`, `heads`, `positions` | which block holds a key, and the search for it |
 //! | `builder`, `reader` | the whole file: made, used |
 //! | `stretch` | adjacent blocks that were read at once |
 //! | `kept` | blocks that go into the cache when they are made |
@@ -31,6 +31,7 @@ pub(crate) mod format;
 mod heads;
 pub(crate) mod index;
 mod kept;
+mod positions;
 pub(crate) mod reader;
 mod stretch;
 #[cfg(test)]
