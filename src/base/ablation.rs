@@ -61,9 +61,11 @@ mod switch {
         BlockWalks,
         /// Scans read nothing ahead before they have shown how far they go.
         ScanLengths,
+        /// What the page cache does not have is read through it, also where it has no room.
+        PageCacheSpared,
     }
 
-    const ALL: [Mechanism; 14] = [
+    const ALL: [Mechanism; 15] = [
         Mechanism::MemtableIndex,
         Mechanism::VersionsCut,
         Mechanism::MemoryReused,
@@ -78,6 +80,7 @@ mod switch {
         Mechanism::WriteBack,
         Mechanism::BlockWalks,
         Mechanism::ScanLengths,
+        Mechanism::PageCacheSpared,
     ];
 
     static OFF: LazyLock<Option<Mechanism>> = LazyLock::new(|| {

@@ -32,6 +32,8 @@ pub(crate) struct IoCounters {
     pub(crate) reads: Counter,
     /// Those among them that the page cache answered without waiting.
     pub(crate) page_cache_reads: Counter,
+    /// Those that would have gone through the page cache, and went past it because memory for it is short.
+    pub(crate) page_cache_passed: Counter,
     /// Bytes read.
     pub(crate) read_bytes: Counter,
     /// Write operations completed.

@@ -27,20 +27,22 @@ pub(super) struct Arriving<R> {
 
 /// Begins to read blocks, in one submission of one core.
 pub(super) fn begin_reads<C: Caller>(caller: &C, needed: Vec<NeedsBlock>) -> Arriving<C::Reads> {
-    let cached = |needed: &NeedsBlock| {
-        announce(&*caller.engine().io, needed);
+    let mut missing: Vec<Piece> = Vec::new();
+    let mut cached = |needed: &NeedsBlock| {
+        let (io, file, (offset, len)) = (&*caller.engine().io, needed.table.file(), needed.location());
+        announce(io, needed);
+        if let Some(direct) = caller.way_past_page_cache(file, offset, len) {
+            missing.push((direct, offset, len));
+            return None;
+        }
         let mut bytes = needed.room();
-        let (file, (offset, _)) = (needed.table.file(), needed.location());
-        caller.engine().io.read_cached(file, offset, bytes.as_mut()).then_some(bytes)
+        let is_there = io.read_cached(file, offset, bytes.as_mut());
+        if !is_there {
+            missing.push((file.clone(), offset, len));
+        }
+        is_there.then_some(bytes)
     };
-    let there: Vec<Option<Bytes>> = needed.iter().map(cached).collect();
-    let missing = needed.iter().zip(&there).filter(|(_, there)| there.is_none());
-    let missing: Vec<Piece> = missing
-        .map(|(needed, _)| {
-            let (offset, len) = needed.location();
-            (needed.table.file().clone(), offset, len)
-        })
-        .collect();
+    let there = needed.iter().map(&mut cached).collect();
     let reads = (!missing.is_empty()).then(|| caller.begin_reads(missing));
     Arriving { needed, there, reads }
 }

@@ -11,7 +11,7 @@ use super::reads::{Piece, Pieces, read_all};
 use crate::base::error::Result;
 use crate::base::sync::Arc;
 use crate::exec::Reply;
-use crate::io::Buffer;
+use crate::io::{Buffer, File};
 
 /// Who awaits a call, and keeps the engine alive meanwhile.
 pub(crate) trait Caller: Clone {
@@ -33,6 +33,11 @@ pub(crate) trait Caller: Clone {
     /// # Errors
     /// It is closed.
     fn keep_open(&self) -> Result<Arc<Handle>>;
+
+    /// The file by which to read a part of a table, if it is to be read directly.
+    fn way_past_page_cache(&self, file: &File, offset: u64, len: usize) -> Option<File> {
+        self.engine().io.way_past_page_cache(file, offset, len)
+    }
 
     /// Reads pieces in one submission.
     fn begin_reads(&self, pieces: Vec<Piece>) -> Self::Reads;

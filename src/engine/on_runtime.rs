@@ -13,7 +13,7 @@ use super::open::Handle;
 use super::reads::{Piece, Pieces};
 use crate::base::error::Result;
 use crate::base::sync::Arc;
-use crate::io::{Buffer, Io, read_on_runtime};
+use crate::io::{Buffer, File, Io, read_on_runtime};
 
 /// Stays on the thread of the runtime, to which the ring belongs.
 #[derive(Clone)]
@@ -35,6 +35,11 @@ impl Caller for OnTokioUring {
 
     fn keep_open(&self) -> Result<Arc<Handle>> {
         Ok(Arc::clone(&self.0))
+    }
+
+    /// Never, where it need not be: of such reads the memory would have to be the engine's, and a core of it would read.
+    fn way_past_page_cache(&self, _file: &File, _offset: u64, _len: usize) -> Option<File> {
+        None
     }
 
     fn begin_reads(&self, pieces: Vec<Piece>) -> Self::Reads {

@@ -124,6 +124,7 @@ impl PartitionStats {
 /// | `stall_large_batch_us_total` | of that, for a large batch to be in the log |
 /// | `reads`, `read_bytes`, `writes`, `write_bytes`, `syncs` | what was asked of the system for files; of direct reads the bytes that were wanted, not all of their sectors |
 /// | `page_cache_reads` | of the reads, those that the page cache answered without waiting |
+/// | `page_cache_passed` | of the reads, those of what the page cache did not have that went past it, because pages of tables are pushed out of it (see [`Options::cache_size_bytes`](crate::Options::cache_size_bytes)) |
 /// | `ring_ops`, `ring_enters` | requests given to rings, and system calls made for that |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -275,6 +276,7 @@ impl Engine {
             ("write_delay_ps_per_byte", tree.throttle.delay_ps_per_byte()),
             ("reads", io.reads.get()),
             ("page_cache_reads", io.page_cache_reads.get()),
+            ("page_cache_passed", io.page_cache_passed.get()),
             ("read_bytes", io.read_bytes.get()),
             ("writes", io.writes.get()),
             ("write_bytes", io.write_bytes.get()),

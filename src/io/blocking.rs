@@ -15,7 +15,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use super::clock::Clock;
 use super::durable::{Begun, By, DurableWrites};
-use super::{Buffer, Completion, Data, File, Op, Queue, Reach, Unpark, Wait, names};
+use super::{Buffer, Completion, Data, File, Op, Queue, Reach, ReadAt, Unpark, Wait, names};
 use crate::base::error::Result;
 use crate::base::limits::SECTOR;
 use crate::base::metrics::IoCounters;
@@ -34,6 +34,19 @@ pub(super) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result
         }
     }
     Ok(filled)
+}
+
+/// Reads what is missing of one of several reads.
+pub(super) fn read_rest(read: &mut ReadAt<'_>) {
+    let filled = read.filled();
+    let rest = read_at(read.file, read.offset + filled as u64, &mut read.buffer[filled..]);
+    read.result = rest.map(|len| filled + len);
+}
+
+/// Copies what the page cache has of the beginning; whatever else there is to say, a read that may wait will.
+pub(super) fn without_waiting(file: &File, offset: u64, buffer: &mut [u8]) -> usize {
+    let mut buffers = [io::IoSliceMut::new(buffer)];
+    rustix::io::preadv2(file, &mut buffers, offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }
 
 /// Writes all of `bytes` to the page cache.

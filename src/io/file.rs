@@ -2,9 +2,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::FlockOperation;
 
+#[cfg(feature = "sim")]
+use super::OpenMode;
 use super::Process;
 use crate::base::sync::Arc;
 
@@ -17,7 +20,19 @@ pub(crate) struct File(Arc<OpenFile>);
 struct OpenFile {
     path: PathBuf,
     handle: Handle,
-    is_direct: bool,
+    kind: Kind,
+}
+
+/// How it is read.
+#[derive(Debug)]
+enum Kind {
+    Plain,
+    /// Here and there, and perhaps also by another descriptor, which is opened when it is wanted and closes with this one.
+    AtRandom {
+        past_page_cache: OnceLock<Option<File>>,
+    },
+    /// Past the page cache.
+    Direct,
 }
 
 /// What the world that opened the file knows it by.
@@ -50,23 +65,34 @@ impl File {
     /// Wraps an open descriptor that has just been locked. The lock ends with the last clone.
     pub(super) fn locked(path: PathBuf, descriptor: OwnedFd) -> Self {
         let handle = Handle::Locked(LockedFile { descriptor, process: Process::current() });
-        Self(Arc::new(OpenFile { path, handle, is_direct: false }))
+        Self(Arc::new(OpenFile { path, handle, kind: Kind::Plain }))
     }
 
     /// Wraps an open descriptor.
     pub(crate) fn new(path: PathBuf, descriptor: OwnedFd) -> Self {
-        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor), is_direct: false }))
+        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor), kind: Kind::Plain }))
+    }
+
+    /// Wraps a descriptor by which a file is read here and there.
+    pub(super) fn at_random(path: PathBuf, descriptor: OwnedFd) -> Self {
+        let kind = Kind::AtRandom { past_page_cache: OnceLock::new() };
+        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor), kind }))
     }
 
     /// Wraps a descriptor by which a file is read past the page cache.
     pub(super) fn direct(path: PathBuf, descriptor: OwnedFd) -> Self {
-        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor), is_direct: true }))
+        Self(Arc::new(OpenFile { path, handle: Handle::System(descriptor), kind: Kind::Direct }))
     }
 
     /// Wraps an open file of a simulated world.
     #[cfg(feature = "sim")]
-    pub(super) fn of_world(path: PathBuf, handle: super::sim::Handle, is_direct: bool) -> Self {
-        Self(Arc::new(OpenFile { path, handle: Handle::Simulated(handle), is_direct }))
+    pub(super) fn of_world(path: PathBuf, handle: super::sim::Handle, mode: OpenMode) -> Self {
+        let kind = match mode {
+            OpenMode::ReadAtRandom => Kind::AtRandom { past_page_cache: OnceLock::new() },
+            OpenMode::ReadDirect => Kind::Direct,
+            _ => Kind::Plain,
+        };
+        Self(Arc::new(OpenFile { path, handle: Handle::Simulated(handle), kind }))
     }
 
     /// What a simulated world knows it by.
@@ -80,7 +106,21 @@ impl File {
 
     /// Whether it is read past the page cache: then queues and rings are asked for whole sectors, into aligned memory.
     pub(crate) fn is_direct(&self) -> bool {
-        self.0.is_direct
+        matches!(self.0.kind, Kind::Direct)
+    }
+
+    /// Whether it was opened to be read here and there.
+    pub(super) fn is_read_at_random(&self) -> bool {
+        matches!(self.0.kind, Kind::AtRandom { .. })
+    }
+
+    /// The same file to be read past the page cache, which `open` opens the first time; if it does not, it is not asked
+    /// again. None but of a file that is read here and there.
+    pub(super) fn past_page_cache(&self, open: impl FnOnce(&Self) -> Option<Self>) -> Option<Self> {
+        match &self.0.kind {
+            Kind::AtRandom { past_page_cache } => past_page_cache.get_or_init(|| open(self)).clone(),
+            Kind::Plain | Kind::Direct => None,
+        }
     }
 
     /// The path it was opened by, for error messages.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::durable::DurableWrites;
+use super::page_cache::PageCache;
 use super::{
     Data, Dir, Entry, File, Io, Lock, Op, OpenMode, Queue, Reach, ReadAt, SharedMap, Space, Thread, Through,
     blocking, lock, names, promise, sectors, uring,
@@ -39,12 +40,34 @@ pub(super) struct Host {
     clock: Clock,
     counters: Arc<IoCounters>,
     durable: Arc<DurableWrites>,
+    page_cache: PageCache,
 }
 
 impl Host {
     /// The machine, its clock starting now.
     pub(super) fn new(way: Way) -> Self {
-        Self { way, clock: Clock::start(), counters: Arc::default(), durable: Arc::default() }
+        Self {
+            way,
+            clock: Clock::start(),
+            counters: Arc::default(),
+            durable: Arc::default(),
+            page_cache: PageCache::default(),
+        }
+    }
+
+    /// Copies what the page cache has of the beginning, without waiting. A plain call that may wait needs no other before it.
+    fn copy_cached(&self, file: &File, offset: u64, buffer: &mut [u8]) -> usize {
+        if let Way::Calls { .. } = self.way {
+            return 0;
+        }
+        let copied = blocking::without_waiting(file, offset, buffer);
+        self.counters.page_cache_reads.add(u64::from(copied == buffer.len()));
+        copied
+    }
+
+    /// The file by which to read a part of `file`, if that is to be done directly.
+    fn direct_file(&self, file: &File, offset: u64, len: usize) -> Option<File> {
+        if file.is_direct() { Some(file.clone()) } else { self.way_past_page_cache(file, offset, len) }
     }
 
     /// Of a file that is read directly, whole sectors.
@@ -137,17 +160,31 @@ impl Io for Host {
     }
 
     fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = match file.is_direct() {
-            true => sectors::read_at(offset, buffer, |start, room| self.read_plain(file, start, room)),
-            false => self.read_plain(file, offset, buffer),
-        }?;
+        let len = match self.direct_file(file, offset, buffer.len()) {
+            Some(direct) => sectors::read_at(offset, buffer, |at, room| self.read_plain(&direct, at, room))?,
+            None => {
+                let copied = self.copy_cached(file, offset, buffer);
+                let rest = &mut buffer[copied..];
+                if rest.is_empty() {
+                    copied
+                } else {
+                    copied + self.read_plain(file, offset + copied as u64, rest)?
+                }
+            }
+        };
         self.counters.reads.add(1);
         self.counters.read_bytes.add(len as u64);
         Ok(len)
     }
 
+    fn way_past_page_cache(&self, file: &File, offset: u64, len: usize) -> Option<File> {
+        let direct = self.page_cache.way_past(file, offset, len)?;
+        self.counters.page_cache_passed.add(1);
+        Some(direct)
+    }
+
     fn read_cached(&self, file: &File, offset: u64, buffer: &mut [u8]) -> bool {
-        let is_there = !file.is_direct() && uring::without_waiting(file, offset, buffer) == buffer.len();
+        let is_there = !file.is_direct() && blocking::without_waiting(file, offset, buffer) == buffer.len();
         if is_there {
             self.counters.page_cache_reads.add(1);
             self.counters.reads.add(1);
@@ -167,12 +204,15 @@ impl Io for Host {
     }
 
     fn read_many(&self, reads: &mut [ReadAt<'_>]) {
-        sectors::read_many(reads, |reads| match &self.way {
+        let direct_file = |read: &ReadAt<'_>| self.direct_file(read.file, read.offset, read.buffer.len());
+        let direct: Vec<Option<File>> = reads.iter().map(direct_file).collect();
+        for (read, _) in reads.iter_mut().zip(&direct).filter(|(_, direct)| direct.is_none()) {
+            read.result = Ok(self.copy_cached(read.file, read.offset, &mut *read.buffer));
+        }
+        sectors::read_many(reads, &direct, |reads| match &self.way {
             Way::Rings => uring::read_many(reads, &self.counters),
             Way::Calls { .. } => {
-                for read in &mut *reads {
-                    read.result = blocking::read_at(read.file, read.offset, &mut *read.buffer);
-                }
+                reads.iter_mut().filter(|read| !read.is_full()).for_each(blocking::read_rest);
             }
         });
         for len in reads.iter().filter_map(|read| read.result.as_ref().ok()) {

@@ -24,6 +24,7 @@ mod lock;
 pub(crate) mod map;
 mod memory;
 mod names;
+mod page_cache;
 pub(crate) mod probe;
 mod process;
 mod promise;
@@ -295,6 +296,18 @@ pub(crate) struct ReadAt<'a> {
     pub(crate) result: io::Result<usize>,
 }
 
+impl ReadAt<'_> {
+    /// Whether nothing is missing, or it is known why.
+    fn is_full(&self) -> bool {
+        !matches!(self.result, Ok(len) if len < self.buffer.len())
+    }
+
+    /// Bytes that are there, of a read that goes on.
+    fn filled(&self) -> usize {
+        *self.result.as_ref().expect("a read that has failed does not go on")
+    }
+}
+
 /// The world the engine runs in.
 pub(crate) trait Io: Send + Sync + 'static {
     /// `uring`, or `blocking: <why>`.
@@ -360,6 +373,14 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// Reads on the calling thread until `buffer` is full or the file ends; returns bytes read.
     /// The wait is spent in the calling thread's own ring.
     fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// The file by which to read a part of `file` past the page cache, if it does not have that and it is not worth a
+    /// place there: one that is read directly. For tables of which a core reads; [`read_at`](Self::read_at) and
+    /// [`read_many`](Self::read_many) see to it themselves.
+    fn way_past_page_cache(&self, file: &File, offset: u64, len: usize) -> Option<File> {
+        let _unasked = (file, offset, len);
+        None
+    }
 
     /// Fills `buffer` if that needs no waiting, because the page cache has it all. If not, what is in `buffer`
     /// afterwards means nothing.

@@ -124,12 +124,13 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
     if mode == OpenMode::ReadAtRandom {
         // Advice: where there is no such thing, it changes nothing.
         let _advised = rustix::fs::fadvise(&descriptor, 0, None, Advice::Random);
+        return Ok(File::at_random(dir.path_of(name), descriptor));
     }
     Ok(File::new(dir.path_of(name), descriptor))
 }
 
 /// Whether direct reads of whole sectors are possible, as far as the system says: before Linux 6.1 it does not.
-fn takes_sectors(descriptor: &OwnedFd) -> bool {
+pub(super) fn takes_sectors(descriptor: &OwnedFd) -> bool {
     let stat = rustix::fs::statx(descriptor, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN);
     let Ok(stat) = stat else { return true };
     let is_known = stat.stx_mask & StatxFlags::DIOALIGN.bits() != 0;

@@ -51,21 +51,27 @@ pub(super) fn read_at(
     Ok(sectors.copy_to(read, buffer))
 }
 
-/// Does several reads by a way that reads whole sectors of files that are read directly.
-pub(super) fn read_many(reads: &mut [ReadAt<'_>], by: impl FnOnce(&mut [ReadAt<'_>])) {
-    if !reads.iter().any(|read| read.file.is_direct()) {
+/// Does several reads, those that have a file in `direct` by it, by a way that reads whole sectors of such files.
+pub(super) fn read_many(
+    reads: &mut [ReadAt<'_>],
+    direct: &[Option<File>],
+    by: impl FnOnce(&mut [ReadAt<'_>]),
+) {
+    if direct.iter().all(Option::is_none) {
         return by(reads);
     }
     let around = |read: &ReadAt<'_>| Sectors::around(read.offset, read.buffer.len());
     let mut sectors: Vec<Option<Sectors>> =
-        reads.iter().map(|read| read.file.is_direct().then(|| around(read))).collect();
-    let whole = reads.iter_mut().zip(&mut sectors).map(|(read, sectors)| {
-        let file: &File = read.file;
-        match sectors {
-            Some(sectors) => {
+        reads.iter().zip(direct).map(|(read, direct)| direct.is_some().then(|| around(read))).collect();
+    let whole = reads.iter_mut().zip(direct).zip(&mut sectors).map(|((read, direct), sectors)| {
+        match (direct, sectors) {
+            (Some(file), Some(sectors)) => {
                 ReadAt { file, offset: sectors.offset, buffer: &mut sectors.buffer, result: Ok(0) }
             }
-            None => ReadAt { file, offset: read.offset, buffer: &mut *read.buffer, result: Ok(0) },
+            _ => {
+                let there = std::mem::replace(&mut read.result, Ok(0));
+                ReadAt { file: read.file, offset: read.offset, buffer: &mut *read.buffer, result: there }
+            }
         }
     });
     let mut whole: Vec<ReadAt<'_>> = whole.collect();

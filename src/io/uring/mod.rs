@@ -29,7 +29,7 @@ use crate::base::error::Result;
 use crate::base::metrics::IoCounters;
 use crate::base::sync::Arc;
 
-pub(super) use reader::{read_at, read_many, without_waiting};
+pub(super) use reader::{read_at, read_many};
 pub(super) use trial::test_ring;
 
 /// The queue of core number `core`, to be called on that core's thread.

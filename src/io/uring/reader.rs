@@ -1,8 +1,8 @@
 //! Reads on a calling thread, through a small ring of that thread's own.
 //!
-//! What the page cache holds is copied by one plain call that refuses to wait (4 KiB: 0.63 us
-//! against 1.04 us through the ring); only a read that must wait for the device goes through the
-//! ring. A file system that cannot answer without waiting sends every read there.
+//! Only what must wait for the device comes here: what the page cache holds is copied by one plain call that refuses to
+//! wait (4 KiB: 0.63 us against 1.04 us through the ring). A file system that cannot answer without waiting sends
+//! every read here.
 //!
 //! The ring is made at the thread's first read and taken down when the thread ends. The caller's
 //! buffer is only borrowed, so a read returns when the kernel is done with it and never before.
@@ -15,11 +15,11 @@ use std::sync::Once;
 
 use io_uring::opcode;
 use io_uring::types::Fd;
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::io::Errno;
 
 use super::flight::CANCELED_MAX;
 use super::ring::{Ring, RingBroken, Sleep};
-use super::several::{is_full, read_plainly, read_several};
+use super::several::read_several;
 use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::metrics::IoCounters;
 use crate::io::{File, ReadAt, blocking};
@@ -48,29 +48,17 @@ pub(in crate::io) fn read_at(
     buffer: &mut [u8],
     counters: &IoCounters,
 ) -> io::Result<usize> {
-    let copied = if file.is_direct() { 0 } else { without_waiting(file, offset, buffer) };
-    if copied == buffer.len() {
-        counters.page_cache_reads.add(1);
-        return Ok(copied);
-    }
-    let (offset, buffer) = (offset + copied as u64, &mut buffer[copied..]);
     // The ring is out of reach while the thread's locals are being destroyed, and to a reader that
     // a subscriber of our own log messages might be.
     READER
         .try_with(|reader| reader.try_borrow_mut().ok()?.read_at(file, offset, buffer, counters))
         .unwrap_or(None)
         .unwrap_or_else(|| blocking::read_at(file, offset, buffer))
-        .map(|read| copied + read)
 }
 
-/// Reads like that of [`read_at`], in flight together.
+/// Reads like that of [`read_at`], in flight together: what is missing of each.
 pub(in crate::io) fn read_many(reads: &mut [ReadAt<'_>], counters: &IoCounters) {
-    for read in reads.iter_mut().filter(|read| !read.file.is_direct()) {
-        let copied = without_waiting(read.file, read.offset, &mut *read.buffer);
-        counters.page_cache_reads.add(u64::from(copied == read.buffer.len()));
-        read.result = Ok(copied);
-    }
-    if reads.iter().all(is_full) {
+    if reads.iter().all(ReadAt::is_full) {
         return;
     }
     // Where the thread has no ring, or it broke: those that are not full.
@@ -79,14 +67,8 @@ pub(in crate::io) fn read_many(reads: &mut [ReadAt<'_>], counters: &IoCounters) 
         .unwrap_or(None)
         .is_some();
     if !is_done {
-        reads.iter_mut().filter(|read| !is_full(read)).for_each(read_plainly);
+        reads.iter_mut().filter(|read| !read.is_full()).for_each(blocking::read_rest);
     }
-}
-
-/// Copies what the page cache holds of the beginning; whatever else there is to say, the ring will.
-pub(in crate::io) fn without_waiting(file: &File, offset: u64, buffer: &mut [u8]) -> usize {
-    let mut buffers = [io::IoSliceMut::new(buffer)];
-    rustix::io::preadv2(file, &mut buffers, offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }
 
 impl Reader {

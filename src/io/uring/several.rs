@@ -24,7 +24,7 @@ pub(super) fn read_several(
     counters: &IoCounters,
 ) -> Result<(), RingBroken> {
     // From the last to the first, so that they are sent in their order.
-    let mut waiting: Vec<usize> = (0..reads.len()).rev().filter(|index| !is_full(&reads[*index])).collect();
+    let mut waiting: Vec<usize> = (0..reads.len()).rev().filter(|index| !reads[*index].is_full()).collect();
     let (mut in_flight, mut canceled) = (0, 0);
     loop {
         while in_flight < ring.in_flight_max()
@@ -64,14 +64,9 @@ pub(super) fn read_several(
     }
 }
 
-/// Whether nothing is missing, or it is known why.
-pub(super) fn is_full(read: &ReadAt<'_>) -> bool {
-    !matches!(read.result, Ok(len) if len < read.buffer.len())
-}
-
 /// Queues the request for what comes next of a read; `false` if there is no room before the next enter.
 fn push(ring: &Ring, read: &mut ReadAt<'_>, user_data: u64) -> bool {
-    let filled = filled(read);
+    let filled = read.filled();
     let end = read.buffer.len().min(filled + REQUEST_LEN_MAX);
     let piece = &mut read.buffer[filled..end];
     let len = u32::try_from(piece.len()).expect("cut to REQUEST_LEN_MAX");
@@ -84,12 +79,12 @@ fn push(ring: &Ring, read: &mut ReadAt<'_>, user_data: u64) -> bool {
 
 /// Notes what a request came to: a count, or a negative errno. `false` if the read has to go on.
 fn take(read: &mut ReadAt<'_>, result: i32, canceled: &mut u32) -> bool {
-    let filled = filled(read);
+    let filled = read.filled();
     match usize::try_from(result) {
         Ok(0) => true,
         Ok(len) => {
             read.result = Ok(filled + len);
-            is_full(read)
+            read.is_full()
         }
         Err(_) => match Errno::from_raw_os_error(-result) {
             Errno::INTR | Errno::AGAIN => false,
@@ -98,7 +93,7 @@ fn take(read: &mut ReadAt<'_>, result: i32, canceled: &mut u32) -> bool {
                 false
             }
             Errno::CANCELED => {
-                read_plainly(read);
+                blocking::read_rest(read);
                 true
             }
             e if blocking::ends_unaligned(e, filled) => true,
@@ -108,17 +103,6 @@ fn take(read: &mut ReadAt<'_>, result: i32, canceled: &mut u32) -> bool {
             }
         },
     }
-}
-
-fn filled(read: &ReadAt<'_>) -> usize {
-    *read.result.as_ref().expect("a read that has failed does not go on")
-}
-
-/// Reads what is missing by plain calls.
-pub(super) fn read_plainly(read: &mut ReadAt<'_>) {
-    let filled = filled(read);
-    let rest = blocking::read_at(read.file, read.offset + filled as u64, &mut read.buffer[filled..]);
-    read.result = rest.map(|len| filled + len);
 }
 
 #[cfg(test)]
