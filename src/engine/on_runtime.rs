@@ -1,11 +1,10 @@
 //! Calls awaited on tokio-uring's runtime: what is not in memory is read on the runtime's own ring. Feature `tokio-uring`.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 use super::Engine;
 use super::caller::Caller;
@@ -13,6 +12,7 @@ use super::open::Handle;
 use super::reads::{Piece, Pieces};
 use crate::base::error::Result;
 use crate::base::sync::Arc;
+use crate::exec::together;
 use crate::io::{Buffer, File, Io, read_on_runtime};
 
 /// Stays on the thread of the runtime, to which the ring belongs.
@@ -54,22 +54,10 @@ impl Caller for OnTokioUring {
     }
 }
 
-type Read = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>>>>;
-
 /// All reads are in flight before the first is waited for.
 async fn read_together(io: &dyn Io, pieces: Vec<Piece>) -> Vec<io::Result<Vec<u8>>> {
-    let begin = |(file, offset, len)| -> Read { Box::pin(read_on_runtime(file, offset, len)) };
-    let mut going: Vec<Option<Read>> = pieces.into_iter().map(begin).map(Some).collect();
-    let mut ended: Vec<io::Result<Vec<u8>>> = going.iter().map(|_| Ok(Vec::new())).collect();
-    poll_fn(|context| {
-        for (read, ended) in going.iter_mut().zip(&mut ended) {
-            if let Some(Poll::Ready(result)) = read.as_mut().map(|read| read.as_mut().poll(context)) {
-                (*ended, *read) = (result, None);
-            }
-        }
-        if going.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    let begin = |(file, offset, len)| read_on_runtime(file, offset, len);
+    let ended = together(pieces.into_iter().map(begin)).await;
     for bytes in ended.iter().flatten() {
         io.counters().reads.add(1);
         io.counters().read_bytes.add(bytes.len() as u64);

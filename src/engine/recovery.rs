@@ -17,13 +17,17 @@ use crate::base::lsn::Generation;
 use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::exec::Local;
+use crate::exec::{Local, together};
 use crate::files::{Directory, FileKind, is_foreign};
 use crate::io::{Dir, Entry};
 use crate::table::{BlockCache, Table, TableOptions};
-use crate::tree::levels::LogMark;
+use crate::tree::levels::{LogMark, TableRecord};
 use crate::tree::table_files::TableFiles;
 use crate::wal::{FREE_SEGMENTS_MAX, FreeSegment, Segment, Spares, Stage, Wal, Writer};
+
+/// So many tables are opened side by side, so that the device has something to do; of each, index and filter are in memory
+/// twice for a moment.
+const OPENED_TOGETHER_MAX: usize = 16;
 
 /// A database ready to serve.
 pub(crate) struct Recovered {
@@ -107,14 +111,17 @@ async fn open_tables(
     let mut tables = BTreeMap::new();
     for levels in state.trees.values() {
         let seqno_max = levels.flushed_to.seqno;
-        for record in levels.tables() {
-            let table = files.open(local, record).await?;
-            let (_, newest) = table.seqno_range();
-            if newest > seqno_max {
-                let (path, expected) = (table.file().path(), format!("at most {seqno_max}"));
-                return Err(Error::corruption(path, 0, "newest seqno", expected, newest));
+        let records: Vec<TableRecord> = levels.tables().collect();
+        for some in records.chunks(OPENED_TOGETHER_MAX) {
+            for table in together(some.iter().map(|record| files.open(local, *record))).await {
+                let table = table?;
+                let (_, newest) = table.seqno_range();
+                if newest > seqno_max {
+                    let (path, expected) = (table.file().path(), format!("at most {seqno_max}"));
+                    return Err(Error::corruption(path, 0, "newest seqno", expected, newest));
+                }
+                tables.insert(table.id(), Arc::new(table));
             }
-            tables.insert(record.id, Arc::new(table));
         }
     }
     Ok(tables)

@@ -19,6 +19,7 @@ mod reply;
 #[cfg(feature = "sim")]
 mod stepped;
 mod timers;
+mod together;
 mod waits;
 mod wake;
 
@@ -31,4 +32,5 @@ pub(crate) use local::{Local, Reading, Writing};
 pub(crate) use reply::{Promise, Reply, reply};
 #[cfg(feature = "sim")]
 pub(crate) use stepped::Stepped;
+pub(crate) use together::together;
 pub(crate) use wake::wake;

@@ -11,7 +11,7 @@
 //! offset 0, so their lengths are also their offsets. How many of a block's entries are deletes tells the
 //! planner where in the table they are.
 //!
-//! In memory the common prefix of all separators is taken off (keys of one application often begin
+//! In memory the common prefix of all keys is taken off (keys of one application often begin
 //! alike), the next eight bytes form [sorted numbers](super::heads), and only where those are equal is
 //! the rest compared: how many of the eight bytes there were, and what follows them. With tables below 4 GiB a
 //! block takes 18 bytes, and what its separator has beyond the eight.
@@ -67,6 +67,9 @@ impl IndexBuilder {
     }
 }
 
+/// Length that an entry has at least.
+const ENTRY_LEN_MIN: usize = 4;
+
 /// What all blocks of a table come to, as its footer says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sums {
@@ -81,7 +84,7 @@ pub(super) struct Sums {
 pub(crate) struct Index {
     key_min: Vec<u8>,
     key_max: Vec<u8>,
-    /// Length of the prefix of `key_min` that all separators begin with.
+    /// Length of the prefix of `key_min` that all keys of the table begin with, and so all separators.
     common_len: usize,
     /// Per block, the eight separator bytes after the common prefix, padded with zeros.
     heads: Heads,
@@ -121,8 +124,8 @@ impl Index {
         let mut cursor = Cursor::new(body);
         let first = cursor.bytes().zip(cursor.varint_len());
         let (key_max, block_count) = first.ok_or(cursor.position())?;
-        // An entry takes at least four bytes: no count from the file reserves more than its length.
-        let capacity = block_count.min(cursor.remaining() / 4);
+        // No count from the file reserves more than its length.
+        let capacity = block_count.min(cursor.remaining() / ENTRY_LEN_MIN);
         let mut index = Self {
             key_min: Vec::new(),
             key_max: key_max.to_vec(),
@@ -134,15 +137,7 @@ impl Index {
             deletes: Positions::default(),
             largest_block_len: 0,
         };
-        let mut heads = Vec::with_capacity(capacity);
-        index.common_len = index.read_entries(cursor, block_count, |_, _, _| Some(()))?;
-        index.offsets.push(0);
-        let common_len = index.common_len;
-        index.read_entries(cursor, block_count, |index, separator, entry| {
-            let tail = &separator[common_len..];
-            heads.push(key_head(tail));
-            index.push(tail, entry)
-        })?;
+        let heads = index.read_entries(cursor, block_count)?;
         index.heads = Heads::new(&heads);
         index.rests.shrink_to_fit();
         if index.deletes() == 0 {
@@ -151,30 +146,31 @@ impl Index {
         Ok(index)
     }
 
-    /// Reads and checks all entries, calls `each` with the separator of each, and returns the length of their
-    /// common prefix.
+    /// Reads and checks all entries; returns the heads of their separators.
     fn read_entries(
         &mut self,
         mut cursor: Cursor<'_>,
         block_count: usize,
-        mut each: impl FnMut(&mut Self, &[u8], &Entry) -> Option<()>,
-    ) -> std::result::Result<usize, usize> {
+    ) -> std::result::Result<Vec<u64>, usize> {
+        let mut heads = Vec::with_capacity(block_count.min(cursor.remaining() / ENTRY_LEN_MIN));
         let mut separator = Vec::new();
-        let mut shared_min = usize::MAX;
+        self.offsets.push(0);
         for block_no in 0..block_count {
             let at = cursor.position();
             let entry = next_entry(&mut cursor, &mut separator, block_no == 0).ok_or(at)?;
             if block_no == 0 {
                 self.key_min.clone_from(&separator);
-                shared_min = separator.len();
-            } else {
-                shared_min = shared_min.min(entry.shared);
+                // All keys of the table lie between these two, and so do the separators.
+                self.common_len = common_prefix_len(&self.key_min, &self.key_max);
             }
-            each(self, &separator, &entry).ok_or(at)?;
+            // One that is shorter is none of them.
+            let tail = separator.get(self.common_len..).ok_or(at)?;
+            heads.push(key_head(tail));
+            self.push(tail, &entry).ok_or(at)?;
         }
         let is_whole = block_count > 0 && cursor.remaining() == 0;
         let holds_max = separator <= self.key_max && self.key_max.len() <= KEY_LEN_MAX;
-        if is_whole && holds_max { Ok(shared_min) } else { Err(cursor.position()) }
+        if is_whole && holds_max { Ok(heads) } else { Err(cursor.position()) }
     }
 
     fn push(&mut self, tail: &[u8], entry: &Entry) -> Option<()> {
@@ -336,8 +332,6 @@ impl<'a> Rest<'a> {
 
 /// What is said of one block, besides its separator.
 struct Entry {
-    /// What the separator has in common with the one before.
-    shared: usize,
     block_len: u64,
     deletes: u64,
 }
@@ -357,11 +351,8 @@ fn next_entry(cursor: &mut Cursor<'_>, separator: &mut Vec<u8>, is_first: bool) 
     };
     separator.truncate(shared);
     separator.extend_from_slice(suffix);
-    (ascends && separator.len() <= KEY_LEN_MAX && usize::try_from(block_len).is_ok()).then_some(Entry {
-        shared,
-        block_len,
-        deletes,
-    })
+    (ascends && separator.len() <= KEY_LEN_MAX && usize::try_from(block_len).is_ok())
+        .then_some(Entry { block_len, deletes })
 }
 
 #[cfg(test)]
@@ -391,9 +382,15 @@ mod tests {
         )
     }
 
-    /// Compares every lookup around the separators with a plain search.
+    /// Compares every lookup around the separators with a plain search, where all keys begin alike and where not.
     fn check(separators: &[&[u8]]) {
-        let index = index(separators, &[0xff; 40]).expect("just built");
+        let last = separators.last().expect("there is a block");
+        check_with(separators, &[last, &b"z"[..]].concat());
+        check_with(separators, &[0xff; 40]);
+    }
+
+    fn check_with(separators: &[&[u8]], key_max: &[u8]) {
+        let index = index(separators, key_max).expect("just built");
         assert_eq!(index.key_min(), separators[0]);
         let mut probes: Vec<Vec<u8>> = vec![vec![], vec![0], vec![0xff; 3], vec![0xff; 40]];
         for separator in separators {
@@ -407,13 +404,15 @@ mod tests {
             let expected = separators.iter().rposition(|separator| *separator <= &key[..]);
             assert_eq!(index.find(key, |_| ()), expected, "{}", key.escape_ascii());
             for hi in probes.iter().step_by(probes.len().div_ceil(20)) {
-                let end = separators.iter().filter(|separator| **separator < &hi[..]).count();
+                // Above the greatest key there is no block.
+                let below_hi = separators.iter().filter(|separator| **separator < &hi[..]).count();
+                let end = if key[..] > *key_max { 0 } else { below_hi };
                 let bytes = (expected.unwrap_or(0)..end).map(|block_no| block_no as u64 + 1).sum::<u64>();
                 assert_eq!(index.bytes_in_range(key, Some(hi)), bytes);
                 let deletes = (expected.unwrap_or(0)..end).map(|block_no| block_no as u64).sum::<u64>();
                 assert_eq!(index.deletes_in_range(key, Some(hi)), deletes);
                 let whole = separators.windows(2).any(|pair| &key[..] <= pair[0] && pair[1] <= &hi[..]);
-                let ends = [separators[0], &[0xff; 40]].iter().any(|end| key[..] <= **end && **end < hi[..]);
+                let ends = [separators[0], key_max].iter().any(|end| key[..] <= **end && **end < hi[..]);
                 assert_eq!(index.surely_holds(key, Some(hi)), whole || ends, "{}", key.escape_ascii());
             }
         }
