@@ -9,9 +9,11 @@ use std::io;
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit};
 
 use super::{Dir, Entry, File, OpenMode, Space};
 use crate::base::error::{Error, Result};
@@ -106,7 +108,11 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
     };
     let call = |flags: OFlags| {
         let flags = flags | OFlags::CLOEXEC;
-        rustix::io::retry_on_intr(|| rustix::fs::openat(dir.file(), name, flags, FILE_RIGHTS))
+        let open = || rustix::io::retry_on_intr(|| rustix::fs::openat(dir.file(), name, flags, FILE_RIGHTS));
+        match open() {
+            Err(Errno::MFILE) if raise_limit_of_files() => open(),
+            opened => opened,
+        }
     };
     let descriptor = match call(flags) {
         // The file system has no direct I/O: alignment is harmless there, so go on without.
@@ -127,6 +133,24 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         return Ok(File::at_random(dir.path_of(name), descriptor));
     }
     Ok(File::new(dir.path_of(name), descriptor))
+}
+
+/// Doubles the process's soft limit of open files, as far as the hard one permits; false if it does not. Every table is
+/// open, and what a shell permits at first is often used up by some twenty gigabytes of them.
+fn raise_limit_of_files() -> bool {
+    // Two threads that read the same would both count on one doubling.
+    static RAISING: Mutex<()> = Mutex::new(());
+    let _raising = RAISING.lock().unwrap_or_else(PoisonError::into_inner);
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let Some(current) = limit.current else { return false };
+    let doubled = current.max(512).saturating_mul(2);
+    let raised = limit.maximum.map_or(doubled, |maximum| maximum.min(doubled));
+    let is_raised = raised > current
+        && rustix::process::setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }).is_ok();
+    if is_raised {
+        tracing::info!(current, raised, "raised the limit of open files");
+    }
+    is_raised
 }
 
 /// Whether direct reads of whole sectors are possible, as far as the system says: before Linux 6.1 it does not.

@@ -35,6 +35,7 @@ mod durability;
 mod ends;
 mod errors;
 mod face;
+mod file_limit;
 mod file_systems;
 mod forked;
 mod full_disk;
