@@ -32,6 +32,7 @@ pub(super) fn begin_reads<C: Caller>(caller: &C, needed: Vec<NeedsBlock>) -> Arr
         let (io, file, (offset, len)) = (&*caller.engine().io, needed.table.file(), needed.location());
         announce(io, needed);
         if let Some(direct) = caller.way_past_page_cache(file, offset, len) {
+            reached!("read: past a page cache that is short");
             missing.push((direct, offset, len));
             return None;
         }

@@ -18,6 +18,7 @@ use rustix::process::Resource;
 
 use super::{File, names};
 use crate::base::ablation::ablated;
+use crate::base::limits::REQUEST_LEN_MAX;
 use crate::base::sync::atomic::Ordering::Relaxed;
 use crate::base::sync::atomic::{AtomicBool, AtomicU32};
 
@@ -42,7 +43,8 @@ pub(super) struct PageCache {
 impl PageCache {
     /// The file by which to read a part of `file`, if not by itself: one that is read directly.
     pub(super) fn way_past(&self, file: &File, offset: u64, len: usize) -> Option<File> {
-        if ablated!(PageCacheSpared) || !file.is_read_at_random() {
+        // Of more, the copy that a direct read is taken from would be too large.
+        if ablated!(PageCacheSpared) || !file.is_read_at_random() || len > REQUEST_LEN_MAX {
             return None;
         }
         if self.reads.fetch_add(1, Relaxed).is_multiple_of(LOOK_EVERY) {
@@ -171,6 +173,8 @@ mod tests {
             assert!(read == bytes[40_000..45_000]);
         }
         assert!(page_cache.way_past(&plain, place, 5000).is_none(), "not a table that lookups read");
+        let large = |_| page_cache.way_past(&file, place, REQUEST_LEN_MAX + 1);
+        assert!((0..FILL_EVERY).all(|miss| large(miss).is_none()), "not what is long");
         assert_eq!(pages_of(&file, 0..len).unwrap().cached, 0, "they left nothing there");
         blocking::read_at(&file, place, &mut [0; 5000]).unwrap();
         assert!((0..FILL_EVERY).all(|_| way_past().is_none()), "what is there is read from there");
