@@ -130,6 +130,7 @@ pub(crate) const MARKS: &[&str] = &[
     "read: began again with a block in hand",
     "read: found as a record",
     "read: found in L1",
+    "read: past a page cache that is short",
     "readers: an old one holds versions",
     "replay: a batch from the stage",
     "replay: a damaged stage",

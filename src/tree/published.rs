@@ -7,8 +7,11 @@
 use crate::base::sync::epoch::{self, Atomic, Guard, Owned};
 use crate::base::sync::{Arc, Mutex, lock, mutant, weakened};
 
+/// How often the epoch is pushed on when nothing is published any more.
+const PUSHES_AT_END: usize = 8;
+
 /// The newest value.
-pub(crate) struct Published<T> {
+pub(crate) struct Published<T: Send + Sync + 'static> {
     current: Atomic<Arc<T>>,
     /// Held to replace the value; never across a wait.
     writer: Mutex<()>,
@@ -88,10 +91,15 @@ impl<T: Send + Sync + 'static> Published<T> {
     }
 }
 
-impl<T> Drop for Published<T> {
+impl<T: Send + Sync + 'static> Drop for Published<T> {
     fn drop(&mut self) {
         let current = std::mem::replace(&mut self.current, Atomic::null());
         // SAFETY: `&mut self`: no reader is left, and the pointer is not used again.
         drop(unsafe { current.into_owned() });
+        // What was replaced last may hold on to much, and perhaps nobody uses the epoch any more. Each push brings it
+        // one step on, and frees some of what is two steps old.
+        for _ in 0..PUSHES_AT_END {
+            self.push_retired();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The limit of open files (`RLIMIT_NOFILE`): each table is open.
+//! Open files and their limit (`RLIMIT_NOFILE`): each table is open, as long as the database is.
 
 use std::fs::File;
 
@@ -43,6 +43,36 @@ fn scene_of_many_files() {
     drop(others);
     wait_until("the flush is tried again", || db.flush().is_ok());
     db.close().unwrap();
+}
+
+#[test]
+#[ignore = "runs in a process of its own, by the test below"]
+fn scene_of_closes() {
+    let open_in = |dir: &std::path::Path| {
+        let links = std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(|name| name.unwrap().path().read_link().ok());
+        links.filter(|link| link.starts_with(dir)).collect::<Vec<_>>()
+    };
+    let mut left = Vec::new();
+    for round in 0..60_u32 {
+        let scratch = Scratch::new();
+        let db = Db::open(scratch.dir(), small()).unwrap();
+        for number in 0..round % 7 {
+            db.put(number.to_be_bytes(), [1; 100]).unwrap();
+            db.flush().unwrap();
+        }
+        assert!(!open_in(&scratch.dir()).is_empty());
+        db.put("last", "1").unwrap();
+        db.close().unwrap();
+        left.extend(open_in(&scratch.dir()));
+    }
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_closed_database_has_no_file_open() {
+    run_alone("file_limit::scene_of_closes");
 }
 
 #[test]
