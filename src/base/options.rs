@@ -228,8 +228,8 @@ impl Options {
     }
 
     /// Target size in bytes of a partition (L3): below a quarter of this it is merged with a neighbour, above four times
-    /// it is split, above twice if it is one run. Default: 64 MiB. Range: 16 KiB to 64 GiB. Larger means fewer files, and
-    /// more free space that a step needs. From 1024 partitions on they grow instead of becoming more.
+    /// it is split, above twice if it is one run. Default: 64 MiB. Range: 16 KiB to 64 GiB. Larger means fewer files, all of
+    /// which are open, and more free space that a step needs. From 1024 partitions on they grow instead of becoming more.
     #[must_use]
     pub fn partition_size_bytes(mut self, bytes: u64) -> Self {
         self.tree.partition_size_bytes = bytes;

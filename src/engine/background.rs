@@ -36,6 +36,8 @@ impl Engine {
                 }
                 self.set_background_failure(None);
             }
+            // Nothing failed: the database was closed under it, and the core is about to stop.
+            Err(Error::Closed) => local.sleep(RETRY_DELAY).await,
             Err(error) => {
                 if self.background_failure().is_none() {
                     tracing::error!(%error, "{what} failed and will be tried again");

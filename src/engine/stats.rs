@@ -124,7 +124,7 @@ impl PartitionStats {
 /// | `stall_large_batch_us_total` | of that, for a large batch to be in the log |
 /// | `reads`, `read_bytes`, `writes`, `write_bytes`, `syncs` | what was asked of the system for files; of direct reads the bytes that were wanted, not all of their sectors |
 /// | `page_cache_reads` | of the reads, those that the page cache answered without waiting |
-/// | `page_cache_passed` | of the reads, those of what the page cache did not have that went past it, because pages of tables are pushed out of it (see [`Options::cache_size_bytes`](crate::Options::cache_size_bytes)) |
+/// | `page_cache_passed` | of the reads, those of blocks that the page cache did not have and that went past it: most of them once the kernel, asked every 4,096 reads, says that pages of tables were pushed out a short time ago, for want of memory in the control group or in all (Linux 6.5), and none any more once it says that they were not. The rest of the reads waited for the page cache to be filled, compactions' among them |
 /// | `ring_ops`, `ring_enters` | requests given to rings, and system calls made for that |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
