@@ -70,7 +70,7 @@ fn is_there(file: &File, offset: u64, len: usize) -> bool {
 
 /// The same file once more, to be read directly. Not where descriptors could become few: others need them more.
 fn open_past(file: &File) -> Option<File> {
-    let again = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    let again = format!("/proc/thread-self/fd/{}", file.as_fd().as_raw_fd());
     let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
     let descriptor: OwnedFd = rustix::fs::open(again, flags, Mode::empty()).ok()?;
     // A new descriptor has the lowest number that is free.
