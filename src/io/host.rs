@@ -55,14 +55,19 @@ impl Host {
         }
     }
 
-    /// Copies what the page cache has of the beginning, without waiting. A plain call that may wait needs no other before it.
+    /// Copies what the page cache has of the beginning, without waiting.
     fn copy_cached(&self, file: &File, offset: u64, buffer: &mut [u8]) -> usize {
-        if let Way::Calls { .. } = self.way {
-            return 0;
-        }
         let copied = blocking::without_waiting(file, offset, buffer);
         self.counters.page_cache_reads.add(u64::from(copied == buffer.len()));
         copied
+    }
+
+    /// The same before a read that may wait: a plain call needs no other before it.
+    fn copy_cached_first(&self, file: &File, offset: u64, buffer: &mut [u8]) -> usize {
+        match self.way {
+            Way::Rings => self.copy_cached(file, offset, buffer),
+            Way::Calls { .. } => 0,
+        }
     }
 
     /// The file by which to read a part of `file`, if that is to be done directly.
@@ -163,7 +168,7 @@ impl Io for Host {
         let len = match self.direct_file(file, offset, buffer.len()) {
             Some(direct) => sectors::read_at(offset, buffer, |at, room| self.read_plain(&direct, at, room))?,
             None => {
-                let copied = self.copy_cached(file, offset, buffer);
+                let copied = self.copy_cached_first(file, offset, buffer);
                 let rest = &mut buffer[copied..];
                 if rest.is_empty() {
                     copied
@@ -184,9 +189,8 @@ impl Io for Host {
     }
 
     fn read_cached(&self, file: &File, offset: u64, buffer: &mut [u8]) -> bool {
-        let is_there = !file.is_direct() && blocking::without_waiting(file, offset, buffer) == buffer.len();
+        let is_there = !file.is_direct() && self.copy_cached(file, offset, buffer) == buffer.len();
         if is_there {
-            self.counters.page_cache_reads.add(1);
             self.counters.reads.add(1);
             self.counters.read_bytes.add(buffer.len() as u64);
         }
@@ -207,7 +211,7 @@ impl Io for Host {
         let direct_file = |read: &ReadAt<'_>| self.direct_file(read.file, read.offset, read.buffer.len());
         let direct: Vec<Option<File>> = reads.iter().map(direct_file).collect();
         for (read, _) in reads.iter_mut().zip(&direct).filter(|(_, direct)| direct.is_none()) {
-            read.result = Ok(self.copy_cached(read.file, read.offset, &mut *read.buffer));
+            read.result = Ok(self.copy_cached_first(read.file, read.offset, &mut *read.buffer));
         }
         sectors::read_many(reads, &direct, |reads| match &self.way {
             Way::Rings => uring::read_many(reads, &self.counters),

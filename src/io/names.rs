@@ -138,7 +138,7 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
 /// Doubles the process's soft limit of open files, as far as the hard one permits; false if it does not. Every table is
 /// open, and what a shell permits at first is often used up by some twenty gigabytes of them.
 fn raise_limit_of_files() -> bool {
-    // Two threads that read the same would both count on one doubling.
+    // A thread that has read the limit before another raised it twice would lower it again.
     static RAISING: Mutex<()> = Mutex::new(());
     let _raising = RAISING.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = rustix::process::getrlimit(Resource::Nofile);

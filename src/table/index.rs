@@ -137,7 +137,8 @@ impl Index {
             deletes: Positions::default(),
             largest_block_len: 0,
         };
-        let heads = index.read_entries(cursor, block_count)?;
+        let mut heads = Vec::with_capacity(capacity);
+        index.read_entries(cursor, block_count, &mut heads)?;
         index.heads = Heads::new(&heads);
         index.rests.shrink_to_fit();
         if index.deletes() == 0 {
@@ -146,15 +147,16 @@ impl Index {
         Ok(index)
     }
 
-    /// Reads and checks all entries; returns the heads of their separators.
+    /// Reads and checks all entries, and collects the heads of their separators.
     fn read_entries(
         &mut self,
         mut cursor: Cursor<'_>,
         block_count: usize,
-    ) -> std::result::Result<Vec<u64>, usize> {
-        let mut heads = Vec::with_capacity(block_count.min(cursor.remaining() / ENTRY_LEN_MIN));
+        heads: &mut Vec<u64>,
+    ) -> std::result::Result<(), usize> {
         let mut separator = Vec::new();
         self.offsets.push(0);
+        self.deletes.push(0);
         for block_no in 0..block_count {
             let at = cursor.position();
             let entry = next_entry(&mut cursor, &mut separator, block_no == 0).ok_or(at)?;
@@ -170,7 +172,7 @@ impl Index {
         }
         let is_whole = block_count > 0 && cursor.remaining() == 0;
         let holds_max = separator <= self.key_max && self.key_max.len() <= KEY_LEN_MAX;
-        if is_whole && holds_max { Ok(heads) } else { Err(cursor.position()) }
+        if is_whole && holds_max { Ok(()) } else { Err(cursor.position()) }
     }
 
     fn push(&mut self, tail: &[u8], entry: &Entry) -> Option<()> {
@@ -181,9 +183,6 @@ impl Index {
         let end = self.data_bytes().checked_add(entry.block_len)?;
         self.offsets.push(end);
         self.largest_block_len = self.largest_block_len.max(entry.block_len);
-        if self.deletes.last().is_none() {
-            self.deletes.push(0);
-        }
         self.deletes.push(self.deletes().checked_add(entry.deletes)?);
         Some(())
     }
