@@ -457,6 +457,8 @@ mod tests {
             bad[at] = value;
             assert!(parse(bad, 11, 3).is_err(), "{at} = {value}");
         }
+        let shorter_than_all_keys = b"\x03ab9\x02\0\x03ab1\x05\0\0\x01b\x06\0";
+        assert!(parse(shorter_than_all_keys.to_vec(), 11, 0).is_err());
         let huge_count = [1, b'x', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
         assert!(parse(huge_count.to_vec(), 11, 3).is_err());
         let overflowing =
