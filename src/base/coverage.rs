@@ -83,6 +83,7 @@ pub(crate) const MARKS: &[&str] = &[
     "log: no room for a larger stage",
     "log: no room to pad",
     "log: no room to write the stage",
+    "log: no time to fill a spare",
     "log: several writes in a group",
     "log: the device is full",
     "log: the head could not be marked",

@@ -225,7 +225,7 @@ async fn begin_log(
     }
     let segment = match free.pop() {
         Some(segment) => segment,
-        None => FreeSegment::create(local, directory, SEGMENT_SIZE_MIN.min(len_max)).await?,
+        None => FreeSegment::create(local, directory, SEGMENT_SIZE_MIN.min(len_max), |_| true).await?,
     };
     let first = segment.begin((generation, stage.id()), start.lsn, start.lsn);
     first.write_header(local).await?;

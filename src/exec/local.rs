@@ -198,7 +198,7 @@ impl Local {
             reached!("allocate: zeros were written instead");
             let end = self.io().file_len(file)?;
             // In order: where this ends early, the next attempt goes on from the file's length.
-            self.fill_by(1, file, end..len).await?;
+            self.fill_by(1, file, end..len, |_| true).await?;
         }
         Ok(())
     }
@@ -215,14 +215,35 @@ impl Local {
 
     /// Writes zeros over a range of a file, a few pieces at a time.
     pub(crate) async fn fill(&self, file: &File, range: Range<u64>) -> Result<()> {
-        self.fill_by(FILLS_IN_FLIGHT_MAX, file, range).await
+        self.fill_while(file, range, |_| true).await.map(drop)
     }
 
-    async fn fill_by(&self, in_flight_max: usize, file: &File, range: Range<u64>) -> Result<()> {
-        let (mut offset, mut in_flight, mut filled) = (range.start, VecDeque::new(), Ok(()));
-        while offset < range.end || !in_flight.is_empty() {
-            if offset < range.end && filled.is_ok() && in_flight.len() < in_flight_max {
-                let len = (range.end - offset).min(REQUEST_LEN_MAX as u64) as usize;
+    /// The same from the range's start on for as long as `goes_on`, which is told what is not written yet; returns whether
+    /// all of it is filled.
+    pub(crate) async fn fill_while(
+        &self,
+        file: &File,
+        range: Range<u64>,
+        goes_on: impl FnMut(&Range<u64>) -> bool,
+    ) -> Result<bool> {
+        self.fill_by(FILLS_IN_FLIGHT_MAX, file, range, goes_on).await
+    }
+
+    async fn fill_by(
+        &self,
+        in_flight_max: usize,
+        file: &File,
+        range: Range<u64>,
+        mut goes_on: impl FnMut(&Range<u64>) -> bool,
+    ) -> Result<bool> {
+        let (mut offset, mut end, mut in_flight) = (range.start, range.end, VecDeque::new());
+        let (mut left, mut filled) = (range.clone(), Ok(()));
+        loop {
+            if offset < end && (filled.is_err() || !goes_on(&left)) {
+                end = offset;
+            }
+            if offset < end && in_flight.len() < in_flight_max {
+                let len = (end - offset).min(REQUEST_LEN_MAX as u64) as usize;
                 let mut zeros = Buffer::with_capacity(len);
                 zeros.zero_to(len);
                 let write = self.begin_write(file, offset, Data::Owned(zeros), Reach::PageCache);
@@ -234,8 +255,9 @@ impl Local {
             let Some((at, write)) = in_flight.pop_front() else { break };
             let written = write.await.map_err(|e| Error::io("write", file.path(), Some(at), e));
             filled = filled.and(written);
+            left.start = in_flight.front().map_or(offset, |(at, _)| *at);
         }
-        filled
+        filled.map(|()| end == range.end)
     }
 
     /// Removes a file.

@@ -39,6 +39,8 @@ pub(crate) use stage::Stage;
 pub(crate) use stage_image::StageImage;
 pub(crate) use writer::{Writer, write_log};
 
+use std::ops::Range;
+
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::key::SeqNo;
@@ -259,6 +261,13 @@ impl Wal {
     fn room_ahead(&self) -> u64 {
         let state = self.lock();
         state.room.ahead_of(state.head)
+    }
+
+    /// Whether there is [time](Room::has_time_to_fill) to fill what is `left` of a spare that was begun when the stream
+    /// ended at `begun_at`.
+    fn has_time_to_fill(&self, left: &Range<u64>, begun_at: Lsn) -> bool {
+        let state = self.lock();
+        state.room.has_time_to_fill(left, begun_at..state.head)
     }
 
     /// Whether spares are made and kept for a stream that goes on as it has: more than the usual number, if their

@@ -4,6 +4,8 @@
 //! got its place in the order becomes durable, however full the device is. A writer that lacks room asks for
 //! it; the writer task makes it, or states from which LSN on it cannot.
 
+use std::ops::Range;
+
 use super::format::RECORD_HEADER_LEN;
 use crate::base::limits::SECTOR;
 use crate::base::lsn::Lsn;
@@ -80,6 +82,17 @@ impl Room {
         self.wanted.saturating_since(self.end)
     }
 
+    /// Whether what is `left` of the bytes of a spare, from the first on, can be filled before writers lack room, if it
+    /// goes on as it has while the stream got its part `written`: half of what there is now may be used meanwhile.
+    pub(super) fn has_time_to_fill(&self, left: &Range<u64>, written: Range<Lsn>) -> bool {
+        let used = written.end.saturating_since(written.start);
+        let ahead = self.ahead_of(written.end);
+        // As used / filled <= ahead / 2 / to fill.
+        let (filled, to_fill) = (left.start, left.end - left.start);
+        let is_faster = filled == 0 || used.saturating_mul(to_fill) <= ahead.saturating_mul(filled) / 2;
+        self.missing() == 0 && is_faster
+    }
+
     /// `bytes` more are there.
     pub(super) fn grow(&mut self, bytes: u64) {
         self.end += bytes;
@@ -137,6 +150,24 @@ mod tests {
         assert_eq!(room.ask(Lsn(120_000)), Asked::Wait, "that much may be had");
         room.permit();
         assert_eq!(room.ask(Lsn(150_000)), Asked::Wait);
+    }
+
+    #[test]
+    fn a_spare_is_filled_while_writers_do_not_need_it_sooner() {
+        let mut room = Room::new(Lsn(0));
+        room.grow(100_000);
+        let has_time = |room: &Room, filled, used: u64| {
+            room.has_time_to_fill(&(filled..160_000), Lsn(20_000)..Lsn(20_000 + used))
+        };
+        assert!(has_time(&room, 0, 0) && has_time(&room, 0, 80_000), "nothing tells yet how long it takes");
+        assert!(has_time(&room, 80_000, 0) && has_time(&room, 160_000, 80_000));
+        // While half of it was filled 26 KB were written, and as many will be: half of the 54 KB that are left.
+        assert!(has_time(&room, 80_000, 26_000) && !has_time(&room, 80_000, 27_000));
+        assert!(has_time(&room, 120_000, 27_000), "the rest takes less");
+        assert_eq!(room.ask(Lsn(100_000)), Asked::Wait);
+        assert!(!has_time(&room, 0, 0) && !has_time(&room, 159_000, 0), "somebody waits");
+        room.grow(10_000);
+        assert!(has_time(&room, 0, 0));
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! Segments: the files that hold the stream, preallocated, fully written and recycled.
+//! Segments: the files that hold the stream, preallocated, filled with zeros and recycled.
 //!
 //! Overwriting blocks that are already written needs no journal commit, so a durable write costs a
-//! bare device flush. A segment in use is only ever written at the end of the stream. When its part of the
-//! stream is no longer needed it gets a new header and is used again, under its old name.
+//! bare device flush. A segment that writers need sooner than it can be filled stays reserved space in part: they would
+//! wait for zeros, and the device would be given twice what they write. A segment in use is only ever written at the end
+//! of the stream. When its part of the stream is no longer needed it gets a new header and is used again, under its old
+//! name.
+
+use std::ops::Range;
 
 use super::format::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::base::coverage::reached;
@@ -66,7 +70,7 @@ impl Segment {
     }
 }
 
-/// A segment file ready to be given a header: all its blocks are written.
+/// A segment file ready to be given a header: all its blocks are written, or reserved if there was no time for that.
 #[derive(Clone, Debug)]
 pub(crate) struct FreeSegment {
     id: FileId,
@@ -75,23 +79,38 @@ pub(crate) struct FreeSegment {
 }
 
 impl FreeSegment {
-    /// Makes a file of zeros. On failure nothing is left behind.
-    pub(crate) async fn create(local: &Local, directory: &Directory, segment_len: u64) -> Result<Self> {
+    /// Makes a file of zeros. They are written for as long as `has_time`, which is told what is left; space for the others
+    /// is only reserved. On failure nothing is left behind.
+    pub(crate) async fn create(
+        local: &Local,
+        directory: &Directory,
+        segment_len: u64,
+        has_time: impl FnMut(&Range<u64>) -> bool,
+    ) -> Result<Self> {
         let id = directory.take_id();
-        let made = Self::fill(local, directory, id, segment_len).await;
+        let made = Self::fill(local, directory, id, segment_len, has_time).await;
         if made.is_err() {
             directory.discard(local, FileKind::Segment(id)).await;
         }
         made
     }
 
-    async fn fill(local: &Local, directory: &Directory, id: FileId, segment_len: u64) -> Result<Self> {
+    async fn fill(
+        local: &Local,
+        directory: &Directory,
+        id: FileId,
+        segment_len: u64,
+        mut has_time: impl FnMut(&Range<u64>) -> bool,
+    ) -> Result<Self> {
         let kind = FileKind::Segment(id);
         drop(directory.open(local, kind, OpenMode::Create)?);
         let file = directory.open(local, kind, OpenMode::Direct)?;
         // A file system that cannot reserve space gives it for the zeros that follow.
-        local.reserve(&file, segment_len).await?;
-        local.fill(&file, 0..segment_len).await?;
+        let is_reserved = local.reserve(&file, segment_len).await?;
+        let goes_on = |left: &Range<u64>| !is_reserved || has_time(left);
+        if !local.fill_while(&file, 0..segment_len, goes_on).await? {
+            reached!("log: no time to fill a spare");
+        }
         local.sync(&file).await?;
         Ok(Self { id, file, capacity: Self::capacity_of(segment_len) })
     }

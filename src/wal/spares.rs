@@ -5,6 +5,7 @@
 //! it is tried again every [`RETRY_INTERVAL`].
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::Wal;
@@ -196,7 +197,9 @@ impl Spares {
 
     /// Makes one, its name durable. If that fails, nothing is left behind.
     async fn make(&self, local: &Local, wal: &Wal, len: u64) -> Result<()> {
-        let segment = FreeSegment::create(local, &self.directory, len).await?;
+        let begun_at = wal.head_lsn();
+        let has_time = |left: &Range<u64>| wal.has_time_to_fill(left, begun_at);
+        let segment = FreeSegment::create(local, &self.directory, len, has_time).await?;
         if let Err(error) = self.directory.sync(local).await {
             reached!("log: the name of a spare could not be synced");
             // Its sync is not repeated, since after a failed one a success would prove nothing: the next spare gets
