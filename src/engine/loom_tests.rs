@@ -65,9 +65,9 @@ fn who_sees_a_seqno_sees_its_entries() {
             let (entries, visible) = (Arc::clone(&entries), Arc::clone(&visible));
             thread::spawn(move || {
                 entries.0.set(1);
-                visible.publish(visible.number(), SeqNo(1), thread::yield_now);
+                visible.publish(visible.number(), SeqNo(1), |_| thread::yield_now());
                 entries.1.set(2);
-                visible.publish(visible.number(), SeqNo(2), thread::yield_now);
+                visible.publish(visible.number(), SeqNo(2), |_| thread::yield_now());
             })
         };
         let seqno = visible.newest();
@@ -91,10 +91,10 @@ fn a_write_becomes_visible_behind_the_one_before_it() {
             let (entry, visible) = (Arc::clone(&entry), Arc::clone(&visible));
             thread::spawn(move || {
                 entry.set(1);
-                visible.publish(numbers[0], SeqNo(1), thread::yield_now);
+                visible.publish(numbers[0], SeqNo(1), |_| thread::yield_now());
             })
         };
-        visible.publish(numbers[1], SeqNo(2), thread::yield_now);
+        visible.publish(numbers[1], SeqNo(2), |_| thread::yield_now());
         // Whoever sees the second write sees the first.
         assert_eq!(entry.get(), 1);
         first.join().unwrap();
@@ -124,7 +124,7 @@ fn a_key_is_never_missing_while_it_is_flushed() {
             let (published, visible) = (Arc::clone(&published), Arc::clone(&visible));
             thread::spawn(move || {
                 memory.store(2, Relaxed);
-                visible.publish(visible.number(), SeqNo(2), thread::yield_now);
+                visible.publish(visible.number(), SeqNo(2), |_| thread::yield_now());
                 published.update(|old| Versions { memory: Arc::clone(&old.memory), file: None });
             })
         };
@@ -148,7 +148,7 @@ fn no_scan_jumps_over_a_put_that_it_sees() {
                 let number = visible.number();
                 gaps.give(SeqNo(1));
                 gaps.put(b"k");
-                visible.publish(number, SeqNo(1), thread::yield_now);
+                visible.publish(number, SeqNo(1), |_| thread::yield_now());
             })
         };
         // Everything is dead but the put. Jumps if it may, or else crosses what it sees of the gap and leaves a note.

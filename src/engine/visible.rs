@@ -52,9 +52,9 @@ impl Visible {
 
     /// Makes the writes up to `seqno` visible, which are inserted, as soon as those before them are. Each is published by
     /// whoever finds it inserted and at the head; so a thread that has lost its core in the middle of an insertion
-    /// holds others up until it has gone on, and then all go on at once. After some looks `sleep` is called before each:
-    /// threads that only gave way to each other would keep it from its core.
-    pub(crate) fn publish(&self, number: WriteNumber, seqno: SeqNo, sleep: impl Fn()) {
+    /// holds others up until it has gone on, and then all go on at once. After some looks `sleep` is called before each,
+    /// with how often it was: threads that only gave way to each other would keep it from its core.
+    pub(crate) fn publish(&self, number: WriteNumber, seqno: SeqNo, sleep: impl Fn(u32)) {
         if mutant!("visible_out_of_order") {
             self.newest.fetch_max(seqno.0, Ordering::Release);
             return;
@@ -62,7 +62,7 @@ impl Visible {
         let mut looks = 0;
         let mut pause = || {
             looks += 1;
-            if looks < LOOKS_AWAKE { give_way(looks) } else { sleep() }
+            if looks < LOOKS_AWAKE { give_way(looks) } else { sleep(looks - LOOKS_AWAKE) }
         };
         // The place belongs to a write long before this one until that is published.
         while number.0 - self.first.load(Ordering::Acquire) >= PLACES {

@@ -14,8 +14,10 @@ use crate::base::sync::{MutexGuard, epoch};
 use crate::tree::levels::LogMark;
 use crate::wal::{Append, BatchBuffer, LogState};
 
-/// Between two looks at a write ahead whose thread has lost its core.
+/// Between two looks at a write ahead whose thread has lost its core, at first; each is twice as long as the one before,
+/// up to the last: dozens of threads that look every few microseconds take the cores that it waits for.
 const PREDECESSOR_INTERVAL: Duration = Duration::from_micros(20);
+const PREDECESSOR_DOUBLINGS_MAX: u32 = 5;
 
 /// How a call waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,9 +173,9 @@ impl Engine {
         }
         assert_eq!(seqno, last);
         drop(held);
-        self.visible.publish(number, last, || {
+        self.visible.publish(number, last, |slept| {
             // A simulated world has one thread: all before this write is visible.
-            self.io.sleep(PREDECESSOR_INTERVAL);
+            self.io.sleep(PREDECESSOR_INTERVAL * (1 << slept.min(PREDECESSOR_DOUBLINGS_MAX)));
         });
         drop(guard);
         self.readers.look_if_due(seqno);
