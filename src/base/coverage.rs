@@ -84,6 +84,7 @@ pub(crate) const MARKS: &[&str] = &[
     "log: no room to pad",
     "log: no room to write the stage",
     "log: no time to fill a spare",
+    "log: several spares were made at once",
     "log: several writes in a group",
     "log: the device is full",
     "log: the head could not be marked",

@@ -225,7 +225,12 @@ async fn begin_log(
     }
     let segment = match free.pop() {
         Some(segment) => segment,
-        None => FreeSegment::create(local, directory, SEGMENT_SIZE_MIN.min(len_max), |_| true).await?,
+        None => {
+            let len = SEGMENT_SIZE_MIN.min(len_max);
+            let (segment, _) = FreeSegment::create(local, directory, len, |_| true).await?;
+            local.sync(segment.file()).await?;
+            segment
+        }
     };
     let first = segment.begin((generation, stage.id()), start.lsn, start.lsn);
     first.write_header(local).await?;

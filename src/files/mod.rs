@@ -16,7 +16,7 @@ use crate::base::error::Result;
 use crate::base::ids::FileId;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
-use crate::exec::Local;
+use crate::exec::{Local, together};
 use crate::io::{Dir, File, Io, OpenMode, Space};
 
 /// The directory of one database, with the counter of its file numbers. Clones are the same.
@@ -97,6 +97,16 @@ impl Directory {
     /// Makes the names of the files in it durable.
     pub(crate) async fn sync(&self, local: &Local) -> Result<()> {
         local.sync(self.dir.file()).await
+    }
+
+    /// Makes these files durable, and the names of all.
+    pub(crate) async fn sync_with<'a>(
+        &'a self,
+        local: &Local,
+        files: impl Iterator<Item = &'a File>,
+    ) -> Result<()> {
+        let all = files.chain([self.dir.file()]);
+        together(all.map(|file| local.sync(file))).await.into_iter().collect()
     }
 
     /// Makes durable the names that an opening has found in it, and those that lead to it. An earlier opening may

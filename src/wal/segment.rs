@@ -80,13 +80,14 @@ pub(crate) struct FreeSegment {
 
 impl FreeSegment {
     /// Makes a file of zeros. They are written for as long as `has_time`, which is told what is left; space for the others
-    /// is only reserved. On failure nothing is left behind.
+    /// is only reserved. Returns whether there was time for all. Nothing of it is durable yet. On failure nothing is left
+    /// behind.
     pub(crate) async fn create(
         local: &Local,
         directory: &Directory,
         segment_len: u64,
         has_time: impl FnMut(&Range<u64>) -> bool,
-    ) -> Result<Self> {
+    ) -> Result<(Self, bool)> {
         let id = directory.take_id();
         let made = Self::fill(local, directory, id, segment_len, has_time).await;
         if made.is_err() {
@@ -101,18 +102,23 @@ impl FreeSegment {
         id: FileId,
         segment_len: u64,
         mut has_time: impl FnMut(&Range<u64>) -> bool,
-    ) -> Result<Self> {
+    ) -> Result<(Self, bool)> {
         let kind = FileKind::Segment(id);
         drop(directory.open(local, kind, OpenMode::Create)?);
         let file = directory.open(local, kind, OpenMode::Direct)?;
         // A file system that cannot reserve space gives it for the zeros that follow.
         let is_reserved = local.reserve(&file, segment_len).await?;
         let goes_on = |left: &Range<u64>| !is_reserved || has_time(left);
-        if !local.fill_while(&file, 0..segment_len, goes_on).await? {
+        let is_filled = local.fill_while(&file, 0..segment_len, goes_on).await?;
+        if !is_filled {
             reached!("log: no time to fill a spare");
         }
-        local.sync(&file).await?;
-        Ok(Self { id, file, capacity: Self::capacity_of(segment_len) })
+        Ok((Self { id, file, capacity: Self::capacity_of(segment_len) }, is_filled))
+    }
+
+    /// Its file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     /// A file that was a segment and is needed no more.

@@ -20,6 +20,9 @@ use crate::files::Directory;
 /// Released segments kept for reuse once nobody has written for a while; more than these are removed.
 pub(crate) const FREE_SEGMENTS_MAX: usize = 4;
 
+/// Most that are made with one sync.
+const HURRIED_MAX: u64 = 4;
+
 /// How often what failed for want of space or the like is tried again.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -34,6 +37,8 @@ pub(crate) struct Spares {
     tried: RefCell<Option<FreeSegment>>,
     /// Set after one could not be made: not tried again before this time.
     retry_at: Cell<Option<Duration>>,
+    /// There was no time to fill the one made last.
+    is_hurried: Cell<bool>,
 }
 
 impl Spares {
@@ -41,7 +46,7 @@ impl Spares {
     pub(crate) fn new(directory: Directory, len_max: u64, mut free: Vec<FreeSegment>) -> Self {
         free.sort_by_key(FreeSegment::capacity);
         let (free, tried) = (RefCell::new(free), RefCell::default());
-        Self { directory, len_max, free, tried, retry_at: Cell::default() }
+        Self { directory, len_max, free, tried, retry_at: Cell::default(), is_hurried: Cell::default() }
     }
 
     /// Bytes of the stream that they will hold.
@@ -195,20 +200,46 @@ impl Spares {
         if bytes <= free / 8 { Ok(()) } else { Err(Error::DiskFull { operation: "grow the log in", path }) }
     }
 
-    /// Makes one, its name durable. If that fails, nothing is left behind.
+    /// Makes some of this length, durable. If that fails, nothing is left behind.
     async fn make(&self, local: &Local, wal: &Wal, len: u64) -> Result<()> {
-        let begun_at = wal.head_lsn();
-        let has_time = |left: &Range<u64>| wal.has_time_to_fill(left, begun_at);
-        let segment = FreeSegment::create(local, &self.directory, len, has_time).await?;
-        if let Err(error) = self.directory.sync(local).await {
+        let mut made = Vec::new();
+        for number in 0..self.count_at_once(local, wal, len) {
+            let begun_at = wal.head_lsn();
+            let has_time = |left: &Range<u64>| wal.has_time_to_fill(left, begun_at);
+            match FreeSegment::create(local, &self.directory, len, has_time).await {
+                Ok((segment, is_filled)) => {
+                    made.push(segment);
+                    self.is_hurried.set(!is_filled);
+                }
+                Err(error) if number == 0 => return Err(error),
+                // Whoever lacks room is told, if it is so still.
+                Err(_) => break,
+            }
+        }
+        if let Err(error) = self.directory.sync_with(local, made.iter().map(FreeSegment::file)).await {
             reached!("log: the name of a spare could not be synced");
             // Its sync is not repeated, since after a failed one a success would prove nothing: the next spare gets
             // a new name.
-            self.directory.discard(local, segment.kind()).await;
+            for segment in made {
+                self.directory.discard(local, segment.kind()).await;
+            }
             return Err(error);
         }
-        wal.segments.add(1);
-        self.add(wal, segment);
+        for segment in made {
+            wal.segments.add(1);
+            self.add(wal, segment);
+        }
         Ok(())
+    }
+
+    /// How many are made with one sync: one, but as many as the stage could fill meanwhile if there was no time to fill the
+    /// last.
+    fn count_at_once(&self, local: &Local, wal: &Wal, len: u64) -> u64 {
+        let wanted = (wal.stage().size().saturating_sub(wal.room_ahead()) / len).clamp(1, HURRIED_MAX);
+        if wanted == 1 || !self.is_hurried.get() || self.check_room(local, wanted * len).is_err() {
+            return 1;
+        }
+        reached!("log: several spares were made at once");
+        wanted
     }
 }
