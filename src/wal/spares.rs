@@ -211,18 +211,19 @@ impl Spares {
                     made.push(segment);
                     self.is_hurried.set(!is_filled);
                 }
-                Err(error) if number == 0 => return Err(error),
-                // Whoever lacks room is told, if it is so still.
-                Err(_) => break,
+                // Whoever lacks room for more is told, if it is so still.
+                Err(error) if number > 0 && error.is_shortage() => break,
+                Err(error) => {
+                    self.discard(local, made).await;
+                    return Err(error);
+                }
             }
         }
         if let Err(error) = self.directory.sync_with(local, made.iter().map(FreeSegment::file)).await {
             reached!("log: the name of a spare could not be synced");
             // Its sync is not repeated, since after a failed one a success would prove nothing: the next spare gets
             // a new name.
-            for segment in made {
-                self.directory.discard(local, segment.kind()).await;
-            }
+            self.discard(local, made).await;
             return Err(error);
         }
         for segment in made {
@@ -230,6 +231,12 @@ impl Spares {
             self.add(wal, segment);
         }
         Ok(())
+    }
+
+    async fn discard(&self, local: &Local, made: Vec<FreeSegment>) {
+        for segment in made {
+            self.directory.discard(local, segment.kind()).await;
+        }
     }
 
     /// How many are made with one sync: one, but as many as the stage could fill meanwhile if there was no time to fill the
