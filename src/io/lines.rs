@@ -1,4 +1,5 @@
-//! Atomic pointers in lines of the processor's cache, in memory that the kernel gives when it is touched.
+//! Atomic pointers in lines of the processor's cache, in memory that the kernel gives when it is touched: many lines in
+//! huge pages, since whoever looks for a hash looks anywhere.
 
 use std::ops::Deref;
 #[cfg(not(loom))]
@@ -38,7 +39,7 @@ impl<T> Lines<T> {
     /// So many lines.
     pub(crate) fn of(count: usize) -> Self {
         let bytes = count.checked_mul(size_of::<Line<T>>()).expect("lines are far below isize::MAX");
-        let memory = (count > 0).then(|| Memory::zeroed(bytes, align_of::<Line<T>>()));
+        let memory = (count > 0).then(|| Memory::huge(bytes, align_of::<Line<T>>()));
         let start = memory.as_ref().map_or(NonNull::dangling(), |memory| memory.start().cast());
         Self { start, count, _memory: memory }
     }

@@ -11,6 +11,7 @@ use std::ptr::NonNull;
 
 use rustix::mm::{MapFlags, ProtFlags};
 
+use super::huge_pages::{HUGE_PAGE, advise_huge};
 use crate::base::limits::{REQUEST_LEN_MAX, SECTOR};
 use crate::base::sync::mapped::{AtomicPtr, AtomicU64, Ordering};
 
@@ -43,6 +44,16 @@ impl Memory {
     pub(crate) fn zeroed(len: usize, align: usize) -> Self {
         // SAFETY: `made` sees to it that the length is not zero.
         Self::made(len, align, |layout| NonNull::new(unsafe { alloc::alloc_zeroed(layout) }))
+    }
+
+    /// As [`zeroed`](Self::zeroed), and if it is a multiple of a huge page, in such pages where the system has them.
+    pub(crate) fn huge(len: usize, align: usize) -> Self {
+        if len == 0 || !len.is_multiple_of(HUGE_PAGE) || !is_mapped(len) {
+            return Self::zeroed(len, align);
+        }
+        let memory = Self::zeroed(len, align.max(HUGE_PAGE));
+        advise_huge(memory.start, len);
+        memory
     }
 
     fn made(len: usize, align: usize, small: impl FnOnce(Layout) -> Option<NonNull<u8>>) -> Self {
@@ -232,6 +243,19 @@ mod tests {
             assert_eq!((memory.len(), memory.start().as_ptr().addr() % align), (len, 0));
             // SAFETY: the piece is so long, and this test's alone.
             unsafe { memory.start().as_ptr().write_bytes(7, len) };
+        }
+    }
+
+    #[test]
+    fn pieces_of_huge_pages_begin_where_one_does_and_others_where_they_are_asked_to() {
+        for (len, align) in
+            [(HUGE_PAGE, HUGE_PAGE), (2 * HUGE_PAGE, HUGE_PAGE), (HUGE_PAGE + 64, 64), (64, 64)]
+        {
+            let memory = Memory::huge(len, 64);
+            let start = memory.start().as_ptr();
+            assert_eq!((memory.len(), if cfg!(miri) { 0 } else { start.addr() % align }), (len, 0));
+            // SAFETY: the piece is so long, and this test's alone.
+            assert!((0..len).step_by(64).all(|at| unsafe { *start.add(at) } == 0));
         }
     }
 
