@@ -48,7 +48,7 @@ impl Memory {
 
     /// As [`zeroed`](Self::zeroed), and if it is a multiple of a huge page, in such pages where the system has them.
     pub(crate) fn huge(len: usize, align: usize) -> Self {
-        if len == 0 || !len.is_multiple_of(HUGE_PAGE) || !is_mapped(len) {
+        if !len.is_multiple_of(HUGE_PAGE) || !is_mapped(len) {
             return Self::zeroed(len, align);
         }
         let memory = Self::zeroed(len, align.max(HUGE_PAGE));

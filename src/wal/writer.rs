@@ -8,9 +8,9 @@
 //! other and for those of tables.
 //!
 //! Beside that, in the same task, spare segments are made ([`Spares`]), so that segments have room for whatever is
-//! staged, and drains go on meanwhile. A full device may refuse a write only on file systems where overwriting takes space
-//! (copy on write), or where the first write into reserved space takes some of which none was set aside (ext4 and XFS do
-//! that; not tried with quotas): then it is repeated until it succeeds, and waiting writers get the error.
+//! staged, and drains go on meanwhile. A full device may refuse a write only where overwriting takes space (copy on
+//! write), or where the first write into reserved space does and the file system has set none aside for that, as ext4 and
+//! XFS have (quotas were not tried): then it is repeated until it succeeds, and waiting writers get the error.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
