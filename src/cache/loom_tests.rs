@@ -144,8 +144,12 @@ struct Tree {
 impl Tree {
     fn new() -> Arc<Self> {
         let (generation, published) = (AtomicU64::new(0), AtomicU64::new(0));
-        let tree =
-            Self { records: Records::default(), pieces: Arc::new(Pieces::new(4096)), generation, published };
+        let tree = Self {
+            records: Records::default(),
+            pieces: Arc::new(Pieces::new(4096, None)),
+            generation,
+            published,
+        };
         tree.records.begin(1);
         Arc::new(tree)
     }

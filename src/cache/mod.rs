@@ -36,6 +36,7 @@ use crate::base::metrics::Counter;
 use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::base::sync::epoch::{self, Guard};
 use crate::base::sync::{Arc, Mutex, lock, mapped};
+use crate::io::{Io, PreparedPages};
 use clock::Hands;
 use lookups::Lookups;
 use pieces::Pieces;
@@ -141,11 +142,30 @@ pub(crate) struct Cache<T: Weigh> {
     hands: Mutex<Hands<T>>,
     lookups: Lookups,
     pieces: Arc<Pieces>,
+    /// What it stops when it ends.
+    prepared: Option<Arc<PreparedPages>>,
+}
+
+impl<T: Weigh> Drop for Cache<T> {
+    fn drop(&mut self) {
+        if let Some(pages) = &self.prepared {
+            pages.stop();
+        }
+    }
 }
 
 impl<T: Weigh> Cache<T> {
     /// A cache of at most `capacity_bytes`; zero caches nothing.
     pub(crate) fn new(capacity_bytes: usize) -> Self {
+        Self::with_pages(capacity_bytes, None)
+    }
+
+    /// As [`new`](Self::new), in huge pages that a thread of `io` prepares if the budget is large.
+    pub(crate) fn new_with_thread(capacity_bytes: usize, io: &Arc<dyn Io>) -> Self {
+        Self::with_pages(capacity_bytes, Some(Arc::new(PreparedPages::new(Arc::clone(io)))))
+    }
+
+    fn with_pages(capacity_bytes: usize, prepared: Option<Arc<PreparedPages>>) -> Self {
         Self {
             records: Records::default(),
             capacity_bytes,
@@ -159,7 +179,8 @@ impl<T: Weigh> Cache<T> {
             evictions: Counter::default(),
             hands: Mutex::new(Hands::default()),
             lookups: Lookups::default(),
-            pieces: Arc::new(Pieces::new(capacity_bytes)),
+            pieces: Arc::new(Pieces::new(capacity_bytes, prepared.clone())),
+            prepared,
         }
     }
 
@@ -168,7 +189,10 @@ impl<T: Weigh> Cache<T> {
     /// made of them all the same.
     #[cfg(feature = "sim")]
     pub(crate) fn new_on_one_thread(capacity_bytes: usize) -> Self {
-        Self { counts_beyond: false, recorded_len_min: 0, ..Self::new(capacity_bytes) }
+        let mut cache = Self::new(capacity_bytes);
+        cache.counts_beyond = false;
+        cache.recorded_len_min = 0;
+        cache
     }
 
     /// The counters, each read by itself.
@@ -181,9 +205,14 @@ impl<T: Weigh> Cache<T> {
             evictions: self.evictions.get(),
             used_bytes: self.used_bytes.load(Relaxed),
             record_bytes: self.record_bytes.load(Relaxed),
-            memory_bytes: self.pieces.mapped_bytes(),
+            memory_bytes: self.pieces.mapped_bytes() + self.prepared_bytes(),
             capacity_bytes: self.capacity_bytes,
         }
+    }
+
+    /// Memory that nothing is in yet.
+    fn prepared_bytes(&self) -> usize {
+        self.prepared.as_ref().map_or(0, |pages| pages.ready_bytes())
     }
 
     /// Lookups so far.
@@ -344,7 +373,7 @@ impl<T: Weigh> Cache<T> {
     }
 
     /// What values may take: the budget, but for what indexes and filters take of it.
-    fn room_bytes(&self) -> usize {
+    pub(crate) fn room_bytes(&self) -> usize {
         let reserved = self.reserved_bytes.load(Relaxed) as usize;
         let reserved = reserved.min(self.capacity_bytes / RESERVED_SHARE);
         self.capacity_bytes - reserved

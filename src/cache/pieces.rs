@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use crate::base::planted::planted;
 use crate::base::sync::mapped::{AtomicU64, Ordering::Relaxed};
 use crate::base::sync::{Arc, Mutex, lock};
-use crate::io::{Memory, Process};
+use crate::io::{Memory, PreparedPages, Process};
 
 /// Up to this length pieces are graded in steps of [`STEP`], above in eighths of a power of two.
 const FINE_MAX: usize = 8 << 10;
@@ -21,10 +21,9 @@ const FINE_CLASSES: usize = FINE_MAX / STEP + 1;
 /// Above, a sheet is one piece.
 const SHARED_MAX: usize = 64 << 10;
 
-/// Least and greatest length of a sheet with several pieces: the least that has pages of its own, and so much that
-/// a process does not have too many mappings.
+/// Least and greatest length of a sheet with several pieces: the least that has pages of its own, and a huge page.
 const SHEET_LEN_MIN: usize = 128 << 10;
-const SHEET_LEN_MAX: usize = 1 << 20;
+const SHEET_LEN_MAX: usize = PreparedPages::LEN;
 
 /// No more sheets go back to the system at once, unless the one to come is longer than these.
 const TRIMMED_AT_ONCE: usize = 16;
@@ -46,6 +45,8 @@ fn class(len: usize) -> (usize, usize) {
 /// Gives pieces and takes them back.
 pub(crate) struct Pieces {
     sheet_len: usize,
+    /// Sheets as long as they are, if there is somebody to prepare them.
+    prepared: Option<Arc<PreparedPages>>,
     /// Whose memory it is: a child must not take the lock, which another thread may have held at the fork.
     process: Process,
     /// So many bytes of sheets without pieces are kept in any case.
@@ -122,11 +123,12 @@ impl Drop for Piece {
 }
 
 impl Pieces {
-    /// For values of so many bytes in all.
-    pub(super) fn new(capacity_bytes: usize) -> Self {
+    /// For values of so many bytes in all, in pages that are prepared, if any are.
+    pub(super) fn new(capacity_bytes: usize, prepared: Option<Arc<PreparedPages>>) -> Self {
         let sheet_len = (capacity_bytes / 1024).next_power_of_two().clamp(SHEET_LEN_MIN, SHEET_LEN_MAX);
         Self {
             sheet_len,
+            prepared,
             process: Process::current(),
             spare_min: (capacity_bytes / 32).max(2 * SHEET_LEN_MIN),
             kept_max: AtomicU64::new(kept_of(capacity_bytes)),
@@ -168,6 +170,13 @@ impl Pieces {
         self.used_bytes.load(Relaxed) as usize
     }
 
+    fn new_sheet(&self, len: usize) -> Memory {
+        match &self.prepared {
+            Some(pages) if len == PreparedPages::LEN => pages.take(),
+            _ => Memory::zeroed(len, 64),
+        }
+    }
+
     fn sheet_len(&self, piece_len: usize) -> usize {
         if piece_len <= FINE_MAX {
             self.sheet_len
@@ -194,7 +203,7 @@ impl Pieces {
                 // What is kept may be of other lengths, and is no reason to have more than the cache may.
                 superfluous = self.trim(&mut state, sheet_len);
                 self.mapped_bytes.fetch_add(sheet_len as u64, Relaxed);
-                Memory::zeroed(sheet_len, 64)
+                self.new_sheet(sheet_len)
             });
             state.classes[class].add(memory)
         });
@@ -351,7 +360,7 @@ mod tests {
 
     #[test]
     fn pieces_do_not_overlap() {
-        let pieces = Arc::new(Pieces::new(1 << 20));
+        let pieces = Arc::new(Pieces::new(1 << 20, None));
         let (taken, are_whole) = take_and_give(&pieces);
         assert!(are_whole);
         let used: usize = taken.iter().map(|(piece, _)| piece.len()).sum();
@@ -368,7 +377,7 @@ mod tests {
 
     #[test]
     fn memory_is_kept_and_serves_again() {
-        let pieces = Arc::new(Pieces::new(CAPACITY));
+        let pieces = Arc::new(Pieces::new(CAPACITY, None));
         drop(fill(&pieces, 4000));
         let kept = pieces.mapped_bytes();
         assert!(kept > CAPACITY / 2 && kept <= CAPACITY / 16 * 15, "{kept} bytes are kept");
@@ -388,7 +397,7 @@ mod tests {
 
     #[test]
     fn in_a_child_nobody_waits_for_the_lock() {
-        let pieces = Arc::new(Pieces::new(CAPACITY));
+        let pieces = Arc::new(Pieces::new(CAPACITY, None));
         let mut piece = Some(pieces.take(4000));
         // As another thread may at the moment of a fork.
         let held = lock(&pieces.state);
@@ -402,7 +411,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_other_lengths_is_not_had_on_top() {
-        let pieces = Arc::new(Pieces::new(CAPACITY));
+        let pieces = Arc::new(Pieces::new(CAPACITY, None));
         for len in [100_000, 9000, 4000, 30_000, 150_000] {
             let taken = fill(&pieces, len);
             let (used, mapped) = (pieces.used_bytes(), pieces.mapped_bytes());
@@ -416,7 +425,7 @@ mod tests {
     fn a_piece_that_is_given_twice_shows() {
         use crate::base::planted::{Bug, plant};
         plant(Some(Bug::PieceGivenTwice));
-        let (_taken, are_whole) = take_and_give(&Arc::new(Pieces::new(1 << 20)));
+        let (_taken, are_whole) = take_and_give(&Arc::new(Pieces::new(1 << 20, None)));
         plant(None);
         assert!(!are_whole);
     }

@@ -2,7 +2,8 @@
 
 use std::ptr::NonNull;
 
-use crate::io::advise_huge;
+use crate::base::sync::Arc;
+use crate::io::{Io, advise_huge};
 use crate::table::BlockCache;
 use crate::tree::published::Published;
 use crate::tree::view::View;
@@ -17,7 +18,7 @@ pub(super) struct Environment {
     /// Whether all readers and writers are on one thread.
     pub(super) on_one_thread: bool,
     /// Makes the cache, of so many bytes.
-    pub(super) cache: fn(usize) -> BlockCache,
+    pub(super) cache: fn(usize, &Arc<dyn Io>) -> BlockCache,
     /// Asks the system for huge pages.
     pub(super) advise_huge: fn(NonNull<u8>, usize),
 }
@@ -28,7 +29,7 @@ impl Environment {
         manifest_len_max: 1 << 20,
         publish: Published::new,
         on_one_thread: false,
-        cache: BlockCache::new,
+        cache: BlockCache::new_with_thread,
         advise_huge,
     };
 
@@ -38,7 +39,7 @@ impl Environment {
         manifest_len_max: 8 << 10,
         publish: Published::new_on_one_thread,
         on_one_thread: true,
-        cache: BlockCache::new_on_one_thread,
+        cache: |bytes, _| BlockCache::new_on_one_thread(bytes),
         advise_huge: |_, _| {},
     };
 }

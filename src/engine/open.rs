@@ -162,7 +162,8 @@ async fn assemble(
     options: Options,
     environment: Environment,
 ) -> Result<Handle> {
-    let cache = (environment.cache)(usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX));
+    let cache_size = usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX);
+    let cache = (environment.cache)(cache_size, local.io());
     let recovered = recover(&local, dir, &options, Arc::new(cache)).await?;
     let start = recovered.state.log_start();
     let memtables = 1 + options.tree.max_frozen_memtables;

@@ -64,6 +64,12 @@ impl Memory {
         Self { start, layout }
     }
 
+    /// Touches the beginning, whereupon the system gives its first page.
+    pub(super) fn touch(&mut self) {
+        // SAFETY: the value owns the byte, and nobody else has it. Volatile: the write is made although zero is there.
+        unsafe { self.start.write_volatile(0) };
+    }
+
     /// Where it begins.
     pub(crate) fn start(&self) -> NonNull<u8> {
         self.start

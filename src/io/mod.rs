@@ -25,6 +25,7 @@ pub(crate) mod map;
 mod memory;
 mod names;
 mod page_cache;
+mod prepared;
 pub(crate) mod probe;
 mod process;
 mod promise;
@@ -59,6 +60,7 @@ pub(crate) use lines::{ADDRESS_BITS, Line, Lines, POINTERS_PER_LINE};
 pub(crate) use map::SharedMap;
 pub(crate) use memory::{Array, Memory, buffer_bytes};
 pub(crate) use names::cannot_reserve;
+pub(crate) use prepared::PreparedPages;
 pub(crate) use process::Process;
 #[cfg(test)]
 pub(crate) use process::ends_in_child;
