@@ -96,7 +96,8 @@ impl WriteOptions {
 ///   comes on top, and so does a memtable that a range which is still open began with.
 /// - `C` for blocks, indexes and filters, what is kept for blocks to come among it, and a sixteenth of it for blocks in use
 ///   or just evicted. Indexes and filters of all files take up to half of `C`; what they are beyond that comes on top:
-///   about 14 MiB for a gigabyte of records of 1 KB, 30 MiB for one of 100 B.
+///   about 14 MiB for a gigabyte of records of 1 KB, 30 MiB for one of 100 B. With more than 1 GiB for `C`, up to
+///   16 MiB that are ready for blocks to come.
 /// - For each range that is open, up to 64 KiB of each file that it reads and that is not cached: what was read ahead.
 /// - What flushes and compactions have in work: for each of the cores that compact 0.5 MiB a file that it merges,
 ///   3 MiB for what it writes, and 8 bytes a key of that; 3 MiB for a flush.
@@ -277,7 +278,8 @@ impl Options {
 
     /// Budget in bytes of the cache. Default: 256 MiB. Range: 0 (no cache) and more. It holds blocks, and in up to a
     /// quarter of it, while blocks leave room, copies of keys and values of 512 to 4096 bytes that are looked up again
-    /// and again. Blocks not in it are read through the operating system's page cache, where memory for that is
+    /// and again. A database that fits into it is there as soon as compactions have written it; with more than 1 GiB
+    /// a thread beside the cores has memory for blocks ready. Blocks not in it are read through the operating system's page cache, where memory for that is
     /// short mostly past it (`page_cache_passed` in [`Stats`](crate::Stats)), and with
     /// [`direct_reads`](Self::direct_reads) always past it. Indexes and filters of files
     /// (`index_filter_bytes` in [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always in memory,

@@ -19,6 +19,8 @@ pub(crate) enum Keep {
     Replacements,
     /// All that the cache has room for: what they hold was in memory before.
     WhileRoom,
+    /// Both: the cache has room for the whole tree, so that sooner or later all of it will be there.
+    All,
 }
 
 /// The blocks, and what is known of the next one.
@@ -44,8 +46,9 @@ impl KeptBlocks {
     pub(super) fn end_block(&mut self, block_no: usize, entries: usize, sealed: &[u8]) {
         let is_kept = match self.keep {
             Keep::Nothing => false,
-            Keep::Replacements => 2 * self.warm_entries > entries && self.blocks.takes(sealed.len()),
+            Keep::Replacements => self.replaces(entries, sealed.len()),
             Keep::WhileRoom => self.blocks.has_room(sealed.len()),
+            Keep::All => self.blocks.has_room(sealed.len()) || self.replaces(entries, sealed.len()),
         };
         self.warm_entries = 0;
         if is_kept {
@@ -54,6 +57,10 @@ impl KeptBlocks {
             bytes.as_mut().copy_from_slice(sealed);
             self.blocks.add(block_no, Block::of_builder(bytes).with_directory());
         }
+    }
+
+    fn replaces(&self, entries: usize, len: usize) -> bool {
+        2 * self.warm_entries > entries && self.blocks.takes(len)
     }
 
     pub(super) fn into_waiting(self) -> Waiting<Block> {

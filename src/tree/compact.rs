@@ -49,6 +49,8 @@ pub(crate) struct Compaction {
     pub(crate) is_for_flushed: bool,
     /// Whether there is time to let callers have the CPU first.
     pub(crate) gives_way: bool,
+    /// Which blocks of the outputs are cached at once.
+    pub(crate) keep: Keep,
     /// Whether nothing older lies below: all runs of the partitions are among the inputs. Only then may a tombstone
     /// go with what it hides.
     pub(crate) bottommost: bool,
@@ -185,6 +187,7 @@ struct Pieces<'a> {
     /// Tells whether there is time to let callers have the CPU first.
     throttle: &'a Throttle,
     gives_way: bool,
+    keep: Keep,
     piece_len: u64,
     /// Older runs, which stay.
     older: &'a [Arc<Table>],
@@ -211,6 +214,7 @@ impl<'a> Pieces<'a> {
             files,
             throttle,
             gives_way: compaction.gives_way,
+            keep: compaction.keep,
             piece_len: compaction.piece_len,
             older: &compaction.older,
             done: Vec::new(),
@@ -258,12 +262,7 @@ impl<'a> Pieces<'a> {
         let Entry { key, tag, value } = entry;
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            none => none.insert(TableWriter::create(
-                self.local,
-                self.files,
-                Keep::Replacements,
-                &mut self.pending,
-            )?),
+            none => none.insert(TableWriter::create(self.local, self.files, self.keep, &mut self.pending)?),
         };
         writer.add_overwrites(std::mem::take(&mut self.overwrites));
         for tombstone in self.tombstones.drain(..) {

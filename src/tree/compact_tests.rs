@@ -25,6 +25,7 @@ async fn compacted(local: Local, files: TableFiles, bottommost: bool) -> Result<
         piece_len: u64::MAX,
         is_for_flushed: false,
         gives_way: true,
+        keep: Keep::Replacements,
         bottommost,
     };
     let pieces = compact(&local, &files, &compaction, Vec::new(), &Throttle::default()).await?;

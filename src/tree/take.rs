@@ -12,6 +12,7 @@ use crate::base::ids::FileId;
 use crate::base::key::SeqNo;
 use crate::base::planted::planted;
 use crate::base::sync::{Arc, lock};
+use crate::table::Keep;
 
 impl Tree {
     /// Takes the next compaction, if one is due and possible. The database is `idle` if nobody has written for a
@@ -55,7 +56,9 @@ impl Tree {
         }
         mark_plan(&view.files, &plan, &compactions);
         let is_behind = view.files.flushed.len() > goals.trigger;
-        let compaction = compaction(&view.files, &plan, is_behind);
+        let fits = shape.bytes() <= self.files.cache().room_bytes() as u64;
+        let keep = if fits { Keep::All } else { Keep::Replacements };
+        let compaction = compaction(&view.files, &plan, (is_behind, keep));
         let flushed = compaction.flushed.iter().map(|(table, _)| table.id()).collect();
         compactions.begin(compaction.range.clone(), flushed);
         Some(compaction)
@@ -77,7 +80,7 @@ impl Tree {
 }
 
 /// What a plan takes: runs of its partitions, and all that L2 holds for their range.
-fn compaction(files: &Files, plan: &Plan, is_behind: bool) -> Compaction {
+fn compaction(files: &Files, plan: &Plan, (is_behind, keep): (bool, Keep)) -> Compaction {
     let range = partition_range(files, plan.first, plan.last);
     let partitions = files.partitions[plan.first..=plan.last].iter();
     let mut runs: Vec<_> =
@@ -94,6 +97,7 @@ fn compaction(files: &Files, plan: &Plan, is_behind: bool) -> Compaction {
         input_bytes: plan.input_bytes,
         is_for_flushed: plan.is_for_flushed,
         gives_way: plan.scan_bytes.is_none() && !is_behind,
+        keep,
         bottommost: plan.is_rewrite,
         range,
     }
