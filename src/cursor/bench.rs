@@ -27,7 +27,7 @@ impl Memtable {
     #[must_use]
     pub fn new(size_bytes: u64) -> Self {
         static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
-        let pool = POOL.get_or_init(|| Arc::new(Pool::new(size_bytes, 1, |_, _| {})));
+        let pool = POOL.get_or_init(|| Arc::new(Pool::new(size_bytes, 1)));
         Self(Arc::new(crate::memtable::Memtable::new(pool, MemtableId::FIRST, Lsn::ZERO, SeqNo::ZERO)))
     }
 

@@ -1,9 +1,7 @@
 //! What differs between an engine on the machine it runs on and one in a simulated world.
 
-use std::ptr::NonNull;
-
 use crate::base::sync::Arc;
-use crate::io::{Io, advise_huge};
+use crate::io::Io;
 use crate::table::BlockCache;
 use crate::tree::published::Published;
 use crate::tree::view::View;
@@ -19,8 +17,6 @@ pub(super) struct Environment {
     pub(super) on_one_thread: bool,
     /// Makes the cache, of so many bytes.
     pub(super) cache: fn(usize, &Arc<dyn Io>) -> BlockCache,
-    /// Asks the system for huge pages.
-    pub(super) advise_huge: fn(NonNull<u8>, usize),
 }
 
 impl Environment {
@@ -30,7 +26,6 @@ impl Environment {
         publish: Published::new,
         on_one_thread: false,
         cache: BlockCache::new_with_thread,
-        advise_huge,
     };
 
     /// A simulated world: one thread, and few edits that must lead to a new manifest all the same.
@@ -40,6 +35,5 @@ impl Environment {
         publish: Published::new_on_one_thread,
         on_one_thread: true,
         cache: |bytes, _| BlockCache::new_on_one_thread(bytes),
-        advise_huge: |_, _| {},
     };
 }

@@ -167,8 +167,7 @@ async fn assemble(
     let recovered = recover(&local, dir, &options, Arc::new(cache)).await?;
     let start = recovered.state.log_start();
     let memtables = 1 + options.tree.max_frozen_memtables;
-    let pool = Pool::new(options.tree.memtable_size_bytes, memtables, environment.advise_huge);
-    let pool = Arc::new(pool);
+    let pool = Arc::new(Pool::new(options.tree.memtable_size_bytes, memtables));
     let snapshots = Arc::<Snapshots>::default();
     let view = View {
         memtable: Arc::new(Memtable::new(&pool, MemtableId::FIRST, start.lsn, start.seqno)),

@@ -9,7 +9,7 @@ use rustix::mm::{Advice, madvise};
 pub(super) const HUGE_PAGE: usize = 2 << 20;
 
 /// Asks for huge pages where `len` bytes from `start` on are. Without them it goes, too.
-pub(crate) fn advise_huge(start: NonNull<u8>, len: usize) {
+pub(super) fn advise_huge(start: NonNull<u8>, len: usize) {
     if ablated!(HugePages) {
         return;
     }

@@ -55,7 +55,6 @@ pub(crate) use dir::{Dir, Entry};
 pub(crate) use file::{File, Lock};
 #[cfg(feature = "tokio-uring")]
 pub(crate) use foreign_ring::read_on_runtime;
-pub(crate) use huge_pages::advise_huge;
 pub(crate) use lines::{ADDRESS_BITS, Line, Lines, POINTERS_PER_LINE};
 pub(crate) use map::SharedMap;
 pub(crate) use memory::{Array, Memory, buffer_bytes};

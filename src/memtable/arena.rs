@@ -17,9 +17,6 @@ const CHUNK_LEN_MAX: usize = 2 << 20;
 /// Everything begins at a multiple of this.
 const ALIGN: usize = 8;
 
-/// Asks the system for huge pages for memory of this length, which begins at a multiple of [`CHUNK_LEN_MAX`].
-pub(crate) type AdviseHuge = fn(NonNull<u8>, usize);
-
 /// What nobody has taken between so many looks is not needed. A memtable that fills in a second or two takes all of it
 /// again; for slower ones new pages cost next to nothing.
 const LOOKS: usize = 4;
@@ -41,7 +38,6 @@ pub(super) struct Chunks {
     len: usize,
     /// While all together come to no more than this, those that are given back are kept.
     keep_bytes: u64,
-    advise_huge: AdviseHuge,
     free: Mutex<Free>,
     /// Memory of all chunks: in use, and kept.
     bytes: AtomicU64,
@@ -49,11 +45,11 @@ pub(super) struct Chunks {
 
 impl Chunks {
     /// For so many memtables of this size.
-    pub(super) fn new(memtable_size: u64, memtables: usize, advise_huge: AdviseHuge) -> Self {
+    pub(super) fn new(memtable_size: u64, memtables: usize) -> Self {
         let sixteenth = usize::try_from(memtable_size / 16).unwrap_or(CHUNK_LEN_MAX);
         let len = sixteenth.next_power_of_two().clamp(1024, CHUNK_LEN_MAX);
         let keep_bytes = memtable_size * memtables as u64;
-        Self { len, keep_bytes, advise_huge, free: Mutex::default(), bytes: AtomicU64::new(0) }
+        Self { len, keep_bytes, free: Mutex::default(), bytes: AtomicU64::new(0) }
     }
 
     /// Memory of all chunks, those that are kept among them, in bytes.
@@ -63,8 +59,7 @@ impl Chunks {
 
     fn make(&self, len: usize) -> Memory {
         self.bytes.fetch_add(len as u64, Ordering::Relaxed);
-        // Large ones are whole huge pages, if they are that long.
-        Memory::new(len, if len >= CHUNK_LEN_MAX { CHUNK_LEN_MAX } else { 64 })
+        Memory::huge(len, 64)
     }
 
     fn take(&self) -> Memory {
@@ -74,13 +69,7 @@ impl Chunks {
             free.least[0] = free.least[0].min(free.chunks.len());
             chunk
         };
-        free.unwrap_or_else(|| {
-            let chunk = self.make(self.len);
-            if self.len == CHUNK_LEN_MAX {
-                (self.advise_huge)(chunk.start(), self.len);
-            }
-            chunk
-        })
+        free.unwrap_or_else(|| self.make(self.len))
     }
 
     /// Keeps what memtables may take anyway: a burst of writes does not wait for pages that the one before it had.

@@ -1,6 +1,6 @@
 //! What memtables take when they begin and give back when they end.
 
-use super::arena::{AdviseHuge, Arena, Chunks};
+use super::arena::{Arena, Chunks};
 use super::index::Index;
 use crate::base::ablation::ablated;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -20,15 +20,15 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// For so many memtables of this size in bytes.
-    pub(crate) fn new(memtable_size: u64, memtables: usize, advise_huge: AdviseHuge) -> Self {
-        let chunks = Arc::new(Chunks::new(memtable_size, memtables, advise_huge));
+    pub(crate) fn new(memtable_size: u64, memtables: usize) -> Self {
+        let chunks = Arc::new(Chunks::new(memtable_size, memtables));
         Self { memtable_size, chunks, index: Mutex::default(), index_bytes: AtomicU64::new(0) }
     }
 
     /// For tests.
     #[cfg(test)]
     pub(crate) fn of_size(memtable_size: u64) -> Arc<Self> {
-        Arc::new(Self::new(memtable_size, 1, |_, _| {}))
+        Arc::new(Self::new(memtable_size, 1))
     }
 
     /// How many bytes a memtable takes before it is full.
