@@ -278,14 +278,14 @@ impl Options {
 
     /// Budget in bytes of the cache. Default: 256 MiB. Range: 0 (no cache) and more. It holds blocks, and in up to a
     /// quarter of it, while blocks leave room, copies of keys and values of 512 to 4096 bytes that are looked up again
-    /// and again. A database that fits into it is there as soon as compactions have written it; with more than 1 GiB
-    /// a thread beside the cores has memory for blocks ready. Blocks not in it are read through the operating system's page cache, where memory for that is
-    /// short mostly past it (`page_cache_passed` in [`Stats`](crate::Stats)), and with
-    /// [`direct_reads`](Self::direct_reads) always past it. Indexes and filters of files
-    /// (`index_filter_bytes` in [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always in memory,
-    /// and take up to half of it. Not part of it are memtables, and what flushes and compactions have in work. A database
-    /// that nobody writes is left with one run for each partition, but not while more than a thousand blocks a second are
-    /// looked for in the cache in vain.
+    /// and again. While it has room, and the whole database fits into it, what compactions write is there at once; with
+    /// more than 1 GiB a thread beside the cores has memory for blocks ready. Blocks not in it are read through the
+    /// operating system's page cache, where memory for that is short mostly past it (`page_cache_passed` in
+    /// [`Stats`](crate::Stats)), and with [`direct_reads`](Self::direct_reads) always past it. Indexes and filters of
+    /// files (`index_filter_bytes` in [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always
+    /// in memory, and take up to half of it. Not part of it are memtables, and what flushes and compactions have in
+    /// work. A database that nobody writes is left with one run for each partition, but not while more than a thousand
+    /// blocks a second are looked for in the cache in vain.
     #[must_use]
     pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
         self.cache_size_bytes = bytes;

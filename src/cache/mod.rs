@@ -39,7 +39,7 @@ use crate::base::sync::{Arc, Mutex, lock, mapped};
 use crate::io::{Io, PreparedPages};
 use clock::Hands;
 use lookups::Lookups;
-use pieces::Pieces;
+use pieces::{Pieces, sheet_len};
 use record::{OwnedRecord, record_bytes};
 use records::Records;
 use slots::SlotArray;
@@ -142,27 +142,27 @@ pub(crate) struct Cache<T: Weigh> {
     hands: Mutex<Hands<T>>,
     lookups: Lookups,
     pieces: Arc<Pieces>,
-    /// What it stops when it ends.
+    /// With the thread that it ends.
     prepared: Option<Arc<PreparedPages>>,
 }
 
 impl<T: Weigh> Drop for Cache<T> {
     fn drop(&mut self) {
-        if let Some(pages) = &self.prepared {
-            pages.stop();
-        }
+        self.stop();
     }
 }
 
 impl<T: Weigh> Cache<T> {
     /// A cache of at most `capacity_bytes`; zero caches nothing.
+    #[cfg(any(test, feature = "sim"))]
     pub(crate) fn new(capacity_bytes: usize) -> Self {
         Self::with_pages(capacity_bytes, None)
     }
 
-    /// As [`new`](Self::new), in huge pages that a thread of `io` prepares if the budget is large.
+    /// A cache of at most `capacity_bytes`, in huge pages that a thread of `io` prepares if that is much.
     pub(crate) fn new_with_thread(capacity_bytes: usize, io: &Arc<dyn Io>) -> Self {
-        Self::with_pages(capacity_bytes, Some(Arc::new(PreparedPages::new(Arc::clone(io)))))
+        let is_large = sheet_len(capacity_bytes) == PreparedPages::LEN;
+        Self::with_pages(capacity_bytes, is_large.then(|| Arc::new(PreparedPages::new(Arc::clone(io)))))
     }
 
     fn with_pages(capacity_bytes: usize, prepared: Option<Arc<PreparedPages>>) -> Self {
@@ -207,6 +207,13 @@ impl<T: Weigh> Cache<T> {
             record_bytes: self.record_bytes.load(Relaxed),
             memory_bytes: self.pieces.mapped_bytes() + self.prepared_bytes(),
             capacity_bytes: self.capacity_bytes,
+        }
+    }
+
+    /// Nobody will fill it any more: ends its thread.
+    pub(crate) fn stop(&self) {
+        if let Some(pages) = &self.prepared {
+            pages.stop();
         }
     }
 

@@ -42,6 +42,11 @@ fn class(len: usize) -> (usize, usize) {
     (FINE_CLASSES + base + eighths - 9, eighths * eighth)
 }
 
+/// Length of sheets with several pieces, if they may have so many bytes in all.
+pub(super) fn sheet_len(capacity_bytes: usize) -> usize {
+    (capacity_bytes / 1024).next_power_of_two().clamp(SHEET_LEN_MIN, SHEET_LEN_MAX)
+}
+
 /// Gives pieces and takes them back.
 pub(crate) struct Pieces {
     sheet_len: usize,
@@ -125,9 +130,8 @@ impl Drop for Piece {
 impl Pieces {
     /// For values of so many bytes in all, in pages that are prepared, if any are.
     pub(super) fn new(capacity_bytes: usize, prepared: Option<Arc<PreparedPages>>) -> Self {
-        let sheet_len = (capacity_bytes / 1024).next_power_of_two().clamp(SHEET_LEN_MIN, SHEET_LEN_MAX);
         Self {
-            sheet_len,
+            sheet_len: sheet_len(capacity_bytes),
             prepared,
             process: Process::current(),
             spare_min: (capacity_bytes / 32).max(2 * SHEET_LEN_MIN),

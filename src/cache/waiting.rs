@@ -15,6 +15,9 @@ const SHARE_MAX: usize = 8;
 /// compactions are at work, and those who make room find something to evict.
 const ALL_SHARE_MAX: usize = 4;
 
+/// Those for which nothing else goes, with the others, to this part.
+const ROOM_SHARE_MAX: usize = 2;
+
 /// Values with the numbers of their slots. Dropped, it gives their bytes back to the cache.
 pub(crate) struct Waiting<T: Weigh> {
     cache: Arc<Cache<T>>,
@@ -37,7 +40,9 @@ impl<T: Weigh> Waiting<T> {
 
     /// Whether it is, without another going.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        self.takes(bytes) && self.cache.used_bytes.load(Relaxed) + bytes < self.cache.room_bytes()
+        let (waiting, used) = (self.cache.waiting_bytes.load(Relaxed), self.cache.used_bytes.load(Relaxed));
+        waiting + bytes <= self.cache.capacity_bytes / ROOM_SHARE_MAX
+            && used + bytes < self.cache.room_bytes()
     }
 
     /// Memory for a value of `len` bytes.

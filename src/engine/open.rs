@@ -48,7 +48,7 @@ impl Drop for Handle {
         }
         self.0.closed.store(true, Ordering::Release);
         self.0.refuse_writes(Error::Closed);
-        self.0.cores.stop();
+        self.0.stop_threads();
     }
 }
 
@@ -75,8 +75,16 @@ impl Handle {
         drop(engine.wal.lock());
         // Nor may a caller's write be on its way when another process has the directory.
         engine.wal.wait_for_leader().await;
-        engine.cores.stop();
+        engine.stop_threads();
         settled
+    }
+}
+
+impl Engine {
+    /// Once it is closed: ends the cores, and the thread beside them.
+    fn stop_threads(&self) {
+        self.cores.stop();
+        self.trees.default_tree().files.cache().stop();
     }
 }
 

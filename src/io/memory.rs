@@ -56,18 +56,22 @@ impl Memory {
         memory
     }
 
+    /// One huge page that is touched; small ones where the system has none, and nothing if it has no memory.
+    pub(super) fn ready() -> Option<Self> {
+        let layout = Layout::from_size_align(HUGE_PAGE, HUGE_PAGE).expect("a page is far below isize::MAX");
+        let memory = Self { start: map(layout)?, layout };
+        advise_huge(memory.start, HUGE_PAGE);
+        // SAFETY: the value owns the byte, and nobody else has it. Volatile: the write is made although zero is there.
+        unsafe { memory.start.write_volatile(0) };
+        Some(memory)
+    }
+
     fn made(len: usize, align: usize, small: impl FnOnce(Layout) -> Option<NonNull<u8>>) -> Self {
         assert!(len > 0);
         let layout = Layout::from_size_align(len, align).expect("a piece is far below isize::MAX");
         let start = if is_mapped(len) { map(layout) } else { small(layout) };
         let start = start.unwrap_or_else(|| alloc::handle_alloc_error(layout));
         Self { start, layout }
-    }
-
-    /// Touches the beginning, whereupon the system gives its first page.
-    pub(super) fn touch(&mut self) {
-        // SAFETY: the value owns the byte, and nobody else has it. Volatile: the write is made although zero is there.
-        unsafe { self.start.write_volatile(0) };
     }
 
     /// Where it begins.

@@ -111,8 +111,10 @@ impl Shared {
                 self.parker.park();
                 continue;
             }
-            let mut page = Memory::huge(HUGE_PAGE, 64);
-            page.touch();
+            let Some(page) = Memory::ready() else {
+                tracing::debug!("no memory for pages that nobody needs yet");
+                return;
+            };
             self.change(|ready| ready.push(page));
         }
     }

@@ -19,7 +19,7 @@ pub(crate) enum Keep {
     Replacements,
     /// All that the cache has room for: what they hold was in memory before.
     WhileRoom,
-    /// Both: the cache has room for the whole tree, so that sooner or later all of it will be there.
+    /// Both: the whole tree fits into the cache, so that sooner or later it would be there.
     All,
 }
 
