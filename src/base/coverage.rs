@@ -54,6 +54,7 @@ pub(crate) const MARKS: &[&str] = &[
     "compaction: rewrites several runs as one",
     "compaction: split",
     "compaction: there is space again",
+    "compaction: took cached blocks",
     "compaction: waits for space",
     "files: one could not be removed",
     "files: one was removed later",

@@ -229,6 +229,13 @@ impl<T: Weigh> Slots<T> {
         Some(share(pointer))
     }
 
+    /// The cached value, shared, for one who counts as no reader of it.
+    pub(crate) fn peek_shared(&self, slot_no: usize) -> Option<Arc<T>> {
+        let guard = epoch::pin();
+        let pointer = self.array.slots[slot_no].load(Acquire, &guard);
+        (!pointer.is_null()).then(|| share(pointer))
+    }
+
     /// As [`get_shared`](Self::get_shared), for a value that will be needed soon: that it is not there yet counts for
     /// nothing.
     pub(crate) fn get_ahead(&self, slot_no: usize) -> Option<Arc<T>> {

@@ -233,6 +233,11 @@ impl Table {
         self.slots.get_shared(block_no, beyond)
     }
 
+    /// The block, if it is cached, for one who reads it once and is no reason to keep it.
+    pub(crate) fn cached_block_once(&self, block_no: usize) -> Option<Arc<Block>> {
+        self.slots.peek_shared(block_no)
+    }
+
     /// A block that a cursor comes to soon, if it is cached, and asks for the entries with which a direction begins.
     pub(crate) fn cached_block_ahead(&self, block_no: usize, direction: Direction) -> Option<Arc<Block>> {
         let block = self.slots.get_ahead(block_no)?;

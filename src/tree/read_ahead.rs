@@ -2,11 +2,13 @@
 //!
 //! Adjacent blocks are read together, and the next chunk is on its way while one is being used. The file is opened once
 //! more for that: readers' handles tell the kernel that they read at random, and compaction wants it to read ahead.
-//! Nothing goes through the block cache: what compaction reads is about to be replaced.
+//! Where the cache has many in a row they are taken from there. Nothing that is read goes into it: it is about to be
+//! replaced.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
 use crate::base::limits::SECTOR;
 use crate::base::sync::Arc;
@@ -19,17 +21,26 @@ use crate::table::{Block, Bytes, Table};
 /// brings along: as many as a piece of memory has. A larger block is read alone.
 const CHUNK_LEN: usize = 256 << 10;
 
+/// So many blocks in a row are taken from the cache; fewer are read with those around them.
+const CACHED_MIN: usize = 16;
+
 struct Chunk {
     first_block: usize,
     behind: usize,
     read: Reading,
 }
 
+/// Blocks that lie one behind the other.
+struct Row {
+    behind: usize,
+    len: usize,
+}
+
 /// Blocks of a table from one on.
 pub(crate) struct ReadAhead {
     table: Arc<Table>,
     file: File,
-    /// The first block that is not asked for yet.
+    /// The first block that is neither ready nor asked for yet.
     next_block: usize,
     /// None is asked for from here on.
     end: usize,
@@ -51,7 +62,7 @@ impl ReadAhead {
         let file = opened.unwrap_or_else(|_| table.file().clone());
         let Range { start: next_block, end } = blocks;
         let mut blocks = Self { table, file, next_block, end, ahead: None, ready: VecDeque::new() };
-        blocks.ask(local);
+        blocks.ask_unless_cached(local);
         blocks
     }
 
@@ -71,22 +82,71 @@ impl ReadAhead {
             return;
         }
         let first_block = self.next_block;
-        let (start, mut len) = self.table.block_location(first_block);
-        let mut behind = first_block + 1;
-        while behind < self.end {
-            let (_, block_len) = self.table.block_location(behind);
-            if len + block_len > CHUNK_LEN - SECTOR {
-                break;
-            }
-            len += block_len;
-            behind += 1;
-        }
+        let Row { behind, len } = self.row_to_read();
+        let (start, _) = self.table.block_location(first_block);
         let read = local.begin_read(&self.file, start, len);
         self.ahead = Some(Chunk { first_block, behind, read });
         self.next_block = behind;
     }
 
+    /// Where many blocks are cached nothing need be on its way.
+    fn ask_unless_cached(&mut self, local: &Local) {
+        let first = self.next_block..self.end.min(self.next_block + CACHED_MIN);
+        if first.len() < CACHED_MIN || !first.into_iter().all(|block_no| self.table.is_cached(block_no)) {
+            self.ask(local);
+        }
+    }
+
+    /// From the next block on, up to where many are cached.
+    fn row_to_read(&self) -> Row {
+        let (_, len) = self.table.block_location(self.next_block);
+        let mut row = Row { behind: self.next_block + 1, len };
+        let mut before_cached = Row { ..row };
+        while row.behind < self.end {
+            let (_, block_len) = self.table.block_location(row.behind);
+            if row.len + block_len > CHUNK_LEN - SECTOR {
+                break;
+            }
+            let is_cached = self.table.is_cached(row.behind);
+            row = Row { behind: row.behind + 1, len: row.len + block_len };
+            if !is_cached {
+                before_cached = Row { ..row };
+            } else if row.behind - before_cached.behind == CACHED_MIN {
+                return before_cached;
+            }
+        }
+        row
+    }
+
+    /// Makes the next blocks ready, if the cache has many in a row.
+    fn take_cached(&mut self) {
+        let mut bytes = 0;
+        for block_no in self.next_block..self.end {
+            let Some(block) = self.table.cached_block_once(block_no) else { break };
+            self.ready.push_back((block_no, block));
+            bytes += self.table.block_location(block_no).1;
+            if bytes > CHUNK_LEN {
+                break;
+            }
+        }
+        if self.ready.len() < CACHED_MIN {
+            self.ready.clear();
+        } else {
+            reached!("compaction: took cached blocks");
+            self.next_block += self.ready.len();
+        }
+    }
+
+    /// Makes blocks ready, of which there are none.
     async fn take_chunk(&mut self, local: &Local) -> Result<()> {
+        if self.ahead.is_none() {
+            self.take_cached();
+            if !self.ready.is_empty() {
+                self.ask_unless_cached(local);
+                return Ok(());
+            }
+            self.ask(local);
+        }
         let Some(chunk) = self.ahead.take() else { return Ok(()) };
         let read = chunk.read.await;
         let (start, _) = self.table.block_location(chunk.first_block);
@@ -97,7 +157,7 @@ impl ReadAhead {
             let bytes = Bytes::of_buffer(&buffer, from..from + len);
             self.ready.push_back((block_no, self.table.decode_block(block_no, bytes)?));
         }
-        self.ask(local);
+        self.ask_unless_cached(local);
         Ok(())
     }
 }
