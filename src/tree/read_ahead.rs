@@ -91,10 +91,22 @@ impl ReadAhead {
 
     /// Where many blocks are cached nothing need be on its way.
     fn ask_unless_cached(&mut self, local: &Local) {
-        let first = self.next_block..self.end.min(self.next_block + CACHED_MIN);
-        if first.len() < CACHED_MIN || !first.into_iter().all(|block_no| self.table.is_cached(block_no)) {
+        if self.cached_row().is_empty() {
             self.ask(local);
         }
+    }
+
+    /// The next blocks, if the cache has many in a row; no more than a chunk has.
+    fn cached_row(&self) -> Range<usize> {
+        let (mut behind, mut len) = (self.next_block, 0);
+        while behind < self.end && self.table.is_cached(behind) {
+            len += self.table.block_location(behind).1;
+            if len > CHUNK_LEN {
+                break;
+            }
+            behind += 1;
+        }
+        if behind - self.next_block < CACHED_MIN { 0..0 } else { self.next_block..behind }
     }
 
     /// From the next block on, up to where many are cached.
@@ -120,20 +132,12 @@ impl ReadAhead {
 
     /// Makes the next blocks ready, if the cache has many in a row.
     fn take_cached(&mut self) {
-        let mut bytes = 0;
-        for block_no in self.next_block..self.end {
+        for block_no in self.cached_row() {
+            // One may have gone meanwhile.
             let Some(block) = self.table.cached_block_once(block_no) else { break };
-            self.ready.push_back((block_no, block));
-            bytes += self.table.block_location(block_no).1;
-            if bytes > CHUNK_LEN {
-                break;
-            }
-        }
-        if self.ready.len() < CACHED_MIN {
-            self.ready.clear();
-        } else {
             reached!("compaction: took cached blocks");
-            self.next_block += self.ready.len();
+            self.ready.push_back((block_no, block));
+            self.next_block = block_no + 1;
         }
     }
 
