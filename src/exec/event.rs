@@ -2,8 +2,8 @@
 //!
 //! Use: `let listener = event.listen();`, check the condition, and if it does not hold,
 //! `listener.await`. A notification between the two is not lost, since the listener remembers
-//! how many there were when it began. One that is dropped leaves nothing behind, and
-//! does nothing in a child of the process.
+//! how many there were when it began. One that is dropped leaves nothing behind. In a child of the process one that was
+//! begun in the parent waits for ever.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -72,6 +72,9 @@ impl Future for Listener<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if !self.event.process.is_current() {
+            return Poll::Pending;
+        }
         // A waker is code of the caller's, its clone and its drop, too: none of it runs under the lock.
         let (waker, event) = (context.waker().clone(), self.event);
         let mut state = lock(&event.state);
@@ -210,7 +213,10 @@ mod tests {
         // As another thread may at the moment of a fork.
         let held = lock(&event.state);
         let mut of_child = Some(listener);
-        let has_ended = ends_in_child(|| drop(of_child.take()));
+        let has_ended = ends_in_child(|| {
+            let mut listener = of_child.take().expect("the child's copy");
+            assert!(listener.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        });
         drop(held);
         assert!(has_ended);
     }

@@ -4,12 +4,15 @@
 //! sleeps until it is unparked. A sender puts its message in, and unparks a core that has announced
 //! its sleep. Either the core sees the message, or the sender sees the announcement: the lock of the
 //! messages orders the two.
+//!
+//! In a child of the process a message goes nowhere: nobody is there to read it, and another thread may have held the
+//! lock at the fork.
 
 use super::guest::contain;
 use super::local::Local;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Arc, Mutex, lock, mutant};
-use crate::io::Unpark;
+use crate::io::{Process, Unpark};
 
 /// Spawns a task on the core it is sent to.
 pub(super) type Start = Box<dyn FnOnce(&Local) + Send>;
@@ -22,6 +25,8 @@ pub(super) struct Mailbox {
     /// plain store beside swaps has no certain place in their order. (On x86 both cost the same.)
     sleeping: AtomicBool,
     unparker: Arc<dyn Unpark>,
+    /// Where the core runs.
+    process: Process,
 }
 
 /// What has come since the core last looked.
@@ -40,10 +45,14 @@ pub(super) struct Messages {
 impl Mailbox {
     /// No messages for a core that is awake and sleeps until `unparker` is used.
     pub(super) fn new(unparker: Arc<dyn Unpark>) -> Self {
-        Self { messages: Mutex::default(), sleeping: AtomicBool::new(false), unparker }
+        let process = Process::current();
+        Self { messages: Mutex::default(), sleeping: AtomicBool::new(false), unparker, process }
     }
 
     fn put(&self, message: impl FnOnce(&mut Messages)) {
+        if !self.process.is_current() {
+            return;
+        }
         {
             let mut messages = lock(&self.messages);
             if messages.ended && !mutant!("mailbox_put_after_end") {
@@ -104,5 +113,33 @@ impl Mailbox {
         let unread = std::mem::replace(&mut *lock(&self.messages), last);
         // Some hold what a guest was to be made of.
         unread.starts.into_iter().for_each(|start| contain(|| drop(start)));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::io::ends_in_child;
+
+    struct Nobody;
+
+    impl Unpark for Nobody {
+        fn unpark(&self) {}
+    }
+
+    #[test]
+    fn a_child_sends_nothing_and_does_not_wait_for_the_lock() {
+        let mailbox = Mailbox::new(Arc::new(Nobody));
+        // As another thread may at the moment of a fork.
+        let held = lock(&mailbox.messages);
+        let has_ended = ends_in_child(|| {
+            mailbox.wake(1);
+            mailbox.start(Box::new(|_| ()));
+            mailbox.stop();
+        });
+        drop(held);
+        assert!(has_ended);
+        mailbox.wake(1);
+        assert_eq!(mailbox.take().wakes, [1]);
     }
 }
