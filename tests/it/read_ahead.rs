@@ -7,7 +7,7 @@ use std::{fs, thread};
 use rabi::{AsyncDb, Db, IoBackend, Options};
 
 use crate::awaited::block_on;
-use crate::scratch::{Scratch, contents, files, forget_pages, number};
+use crate::scratch::{Scratch, contents, files, forget_pages, number, wait_until};
 
 const KEYS: u64 = 4000;
 const BLOCK_LEN: u64 = 512;
@@ -34,6 +34,8 @@ fn one_table(dir: &Path) {
     }
     db.compact().unwrap();
     assert_eq!((number(&db.stats(), "flushed_files"), number(&db.stats(), "runs")), (0, 1));
+    // Closed before, it would leave the flushed file to the next opening.
+    wait_until("no other file is left", || files(dir, "table-").len() == 1);
     db.close().unwrap();
 }
 
