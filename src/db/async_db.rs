@@ -30,8 +30,9 @@ use crate::engine::{Moment, Way, get_awaited, multi_get_awaited, submit, write_a
 /// that is never polled does nothing.
 ///
 /// **What the caller owes.** A waker may be called from one of the engine's cores: one that panics there, or that waits for
-/// the database by a blocking call, stops that core. In a forked child calls give [`Error::Forked`](crate::Error::Forked),
-/// but a future that was already pending in the parent stays pending there: drop it.
+/// the database by a blocking call, stops that core, and one that forks must not return in the child. In a forked child
+/// calls give [`Error::Forked`](crate::Error::Forked); a future that was already pending in the parent gives that there, too,
+/// or stays pending: drop it.
 ///
 /// ```
 /// use rabi::{Db, Durability, Options, WriteBatch, WriteOptions};

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::base::error::{Error, Result};
-use crate::base::sync::{Mutex, lock};
+use crate::base::sync::Mutex;
 use crate::exec::{Outcome, Reply, block_on};
 
 /// Waits for a task on a core, which [`Db::spawn_on`](crate::Db::spawn_on), [`CoreDb::spawn`](crate::CoreDb::spawn) or
@@ -52,7 +52,11 @@ impl<R> Future for JoinHandle<R> {
         };
         Poll::Ready(match answer {
             Ok(Ok(output)) => Ok(output),
-            Ok(Err(panic)) => Err(JoinError(Cause::Panicked(Mutex::new(panic)))),
+            Ok(Err(panic)) => {
+                let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+                let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+                Err(JoinError(Cause::Panicked(said, Mutex::new(panic))))
+            }
             Err(error) => Err(JoinError(Cause::Ended(error))),
         })
     }
@@ -68,7 +72,8 @@ impl<R> fmt::Debug for JoinHandle<R> {
 pub struct JoinError(Cause);
 
 enum Cause {
-    Panicked(Mutex<Box<dyn Any + Send>>),
+    /// What it said, and what it panicked with. The mutex is never locked.
+    Panicked(Option<String>, Mutex<Box<dyn Any + Send>>),
     Ended(Error),
 }
 
@@ -76,14 +81,14 @@ impl JoinError {
     /// Whether the task panicked. Everything else on its core has gone on.
     #[must_use]
     pub fn is_panic(&self) -> bool {
-        matches!(self.0, Cause::Panicked(_))
+        matches!(self.0, Cause::Panicked(..))
     }
 
     /// What the task panicked with, for [`resume_unwind`](std::panic::resume_unwind).
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
         match self.0 {
-            Cause::Panicked(panic) => {
+            Cause::Panicked(_, panic) => {
                 Some(panic.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
             }
             Cause::Ended(_) => None,
@@ -95,7 +100,7 @@ impl JoinError {
     #[must_use]
     pub fn ended_by(&self) -> Option<&Error> {
         match &self.0 {
-            Cause::Panicked(_) => None,
+            Cause::Panicked(..) => None,
             Cause::Ended(error) => Some(error),
         }
     }
@@ -105,14 +110,8 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::Ended(error) => write!(f, "the task on a core was ended: {error}"),
-            Cause::Panicked(panic) => {
-                let panic = lock(panic);
-                let said = panic.downcast_ref::<&str>().copied();
-                match said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)) {
-                    Some(said) => write!(f, "the task on a core panicked: {said}"),
-                    None => f.write_str("the task on a core panicked"),
-                }
-            }
+            Cause::Panicked(Some(said), _) => write!(f, "the task on a core panicked: {said}"),
+            Cause::Panicked(None, _) => f.write_str("the task on a core panicked"),
         }
     }
 }

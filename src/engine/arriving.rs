@@ -15,6 +15,7 @@ use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::sync::Arc;
 use crate::cursor::NeedsBlock;
+use crate::io::Process;
 use crate::table::{Block, Bytes};
 
 /// Blocks on their way; ends with them, in the order in which they were asked for.
@@ -23,6 +24,8 @@ pub(super) struct Arriving<R> {
     /// Those that were there at once. The others come with the reads, in order.
     there: Vec<Option<Bytes>>,
     reads: Option<R>,
+    /// A child takes in nothing.
+    process: Process,
 }
 
 /// Begins to read blocks, in one submission of one core.
@@ -45,7 +48,7 @@ pub(super) fn begin_reads<C: Caller>(caller: &C, needed: Vec<NeedsBlock>) -> Arr
     };
     let there = needed.iter().map(&mut cached).collect();
     let reads = (!missing.is_empty()).then(|| caller.begin_reads(missing));
-    Arriving { needed, there, reads }
+    Arriving { needed, there, reads, process: caller.engine().process }
 }
 
 /// Reads a block.
@@ -70,6 +73,9 @@ where
     type Output = Vec<Result<Arc<Block>>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Err(forked) = self.process.check() {
+            return Poll::Ready(self.needed.iter().map(|_| Err(forked.clone())).collect());
+        }
         let read = match &mut self.reads {
             None => Vec::new(),
             Some(reads) => match Pin::new(reads).poll(context) {

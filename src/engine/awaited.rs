@@ -44,7 +44,7 @@ pub(crate) async fn get_awaited<C: Caller, R>(
     at: Option<SeqNo>,
     mut take: impl FnMut(&[u8]) -> R,
 ) -> Result<Option<R>> {
-    take_turn(caller, 1).await;
+    take_turn(caller, 1).await?;
     let mut fetched = Fetched::default();
     loop {
         caller.check_open()?;
@@ -122,7 +122,7 @@ pub(crate) async fn submit<C: Caller>(caller: &C, batch: &mut BatchBuffer) -> Re
 
 /// Gives a batch with entries its place. It is visible then.
 async fn place<C: Caller>(caller: &C, batch: &mut BatchBuffer) -> Result<Placed> {
-    take_turn(caller, 1).await;
+    take_turn(caller, 1).await?;
     let engine = caller.engine();
     batch.prepare();
     if engine.is_throttled() {

@@ -51,7 +51,10 @@ pub(crate) trait Caller: Clone {
 
 /// Lets others have their turn before so many `calls`, if it is due. Asks once: a future whose task has used up its turn
 /// with other work each time it is polled comes to an end as well.
-pub(crate) async fn take_turn<C: Caller>(caller: &C, calls: u32) {
+///
+/// # Errors
+/// As [`Caller::check_open`]: the process may have forked meanwhile.
+pub(crate) async fn take_turn<C: Caller>(caller: &C, calls: u32) -> Result<()> {
     let mut has_asked = false;
     poll_fn(|context| {
         if std::mem::replace(&mut has_asked, true) {
@@ -60,6 +63,7 @@ pub(crate) async fn take_turn<C: Caller>(caller: &C, calls: u32) {
         caller.poll_turn(context, calls)
     })
     .await;
+    caller.check_open()
 }
 
 impl Caller for Arc<Handle> {

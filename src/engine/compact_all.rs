@@ -5,11 +5,14 @@ use super::Engine;
 use crate::base::error::Result;
 use crate::base::ids::FileId;
 use crate::base::sync::{Arc, lock};
+use crate::io::Process;
 use crate::tree::Tree;
 
 /// What is left to do for one tree.
 struct Task {
     tree: Arc<Tree>,
+    /// A child must not take the lock of the tree's compactions.
+    process: Process,
     /// Files that are in L2 when the call is made.
     flushed: Vec<FileId>,
     /// Runs with garbage that nobody needs.
@@ -20,7 +23,7 @@ impl Task {
     /// Asks for it.
     fn begin(tree: &Arc<Tree>) -> Self {
         lock(&tree.compactions).begin_compact_all();
-        Self { tree: Arc::clone(tree), flushed: Vec::new(), unclean: Vec::new() }
+        Self { tree: Arc::clone(tree), process: Process::current(), flushed: Vec::new(), unclean: Vec::new() }
     }
 
     fn is_done(&self) -> bool {
@@ -34,7 +37,9 @@ impl Task {
 impl Drop for Task {
     /// Nobody asks for it any more.
     fn drop(&mut self) {
-        lock(&self.tree.compactions).end_compact_all(&self.unclean);
+        if self.process.is_current() {
+            lock(&self.tree.compactions).end_compact_all(&self.unclean);
+        }
     }
 }
 

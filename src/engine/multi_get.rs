@@ -8,6 +8,7 @@ use super::caller::{Caller, take_turn};
 use super::moment::Moment;
 use super::open::Handle;
 use crate::base::coverage::reached;
+use crate::base::error::Error;
 use crate::base::key::SeqNo;
 use crate::base::sync::{Arc, epoch};
 use crate::tree::multi_lookup::{Answer, Asked, MultiLookup};
@@ -41,16 +42,24 @@ pub(crate) async fn multi_get_awaited<C: Caller, K: AsRef<[u8]>>(
     keys: &[K],
     at: Option<SeqNo>,
 ) -> Vec<Answer> {
+    let refused = |error: Error| keys.iter().map(|_| Err(error.clone())).collect();
     if let Err(error) = caller.check_open() {
-        return keys.iter().map(|_| Err(error.clone())).collect();
+        return refused(error);
     }
     let mut answers = no_answers(keys.len());
     let mut moment = None;
     for (keys, answers) in in_turns(keys, &mut answers) {
-        take_turn(caller, keys.len() as u32).await;
+        if let Err(error) = take_turn(caller, keys.len() as u32).await {
+            return refused(error);
+        }
         let mut lookup = begin_multi_get(caller, keys, answers, at, &mut moment);
         while let Some(moment) = moment.as_ref().filter(|_| !lookup.is_done()) {
-            lookup.supply(begin_reads(caller, lookup.needed().to_vec()).await);
+            let read = begin_reads(caller, lookup.needed().to_vec()).await;
+            // What was begun in the parent is polled in a child: nothing more is looked up, or read.
+            if let Err(error) = caller.engine().process.check() {
+                return refused(error);
+            }
+            lookup.supply(read);
             moment.go_on(&mut lookup, keys, answers);
         }
     }

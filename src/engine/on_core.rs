@@ -114,6 +114,10 @@ impl Caller for OnCore {
     }
 
     fn poll_turn(&self, context: &mut Context<'_>, calls: u32) -> Poll<()> {
+        // A child has no other turns: its call goes on, and is refused.
+        if !self.0.engine.process.is_current() {
+            return Poll::Ready(());
+        }
         self.0.local.poll_turn(context, calls)
     }
 }

@@ -65,6 +65,8 @@ impl Handle {
             Ok(()) => engine.wal.wait_durable(engine.wal.head_lsn(), false).await,
             Err(error) => Err(error),
         };
+        // Waited for in the parent, and polled again in a child.
+        engine.process.check()?;
         match &settled {
             Ok(()) => reached!("close: settled"),
             Err(_) => reached!("close: could not settle"),

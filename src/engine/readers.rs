@@ -13,6 +13,7 @@ use crate::base::key::SeqNo;
 use crate::base::planted::planted;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Arc, epoch};
+use crate::io::Process;
 
 /// So many writes pass between two looks at the readers.
 const LOOK_INTERVAL: u64 = 32;
@@ -36,6 +37,8 @@ pub(crate) struct Readers {
     looked: AtomicU64,
     /// All readers are on one thread, that of the writers: no guard is waited for.
     on_one_thread: bool,
+    /// A child takes no lock of the snapshots.
+    process: Process,
 }
 
 /// A registered scan.
@@ -55,6 +58,7 @@ impl Readers {
             is_waiting: AtomicBool::new(false),
             looked: AtomicU64::new(0),
             on_one_thread,
+            process: Process::current(),
         }
     }
 
@@ -94,6 +98,10 @@ impl Readers {
     }
 
     fn look(&self, visible: SeqNo) {
+        // Whoever pins in a child may be the one that the epoch has call this.
+        if !self.process.is_current() {
+            return;
+        }
         // Snapshots first: a scan of a snapshot registers before the snapshot may be released.
         let snapshot = self.snapshots.oldest().filter(|_| !planted!(SnapshotVersionsCut));
         let slots = self.scans.iter().map(|slot| SeqNo(slot.load(Ordering::Acquire)));
@@ -109,6 +117,9 @@ impl Readers {
     /// Registers a scan at `seqno`, which its caller has found visible under a guard that it still holds, or that
     /// belongs to a live snapshot.
     pub(crate) fn begin_scan(&self, seqno: SeqNo) -> ScanReader {
+        if !self.process.is_current() {
+            return ScanReader { seqno, slot: None };
+        }
         let take = |slot: &AtomicU64| {
             slot.load(Ordering::Relaxed) == EMPTY
                 && slot.compare_exchange(EMPTY, seqno.0, Ordering::Release, Ordering::Relaxed).is_ok()
@@ -133,6 +144,7 @@ impl Readers {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::io::ends_in_child;
 
     #[test]
     fn the_oldest_reader_is_the_least_of_all_and_never_goes_back() {
@@ -170,5 +182,18 @@ mod tests {
         while readers.oldest() < SeqNo(3) {
             readers.look_later(SeqNo(3));
         }
+    }
+
+    #[test]
+    fn a_scan_in_a_child_is_registered_nowhere() {
+        let readers = Readers::new(Arc::default(), false);
+        let _pinned = epoch::pin();
+        assert!(ends_in_child(|| {
+            // More than there are places: the one behind them would take a lock.
+            for _ in 0..=readers.scans.len() {
+                assert!(readers.begin_scan(SeqNo(1)).slot.is_none());
+            }
+            assert_eq!(readers.more_scans.oldest(), None);
+        }));
     }
 }

@@ -11,6 +11,7 @@ use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::metrics::Counter;
 use crate::base::sync::{Mutex, lock};
+use crate::io::Process;
 
 /// Why writers are slowed or stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,16 +87,20 @@ pub(super) struct Wait {
 }
 
 /// Somebody waits; ends with this value.
-struct Waiting<'a>(&'a Wait);
+struct Waiting<'a> {
+    wait: &'a Wait,
+    /// A child must not take the lock, which another thread may have held at the fork.
+    process: Process,
+}
 
 impl Wait {
-    fn begin(&self, now: Duration) -> Waiting<'_> {
+    fn begin(&self, now: Duration, process: Process) -> Waiting<'_> {
         let mut waiting = lock(&self.now);
         if waiting.0 == 0 {
             waiting.1 = now;
         }
         waiting.0 += 1;
-        Waiting(self)
+        Waiting { wait: self, process }
     }
 
     fn since(&self) -> Option<Duration> {
@@ -106,7 +111,9 @@ impl Wait {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        lock(&self.0.now).0 -= 1;
+        if self.process.is_current() {
+            lock(&self.wait.now).0 -= 1;
+        }
     }
 }
 
@@ -144,7 +151,7 @@ impl Engine {
             Attempt::Done(_) => return,
         };
         let start = self.io.now();
-        let waiting = wait.begin(start);
+        let waiting = wait.begin(start, self.process);
         changed.await;
         drop(waiting);
         wait.count.add(1);
@@ -170,5 +177,24 @@ impl Engine {
         };
         let (reason, since) = stopped.or_else(slowed)?;
         Some(Slowdown { reason, lasts: now.saturating_sub(since) })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::io::ends_in_child;
+
+    #[test]
+    fn in_a_child_the_end_of_a_wait_takes_no_lock() {
+        let wait = Wait::default();
+        let mut waiting = Some(wait.begin(Duration::ZERO, Process::current()));
+        // As another thread may at the moment of a fork.
+        let held = lock(&wait.now);
+        let has_ended = ends_in_child(|| drop(waiting.take()));
+        drop(held);
+        assert!(has_ended);
+        drop(waiting);
+        assert!(wait.since().is_none());
     }
 }

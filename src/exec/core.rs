@@ -132,7 +132,7 @@ impl Core {
     /// One turn: reads the mailbox, runs every ready task of the engine once, then guests for about a slice, then
     /// exchanges operations with the kernel, sleeping there if nothing is ready and `may_wait`.
     pub(super) fn turn(&mut self, may_wait: bool) -> Turn {
-        if self.read_mailbox() || self.broken.is_some() {
+        if !self.process.is_current() || self.read_mailbox() || self.broken.is_some() {
             return Turn::Stopped;
         }
         let now = self.local.io().now();
@@ -183,6 +183,10 @@ impl Core {
     fn run_ready(&mut self) -> bool {
         let batch = self.ready.len();
         for _ in 0..batch {
+            // A waker, or what a guest drops, may have forked.
+            if !self.process.is_current() {
+                break;
+            }
             let Some(key) = self.ready.pop_front() else { break };
             self.run(key);
         }
@@ -193,7 +197,7 @@ impl Core {
     /// engine's tasks and completions wait for them.
     fn run_guests(&mut self) -> bool {
         let batch = self.ready_guests.len();
-        if batch == 0 {
+        if batch == 0 || !self.process.is_current() {
             return false;
         }
         let begin = self.local.io().now();
@@ -270,7 +274,14 @@ impl Drop for Core {
         // Tasks own handles to the local state: they end before the queue is dropped, which waits for the operations
         // in flight.
         self.local.0.has_ended.set(true);
-        drop(self.tasks.drain());
+        for task in self.tasks.drain() {
+            // What one of them drops may fork: the others are the parent's then.
+            if self.process.is_current() { drop(task) } else { std::mem::forget(task) }
+        }
+        if !self.process.is_current() {
+            std::mem::forget(self.local.clone());
+            return;
+        }
         self.mailbox.end();
         let unborn = std::mem::take(&mut *self.local.0.spawned.borrow_mut());
         drop(unborn);

@@ -18,7 +18,11 @@ enum State<T> {
 
 /// The sending side. If it is dropped unused, because its task was stopped, the waiter gets
 /// [`Error::Closed`].
-pub(crate) struct Promise<T>(Arc<Mutex<State<T>>>);
+pub(crate) struct Promise<T> {
+    state: Arc<Mutex<State<T>>>,
+    /// A task that has forked may come to its end in the child, too.
+    process: Process,
+}
 
 /// The waiting side. In a child of the process it gets [`Error::Forked`].
 pub(crate) struct Reply<T> {
@@ -30,7 +34,8 @@ pub(crate) struct Reply<T> {
 /// Makes both sides.
 pub(crate) fn reply<T>() -> (Promise<T>, Reply<T>) {
     let state = Arc::new(Mutex::new(State::Empty(None)));
-    (Promise(Arc::clone(&state)), Reply { state, process: Process::current() })
+    let process = Process::current();
+    (Promise { state: Arc::clone(&state), process }, Reply { state, process })
 }
 
 fn put<T>(state: &Mutex<State<T>>, new: State<T>) {
@@ -43,7 +48,9 @@ fn put<T>(state: &Mutex<State<T>>, new: State<T>) {
 impl<T> Promise<T> {
     /// Delivers the value.
     pub(crate) fn fulfil(self, value: T) {
-        put(&self.0, State::Full(value));
+        if self.process.is_current() {
+            put(&self.state, State::Full(value));
+        }
     }
 }
 
@@ -56,8 +63,11 @@ impl<T> Reply<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        if matches!(*lock(&self.0), State::Empty(_)) && !mutant!("promise_dropped_in_silence") {
-            put(&self.0, State::Over);
+        if !self.process.is_current() {
+            return;
+        }
+        if matches!(*lock(&self.state), State::Empty(_)) && !mutant!("promise_dropped_in_silence") {
+            put(&self.state, State::Over);
         }
     }
 }
@@ -98,7 +108,7 @@ mod tests {
     use crate::io::ends_in_child;
 
     #[test]
-    fn a_child_waits_neither_for_the_value_nor_for_the_lock() {
+    fn a_child_neither_waits_nor_answers_and_does_not_take_the_lock() {
         let (promise, answer) = reply::<()>();
         let mut answer = pin!(answer);
         let mut context = Context::from_waker(Waker::noop());
@@ -110,8 +120,15 @@ mod tests {
             assert!(answer.is_ready());
             assert!(matches!(answer.as_mut().poll(&mut context), Poll::Ready(Err(Error::Forked))));
         });
+        let mut promises = Some((promise, reply::<()>().0));
+        let both_end = ends_in_child(|| {
+            let (promise, other) = promises.take().expect("the child's copy");
+            promise.fulfil(());
+            drop(other);
+        });
         drop(held);
-        assert!(has_ended);
+        assert!(has_ended && both_end);
+        let (promise, _other) = promises.expect("the parent's");
         promise.fulfil(());
         assert!(answer.is_ready());
     }

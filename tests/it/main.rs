@@ -38,6 +38,7 @@ mod face;
 mod file_limit;
 mod file_systems;
 mod forked;
+mod forked_pending;
 mod full_disk;
 mod full_log;
 mod guests;
