@@ -61,6 +61,8 @@ pub(crate) fn add_errors(faults: &mut Faults, rng: &mut Random) {
         &mut faults.lock_error,
         &mut faults.remove_shortage,
         &mut faults.open_shortage,
+        &mut faults.rename_error,
+        &mut faults.shorten_error,
     ];
     if rng.chance(50) {
         *errors[rng.below(errors.len())] = rate;

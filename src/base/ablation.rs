@@ -61,11 +61,13 @@ mod switch {
         BlockWalks,
         /// Scans read nothing ahead before they have shown how far they go.
         ScanLengths,
+        /// Every table gets a new file.
+        TableFilesReused,
         /// What the page cache does not have is read through it, also where it has no room.
         PageCacheSpared,
     }
 
-    const ALL: [Mechanism; 15] = [
+    const ALL: [Mechanism; 16] = [
         Mechanism::MemtableIndex,
         Mechanism::VersionsCut,
         Mechanism::MemoryReused,
@@ -80,6 +82,7 @@ mod switch {
         Mechanism::WriteBack,
         Mechanism::BlockWalks,
         Mechanism::ScanLengths,
+        Mechanism::TableFilesReused,
         Mechanism::PageCacheSpared,
     ];
 

@@ -123,6 +123,8 @@ mod selector {
         KeptBlockMisplaced: "a block that is kept for the cache when a table is written goes into the slot of another",
         PieceGivenTwice: "memory of a cached block that was freed is given twice",
         ReadAheadMisplaced: "a block that a scan has read ahead goes into the cache's slot of the next",
+        TableRewrittenTooEarly: "the file of a table is written anew before the manifest has given the table up",
+        TableRewrittenWhileRead: "the file of a table is written anew while readers still have the table",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }
 

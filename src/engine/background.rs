@@ -43,6 +43,9 @@ impl Engine {
                     tracing::error!(%error, "{what} failed and will be tried again");
                 }
                 reached!("job: failed and will be tried again");
+                if error.is_shortage() {
+                    self.directory.give_up_spare_tables(local).await;
+                }
                 self.set_background_failure(Some(error));
                 local.sleep(RETRY_DELAY).await;
             }

@@ -13,6 +13,7 @@ use crate::base::error::Result;
 use crate::base::ids::{FileId, MemtableId};
 use crate::base::keyspace::KeyspaceId;
 use crate::base::planted::planted;
+use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::engine::manifest::Manifest;
 use crate::exec::{Event, Local, Promise, reply};
@@ -37,6 +38,8 @@ struct Request {
 #[derive(Default)]
 pub(crate) struct Requests {
     queue: Mutex<VecDeque<Request>>,
+    /// Who waits until the files are removed that nothing needs any more.
+    clean_ups: Mutex<Vec<Promise<()>>>,
     arrived: Event,
 }
 
@@ -64,6 +67,17 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Has the files removed that nothing needs any more, those that are kept to be written anew as well.
+    pub(super) async fn clean_up(&self) {
+        let (done, answer) = reply();
+        lock(&self.requests.clean_ups).push(done);
+        self.requests.arrived.notify();
+        // Without a committing task the next opening does it.
+        let _cleaned = answer.await;
+    }
+}
+
 /// What the committing task owns.
 pub(super) struct Committer {
     pub(super) manifest: Manifest,
@@ -80,6 +94,9 @@ impl Committer {
     async fn commit(&mut self, local: &Local, engine: &Engine, request: Request) -> Result<()> {
         let mut state = self.state.clone();
         state.apply(&request.edit).expect("a job's edit fits the state it was planned on");
+        if planted!(TableRewrittenTooEarly) {
+            self.keep_superseded(local, engine, &state).await;
+        }
         let appended = self.append(local, engine, &request.edit, &state).await;
         if let Err(error) = appended {
             if error.is_shortage() {
@@ -96,6 +113,9 @@ impl Committer {
         }
         self.state = state;
         self.tables.extend(request.opened.into_iter().map(|table| (table.id(), table)));
+        if planted!(TableRewrittenWhileRead) {
+            self.keep_superseded(local, engine, &self.state).await;
+        }
         self.retire();
         self.publish(local, engine, request.edit.keyspace, request.flushed).await;
         let needed =
@@ -104,6 +124,14 @@ impl Committer {
         engine.work.notify();
         request.done.fulfil(Ok(()));
         Ok(())
+    }
+
+    /// For planted bugs: tables that `state` does not name may be written anew, whoever reads or names them.
+    async fn keep_superseded(&self, local: &Local, engine: &Engine, state: &State) {
+        let live: HashSet<FileId> = state.tables().map(|table| table.id).collect();
+        for table in self.tables.values().filter(|table| !live.contains(&table.id())) {
+            engine.directory.keep_or_discard(local, table.id(), table.file_len()).await;
+        }
     }
 
     async fn append(&mut self, local: &Local, engine: &Engine, edit: &Edit, state: &State) -> Result<()> {
@@ -173,15 +201,27 @@ impl Committer {
             local.yield_if_due().await;
         }
         for mut table in take_unread(&mut self.retired_tables) {
-            let kind = FileKind::Table(table.id());
+            let (id, len) = (table.id(), table.file_len());
             reached!("commit: a table that nobody reads is removed");
             while table.free_some_blocks(FREED_AT_ONCE) {
                 local.yield_if_due().await;
             }
             drop(table);
             local.yield_if_due().await;
-            engine.directory.discard(local, kind).await;
+            engine.directory.keep_or_discard(local, id, len).await;
         }
+    }
+
+    /// Removes what nothing needs any more, and what is kept to be written anew once nobody writes or somebody asks for it.
+    async fn clean_up(&mut self, local: &Local, engine: &Engine) {
+        let asked_for = std::mem::take(&mut *lock(&engine.requests.clean_ups));
+        self.delete_obsolete(local, engine).await;
+        let is_compacting = || engine.trees.iter().any(|tree| lock(&tree.compactions).count() > 0);
+        let is_idle = engine.idle.load(Ordering::Relaxed) && !is_compacting();
+        if is_idle || !asked_for.is_empty() {
+            engine.directory.give_up_spare_tables(local).await;
+        }
+        asked_for.into_iter().for_each(|done| done.fulfil(()));
     }
 }
 
@@ -210,7 +250,7 @@ pub(super) async fn commit_edits(local: Local, engine: Arc<Engine>, mut committe
         let request = lock(&engine.requests.queue).pop_front();
         match request {
             None => {
-                committer.delete_obsolete(&local, &engine).await;
+                committer.clean_up(&local, &engine).await;
                 arrived.await;
             }
             Some(request) => {

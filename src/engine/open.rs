@@ -35,6 +35,9 @@ use crate::tree::records::TreeRecords;
 use crate::tree::view::{Files, View};
 use crate::wal::write_log;
 
+/// Tables that are not needed any more are kept to be written anew, as long as so many partitions of the usual size at most.
+const SPARE_PARTITIONS: u64 = 4;
+
 /// A running engine; stops its cores when dropped.
 pub(crate) struct Handle(pub(crate) Arc<Engine>);
 
@@ -68,7 +71,11 @@ impl Handle {
         // Waited for in the parent, and polled again in a child.
         engine.process.check()?;
         match &settled {
-            Ok(()) => reached!("close: settled"),
+            Ok(()) => {
+                reached!("close: settled");
+                engine.directory.keep_spare_tables(0);
+                engine.clean_up().await;
+            }
             Err(_) => reached!("close: could not settle"),
         }
         engine.refuse_writes(Error::Closed);
@@ -175,6 +182,8 @@ async fn assemble(
     let cache_size = usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX);
     let cache = (environment.cache)(cache_size, local.io());
     let recovered = recover(&local, dir, &options, Arc::new(cache)).await?;
+    let spare_bytes = options.tree.partition_size_bytes.saturating_mul(SPARE_PARTITIONS);
+    recovered.directory.keep_spare_tables(spare_bytes);
     let start = recovered.state.log_start();
     let memtables = 1 + options.tree.max_frozen_memtables;
     let pool = Arc::new(Pool::new(options.tree.memtable_size_bytes, memtables));

@@ -89,6 +89,7 @@ impl PartitionStats {
 /// | `frozen_memtables`, `frozen_bytes` | memtables of L1, and what their entries count for |
 /// | `flushed_files`, `flushed_bytes` | files of L2, and their length |
 /// | `partitions`, `runs`, `partition_bytes` | partitions of L3 that hold anything, their files, and their length |
+/// | `spare_table_bytes` | length of files whose tables nothing needs any more, kept to be written anew: four times the partition size at most, and none once nobody has written for a while |
 /// | `snapshots` | snapshots that are alive |
 /// | `last_seqno` | writes so far, one for each entry of a batch, since the database was made |
 /// | `cores` | threads of the engine |
@@ -218,6 +219,7 @@ impl Engine {
             ("partition_bytes", runs().map(|run| run.bytes).sum()),
             ("compaction_debt_bytes", debt_bytes(&view.files)),
             ("space_amplification_percent", space_amplification_percent(&view.files)),
+            ("spare_table_bytes", if forked { 0 } else { self.directory.spare_table_bytes() }),
             ("index_filter_bytes", index_filter_bytes),
             ("memtable_memory_bytes", memtable_memory_bytes),
             ("buffer_bytes", buffer_bytes),

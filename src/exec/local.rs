@@ -213,6 +213,13 @@ impl Local {
         }
     }
 
+    /// Shortens a file, which has more, to `len` bytes.
+    pub(crate) async fn shorten(&self, file: &File, len: u64) -> Result<()> {
+        let done = self.submit(Op::Shorten { file: file.clone(), len }).await;
+        let shortened = done.and_then(|done| done.result);
+        shortened.map(drop).map_err(|e| Error::io("shorten", file.path(), None, e))
+    }
+
     /// Writes zeros over a range of a file, a few pieces at a time.
     pub(crate) async fn fill(&self, file: &File, range: Range<u64>) -> Result<()> {
         self.fill_while(file, range, |_| true).await.map(drop)

@@ -5,12 +5,15 @@
 
 mod kind;
 mod leftovers;
+mod spare_tables;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use kind::{FileKind, is_foreign};
 use leftovers::Leftovers;
+use spare_tables::{SpareTable, SpareTables};
 
+use crate::base::ablation::ablated;
 use crate::base::coverage::reached;
 use crate::base::error::Result;
 use crate::base::ids::FileId;
@@ -26,12 +29,21 @@ pub(crate) struct Directory {
     /// The next free file number; shared by everything that makes files.
     ids: Arc<AtomicU64>,
     leftovers: Arc<Leftovers>,
+    spare_tables: Arc<SpareTables>,
+}
+
+/// The file of a table to be written.
+pub(crate) struct NewTable {
+    pub(crate) file: File,
+    /// Its length in bytes, if it is that of an older table: all of it is to be overwritten or cut off.
+    pub(crate) old_len: u64,
 }
 
 impl Directory {
     /// The open directory `dir`, in which file numbers from `first_free` on are free.
     pub(crate) fn new(dir: Dir, first_free: FileId) -> Self {
-        Self { dir, ids: Arc::new(AtomicU64::new(first_free.0)), leftovers: Arc::default() }
+        let ids = Arc::new(AtomicU64::new(first_free.0));
+        Self { dir, ids, leftovers: Arc::default(), spare_tables: Arc::default() }
     }
 
     /// The path it was opened by, for messages.
@@ -92,6 +104,61 @@ impl Directory {
                 Err(_) => self.leftovers.add(kind),
             }
         }
+    }
+
+    /// Up to so many bytes of tables that are not needed any more are kept from now on, to be written anew.
+    pub(crate) fn keep_spare_tables(&self, bytes_max: u64) {
+        self.spare_tables.permit(if ablated!(TableFilesReused) { 0 } else { bytes_max });
+    }
+
+    /// Makes the file of a new table of about `len` bytes: of an older one that is not needed any more, if there is one.
+    pub(crate) async fn make_table(&self, local: &Local, id: FileId, len: u64) -> Result<NewTable> {
+        if let Some(spare) = self.spare_tables.take(len) {
+            match self.write_anew(local, spare, id) {
+                Ok(file) => {
+                    reached!("files: a table is written where an older one was");
+                    return Ok(NewTable { file, old_len: spare.len });
+                }
+                Err(error) => {
+                    reached!("files: an older table cannot be written anew");
+                    tracing::debug!(%error, "a table gets a new file");
+                    self.discard(local, FileKind::Table(spare.id)).await;
+                }
+            }
+        }
+        // Where the older one has got the new name all the same, it is emptied.
+        let file = self.open(local, FileKind::Table(id), OpenMode::Create)?;
+        Ok(NewTable { file, old_len: 0 })
+    }
+
+    fn write_anew(&self, local: &Local, spare: SpareTable, id: FileId) -> Result<File> {
+        let (old, new) = (FileKind::Table(spare.id), FileKind::Table(id));
+        local.io().rename(&self.dir, &old.name(), &new.name())?;
+        self.open(local, new, OpenMode::Write)
+    }
+
+    /// Keeps the file of a table of `len` bytes that nothing needs any more, now or later, to be written anew; removes it
+    /// if enough are kept.
+    pub(crate) async fn keep_or_discard(&self, local: &Local, id: FileId, len: u64) {
+        let free_bytes = self.space(&**local.io()).map_or(0, |space| space.free_bytes);
+        if !self.spare_tables.keep(SpareTable { id, len }, free_bytes) {
+            self.discard(local, FileKind::Table(id)).await;
+        }
+    }
+
+    /// Removes the tables that are kept to be written anew; returns whether there were any.
+    pub(crate) async fn give_up_spare_tables(&self, local: &Local) -> bool {
+        let spares = self.spare_tables.take_all();
+        for spare in &spares {
+            reached!("files: a table that was kept is removed");
+            self.discard(local, FileKind::Table(spare.id)).await;
+        }
+        !spares.is_empty()
+    }
+
+    /// Bytes of the tables that are kept to be written anew.
+    pub(crate) fn spare_table_bytes(&self) -> u64 {
+        self.spare_tables.bytes()
     }
 
     /// Makes the names of the files in it durable.

@@ -149,6 +149,9 @@ pub(super) fn perform(op: &mut Op, by: By) -> io::Result<usize> {
             let whole = || rustix::fs::fallocate(&*file, FallocateFlags::empty(), 0, *len);
             Ok(rustix::io::retry_on_intr(whole).map(|()| 0)?)
         }
+        Op::Shorten { file, len } => {
+            Ok(rustix::io::retry_on_intr(|| rustix::fs::ftruncate(&*file, *len)).map(|()| 0)?)
+        }
         Op::Remove { dir, name } => match rustix::fs::unlinkat(dir.file(), name.as_str(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(0),
             Err(e) => Err(e.into()),

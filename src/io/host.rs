@@ -120,6 +120,10 @@ impl Io for Host {
         names::open(dir, name, mode)
     }
 
+    fn rename(&self, dir: &Dir, name: &str, new_name: &str) -> Result<()> {
+        names::rename(dir, name, new_name)
+    }
+
     fn file_len(&self, file: &File) -> Result<u64> {
         names::file_len(file)
     }

@@ -167,6 +167,13 @@ pub(crate) enum Op {
         /// Length in bytes.
         len: u64,
     },
+    /// Shortens a file to `len` bytes; it has more.
+    Shorten {
+        /// The file.
+        file: File,
+        /// Length in bytes.
+        len: u64,
+    },
     /// Removes a name. A missing one is not an error.
     Remove {
         /// The directory.
@@ -196,7 +203,7 @@ impl Op {
                 counters.syncs.add(u64::from(*reach == Reach::Durable));
             }
             Self::Sync { .. } => counters.syncs.add(1),
-            Self::Allocate { .. } | Self::Remove { .. } => {}
+            Self::Allocate { .. } | Self::Shorten { .. } | Self::Remove { .. } => {}
         }
     }
 
@@ -204,9 +211,11 @@ impl Op {
     pub(crate) fn into_buffer(self) -> Buffer {
         match self {
             Self::Read { buffer, .. } => buffer,
-            Self::Write { .. } | Self::Sync { .. } | Self::Allocate { .. } | Self::Remove { .. } => {
-                Buffer::empty()
-            }
+            Self::Write { .. }
+            | Self::Sync { .. }
+            | Self::Allocate { .. }
+            | Self::Shorten { .. }
+            | Self::Remove { .. } => Buffer::empty(),
         }
     }
 }
@@ -337,6 +346,10 @@ pub(crate) trait Io: Send + Sync + 'static {
 
     /// Opens a file of a directory.
     fn open(&self, dir: &Dir, name: &str, mode: OpenMode) -> Result<File>;
+
+    /// Gives the file `name` of a directory the name `new_name`. Refused if that stands for something, and of a file that is
+    /// no regular one or has further names, by which others may rely on its contents.
+    fn rename(&self, dir: &Dir, name: &str, new_name: &str) -> Result<()>;
 
     /// Length of a file in bytes.
     fn file_len(&self, file: &File) -> Result<u64>;

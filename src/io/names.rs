@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags, StatxFlags};
+use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 
@@ -133,6 +133,18 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
         return Ok(File::at_random(dir.path_of(name), descriptor));
     }
     Ok(File::new(dir.path_of(name), descriptor))
+}
+
+/// Gives a file of `dir` another name, which stands for nothing, if it is a regular one that has no further names. Fails
+/// where the file system cannot promise not to replace anything.
+pub(super) fn rename(dir: &Dir, name: &str, new_name: &str) -> Result<()> {
+    let failed = |e: Errno| Error::io("rename", &dir.path_of(name), None, e.into());
+    let stat = rustix::fs::statat(dir.file(), name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink != 1 {
+        return Err(failed(Errno::MLINK));
+    }
+    let (dir, flags) = (dir.file(), RenameFlags::NOREPLACE);
+    rustix::fs::renameat_with(dir, name, dir, new_name, flags).map_err(failed)
 }
 
 /// Doubles the process's soft limit of open files, as far as the hard one permits; false if it does not. Every table is
@@ -279,6 +291,25 @@ mod tests {
         assert_eq!(file_len(&file).unwrap(), 0);
         assert!(!is_directory(&file));
         assert!(is_directory(dir.file()));
+    }
+
+    #[test]
+    fn a_file_is_renamed_unless_others_may_rely_on_it() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = open_dir(root.path()).unwrap().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::write(path("a"), "a").unwrap();
+        rename(&dir, "a", "b").unwrap();
+        assert_eq!(fs::read(path("b")).unwrap(), b"a");
+        fs::hard_link(path("b"), path("c")).unwrap();
+        symlink("b", path("d")).unwrap();
+        for name in ["a", "b", "c", "d"] {
+            let text = rename(&dir, name, "e").unwrap_err().to_string();
+            assert!(text.starts_with("cannot rename /") && text.contains(&format!("/{name}: ")), "{text}");
+        }
+        fs::remove_file(path("c")).unwrap();
+        rename(&dir, "b", "e").unwrap();
+        assert!(path("e").exists() && !path("b").exists());
     }
 
     #[test]

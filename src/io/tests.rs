@@ -228,6 +228,27 @@ fn direct_durable_writes_go_into_a_preallocated_file() {
 }
 
 #[test]
+fn a_file_gets_another_name_and_is_shortened() {
+    check(|bench| {
+        let file = bench.open("old", OpenMode::Create);
+        let bytes = pattern(1, 3 * SECTOR);
+        assert_eq!(bench.moved(write(&file, 0, &bytes, false)), bytes.len());
+        bench.io.rename(&bench.dir, "old", "new").unwrap();
+        let file = bench.open("new", OpenMode::Write);
+        assert!(bench.io.open(&bench.dir, "old", OpenMode::Read).is_err());
+        let len = SECTOR as u64 + 5;
+        assert_eq!(bench.moved(Op::Shorten { file: file.clone(), len }), 0);
+        assert_eq!(bench.io.file_len(&file).unwrap(), len);
+        assert!(bench.read(&file, 0, bytes.len()) == bytes[..SECTOR + 5]);
+        bench.open("taken", OpenMode::Create);
+        for (name, new_name) in [("new", "taken"), ("absent", "other")] {
+            assert!(bench.io.rename(&bench.dir, name, new_name).is_err(), "{name} to {new_name}");
+        }
+        assert_eq!(bench.io.file_len(&file).unwrap(), len);
+    });
+}
+
+#[test]
 fn durable_writes_find_out_the_faster_way_and_all_reach_the_file() {
     check(|bench| {
         let log = bench.open("log", OpenMode::Create);

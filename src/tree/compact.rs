@@ -8,7 +8,7 @@
 
 use super::input::Input;
 use super::levels::{AddedRun, Change};
-use super::output::{Output, PendingOutputs, TableWriter};
+use super::output::{Outlook, Output, PendingOutputs, TableWriter};
 use super::ranges::RangeSet;
 use super::retention::{Need, Retention};
 use super::table_files::TableFiles;
@@ -165,7 +165,10 @@ async fn merge(
         if need != Need::Nobody && tag.kind() == Kind::Delete && retention.bottommost() {
             pieces.hold_back(tag);
         } else if need != Need::Nobody {
-            pieces.add(entry, need, merge.front().is_some_and(Input::is_warm))?;
+            if pieces.writer.is_none() {
+                pieces.begin_piece().await?;
+            }
+            pieces.add(entry, need, merge.front().is_some_and(Input::is_warm));
         }
         moved = merge.advance();
         if work >= YIELD_INTERVAL {
@@ -189,6 +192,8 @@ struct Pieces<'a> {
     gives_way: bool,
     keep: Keep,
     piece_len: u64,
+    /// Bytes of the inputs that pieces are not written of yet, about.
+    left: u64,
     /// Older runs, which stay.
     older: &'a [Arc<Table>],
     done: Vec<Piece>,
@@ -216,6 +221,7 @@ impl<'a> Pieces<'a> {
             gives_way: compaction.gives_way,
             keep: compaction.keep,
             piece_len: compaction.piece_len,
+            left: compaction.input_bytes,
             older: &compaction.older,
             done: Vec::new(),
             pending: PendingOutputs::default(),
@@ -258,12 +264,16 @@ impl<'a> Pieces<'a> {
         self.tombstones.push(tombstone);
     }
 
-    fn add(&mut self, entry: Entry<'_>, need: Need, is_warm: bool) -> Result<()> {
+    /// Makes the file that entries now go into.
+    async fn begin_piece(&mut self) -> Result<()> {
+        let outlook = Outlook { keep: self.keep, len: self.piece_len.min(self.left) };
+        self.writer = Some(TableWriter::create(self.local, self.files, outlook, &mut self.pending).await?);
+        Ok(())
+    }
+
+    fn add(&mut self, entry: Entry<'_>, need: Need, is_warm: bool) {
         let Entry { key, tag, value } = entry;
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => none.insert(TableWriter::create(self.local, self.files, self.keep, &mut self.pending)?),
-        };
+        let writer = self.writer.as_mut().expect("a piece is begun before its first entry");
         writer.add_overwrites(std::mem::take(&mut self.overwrites));
         for tombstone in self.tombstones.drain(..) {
             // It hides what a snapshot needs from all others, and goes with it.
@@ -277,7 +287,6 @@ impl<'a> Pieces<'a> {
         if is_warm {
             writer.count_warm();
         }
-        Ok(())
     }
 
     async fn write_full(&mut self) -> Result<()> {
@@ -289,7 +298,10 @@ impl<'a> Pieces<'a> {
 
     async fn end_piece(&mut self) -> Result<()> {
         let output = match self.writer.take() {
-            Some(writer) => Some(writer.finish(self.local, self.files).await?),
+            Some(writer) => {
+                self.left = self.left.saturating_sub(writer.len_estimate());
+                Some(writer.finish(self.local, self.files).await?)
+            }
             None => None,
         };
         self.done.push(Piece { lower: std::mem::take(&mut self.lower), output });

@@ -6,7 +6,7 @@
 
 use super::levels::{Change, FlushedRecord, LogMark};
 use super::lookup::tables_for;
-use super::output::{Output, PendingOutputs, TableWriter};
+use super::output::{Outlook, Output, PendingOutputs, TableWriter};
 use super::ranges::RangeSet;
 use super::replayed::Replayed;
 use super::retention::{Need, Retention};
@@ -37,7 +37,9 @@ pub(crate) async fn flush(
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let written = write(local, files, memtable.entries(), Some(older), snapshots, keep, &mut pending).await;
+    let outlook = Outlook { keep, len: memtable.bytes() };
+    let written =
+        write(local, files, memtable.entries(), Some(older), snapshots, outlook, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
@@ -55,7 +57,8 @@ pub(crate) async fn flush_replayed(
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let written = write(local, files, replayed.iter(), None, Vec::new(), Keep::Nothing, &mut pending).await;
+    let outlook = Outlook { keep: Keep::Nothing, len: replayed.payload_bytes() as u64 };
+    let written = write(local, files, replayed.iter(), None, Vec::new(), outlook, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
@@ -70,7 +73,7 @@ async fn write<'a>(
     entries: impl Iterator<Item = (&'a [u8], Tag, &'a [u8])>,
     older: Option<&Files>,
     snapshots: Vec<SeqNo>,
-    keep: Keep,
+    outlook: Outlook,
     pending: &mut PendingOutputs,
 ) -> Result<Option<Output>> {
     let mut retention = Retention::new(snapshots, false);
@@ -90,7 +93,7 @@ async fn write<'a>(
         } else if need != Need::Nobody && !(planted!(TombstoneDropped) && is_delete) {
             let writer = match &mut writer {
                 Some(writer) => writer,
-                none => none.insert(TableWriter::create(local, files, keep, pending)?),
+                none => none.insert(TableWriter::create(local, files, outlook, pending).await?),
             };
             if let Some(tombstone) = held_back.take() {
                 reached!("flush: a tombstone was kept for a snapshot");

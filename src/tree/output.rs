@@ -17,12 +17,21 @@ use crate::base::key::{SeqNo, Tag};
 use crate::base::limits::TABLE_PIECES_IN_FLIGHT_MAX;
 use crate::base::sync::Arc;
 use crate::exec::{Local, Writing};
-use crate::files::{Directory, FileKind};
-use crate::io::{Buffer, Data, File, OpenMode, Reach};
+use crate::files::{Directory, FileKind, NewTable};
+use crate::io::{Buffer, Data, File, Reach};
 use crate::table::{Builder, Keep, KeptBlocks, Table};
 
 /// So much is forgotten at a time: 64 MiB take 12 ms.
 const FORGOTTEN_BYTES: usize = 1 << 20;
+
+/// What is known of a table before it is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Outlook {
+    /// Which of its blocks are cached once it is done.
+    pub(crate) keep: Keep,
+    /// About how long it will be, in bytes.
+    pub(crate) len: u64,
+}
 
 /// A finished table.
 pub(crate) struct Output {
@@ -55,19 +64,19 @@ pub(crate) struct TableWriter {
 }
 
 impl TableWriter {
-    /// Begins a new file and notes it in `pending`. Of its blocks those that `keep` says are cached once it is done.
-    pub(crate) fn create(
+    /// Begins a file and notes it in `pending`.
+    pub(crate) async fn create(
         local: &Local,
         files: &TableFiles,
-        keep: Keep,
+        outlook: Outlook,
         pending: &mut PendingOutputs,
     ) -> Result<Self> {
         let directory = files.directory();
         let id = directory.take_id();
         pending.0.push(id);
-        let file = directory.open(local, FileKind::Table(id), OpenMode::Create)?;
-        let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), keep));
-        let pieces = Pieces { file, id, offset: 0, in_flight: VecDeque::new() };
+        let NewTable { file, old_len } = directory.make_table(local, id, outlook.len).await?;
+        let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), outlook.keep));
+        let pieces = Pieces { file, id, old_len, offset: 0, in_flight: VecDeque::new() };
         Ok(Self { pieces, builder, pins: BTreeMap::new() })
     }
 
@@ -112,6 +121,10 @@ impl TableWriter {
         }
         pieces.wait_all().await?;
         assert_eq!(pieces.offset, finished.file_len);
+        if pieces.old_len > pieces.offset {
+            reached!("table: what an older one had behind its end is cut off");
+            local.shorten(&pieces.file, pieces.offset).await?;
+        }
         local.sync(&pieces.file).await?;
         let record = TableRecord { id: pieces.id, len: pieces.offset };
         let table = files.open(local, record).await?.with_pins(pins.into_iter().collect());
@@ -135,6 +148,8 @@ async fn forget(local: &Local, file: &File, len: u64) {
 struct Pieces {
     file: File,
     id: FileId,
+    /// Its length before it was begun, in bytes.
+    old_len: u64,
     offset: u64,
     in_flight: VecDeque<Writing>,
 }

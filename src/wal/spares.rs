@@ -114,7 +114,12 @@ impl Spares {
             }
             wal.permit_room();
         }
-        match self.make_missing(local, wal, in_use).await {
+        let mut made = self.make_missing(local, wal, in_use).await;
+        if made.as_ref().is_err_and(|(_, error)| error.is_shortage()) && self.make_way(local).await {
+            reached!("log: tables made way for a spare");
+            made = self.make_missing(local, wal, in_use).await;
+        }
+        match made {
             Ok(()) => {
                 if self.retry_at.take().is_some() {
                     tracing::info!("there is room again: writes resume");
@@ -133,6 +138,11 @@ impl Spares {
             }
             Err((_, error)) => Err(error),
         }
+    }
+
+    /// Removes what is kept to be written anew and not needed; returns whether there was anything.
+    pub(super) async fn make_way(&self, local: &Local) -> bool {
+        self.directory.give_up_spare_tables(local).await
     }
 
     /// Makes one of those that are missing, and has the task look again: what was released meanwhile serves before a further

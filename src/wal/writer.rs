@@ -105,6 +105,7 @@ impl Writer {
                 Err(error) if error.is_shortage() => {
                     reached!("log: cannot be drained for now");
                     self.wal.set_stuck(error);
+                    self.spares.make_way(local).await;
                     local.sleep(RETRY_INTERVAL).await;
                 }
                 Err(error) => return error,

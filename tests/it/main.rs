@@ -57,6 +57,7 @@ mod scan_credit;
 mod settling;
 mod signals;
 mod size_limit;
+mod spare_tables;
 #[cfg(feature = "sim")]
 mod stepped;
 mod thread_ends;

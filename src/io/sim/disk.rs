@@ -274,6 +274,40 @@ impl Disk {
         Ok(())
     }
 
+    /// Shortens a file to `len` bytes.
+    pub(super) fn shorten(&mut self, inode: Inode, len: u64) -> Result<(), Errno> {
+        let order = self.next_order();
+        let contents = self.file(inode).ok_or(Errno::ISDIR)?;
+        if len < contents.len() {
+            contents.set_len(order, len);
+        }
+        Ok(())
+    }
+
+    /// Gives a name of a directory to another. The file may have both after a loss of power, or neither.
+    pub(super) fn rename_in(&mut self, directory: Inode, name: &str, new_name: &str) -> Result<(), Errno> {
+        let inode = self.look_up(directory, name)?;
+        if self.file(inode).is_none() || self.is_linked(inode) {
+            return Err(Errno::MLINK);
+        }
+        if self.look_up(directory, new_name).is_ok() {
+            return Err(Errno::EXIST);
+        }
+        let order = self.next_order();
+        self.name(directory, new_name, order, Some(inode))?;
+        let order = self.next_order();
+        self.name(directory, name, order, None)
+    }
+
+    /// Whether a file has several names.
+    fn is_linked(&self, inode: Inode) -> bool {
+        let names = |node: &Node| match node {
+            Node::Directory(names) => names.count_of(inode),
+            Node::File(_) => 0,
+        };
+        self.nodes.values().map(names).sum::<usize>() > 1
+    }
+
     /// Makes changes up to `order` to a file or directory durable.
     pub(super) fn sync(&mut self, inode: Inode, order: u64) {
         match self.nodes.get_mut(&inode) {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::crash::{Survival, Survivors};
 use super::disk::{Disk, ROOT};
 use super::faults::Faults;
@@ -111,6 +113,37 @@ fn a_name_needs_a_sync_of_its_directory() {
     lose_power(&mut kept, Survival::Nothing, 1);
     let inode = kept.find(Path::new("dir/other")).unwrap();
     assert_eq!(kept.file(inode).unwrap().read(0, 9), b"x");
+}
+
+#[test]
+fn a_renamed_file_may_have_either_name_both_or_none_until_its_directory_is_synced() {
+    let outcomes = |synced: bool| -> BTreeSet<(bool, bool)> {
+        let outcome = |seed| {
+            let (mut disk, _) = disk();
+            let dir = disk.find(Path::new("dir")).unwrap();
+            disk.rename_in(dir, "file", "other").unwrap();
+            if synced {
+                sync(&mut disk, "dir");
+            }
+            lose_power(&mut disk, Survival::Any, seed);
+            (disk.find(Path::new(FILE)).is_ok(), disk.find(Path::new("dir/other")).is_ok())
+        };
+        (0..200).map(outcome).collect()
+    };
+    assert_eq!(outcomes(false).len(), 4);
+    assert_eq!(outcomes(true), BTreeSet::from([(false, true)]));
+}
+
+#[test]
+fn a_file_is_not_renamed_to_a_name_that_stands_for_another_or_if_it_has_two() {
+    let (mut disk, inode) = disk();
+    let dir = disk.find(Path::new("dir")).unwrap();
+    create(&mut disk, "dir/taken");
+    assert_eq!(disk.rename_in(dir, "file", "taken"), Err(Errno::EXIST));
+    assert_eq!(disk.rename_in(dir, "absent", "other"), Err(Errno::NOENT));
+    let order = disk.next_order();
+    disk.name(dir, "link", order, Some(inode)).unwrap();
+    assert_eq!(disk.rename_in(dir, "file", "other"), Err(Errno::MLINK));
 }
 
 #[test]

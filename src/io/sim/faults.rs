@@ -44,6 +44,10 @@ pub struct Faults {
     pub remove_shortage: f64,
     /// Reserving space fails with `EIO` or `ENOSPC`; the file may have its new length all the same.
     pub allocate_error: f64,
+    /// Shortening a file fails with `EIO`; it may be as short all the same.
+    pub shorten_error: f64,
+    /// Renaming a file fails with `EIO`; it may have the new name all the same.
+    pub rename_error: f64,
     /// Syncing a directory fails with `ENOSPC`; its names are as durable as before.
     pub directory_sync_shortage: f64,
     /// What is overwritten takes new space, as on a file system that copies on write: the write fails

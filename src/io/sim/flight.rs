@@ -22,6 +22,8 @@ pub(super) enum Effect {
     Sync { order: u64 },
     /// Reserves space.
     Allocate { len: u64 },
+    /// Shortens the file.
+    Shorten { len: u64 },
     /// Removes a name of the directory.
     Remove { name: String },
 }
@@ -57,6 +59,7 @@ impl Flight {
             Effect::Write { .. } => faults.write_error,
             Effect::Sync { .. } => faults.sync_error,
             Effect::Allocate { .. } => faults.allocate_error,
+            Effect::Shorten { .. } => faults.shorten_error,
             Effect::Remove { .. } => faults.remove_error,
         };
         if faults.strike(probability, &self.path, random) {
@@ -85,6 +88,7 @@ impl Flight {
                 done(Ok(0))
             }
             Effect::Allocate { len } => done(disk.allocate(self.inode, *len).map(|()| 0)),
+            Effect::Shorten { len } => done(disk.shorten(self.inode, *len).map(|()| 0)),
             Effect::Remove { name } => done(disk.remove(self.inode, name).map(|()| 0)),
         }
     }
@@ -125,7 +129,7 @@ impl Flight {
                 self.interrupt(disk, random);
                 pick(&[Errno::IO, Errno::NOSPC], random)
             }
-            Effect::Remove { .. } => {
+            Effect::Shorten { .. } | Effect::Remove { .. } => {
                 self.interrupt(disk, random);
                 Errno::IO
             }
@@ -147,8 +151,12 @@ impl Flight {
             }
             Effect::Sync { order } if random.coin() => disk.sync(self.inode, *order),
             Effect::Allocate { len } if random.coin() => drop(disk.allocate(self.inode, *len)),
+            Effect::Shorten { len } if random.coin() => drop(disk.shorten(self.inode, *len)),
             Effect::Remove { name } if random.coin() => drop(disk.remove(self.inode, name)),
-            Effect::Sync { .. } | Effect::Allocate { .. } | Effect::Remove { .. } => {}
+            Effect::Sync { .. }
+            | Effect::Allocate { .. }
+            | Effect::Shorten { .. }
+            | Effect::Remove { .. } => {}
         }
     }
 }
@@ -205,6 +213,7 @@ impl std::fmt::Display for Flight {
             }
             Effect::Sync { .. } => write!(f, "sync")?,
             Effect::Allocate { len } => write!(f, "allocate {len} bytes of")?,
+            Effect::Shorten { len } => write!(f, "shorten to {len} bytes")?,
             Effect::Remove { .. } => write!(f, "remove")?,
         }
         write!(f, " {}", self.path.display())

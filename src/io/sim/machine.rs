@@ -98,6 +98,13 @@ impl Io for Machine {
         Ok(File::of_world(path, self.handle(inode, false), mode))
     }
 
+    fn rename(&self, dir: &Dir, name: &str, new_name: &str) -> Result<()> {
+        let path = dir.path_of(name);
+        let place = (dir.file().simulated().inode, name, path.as_path());
+        let renamed = self.world.state().rename(self.process, place, new_name);
+        renamed.map_err(|e| failed("rename", &path, e))
+    }
+
     fn file_len(&self, file: &File) -> Result<u64> {
         let place = (file.simulated().inode, file.path());
         let len = self.world.state().file_len(self.process, place);

@@ -45,6 +45,11 @@ impl Names {
         self.entries.values().any(|entry| *entry == inode)
     }
 
+    /// How many names stand for `inode` now.
+    pub(super) fn count_of(&self, inode: Inode) -> usize {
+        self.entries.values().filter(|entry| **entry == inode).count()
+    }
+
     /// How many names begin so.
     pub(super) fn count(&self, beginning: &str) -> usize {
         self.entries.keys().filter(|name| name.starts_with(beginning)).count()

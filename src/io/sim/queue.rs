@@ -101,13 +101,15 @@ impl Queue for SimulatedQueue {
             // The number of the newest change is filled in by the world.
             Op::Sync { .. } => Effect::Sync { order: 0 },
             Op::Allocate { len, .. } => Effect::Allocate { len: *len },
+            Op::Shorten { len, .. } => Effect::Shorten { len: *len },
             Op::Remove { name, .. } => Effect::Remove { name: name.clone() },
         };
         let (file, path) = match &op {
             Op::Read { file, .. }
             | Op::Write { file, .. }
             | Op::Sync { file }
-            | Op::Allocate { file, .. } => (file, file.path().to_path_buf()),
+            | Op::Allocate { file, .. }
+            | Op::Shorten { file, .. } => (file, file.path().to_path_buf()),
             Op::Remove { dir, name } => (dir.file(), dir.path_of(name)),
         };
         let inode = file.simulated().inode;

@@ -240,6 +240,31 @@ impl State {
         self.note(if mode == OpenMode::Create { "create" } else { "open" }, path, opened)
     }
 
+    /// Gives a file of a directory another name.
+    pub(super) fn rename(
+        &mut self,
+        process: u64,
+        (dir, name, path): (Inode, &str, &Path),
+        new_name: &str,
+    ) -> Result<(), Errno> {
+        self.check_alive(process)?;
+        let fault = self.fault(self.faults.rename_error, path, &[Errno::IO]);
+        let renamed = match fault {
+            Ok(()) => self.disk.rename_in(dir, name, new_name),
+            Err(e) => {
+                if self.random.coin() {
+                    // Renamed all the same; if that fails too, it was not.
+                    let _renamed = self.disk.rename_in(dir, name, new_name);
+                }
+                Err(e)
+            }
+        };
+        if let Ok(inode) = self.disk.look_up(dir, new_name) {
+            self.liar.made(dir, inode, &path.with_file_name(new_name));
+        }
+        self.note("rename", path, renamed)
+    }
+
     fn check_kind(&mut self, inode: Inode, directory: bool) -> Result<Inode, Errno> {
         match (self.disk.node(inode), directory) {
             (Some(Node::Directory(_)), true) | (Some(Node::File(_)), false) => Ok(inode),

@@ -89,7 +89,7 @@ impl Flight {
                 let name = CString::new(name.as_bytes());
                 removed = Some(name.expect("a name listed or made by the system has no zero byte"));
             }
-            Op::Write { .. } | Op::Sync { .. } | Op::Allocate { .. } => {}
+            Op::Write { .. } | Op::Sync { .. } | Op::Allocate { .. } | Op::Shorten { .. } => {}
         }
         Self { token, op, begun, moved: 0, rest, name: removed, canceled: 0 }
     }
@@ -124,6 +124,7 @@ impl Flight {
             Op::Sync { file } if names::is_directory(file) => opcode::Fsync::new(fd(file)).build(),
             Op::Sync { file } => sync(file),
             Op::Allocate { file, len } => opcode::Fallocate::new(fd(file), *len).build(),
+            Op::Shorten { file, len } => opcode::Ftruncate::new(fd(file), *len).build(),
             Op::Remove { dir, .. } => {
                 let name = self.name.as_ref().expect("set in new for every removal");
                 opcode::UnlinkAt::new(fd(dir.file()), name.as_ptr()).build()
@@ -164,7 +165,7 @@ impl Flight {
                 assert!(self.moved < data.len(), "the kernel wrote more than it was given");
                 if len > 0 { Progress::Again } else { Progress::Done(Err(io::ErrorKind::WriteZero.into())) }
             }
-            Op::Sync { .. } | Op::Allocate { .. } | Op::Remove { .. } => self.done(),
+            Op::Sync { .. } | Op::Allocate { .. } | Op::Shorten { .. } | Op::Remove { .. } => self.done(),
         }
     }
 
@@ -191,6 +192,8 @@ impl Flight {
                 self.rest = Rest::SyncLater;
                 Progress::Again
             }
+            // Rings know it since Linux 6.9.
+            (Errno::INVAL, Op::Shorten { .. }) => Progress::Plainly,
             (_, Op::Read { .. }) if ends_unaligned(e, self.moved) => self.done(),
             (Errno::NOENT, Op::Remove { .. }) => self.done(),
             _ => Progress::Done(Err(e.into())),

@@ -123,6 +123,19 @@ fn an_operation_that_is_given_up_again_and_again_is_done_by_plain_calls() {
 }
 
 #[test]
+fn a_file_is_shortened_by_a_plain_call_where_rings_do_not_know_how() {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(9).unwrap();
+    let opened = File::new("shortened".into(), file.try_clone().unwrap().into());
+    let mut flight = Flight::new(7, Op::Shorten { file: opened, len: 4 }, Begun::UNTIMED);
+    flight.request();
+    // SAFETY: nothing is counted as read.
+    assert!(matches!(unsafe { flight.advance(failed(Errno::INVAL)) }, Progress::Plainly));
+    assert_eq!(blocking::perform(&mut flight.op, By::Flag).unwrap(), 0);
+    assert_eq!(file.metadata().unwrap().len(), 4);
+}
+
+#[test]
 fn a_write_back_that_comes_to_nothing_again_and_again_is_left_to_the_sync() {
     let mut flight = Flight::new(7, write_to(SECTOR, Reach::Device), Begun::UNTIMED);
     for tries in 1..=CANCELED_MAX {
