@@ -16,6 +16,9 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 /// a database without writes for two looks is settled.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What is kept to be written anew as other tables is given up if so many looks have seen no table made.
+const SPARE_TABLES_LOOKS: u32 = 3;
+
 /// Readers that have missed so many blocks since the last look need the device for themselves: to settle would make them
 /// wait, and push out of the system's cache what they will ask for. Lookups gain little by it, and scans pay for their own.
 const READER_MISSES_MAX: u64 = 1000;
@@ -80,6 +83,7 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
     let mut seen = engine.visible_seqno();
     let mut head = engine.wal.head_lsn();
     let mut misses = 0;
+    let (mut tables, mut looks_without_table) = (0, 0);
     loop {
         local.sleep(TICK_INTERVAL).await;
         let before = std::mem::replace(&mut head, engine.wal.head_lsn());
@@ -98,6 +102,13 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
             engine.wal.forget_unused_room();
         }
         engine.trees.iter().for_each(|tree| tree.view().memtable.free_unused_memory());
+        let made = engine.directory.tables_made();
+        looks_without_table = if made == tables { looks_without_table + 1 } else { 0 };
+        tables = made;
+        if looks_without_table == SPARE_TABLES_LOOKS && engine.directory.spare_table_bytes() > 0 {
+            engine.requests.want_clean_up();
+            looks_without_table = 0;
+        }
         let missed = engine.missed_since(&mut misses);
         if missed > READER_MISSES_MAX && !is_written {
             reached!("tick: readers that miss are left alone");

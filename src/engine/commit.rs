@@ -13,7 +13,7 @@ use crate::base::error::Result;
 use crate::base::ids::{FileId, MemtableId};
 use crate::base::keyspace::KeyspaceId;
 use crate::base::planted::planted;
-use crate::base::sync::atomic::Ordering;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::engine::manifest::Manifest;
 use crate::exec::{Event, Local, Promise, reply};
@@ -38,15 +38,24 @@ struct Request {
 #[derive(Default)]
 pub(crate) struct Requests {
     queue: Mutex<VecDeque<Request>>,
-    /// Who waits until the files are removed that nothing needs any more.
-    clean_ups: Mutex<Vec<Promise<()>>>,
     arrived: Event,
+    /// How often somebody wanted the files removed that nothing needs any more, and of that, how often they were.
+    clean_ups_wanted: AtomicU64,
+    clean_ups_done: AtomicU64,
 }
 
 impl Requests {
     /// Lets the committer look for files to remove.
     pub(super) fn nudge(&self) {
         self.arrived.notify();
+    }
+
+    /// Has the files removed that nothing needs any more, those that are kept to be written anew as well; returns the
+    /// number of this wish.
+    pub(super) fn want_clean_up(&self) -> u64 {
+        let number = self.clean_ups_wanted.fetch_add(1, Ordering::AcqRel) + 1;
+        self.nudge();
+        number
     }
 }
 
@@ -68,13 +77,19 @@ impl Engine {
 }
 
 impl Engine {
-    /// Has the files removed that nothing needs any more, those that are kept to be written anew as well.
+    /// Removes the files that nothing needs any more, those that are kept to be written anew as well. What cannot be done
+    /// now, the next opening does.
     pub(super) async fn clean_up(&self) {
-        let (done, answer) = reply();
-        lock(&self.requests.clean_ups).push(done);
-        self.requests.arrived.notify();
-        // Without a committing task the next opening does it.
-        let _cleaned = answer.await;
+        let wanted = self.requests.want_clean_up();
+        while self.process.is_current() {
+            let changed = self.work.listen();
+            // Once the log has failed there may be no committing task.
+            let is_done = self.requests.clean_ups_done.load(Ordering::Acquire) >= wanted;
+            if is_done || self.wal.check_failed().is_err() {
+                return;
+            }
+            changed.await;
+        }
     }
 }
 
@@ -212,16 +227,16 @@ impl Committer {
         }
     }
 
-    /// Removes what nothing needs any more, and what is kept to be written anew once nobody writes or somebody asks for it.
+    /// Removes what nothing needs any more, and if somebody wants it, what is kept to be written anew.
     async fn clean_up(&mut self, local: &Local, engine: &Engine) {
-        let asked_for = std::mem::take(&mut *lock(&engine.requests.clean_ups));
+        let requests = &engine.requests;
+        let wanted = requests.clean_ups_wanted.load(Ordering::Acquire);
         self.delete_obsolete(local, engine).await;
-        let is_compacting = || engine.trees.iter().any(|tree| lock(&tree.compactions).count() > 0);
-        let is_idle = engine.idle.load(Ordering::Relaxed) && !is_compacting();
-        if is_idle || !asked_for.is_empty() {
+        if requests.clean_ups_done.load(Ordering::Relaxed) < wanted {
             engine.directory.give_up_spare_tables(local).await;
+            requests.clean_ups_done.store(wanted, Ordering::Release);
+            engine.work.notify();
         }
-        asked_for.into_iter().for_each(|done| done.fulfil(()));
     }
 }
 

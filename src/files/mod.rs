@@ -156,6 +156,11 @@ impl Directory {
         !spares.is_empty()
     }
 
+    /// How many tables were made.
+    pub(crate) fn tables_made(&self) -> u64 {
+        self.spare_tables.asked()
+    }
+
     /// Bytes of the tables that are kept to be written anew.
     pub(crate) fn spare_table_bytes(&self) -> u64 {
         self.spare_tables.bytes()

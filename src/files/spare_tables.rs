@@ -6,7 +6,7 @@
 //!
 //! A file comes here once no manifest names it and nobody reads it. It keeps its name until it is taken, so that an opening
 //! removes it as it does any file that no manifest names. What is kept is bounded, and given up where space is short and
-//! once the database is idle.
+//! when no table was made for a while.
 
 use crate::base::ids::FileId;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +29,8 @@ pub(super) struct SpareTables {
     kept: Mutex<Vec<SpareTable>>,
     /// Bytes of all that are kept, at most.
     bytes_max: AtomicU64,
+    /// How often one was asked for.
+    asked: AtomicU64,
 }
 
 impl SpareTables {
@@ -51,6 +53,8 @@ impl SpareTables {
 
     /// Takes the one out that suits a table of about `len` bytes best: the shortest that holds it, else the longest.
     pub(super) fn take(&self, len: u64) -> Option<SpareTable> {
+        // Relaxed: a count, which says nothing of other memory.
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let mut kept = lock(&self.kept);
         let holds = |spare: &SpareTable| spare.len >= len;
         let numbered = || kept.iter().enumerate();
@@ -58,6 +62,11 @@ impl SpareTables {
         let best = shortest.or_else(|| numbered().max_by_key(|(_, spare)| spare.len));
         let (at, _) = best?;
         Some(kept.swap_remove(at))
+    }
+
+    /// How often one was asked for.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Takes all of them out.

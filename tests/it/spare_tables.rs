@@ -48,7 +48,7 @@ fn check(db: &Db, model: &BTreeMap<usize, Vec<u8>>) {
 }
 
 #[test]
-fn a_file_holds_one_table_after_another_until_the_database_is_idle() {
+fn a_file_holds_one_table_after_another_until_none_is_made() {
     let scratch = Scratch::new();
     let db = Db::open(scratch.dir(), small()).unwrap();
     let (mut random, mut model) = (Random::new("spare tables"), BTreeMap::new());
