@@ -16,7 +16,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 /// a database without writes for two looks is settled.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is kept to be written anew as other tables is given up if so many looks have seen no table made.
+/// What is kept to be written anew as other tables is given up once so many looks have seen no table made.
 const SPARE_TABLES_LOOKS: u32 = 3;
 
 /// Readers that have missed so many blocks since the last look need the device for themselves: to settle would make them
@@ -105,9 +105,8 @@ pub(super) async fn tick_forever(local: Local, engine: Arc<Engine>) {
         let made = engine.directory.tables_made();
         looks_without_table = if made == tables { looks_without_table + 1 } else { 0 };
         tables = made;
-        if looks_without_table == SPARE_TABLES_LOOKS && engine.directory.spare_table_bytes() > 0 {
-            engine.requests.want_clean_up();
-            looks_without_table = 0;
+        if looks_without_table >= SPARE_TABLES_LOOKS || engine.directory.others_lack_space(&**local.io()) {
+            engine.directory.give_up_spare_tables(&local).await;
         }
         let missed = engine.missed_since(&mut misses);
         if missed > READER_MISSES_MAX && !is_written {

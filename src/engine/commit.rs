@@ -13,7 +13,6 @@ use crate::base::error::Result;
 use crate::base::ids::{FileId, MemtableId};
 use crate::base::keyspace::KeyspaceId;
 use crate::base::planted::planted;
-use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::engine::manifest::Manifest;
 use crate::exec::{Event, Local, Promise, reply};
@@ -39,23 +38,12 @@ struct Request {
 pub(crate) struct Requests {
     queue: Mutex<VecDeque<Request>>,
     arrived: Event,
-    /// How often somebody wanted the files removed that nothing needs any more, and of that, how often they were.
-    clean_ups_wanted: AtomicU64,
-    clean_ups_done: AtomicU64,
 }
 
 impl Requests {
     /// Lets the committer look for files to remove.
     pub(super) fn nudge(&self) {
         self.arrived.notify();
-    }
-
-    /// Has the files removed that nothing needs any more, those that are kept to be written anew as well; returns the
-    /// number of this wish.
-    pub(super) fn want_clean_up(&self) -> u64 {
-        let number = self.clean_ups_wanted.fetch_add(1, Ordering::AcqRel) + 1;
-        self.nudge();
-        number
     }
 }
 
@@ -73,23 +61,6 @@ impl Engine {
         lock(&self.requests.queue).push_back(Request { edit, opened, flushed, done });
         self.requests.arrived.notify();
         answer.await?
-    }
-}
-
-impl Engine {
-    /// Removes the files that nothing needs any more, those that are kept to be written anew as well. What cannot be done
-    /// now, the next opening does.
-    pub(super) async fn clean_up(&self) {
-        let wanted = self.requests.want_clean_up();
-        while self.process.is_current() {
-            let changed = self.work.listen();
-            // Once the log has failed there may be no committing task.
-            let is_done = self.requests.clean_ups_done.load(Ordering::Acquire) >= wanted;
-            if is_done || self.wal.check_failed().is_err() {
-                return;
-            }
-            changed.await;
-        }
     }
 }
 
@@ -203,8 +174,8 @@ impl Committer {
         });
     }
 
-    /// Frees retired memtables and tables, and removes the tables' files, once nobody reads them any
-    /// more.
+    /// Frees retired memtables and tables once nobody reads them any more. The tables' files are kept to be written anew, or
+    /// removed.
     async fn delete_obsolete(&mut self, local: &Local, engine: &Engine) {
         engine.directory.discard_again(local).await;
         if self.retired_tables.is_empty() && self.retired_memtables.is_empty() {
@@ -224,18 +195,6 @@ impl Committer {
             drop(table);
             local.yield_if_due().await;
             engine.directory.keep_or_discard(local, id, len).await;
-        }
-    }
-
-    /// Removes what nothing needs any more, and if somebody wants it, what is kept to be written anew.
-    async fn clean_up(&mut self, local: &Local, engine: &Engine) {
-        let requests = &engine.requests;
-        let wanted = requests.clean_ups_wanted.load(Ordering::Acquire);
-        self.delete_obsolete(local, engine).await;
-        if requests.clean_ups_done.load(Ordering::Relaxed) < wanted {
-            engine.directory.give_up_spare_tables(local).await;
-            requests.clean_ups_done.store(wanted, Ordering::Release);
-            engine.work.notify();
         }
     }
 }
@@ -265,7 +224,7 @@ pub(super) async fn commit_edits(local: Local, engine: Arc<Engine>, mut committe
         let request = lock(&engine.requests.queue).pop_front();
         match request {
             None => {
-                committer.clean_up(&local, &engine).await;
+                committer.delete_obsolete(&local, &engine).await;
                 arrived.await;
             }
             Some(request) => {

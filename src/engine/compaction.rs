@@ -23,11 +23,8 @@ impl Engine {
     }
 
     fn is_space_for(&self, input_bytes: u64) -> bool {
-        match self.directory.space(&*self.io) {
-            Ok(space) => {
-                let bytes = space.free_bytes.saturating_add(self.directory.spare_table_bytes());
-                bytes / 11 * 10 > input_bytes && space.free_files > 16
-            }
+        match self.directory.space_for_tables(&*self.io) {
+            Ok(space) => space.free_bytes / 11 * 10 > input_bytes && space.free_files > 16,
             // Not knowing is no reason to wait: the compaction itself will say what is wrong.
             Err(_) => true,
         }

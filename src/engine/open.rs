@@ -71,11 +71,7 @@ impl Handle {
         // Waited for in the parent, and polled again in a child.
         engine.process.check()?;
         match &settled {
-            Ok(()) => {
-                reached!("close: settled");
-                engine.directory.keep_spare_tables(0);
-                engine.clean_up().await;
-            }
+            Ok(()) => reached!("close: settled"),
             Err(_) => reached!("close: could not settle"),
         }
         engine.refuse_writes(Error::Closed);
@@ -90,8 +86,10 @@ impl Handle {
 }
 
 impl Engine {
-    /// Once it is closed: ends the cores, and the thread beside them.
+    /// Once it is closed: ends the cores, and the thread beside them. What is kept to be written anew goes before that, while
+    /// the directory is locked.
     fn stop_threads(&self) {
+        self.directory.remove_spare_tables(&*self.io);
         self.cores.stop();
         self.trees.default_tree().files.cache().stop();
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use kind::{FileKind, is_foreign};
 use leftovers::Leftovers;
-use spare_tables::{SpareTable, SpareTables};
+use spare_tables::{SpareTable, SpareTables, part_of};
 
 use crate::base::ablation::ablated;
 use crate::base::coverage::reached;
@@ -106,9 +106,11 @@ impl Directory {
         }
     }
 
-    /// Up to so many bytes of tables that are not needed any more are kept from now on, to be written anew.
+    /// Of the tables made from now on, up to so many bytes are kept when they are not needed any more, to be written anew.
+    /// Not of those that were found: they may be on another layer of the file system, or belong to another user.
     pub(crate) fn keep_spare_tables(&self, bytes_max: u64) {
-        self.spare_tables.permit(if ablated!(TableFilesReused) { 0 } else { bytes_max });
+        let bytes_max = if ablated!(TableFilesReused) { 0 } else { bytes_max };
+        self.spare_tables.permit(bytes_max, self.next_id()..);
     }
 
     /// Makes the file of a new table of about `len` bytes: of an older one that is not needed any more, if there is one.
@@ -122,19 +124,19 @@ impl Directory {
                 Err(error) => {
                     reached!("files: an older table cannot be written anew");
                     tracing::debug!(%error, "a table gets a new file");
+                    // It may have either name, and others may rely on what is in it.
                     self.discard(local, FileKind::Table(spare.id)).await;
+                    self.remove(local, FileKind::Table(id)).await?;
                 }
             }
         }
-        // Where the older one has got the new name all the same, it is emptied.
         let file = self.open(local, FileKind::Table(id), OpenMode::Create)?;
         Ok(NewTable { file, old_len: 0 })
     }
 
     fn write_anew(&self, local: &Local, spare: SpareTable, id: FileId) -> Result<File> {
         let (old, new) = (FileKind::Table(spare.id), FileKind::Table(id));
-        local.io().rename(&self.dir, &old.name(), &new.name())?;
-        self.open(local, new, OpenMode::Write)
+        local.io().take_over(&self.dir, &old.name(), &new.name())
     }
 
     /// Keeps the file of a table of `len` bytes that nothing needs any more, now or later, to be written anew; removes it
@@ -149,11 +151,28 @@ impl Directory {
     /// Removes the tables that are kept to be written anew; returns whether there were any.
     pub(crate) async fn give_up_spare_tables(&self, local: &Local) -> bool {
         let spares = self.spare_tables.take_all();
-        for spare in &spares {
-            reached!("files: a table that was kept is removed");
-            self.discard(local, FileKind::Table(spare.id)).await;
+        let is_any = !spares.is_empty();
+        if is_any {
+            reached!("files: tables that were kept are removed");
         }
-        !spares.is_empty()
+        together(spares.into_iter().map(|spare| self.discard(local, FileKind::Table(spare.id)))).await;
+        is_any
+    }
+
+    /// The same at the end, on the calling thread; none is kept any more. What cannot be removed, the next opening removes.
+    pub(crate) fn remove_spare_tables(&self, io: &dyn Io) {
+        self.keep_spare_tables(0);
+        for spare in self.spare_tables.take_all() {
+            if let Err(error) = io.remove(&self.dir, &FileKind::Table(spare.id).name()) {
+                tracing::debug!(%error, "a file that is not needed stays until the next opening");
+            }
+        }
+    }
+
+    /// Whether more is kept to be written anew than there would be now.
+    pub(crate) fn others_lack_space(&self, io: &dyn Io) -> bool {
+        let bytes = self.spare_tables.bytes();
+        bytes > 0 && self.space(io).is_ok_and(|space| bytes > part_of(space.free_bytes))
     }
 
     /// How many tables were made.
@@ -191,5 +210,13 @@ impl Directory {
     /// Free space of the file system that holds it.
     pub(crate) fn space(&self, io: &dyn Io) -> Result<Space> {
         io.space(&self.dir)
+    }
+
+    /// The same for tables, which may also be written where older ones were.
+    pub(crate) fn space_for_tables(&self, io: &dyn Io) -> Result<Space> {
+        let Space { free_bytes, free_files } = self.space(io)?;
+        let spares = &self.spare_tables;
+        let free_bytes = free_bytes.saturating_add(spares.bytes());
+        Ok(Space { free_bytes, free_files: free_files.saturating_add(spares.count()) })
     }
 }

@@ -8,6 +8,8 @@
 //! removes it as it does any file that no manifest names. What is kept is bounded, and given up where space is short and
 //! when no table was made for a while.
 
+use std::ops::RangeFrom;
+
 use crate::base::ids::FileId;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Mutex, lock};
@@ -29,22 +31,26 @@ pub(super) struct SpareTables {
     kept: Mutex<Vec<SpareTable>>,
     /// Bytes of all that are kept, at most.
     bytes_max: AtomicU64,
+    /// Those with lower numbers are not kept.
+    first: AtomicU64,
     /// How often one was asked for.
     asked: AtomicU64,
 }
 
 impl SpareTables {
-    /// Keeps up to so many bytes from now on.
-    pub(super) fn permit(&self, bytes_max: u64) {
-        // Relaxed: a bound, read on its own.
+    /// Keeps up to so many bytes from now on, of files with these numbers.
+    pub(super) fn permit(&self, bytes_max: u64, ids: RangeFrom<FileId>) {
+        // Relaxed: bounds, each read on its own.
+        self.first.store(ids.start.0, Ordering::Relaxed);
         self.bytes_max.store(bytes_max, Ordering::Relaxed);
     }
 
     /// Takes one in, if there is room for it among `free_bytes` of the file system.
     pub(super) fn keep(&self, spare: SpareTable, free_bytes: u64) -> bool {
-        let bytes_max = self.bytes_max.load(Ordering::Relaxed).min(free_bytes / FREE_SPACE_PART);
+        let bytes_max = self.bytes_max.load(Ordering::Relaxed).min(part_of(free_bytes));
+        let is_own = spare.id.0 >= self.first.load(Ordering::Relaxed);
         let mut kept = lock(&self.kept);
-        let fits = sum(&kept).saturating_add(spare.len) <= bytes_max;
+        let fits = is_own && sum(&kept).saturating_add(spare.len) <= bytes_max;
         if fits {
             kept.push(spare);
         }
@@ -78,6 +84,16 @@ impl SpareTables {
     pub(super) fn bytes(&self) -> u64 {
         sum(&lock(&self.kept))
     }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        lock(&self.kept).len() as u64
+    }
+}
+
+/// Of the free space, what may be kept.
+pub(super) fn part_of(free_bytes: u64) -> u64 {
+    free_bytes / FREE_SPACE_PART
 }
 
 fn sum(spares: &[SpareTable]) -> u64 {
@@ -96,7 +112,8 @@ mod tests {
     fn what_is_kept_is_bounded_by_the_option_and_the_free_space() {
         let spares = SpareTables::default();
         assert!(!spares.keep(spare(1, 1), u64::MAX), "nothing is permitted yet");
-        spares.permit(100);
+        spares.permit(100, FileId(1)..);
+        assert!(!spares.keep(spare(0, 1), u64::MAX), "its number is too low");
         assert!(spares.keep(spare(1, 60), u64::MAX));
         assert!(!spares.keep(spare(2, 41), u64::MAX));
         assert!(!spares.keep(spare(2, 40), 799), "an eighth of the free space is less than all would be");
@@ -109,7 +126,7 @@ mod tests {
     #[test]
     fn the_shortest_that_holds_a_table_is_taken_or_else_the_longest() {
         let spares = SpareTables::default();
-        spares.permit(u64::MAX);
+        spares.permit(u64::MAX, FileId(1)..);
         for (id, len) in [(1, 50), (2, 20), (3, 40), (4, 30)] {
             assert!(spares.keep(spare(id, len), u64::MAX));
         }

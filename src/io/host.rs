@@ -120,8 +120,12 @@ impl Io for Host {
         names::open(dir, name, mode)
     }
 
-    fn rename(&self, dir: &Dir, name: &str, new_name: &str) -> Result<()> {
-        names::rename(dir, name, new_name)
+    fn take_over(&self, dir: &Dir, name: &str, new_name: &str) -> Result<File> {
+        names::take_over(dir, name, new_name)
+    }
+
+    fn remove(&self, dir: &Dir, name: &str) -> Result<()> {
+        names::remove(dir, name)
     }
 
     fn file_len(&self, file: &File) -> Result<u64> {

@@ -347,9 +347,13 @@ pub(crate) trait Io: Send + Sync + 'static {
     /// Opens a file of a directory.
     fn open(&self, dir: &Dir, name: &str, mode: OpenMode) -> Result<File>;
 
-    /// Gives the file `name` of a directory the name `new_name`. Refused if that stands for something, and of a file that is
-    /// no regular one or has further names, by which others may rely on its contents.
-    fn rename(&self, dir: &Dir, name: &str, new_name: &str) -> Result<()>;
+    /// Gives the file `name` of a directory the name `new_name`, and opens it to be written anew through the page cache.
+    /// Refused if that name stands for something, and of a file that is no regular one or has further names, by which others
+    /// may rely on its contents. After an error it has either name.
+    fn take_over(&self, dir: &Dir, name: &str, new_name: &str) -> Result<File>;
+
+    /// Removes a name, on the calling thread. A missing one is not an error.
+    fn remove(&self, dir: &Dir, name: &str) -> Result<()>;
 
     /// Length of a file in bytes.
     fn file_len(&self, file: &File) -> Result<u64>;

@@ -135,16 +135,29 @@ pub(super) fn open(dir: &Dir, name: &str, mode: OpenMode) -> Result<File> {
     Ok(File::new(dir.path_of(name), descriptor))
 }
 
-/// Gives a file of `dir` another name, which stands for nothing, if it is a regular one that has no further names. Fails
-/// where the file system cannot promise not to replace anything.
-pub(super) fn rename(dir: &Dir, name: &str, new_name: &str) -> Result<()> {
-    let failed = |e: Errno| Error::io("rename", &dir.path_of(name), None, e.into());
-    let stat = rustix::fs::statat(dir.file(), name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink != 1 {
-        return Err(failed(Errno::MLINK));
+/// Gives a file of `dir` another name, which stands for nothing, and opens it for writing, if it is a regular one that has
+/// no further names. Fails where the file system cannot promise not to replace anything.
+pub(super) fn take_over(dir: &Dir, name: &str, new_name: &str) -> Result<File> {
+    let failed = |e: Errno| Error::io("take over", &dir.path_of(name), None, e.into());
+    let is_sole = |stat: rustix::fs::Stat| {
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if is_file && stat.st_nlink == 1 { Ok(()) } else { Err(failed(Errno::MLINK)) }
+    };
+    is_sole(rustix::fs::statat(dir.file(), name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?)?;
+    let flags = RenameFlags::NOREPLACE;
+    rustix::fs::renameat_with(dir.file(), name, dir.file(), new_name, flags).map_err(failed)?;
+    let file = open(dir, new_name, OpenMode::Write)?;
+    // A name that was added since the first look leads to what is open now. By the old name none can be added any more.
+    is_sole(rustix::fs::fstat(&file).map_err(failed)?)?;
+    Ok(file)
+}
+
+/// Removes a name of `dir`. A missing one is not an error.
+pub(super) fn remove(dir: &Dir, name: &str) -> Result<()> {
+    match rustix::fs::unlinkat(dir.file(), name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(e) => Err(Error::io("remove", &dir.path_of(name), None, e.into())),
     }
-    let (dir, flags) = (dir.file(), RenameFlags::NOREPLACE);
-    rustix::fs::renameat_with(dir, name, dir, new_name, flags).map_err(failed)
 }
 
 /// Doubles the process's soft limit of open files, as far as the hard one permits; false if it does not. Every table is
@@ -294,21 +307,22 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_renamed_unless_others_may_rely_on_it() {
+    fn a_file_is_taken_over_unless_others_may_rely_on_it() {
         let root = tempfile::tempdir().unwrap();
         let dir = open_dir(root.path()).unwrap().unwrap();
         let path = |name: &str| root.path().join(name);
         fs::write(path("a"), "a").unwrap();
-        rename(&dir, "a", "b").unwrap();
+        assert_eq!(file_len(&take_over(&dir, "a", "b").unwrap()).unwrap(), 1);
         assert_eq!(fs::read(path("b")).unwrap(), b"a");
         fs::hard_link(path("b"), path("c")).unwrap();
         symlink("b", path("d")).unwrap();
         for name in ["a", "b", "c", "d"] {
-            let text = rename(&dir, name, "e").unwrap_err().to_string();
-            assert!(text.starts_with("cannot rename /") && text.contains(&format!("/{name}: ")), "{text}");
+            let text = take_over(&dir, name, "e").unwrap_err().to_string();
+            assert!(text.starts_with("cannot take over /") && text.contains(&format!("/{name}: ")), "{text}");
         }
-        fs::remove_file(path("c")).unwrap();
-        rename(&dir, "b", "e").unwrap();
+        remove(&dir, "c").unwrap();
+        remove(&dir, "c").unwrap();
+        take_over(&dir, "b", "e").unwrap();
         assert!(path("e").exists() && !path("b").exists());
     }
 

@@ -233,8 +233,8 @@ fn a_file_gets_another_name_and_is_shortened() {
         let file = bench.open("old", OpenMode::Create);
         let bytes = pattern(1, 3 * SECTOR);
         assert_eq!(bench.moved(write(&file, 0, &bytes, false)), bytes.len());
-        bench.io.rename(&bench.dir, "old", "new").unwrap();
-        let file = bench.open("new", OpenMode::Write);
+        drop(file);
+        let file = bench.io.take_over(&bench.dir, "old", "new").unwrap();
         assert!(bench.io.open(&bench.dir, "old", OpenMode::Read).is_err());
         let len = SECTOR as u64 + 5;
         assert_eq!(bench.moved(Op::Shorten { file: file.clone(), len }), 0);
@@ -242,9 +242,13 @@ fn a_file_gets_another_name_and_is_shortened() {
         assert!(bench.read(&file, 0, bytes.len()) == bytes[..SECTOR + 5]);
         bench.open("taken", OpenMode::Create);
         for (name, new_name) in [("new", "taken"), ("absent", "other")] {
-            assert!(bench.io.rename(&bench.dir, name, new_name).is_err(), "{name} to {new_name}");
+            assert!(bench.io.take_over(&bench.dir, name, new_name).is_err(), "{name} to {new_name}");
         }
         assert_eq!(bench.io.file_len(&file).unwrap(), len);
+        for _ in 0..2 {
+            bench.io.remove(&bench.dir, "new").unwrap();
+            assert!(bench.io.open(&bench.dir, "new", OpenMode::Read).is_err());
+        }
     });
 }
 

@@ -76,18 +76,24 @@ fn a_file_holds_one_table_after_another_until_none_is_made() {
 }
 
 #[test]
-fn a_closed_database_leaves_no_file_that_it_does_not_need() {
-    let scratch = Scratch::new();
-    let db = Db::open(scratch.dir(), small()).unwrap();
-    let (mut random, mut model) = (Random::new("spare tables, closed"), BTreeMap::new());
-    wait_until("files are kept", || {
-        overwrite(&db, &mut random, &mut model);
-        number(&db.stats(), "spare_table_bytes") > 0
-    });
-    db.compact().unwrap();
-    let stats = db.stats();
-    db.close().unwrap();
-    assert_eq!(tables(&scratch.dir()).len(), stats.flushed.len() + stats.runs().count());
+fn a_database_that_is_closed_or_dropped_leaves_no_file_to_be_written_anew() {
+    for is_closed in [true, false] {
+        let scratch = Scratch::new();
+        let db = Db::open(scratch.dir(), small()).unwrap();
+        let (mut random, mut model) = (Random::new("spare tables, closed"), BTreeMap::new());
+        wait_until("files are kept", || {
+            overwrite(&db, &mut random, &mut model);
+            db.compact().unwrap();
+            number(&db.stats(), "spare_table_bytes") > 0
+        });
+        let stats = db.stats();
+        if is_closed {
+            db.close().unwrap();
+        } else {
+            drop(db);
+        }
+        assert_eq!(tables(&scratch.dir()).len(), stats.flushed.len() + stats.runs().count());
+    }
 }
 
 #[test]

@@ -98,11 +98,19 @@ impl Io for Machine {
         Ok(File::of_world(path, self.handle(inode, false), mode))
     }
 
-    fn rename(&self, dir: &Dir, name: &str, new_name: &str) -> Result<()> {
+    fn take_over(&self, dir: &Dir, name: &str, new_name: &str) -> Result<File> {
         let path = dir.path_of(name);
         let place = (dir.file().simulated().inode, name, path.as_path());
         let renamed = self.world.state().rename(self.process, place, new_name);
-        renamed.map_err(|e| failed("rename", &path, e))
+        renamed.map_err(|e| failed("take over", &path, e))?;
+        self.open(dir, new_name, OpenMode::Write)
+    }
+
+    fn remove(&self, dir: &Dir, name: &str) -> Result<()> {
+        let path = dir.path_of(name);
+        let place = (dir.file().simulated().inode, name, path.as_path());
+        let removed = self.world.state().remove(self.process, place);
+        removed.map_err(|e| failed("remove", &path, e))
     }
 
     fn file_len(&self, file: &File) -> Result<u64> {

@@ -265,6 +265,19 @@ impl State {
         self.note("rename", path, renamed)
     }
 
+    /// Removes a name of a directory at once.
+    pub(super) fn remove(
+        &mut self,
+        process: u64,
+        (dir, name, path): (Inode, &str, &Path),
+    ) -> Result<(), Errno> {
+        self.check_alive(process)?;
+        let fault = self.fault(self.faults.remove_error, path, &[Errno::IO]);
+        let dir = self.liar.removes_from(&self.disk, self.current_dir, dir, path);
+        let removed = fault.and_then(|()| self.disk.remove(dir, name));
+        self.note("remove", path, removed)
+    }
+
     fn check_kind(&mut self, inode: Inode, directory: bool) -> Result<Inode, Errno> {
         match (self.disk.node(inode), directory) {
             (Some(Node::Directory(_)), true) | (Some(Node::File(_)), false) => Ok(inode),
