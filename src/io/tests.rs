@@ -241,14 +241,9 @@ fn a_file_gets_another_name_and_is_shortened() {
         assert_eq!(bench.io.file_len(&file).unwrap(), len);
         assert!(bench.read(&file, 0, bytes.len()) == bytes[..SECTOR + 5]);
         bench.open("taken", OpenMode::Create);
-        for (name, new_name) in [("new", "taken"), ("absent", "other")] {
-            assert!(bench.io.take_over(&bench.dir, name, new_name).is_err(), "{name} to {new_name}");
-        }
-        assert_eq!(bench.io.file_len(&file).unwrap(), len);
-        for _ in 0..2 {
-            bench.io.remove(&bench.dir, "new").unwrap();
-            assert!(bench.io.open(&bench.dir, "new", OpenMode::Read).is_err());
-        }
+        assert!(bench.io.take_over(&bench.dir, "new", "taken").is_err());
+        bench.io.remove(&bench.dir, "new").unwrap();
+        assert!(bench.io.open(&bench.dir, "new", OpenMode::Read).is_err());
     });
 }
 
