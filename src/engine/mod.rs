@@ -27,6 +27,7 @@ mod on_core;
 #[cfg(feature = "tokio-uring")]
 mod on_runtime;
 mod open;
+mod opened_tables;
 mod position;
 mod range;
 mod read;

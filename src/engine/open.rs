@@ -179,7 +179,7 @@ async fn assemble(
 ) -> Result<Handle> {
     let cache_size = usize::try_from(options.cache_size_bytes).unwrap_or(usize::MAX);
     let cache = (environment.cache)(cache_size, local.io());
-    let recovered = recover(&local, dir, &options, Arc::new(cache)).await?;
+    let recovered = recover(&local, &cores, dir, &options, Arc::new(cache)).await?;
     let spare_bytes = options.tree.partition_size_bytes.saturating_mul(SPARE_PARTITIONS);
     recovered.directory.keep_spare_tables(spare_bytes);
     let start = recovered.state.log_start();
@@ -234,6 +234,8 @@ async fn assemble(
     start(Box::pin(commit_edits(local.clone(), Arc::clone(&engine), committer)));
     start(Box::pin(tick_forever(local.clone(), Arc::clone(&engine))));
     start_jobs(&engine);
+    let old_segments = recovered.old_segments;
+    engine.cores.spawn(engine.cores.count() - 1, |_| async move { drop(old_segments) });
     Ok(Handle(engine))
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::manifest::{self, Manifest};
+use super::opened_tables::open_tables;
 use super::replay::Replay;
 use super::state::State;
 use crate::base::coverage::reached;
@@ -17,22 +18,18 @@ use crate::base::lsn::Generation;
 use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::exec::{Local, together};
+use crate::exec::{Cores, Local};
 use crate::files::{Directory, FileKind, is_foreign};
 use crate::io::{Dir, Entry};
 use crate::table::{BlockCache, Table, TableOptions};
-use crate::tree::levels::{LogMark, TableRecord};
+use crate::tree::levels::LogMark;
 use crate::tree::table_files::TableFiles;
 use crate::wal::{FREE_SEGMENTS_MAX, FreeSegment, Segment, Spares, Stage, Wal, Writer};
-
-/// So many tables are opened side by side, so that the device has something to do; of each, index and filter are in memory
-/// twice for a moment.
-const OPENED_TOGETHER_MAX: usize = 16;
 
 /// A database ready to serve.
 pub(crate) struct Recovered {
     pub(crate) directory: Directory,
-    pub(crate) table_files: TableFiles,
+    pub(crate) table_files: Arc<TableFiles>,
     pub(crate) state: State,
     pub(crate) manifest: Manifest,
     pub(crate) tables: BTreeMap<FileId, Arc<Table>>,
@@ -40,11 +37,14 @@ pub(crate) struct Recovered {
     pub(crate) writer: Writer,
     /// Bytes of log that were replayed.
     pub(crate) replayed_bytes: u64,
+    /// The segments of the old log. Most are removed, but open: whoever drops them has their space freed, which takes a while.
+    pub(crate) old_segments: Vec<Segment>,
 }
 
 /// Opens the database in `dir`, whose lock is held.
 pub(crate) async fn recover(
     local: &Local,
+    cores: &Cores,
     dir: &Dir,
     options: &Options,
     cache: Arc<BlockCache>,
@@ -75,10 +75,10 @@ pub(crate) async fn recover(
         filter_bits_per_key: options.tree.filter_bits_per_key as usize,
     };
     let table_files = TableFiles::new(directory.clone(), cache, table_options);
-    let table_files = table_files.read_directly(options.direct_reads);
-    let mut tables = open_tables(local, &table_files, &state).await?;
+    let table_files = Arc::new(table_files.read_directly(options.direct_reads));
+    let mut tables = open_tables(cores, &table_files, &state).await?;
     let segments = read_segments(local, &directory, &kinds).await?;
-    let replay = Replay::new(local, &table_files, &mut state, &mut tables, options);
+    let replay = Replay::new((local, cores), &table_files, &mut state, &mut tables, options);
     let (end, replayed_bytes) = replay.run(&segments, &kinds).await?;
     let generation = match state.generation {
         old if planted!(GenerationReused) && old != Generation::NONE => old,
@@ -99,32 +99,18 @@ pub(crate) async fn recover(
     remove_leftovers(local, &directory, &kinds, &state, &kept).await?;
     let spares = Spares::new(directory.clone(), segment_len, free);
     let writer = Writer::new(Arc::clone(&wal), first, spares);
-    Ok(Recovered { directory, table_files, state, manifest, tables, wal, writer, replayed_bytes })
-}
-
-/// Opens the tables that the state names.
-async fn open_tables(
-    local: &Local,
-    files: &TableFiles,
-    state: &State,
-) -> Result<BTreeMap<FileId, Arc<Table>>> {
-    let mut tables = BTreeMap::new();
-    for levels in state.trees.values() {
-        let seqno_max = levels.flushed_to.seqno;
-        let records: Vec<TableRecord> = levels.tables().collect();
-        for some in records.chunks(OPENED_TOGETHER_MAX) {
-            for table in together(some.iter().map(|record| files.open(local, *record))).await {
-                let table = table?;
-                let (_, newest) = table.seqno_range();
-                if newest > seqno_max {
-                    let (path, expected) = (table.file().path(), format!("at most {seqno_max}"));
-                    return Err(Error::corruption(path, 0, "newest seqno", expected, newest));
-                }
-                tables.insert(table.id(), Arc::new(table));
-            }
-        }
-    }
-    Ok(tables)
+    let old_segments = segments;
+    Ok(Recovered {
+        directory,
+        table_files,
+        state,
+        manifest,
+        tables,
+        wal,
+        writer,
+        replayed_bytes,
+        old_segments,
+    })
 }
 
 /// The first number above those of all files that are there.

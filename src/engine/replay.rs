@@ -1,9 +1,9 @@
 //! Turning what the log holds into L2 files.
 //!
-//! From the oldest record on that some tree needs; each tree takes what it does not have in its tables. Nothing
-//! of the result counts before the manifest names it.
+//! From the oldest record on that some tree needs; each tree takes what it does not have in its tables. Other cores sort it
+//! and write the files while this one reads on. Nothing of the result counts before the manifest names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::state::{Edit, State};
 use crate::base::coverage::reached;
@@ -15,20 +15,36 @@ use crate::base::lsn::Generation;
 use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
-use crate::exec::Local;
+use crate::exec::{Cores, Local, Reply};
 use crate::files::FileKind;
 use crate::memtable::memtable_bytes;
 use crate::table::Table;
-use crate::tree::flush;
+use crate::tree::flush::{self, flush_replayed};
 use crate::tree::levels::LogMark;
+use crate::tree::output::Output;
 use crate::tree::replayed::Replayed;
 use crate::tree::table_files::TableFiles;
 use crate::wal::{Batch, Entries, LogReader, Segment, StageImage};
 
+/// So many files are written at a time, each of what a memtable takes.
+const WRITTEN_TOGETHER_MAX: usize = 2;
+
+/// Batches read between two looks at the clock.
+const YIELD_INTERVAL: usize = 64;
+
+/// A file that a core writes.
+struct Writing {
+    keyspace: KeyspaceId,
+    /// Seqno of the last write that is in it, or in those before.
+    seqno: SeqNo,
+    output: Reply<Result<Option<Output>>>,
+}
+
 /// The log of an earlier opening on its way into tables.
 pub(super) struct Replay<'a> {
     local: &'a Local,
-    files: &'a TableFiles,
+    cores: &'a Cores,
+    files: &'a Arc<TableFiles>,
     state: &'a mut State,
     tables: &'a mut BTreeMap<FileId, Arc<Table>>,
     options: &'a Options,
@@ -36,19 +52,24 @@ pub(super) struct Replay<'a> {
     seqno: SeqNo,
     /// What each tree is still to write.
     replayed: BTreeMap<KeyspaceId, Replayed>,
+    /// What is being written, oldest first.
+    writing: VecDeque<Writing>,
+    /// Files that were begun.
+    begun: usize,
 }
 
 impl<'a> Replay<'a> {
     /// Into files that `state` and `tables` then have.
     pub(super) fn new(
-        local: &'a Local,
-        files: &'a TableFiles,
+        (local, cores): (&'a Local, &'a Cores),
+        files: &'a Arc<TableFiles>,
         state: &'a mut State,
         tables: &'a mut BTreeMap<FileId, Arc<Table>>,
         options: &'a Options,
     ) -> Self {
         let seqno = state.log_start().seqno;
-        Self { local, files, state, tables, options, seqno, replayed: BTreeMap::new() }
+        let (replayed, writing) = (BTreeMap::new(), VecDeque::new());
+        Self { local, cores, files, state, tables, options, seqno, replayed, writing, begun: 0 }
     }
 
     /// Returns where the stream ends, and how many bytes were replayed.
@@ -64,6 +85,7 @@ impl<'a> Replay<'a> {
         if self.options.open_without_stage {
             reader.forgive_stage();
         }
+        let mut batches = 0_usize;
         while let Some(batch) = reader.next(self.local).await? {
             self.collect(&batch)?;
             // As much as a memtable takes, so that the files are of the usual size.
@@ -71,9 +93,13 @@ impl<'a> Replay<'a> {
                 reached!("open: the log fills more than one memtable");
                 self.flush().await?;
             }
-            self.local.yield_if_due().await;
+            batches += 1;
+            if batches.is_multiple_of(YIELD_INTERVAL) {
+                self.local.yield_if_due().await;
+            }
         }
         self.flush().await?;
+        self.adopt_until(0).await?;
         let replayed = reader.position() - start.lsn;
         if replayed > 0 {
             reached!("open: the log was replayed");
@@ -90,7 +116,7 @@ impl<'a> Replay<'a> {
             // The reader says what is missing.
             return Ok(None);
         };
-        let found = self.read_stage(newest.header.stage, kinds).await;
+        let found = self.open_stage(newest.header.stage, kinds).await;
         match found {
             Err(error @ Error::Corruption { .. }) if self.options.open_without_stage => {
                 reached!("open: without the stage, as permitted");
@@ -106,7 +132,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    async fn read_stage(&self, id: FileId, kinds: &[FileKind]) -> Result<Option<StageImage>> {
+    async fn open_stage(&self, id: FileId, kinds: &[FileKind]) -> Result<Option<StageImage>> {
         let directory = self.files.directory();
         if !kinds.contains(&FileKind::Stage(id)) && !planted!(StageMissed) {
             reached!("open: the stage is gone");
@@ -116,10 +142,10 @@ impl<'a> Replay<'a> {
         if !kinds.contains(&FileKind::Stage(id)) {
             return Ok(None);
         }
-        StageImage::read(self.local, directory, id, self.state.generation).await
+        StageImage::open(self.local, directory, id, self.state.generation).await
     }
 
-    fn collect(&mut self, batch: &Batch) -> Result<()> {
+    fn collect(&mut self, batch: &Batch<'_>) -> Result<()> {
         let damage = |expected: String, found: String| {
             Error::corruption(self.files.directory().path(), batch.lsn.0, "log record", expected, found)
         };
@@ -128,7 +154,7 @@ impl<'a> Replay<'a> {
             let expected = format!("a batch with seqno {}", self.seqno.next());
             return Err(damage(expected, format!("one with seqno {}", batch.seqno)));
         }
-        let mut entries = Entries::new(&batch.payload);
+        let mut entries = Entries::new(batch.payload);
         for entry in entries.by_ref() {
             self.seqno = self.seqno.next();
             let Some(levels) = self.state.trees.get(&entry.keyspace) else {
@@ -155,14 +181,29 @@ impl<'a> Replay<'a> {
         self.replayed.values().map(bytes).sum()
     }
 
+    /// Has what was collected written on another core, if there is one.
     async fn flush(&mut self) -> Result<()> {
-        for (keyspace, mut replayed) in std::mem::take(&mut self.replayed) {
-            replayed.sort();
-            let output = flush::flush_replayed(self.local, self.files, &replayed).await?;
+        for (keyspace, replayed) in std::mem::take(&mut self.replayed) {
+            self.adopt_until(WRITTEN_TOGETHER_MAX - 1).await?;
+            let others = self.cores.count() - 1;
+            let core = if others == 0 { 0 } else { 1 + self.begun % others };
+            let files = Arc::clone(self.files);
+            let write = move |local| async move { flush_replayed(&local, &files, replayed).await };
+            let output = self.cores.run(core, write);
+            self.writing.push_back(Writing { keyspace, seqno: self.seqno, output });
+            self.begun += 1;
+        }
+        Ok(())
+    }
+
+    /// Waits for the oldest files until no more than so many are being written, and puts them where they belong.
+    async fn adopt_until(&mut self, count: usize) -> Result<()> {
+        while self.writing.len() > count {
+            let Some(Writing { keyspace, seqno, output }) = self.writing.pop_front() else { break };
+            let output = output.await??;
             // The log is not given up before its end was reached.
             let lsn = self.state.trees.get(&keyspace).map(|levels| levels.flushed_to.lsn).unwrap_or_default();
-            let flushed_to = LogMark { lsn, seqno: self.seqno };
-            let change = flush::change(output.as_ref(), flushed_to);
+            let change = flush::change(output.as_ref(), LogMark { lsn, seqno });
             let edit = Edit { keyspace, next_file: self.files.directory().next_id(), change };
             self.state.apply(&edit).expect("a flush of new files is always possible");
             if let Some(output) = output {

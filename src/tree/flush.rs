@@ -51,11 +51,12 @@ pub(crate) async fn flush(
 pub(crate) async fn flush_replayed(
     local: &Local,
     files: &TableFiles,
-    replayed: &Replayed,
+    mut replayed: Replayed,
 ) -> Result<Option<Output>> {
     if replayed.len() == 0 {
         return Ok(None);
     }
+    replayed.sort();
     let mut pending = PendingOutputs::default();
     let outlook = Outlook { keep: Keep::Nothing, len: replayed.payload_bytes() as u64 };
     let written = write(local, files, replayed.iter(), None, Vec::new(), outlook, &mut pending).await;

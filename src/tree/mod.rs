@@ -74,7 +74,7 @@ pub(crate) struct Tree {
     // Constant after opening.
     pub(crate) keyspace: KeyspaceId,
     pub(crate) options: TreeOptions,
-    pub(crate) files: TableFiles,
+    pub(crate) files: Arc<TableFiles>,
 
     // What readers load.
     pub(crate) published: Published<View>,
@@ -111,7 +111,7 @@ impl Tree {
     pub(crate) fn new(
         keyspace: KeyspaceId,
         options: TreeOptions,
-        files: TableFiles,
+        files: Arc<TableFiles>,
         published: Published<View>,
     ) -> Self {
         let (compactions, throttle, counters) = (Mutex::default(), Throttle::default(), Counters::default());

@@ -2,6 +2,10 @@
 //! reader comes between, so no memtable is needed.
 
 use crate::base::key::{Tag, key_head};
+use crate::base::prefetch::prefetch;
+
+/// An entry is asked for so many entries before its turn: in the order of the keys each is somewhere else.
+const PREFETCHED_ENTRIES: usize = 8;
 
 /// Where an entry lies in the bytes, and what it is sorted by.
 struct Entry {
@@ -68,7 +72,10 @@ impl Replayed {
 
     /// The entries in their present order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Tag, &[u8])> {
-        self.entries.iter().map(|entry| {
+        self.entries.iter().enumerate().map(|(place, entry)| {
+            if let Some(ahead) = self.entries.get(place + PREFETCHED_ENTRIES) {
+                self.bytes.get(ahead.start).into_iter().for_each(prefetch);
+            }
             let value = entry.start + entry.key_len as usize;
             (self.key(entry), entry.tag, &self.bytes[value..value + entry.value_len as usize])
         })

@@ -69,8 +69,10 @@ impl TableFiles {
         let tail_len = (len as usize).min(FOOTER_LEN);
         let tail = local.read(&file, len - tail_len as u64, tail_len).await?;
         let footer = Footer::decode(path, record.id, len, &tail)?;
-        let index = local.read(&file, footer.index_offset, footer.index_len as usize).await?;
-        let filter = local.read(&file, footer.filter_offset, footer.filter_len as usize).await?;
-        Table::new(file, record.id, footer, &index, &filter, &self.cache)
+        // Filter and index lie one behind the other.
+        let len = footer.filter_len + footer.index_len;
+        let both = local.read(&file, footer.filter_offset, len as usize).await?;
+        let (filter, index) = both.split_at(both.len().min(footer.filter_len as usize));
+        Table::new(file, record.id, footer, index, filter, &self.cache)
     }
 }

@@ -46,7 +46,7 @@ impl TestTree {
             files: Arc::new(Files::new(Vec::new(), vec![Partition { lower: Vec::new(), runs: Vec::new() }])),
             records: TreeRecords::new(files.cache(), keyspace),
         };
-        let tree = Arc::new(Tree::new(keyspace, options_of_tree.tree, files, Published::new(view)));
+        let tree = Arc::new(Tree::new(keyspace, options_of_tree.tree, Arc::new(files), Published::new(view)));
         Self { tree, _scratch: scratch }
     }
 }

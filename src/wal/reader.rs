@@ -24,13 +24,13 @@ const PROOF_RECORD_LEN_MAX: usize = 256 << 10;
 
 /// One batch of the log.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub(crate) struct Batch<'a> {
     /// Seqno of the first entry.
     pub(crate) seqno: SeqNo,
     /// Where the record stands.
     pub(crate) lsn: Lsn,
     /// The entries.
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: &'a [u8],
 }
 
 /// Reads a stream from its start to its end.
@@ -116,23 +116,16 @@ impl LogReader {
     }
 
     /// The next batch; `None` at the end of the stream.
-    pub(crate) async fn next(&mut self, local: &Local) -> Result<Option<Batch>> {
-        loop {
+    pub(crate) async fn next(&mut self, local: &Local) -> Result<Option<Batch<'_>>> {
+        let (lsn, seqno, payload_len) = loop {
             let place = Place { generation: self.generation, lsn: self.position };
             let rest = &self.window[(self.position - self.window_start) as usize..];
             match parse(rest, place) {
                 Parsed::Record(record) => {
-                    let batch = (record.kind == RecordKind::Batch).then(|| Batch {
-                        seqno: record.seqno,
-                        lsn: self.position,
-                        payload: record.payload.to_vec(),
-                    });
+                    let (kind, seqno, payload_len) = (record.kind, record.seqno, record.payload.len());
                     self.position += record.len as u64;
-                    if batch.is_some() {
-                        if self.in_stage {
-                            reached!("replay: a batch from the stage");
-                        }
-                        return Ok(batch);
+                    if kind == RecordKind::Batch {
+                        break (place.lsn, seqno, payload_len);
                     }
                 }
                 Parsed::Incomplete(_) if !self.in_stage && self.window_end() < self.segments_end => {
@@ -144,7 +137,12 @@ impl LogReader {
                     return Ok(None);
                 }
             }
+        };
+        if self.in_stage {
+            reached!("replay: a batch from the stage");
         }
+        let start = (lsn - self.window_start) as usize + RECORD_HEADER_LEN;
+        Ok(Some(Batch { seqno, lsn, payload: &self.window[start..start + payload_len] }))
     }
 
     fn window_end(&self) -> Lsn {
@@ -194,7 +192,7 @@ impl LogReader {
             }
         }
         if let Some(stage) = &self.stage {
-            bytes.extend_from_slice(&stage.stream_from(position));
+            stage.append_from(local, position, &mut bytes).await?;
         }
         self.window = bytes;
         self.window_start = self.position;

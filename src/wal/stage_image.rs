@@ -5,7 +5,7 @@
 //! part of the file may be older than any other, and what is valid counts, wherever it ends.
 
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::stage_format::{
     GENERATION_OFFSET, HEAD_OFFSET, MARKS_OFFSETS, SIZE_OFFSET, STAGE_HEADER_LEN, StageHeader, StageMarks,
@@ -18,37 +18,35 @@ use crate::base::limits::{STAGE_SIZE_MAX, STAGE_SIZE_MIN};
 use crate::base::lsn::{Generation, Lsn};
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
-use crate::io::OpenMode;
+use crate::io::{File, OpenMode};
 
-/// What was in the file.
+/// What is in the file.
 pub(crate) struct StageImage {
-    path: PathBuf,
+    file: File,
     marks: StageMarks,
     head: Lsn,
     binding: bool,
-    ring: Vec<u8>,
 }
 
 impl StageImage {
-    /// Reads the stage `id` of the log `generation`; `None` if a loss of power has left nothing usable.
-    pub(crate) async fn read(
+    /// Opens the stage `id` of the log `generation`; `None` if a loss of power has left nothing usable.
+    pub(crate) async fn open(
         local: &Local,
         directory: &Directory,
         id: FileId,
         generation: Generation,
     ) -> Result<Option<Self>> {
         let file = directory.open(local, FileKind::Stage(id), OpenMode::Read)?;
-        let (path, file_len) = (file.path().to_path_buf(), local.io().file_len(&file)?);
+        let file_len = local.io().file_len(&file)?;
         let sector = local.read(&file, 0, STAGE_HEADER_LEN).await?;
-        let header = check_header(&path, &sector, generation, file_len)?;
+        let header = check_header(file.path(), &sector, generation, file_len)?;
         let boot_id = local.io().boot_id();
         let binding = boot_id != 0 && header.boot_id == boot_id;
-        let Some((marks, head)) = read_marks(&path, &sector, &header, binding)? else {
+        let Some((marks, head)) = read_marks(file.path(), &sector, &header, binding)? else {
             reached!("replay: the stage was torn by the loss of power");
             return Ok(None);
         };
-        let ring = local.read(&file, STAGE_HEADER_LEN as u64, marks.size as usize).await?;
-        Ok(Some(Self { path, marks, head, binding, ring: ring.to_vec() }))
+        Ok(Some(Self { file, marks, head, binding }))
     }
 
     /// LSN up to which the segments hold the stream, as the stage knew it.
@@ -68,17 +66,20 @@ impl StageImage {
 
     /// Its file, and where the byte at `lsn` stands in it.
     pub(crate) fn place(&self, lsn: Lsn) -> (&Path, u64) {
-        (&self.path, STAGE_HEADER_LEN as u64 + lsn.0 % self.marks.size)
+        (self.file.path(), STAGE_HEADER_LEN as u64 + lsn.0 % self.marks.size)
     }
 
-    /// The stream from `lsn` on up to the head, as far as the ring can hold it.
-    pub(crate) fn stream_from(&self, lsn: Lsn) -> Vec<u8> {
-        let len = self.head.saturating_since(lsn).min(self.marks.size) as usize;
-        let offset = (lsn.0 % self.marks.size) as usize;
-        let mut bytes = self.ring[offset..].to_vec();
-        bytes.extend_from_slice(&self.ring[..offset]);
-        bytes.truncate(len);
-        bytes
+    /// Appends the stream from `lsn` on up to the head, as far as the ring can hold it. The ring is large, and mostly all but
+    /// a little of it is drained: that is not read.
+    pub(crate) async fn append_from(&self, local: &Local, lsn: Lsn, bytes: &mut Vec<u8>) -> Result<()> {
+        let len = self.head.saturating_since(lsn).min(self.marks.size);
+        let to_wrap = len.min(self.marks.size - lsn.0 % self.marks.size);
+        let pieces = [(lsn, to_wrap), (lsn + to_wrap, len - to_wrap)];
+        for (start, len) in pieces.into_iter().filter(|(_, len)| *len > 0) {
+            let (_, offset) = self.place(start);
+            bytes.extend_from_slice(&local.read(&self.file, offset, len as usize).await?);
+        }
+        Ok(())
     }
 }
 
