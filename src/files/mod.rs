@@ -110,7 +110,7 @@ impl Directory {
     /// Not of those that were found: they may be on another layer of the file system, or belong to another user.
     pub(crate) fn keep_spare_tables(&self, bytes_max: u64) {
         let bytes_max = if ablated!(TableFilesReused) { 0 } else { bytes_max };
-        self.spare_tables.permit(bytes_max, self.next_id()..);
+        self.spare_tables.permit(bytes_max, self.next_id());
     }
 
     /// Makes the file of a new table of about `len` bytes: of an older one that is not needed any more, if there is one.
@@ -214,9 +214,6 @@ impl Directory {
 
     /// The same for tables, which may also be written where older ones were.
     pub(crate) fn space_for_tables(&self, io: &dyn Io) -> Result<Space> {
-        let Space { free_bytes, free_files } = self.space(io)?;
-        let spares = &self.spare_tables;
-        let free_bytes = free_bytes.saturating_add(spares.bytes());
-        Ok(Space { free_bytes, free_files: free_files.saturating_add(spares.count()) })
+        Ok(self.spare_tables.freed_in(self.space(io)?))
     }
 }

@@ -8,11 +8,10 @@
 //! removes it as it does any file that no manifest names. What is kept is bounded, and given up where space is short and
 //! when no table was made for a while.
 
-use std::ops::RangeFrom;
-
 use crate::base::ids::FileId;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Mutex, lock};
+use crate::io::Space;
 
 /// At most so much of the free space is kept from others: an eighth.
 const FREE_SPACE_PART: u64 = 8;
@@ -38,10 +37,10 @@ pub(super) struct SpareTables {
 }
 
 impl SpareTables {
-    /// Keeps up to so many bytes from now on, of files with these numbers.
-    pub(super) fn permit(&self, bytes_max: u64, ids: RangeFrom<FileId>) {
+    /// Keeps up to so many bytes from now on, of files with numbers from `first` on.
+    pub(super) fn permit(&self, bytes_max: u64, first: FileId) {
         // Relaxed: bounds, each read on its own.
-        self.first.store(ids.start.0, Ordering::Relaxed);
+        self.first.store(first.0, Ordering::Relaxed);
         self.bytes_max.store(bytes_max, Ordering::Relaxed);
     }
 
@@ -85,9 +84,11 @@ impl SpareTables {
         sum(&lock(&self.kept))
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> u64 {
-        lock(&self.kept).len() as u64
+    /// What there would be in the file system without them.
+    pub(super) fn freed_in(&self, space: Space) -> Space {
+        let kept = lock(&self.kept);
+        let free_bytes = space.free_bytes.saturating_add(sum(&kept));
+        Space { free_bytes, free_files: space.free_files.saturating_add(kept.len() as u64) }
     }
 }
 
@@ -112,7 +113,7 @@ mod tests {
     fn what_is_kept_is_bounded_by_the_option_and_the_free_space() {
         let spares = SpareTables::default();
         assert!(!spares.keep(spare(1, 1), u64::MAX), "nothing is permitted yet");
-        spares.permit(100, FileId(1)..);
+        spares.permit(100, FileId(1));
         assert!(!spares.keep(spare(0, 1), u64::MAX), "its number is too low");
         assert!(spares.keep(spare(1, 60), u64::MAX));
         assert!(!spares.keep(spare(2, 41), u64::MAX));
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn the_shortest_that_holds_a_table_is_taken_or_else_the_longest() {
         let spares = SpareTables::default();
-        spares.permit(u64::MAX, FileId(1)..);
+        spares.permit(u64::MAX, FileId(1));
         for (id, len) in [(1, 50), (2, 20), (3, 40), (4, 30)] {
             assert!(spares.keep(spare(id, len), u64::MAX));
         }

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, FallocateFlags};
+use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::clock::Clock;
@@ -152,10 +152,7 @@ pub(super) fn perform(op: &mut Op, by: By) -> io::Result<usize> {
         Op::Shorten { file, len } => {
             Ok(rustix::io::retry_on_intr(|| rustix::fs::ftruncate(&*file, *len)).map(|()| 0)?)
         }
-        Op::Remove { dir, name } => match rustix::fs::unlinkat(dir.file(), name.as_str(), AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(0),
-            Err(e) => Err(e.into()),
-        },
+        Op::Remove { dir, name } => names::unlink(dir, name).map(|()| 0),
     }
 }
 

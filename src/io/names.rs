@@ -154,9 +154,14 @@ pub(super) fn take_over(dir: &Dir, name: &str, new_name: &str) -> Result<File> {
 
 /// Removes a name of `dir`. A missing one is not an error.
 pub(super) fn remove(dir: &Dir, name: &str) -> Result<()> {
+    unlink(dir, name).map_err(|e| Error::io("remove", &dir.path_of(name), None, e))
+}
+
+/// The same for who knows what to say of an error.
+pub(super) fn unlink(dir: &Dir, name: &str) -> io::Result<()> {
     match rustix::fs::unlinkat(dir.file(), name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(e) => Err(Error::io("remove", &dir.path_of(name), None, e.into())),
+        Err(e) => Err(e.into()),
     }
 }
 

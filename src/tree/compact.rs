@@ -8,7 +8,7 @@
 
 use super::input::Input;
 use super::levels::{AddedRun, Change};
-use super::output::{Outlook, Output, PendingOutputs, TableWriter};
+use super::output::{Output, OutputHint, PendingOutputs, TableWriter};
 use super::ranges::RangeSet;
 use super::retention::{Need, Retention};
 use super::table_files::TableFiles;
@@ -266,8 +266,8 @@ impl<'a> Pieces<'a> {
 
     /// Makes the file that entries now go into.
     async fn begin_piece(&mut self) -> Result<()> {
-        let outlook = Outlook { keep: self.keep, len: self.piece_len.min(self.left) };
-        self.writer = Some(TableWriter::create(self.local, self.files, outlook, &mut self.pending).await?);
+        let hint = OutputHint { keep: self.keep, len: self.piece_len.min(self.left) };
+        self.writer = Some(TableWriter::create(self.local, self.files, hint, &mut self.pending).await?);
         Ok(())
     }
 

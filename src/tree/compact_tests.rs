@@ -12,8 +12,8 @@ use crate::table::TableOptions;
 /// Writes a run with a deleted key and a key, compacts it and tells how many entries and deletes are left.
 async fn compacted(local: Local, files: TableFiles, bottommost: bool) -> Result<(u64, u64)> {
     let mut pending = PendingOutputs::default();
-    let outlook = Outlook { keep: Keep::Nothing, len: 0 };
-    let mut writer = TableWriter::create(&local, &files, outlook, &mut pending).await?;
+    let hint = OutputHint { keep: Keep::Nothing, len: 0 };
+    let mut writer = TableWriter::create(&local, &files, hint, &mut pending).await?;
     writer.add(b"gone", Tag::new(SeqNo(7), Kind::Delete), b"", Need::Newest);
     writer.add(b"kept", Tag::new(SeqNo(8), Kind::Put), b"value", Need::Newest);
     let run = writer.finish(&local, &files).await?.table;

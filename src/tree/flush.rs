@@ -6,7 +6,7 @@
 
 use super::levels::{Change, FlushedRecord, LogMark};
 use super::lookup::tables_for;
-use super::output::{Outlook, Output, PendingOutputs, TableWriter};
+use super::output::{Output, OutputHint, PendingOutputs, TableWriter};
 use super::ranges::RangeSet;
 use super::replayed::Replayed;
 use super::retention::{Need, Retention};
@@ -37,9 +37,8 @@ pub(crate) async fn flush(
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let outlook = Outlook { keep, len: memtable.bytes() };
-    let written =
-        write(local, files, memtable.entries(), Some(older), snapshots, outlook, &mut pending).await;
+    let hint = OutputHint { keep, len: memtable.bytes() };
+    let written = write(local, files, memtable.entries(), Some(older), snapshots, hint, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
@@ -58,8 +57,8 @@ pub(crate) async fn flush_replayed(
     }
     replayed.sort();
     let mut pending = PendingOutputs::default();
-    let outlook = Outlook { keep: Keep::Nothing, len: replayed.payload_bytes() as u64 };
-    let written = write(local, files, replayed.iter(), None, Vec::new(), outlook, &mut pending).await;
+    let hint = OutputHint { keep: Keep::Nothing, len: replayed.payload_bytes() as u64 };
+    let written = write(local, files, replayed.iter(), None, Vec::new(), hint, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
     }
@@ -74,7 +73,7 @@ async fn write<'a>(
     entries: impl Iterator<Item = (&'a [u8], Tag, &'a [u8])>,
     older: Option<&Files>,
     snapshots: Vec<SeqNo>,
-    outlook: Outlook,
+    hint: OutputHint,
     pending: &mut PendingOutputs,
 ) -> Result<Option<Output>> {
     let mut retention = Retention::new(snapshots, false);
@@ -94,7 +93,7 @@ async fn write<'a>(
         } else if need != Need::Nobody && !(planted!(TombstoneDropped) && is_delete) {
             let writer = match &mut writer {
                 Some(writer) => writer,
-                none => none.insert(TableWriter::create(local, files, outlook, pending).await?),
+                none => none.insert(TableWriter::create(local, files, hint, pending).await?),
             };
             if let Some(tombstone) = held_back.take() {
                 reached!("flush: a tombstone was kept for a snapshot");

@@ -26,7 +26,7 @@ const FORGOTTEN_BYTES: usize = 1 << 20;
 
 /// What is known of a table before it is written.
 #[derive(Clone, Copy)]
-pub(crate) struct Outlook {
+pub(crate) struct OutputHint {
     /// Which of its blocks are cached once it is done.
     pub(crate) keep: Keep,
     /// About how long it will be, in bytes.
@@ -68,14 +68,14 @@ impl TableWriter {
     pub(crate) async fn create(
         local: &Local,
         files: &TableFiles,
-        outlook: Outlook,
+        hint: OutputHint,
         pending: &mut PendingOutputs,
     ) -> Result<Self> {
         let directory = files.directory();
         let id = directory.take_id();
         pending.0.push(id);
-        let NewTable { file, old_len } = directory.make_table(local, id, outlook.len).await?;
-        let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), outlook.keep));
+        let NewTable { file, old_len } = directory.make_table(local, id, hint.len).await?;
+        let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), hint.keep));
         let pieces = Pieces { file, id, old_len, offset: 0, in_flight: VecDeque::new() };
         Ok(Self { pieces, builder, pins: BTreeMap::new() })
     }
