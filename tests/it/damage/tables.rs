@@ -51,3 +51,26 @@ fn a_missing_table_is_named() {
         assert_eq!(outcome(&scratch.dir(), "missing"), Outcome::Error(expected));
     }
 }
+
+#[test]
+fn of_several_harmed_tables_the_same_is_named_on_any_number_of_cores() {
+    let scratch = Scratch::new();
+    let db = Db::open(scratch.dir(), options()).unwrap();
+    for number in 0..20 {
+        db.put(key(number), value(number)).unwrap();
+        db.flush().unwrap();
+    }
+    db.close().unwrap();
+    let tables = files(&scratch.dir(), "table-");
+    assert_eq!(tables.len(), 20);
+    for path in &tables[5..] {
+        let mut bytes = fs::read(path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+    let errors: Vec<String> = [1, 2, 3, 4, 2, 3, 4]
+        .map(|cores| Db::open(scratch.dir(), options().cores(cores)).unwrap_err().to_string())
+        .to_vec();
+    assert!(errors[0].contains("table magic"), "{}", errors[0]);
+    assert!(errors.iter().all(|error| *error == errors[0]), "{errors:?}");
+}
