@@ -31,7 +31,7 @@ pub enum Error {
     /// The operating system refused an operation. Reads of other files go on. Too few descriptors, too
     /// little memory or too low a limit of file sizes (`EFBIG`) for the log refuse writes like a full
     /// device, until there is enough again.
-    #[error("cannot {operation} {}{}: {source}", path.display(), at(*offset))]
+    #[error("cannot {operation} {}{}: {source}{}", path.display(), at(*offset), remedy(source))]
     Io {
         /// What was attempted, as a verb.
         operation: &'static str,
@@ -228,6 +228,21 @@ fn at(offset: Option<u64>) -> String {
     offset.map_or_else(String::new, |offset| format!(" at offset {offset}"))
 }
 
+// The same on every Linux; the standard library has no kind for the first two.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+const EFBIG: i32 = 27;
+
+/// What helps, where the system's own words do not say it.
+fn remedy(source: &IoSource) -> &'static str {
+    match source.raw_os_error() {
+        Some(EMFILE) => "; every table is open: raise the limit of open files (`ulimit -n`)",
+        Some(ENFILE) => "; raise the system's limit of open files (`sysctl fs.file-max`)",
+        Some(EFBIG) => "; raise the limit of file sizes (`ulimit -f`)",
+        _ => "",
+    }
+}
+
 impl Error {
     /// Wraps a system error; a full device becomes [`Error::DiskFull`].
     pub(crate) fn io(operation: &'static str, path: &Path, offset: Option<u64>, e: io::Error) -> Self {
@@ -243,9 +258,6 @@ impl Error {
     /// with it has not happened, and may be tried again.
     pub(crate) fn is_shortage(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, OutOfMemory, WouldBlock};
-        // The same on every Linux; the standard library has no kind for them.
-        const ENFILE: i32 = 23;
-        const EMFILE: i32 = 24;
         match self {
             Self::DiskFull { .. } => true,
             Self::Io { source, .. } => {
@@ -292,5 +304,16 @@ mod tests {
             assert!(!is_shortage(e), "{e}");
         }
         assert!(!Error::Closed.is_shortage());
+    }
+
+    #[test]
+    fn too_many_open_files_are_told_with_what_helps() {
+        let error = |e: Errno| Error::io("open", Path::new("file"), None, e.into()).to_string();
+        let expected = "cannot open file: Too many open files (os error 24); \
+                        every table is open: raise the limit of open files (`ulimit -n`)";
+        assert_eq!(error(Errno::MFILE), expected);
+        assert!(error(Errno::NFILE).ends_with("limit of open files (`sysctl fs.file-max`)"));
+        assert!(error(Errno::FBIG).ends_with("limit of file sizes (`ulimit -f`)"));
+        assert_eq!(error(Errno::IO), "cannot open file: Input/output error (os error 5)");
     }
 }
