@@ -119,6 +119,7 @@ pub(crate) const MARKS: &[&str] = &[
     "open: the log was replayed",
     "open: the stage is gone",
     "open: what the log holds is written to two files side by side",
+    "open: what was written from the log is removed again",
     "open: without the stage, as permitted",
     "operation: completed after its waiter had gone",
     "range: a gap is known at once",

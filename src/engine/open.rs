@@ -33,7 +33,7 @@ use crate::memtable::{Memtable, Pool};
 use crate::tree::Tree;
 use crate::tree::records::TreeRecords;
 use crate::tree::view::{Files, View};
-use crate::wal::write_log;
+use crate::wal::{Segment, write_log};
 
 /// Tables that are not needed any more are kept to be written anew, as long as so many partitions of the usual size at most.
 const SPARE_PARTITIONS: u64 = 4;
@@ -234,9 +234,18 @@ async fn assemble(
     start(Box::pin(commit_edits(local.clone(), Arc::clone(&engine), committer)));
     start(Box::pin(tick_forever(local.clone(), Arc::clone(&engine))));
     start_jobs(&engine);
-    let old_segments = recovered.old_segments;
-    engine.cores.spawn(engine.cores.count() - 1, |_| async move { drop(old_segments) });
+    close_segments(&engine, recovered.old_segments);
     Ok(Handle(engine))
+}
+
+/// Closes the segments of the old log, on the last core. Of those that are removed that frees the space: a while for each.
+fn close_segments(engine: &Engine, segments: Vec<Segment>) {
+    engine.cores.spawn(engine.cores.count() - 1, |local| async move {
+        for segment in segments {
+            drop(segment);
+            local.yield_if_due().await;
+        }
+    });
 }
 
 /// The flushing task on the first core, beside the log; a compacting task on each of the others, if there are any.

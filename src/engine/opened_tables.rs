@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::state::State;
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
+use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::exec::{Cores, Local, together};
@@ -20,6 +21,8 @@ const OPENED_TOGETHER_MAX: usize = 16;
 struct Queue {
     files: Arc<TableFiles>,
     records: Vec<TableRecord>,
+    /// No table of the tree has a greater one.
+    seqno_max: SeqNo,
     next: AtomicUsize,
 }
 
@@ -30,8 +33,18 @@ impl Queue {
         loop {
             let place = self.next.fetch_add(1, Relaxed);
             let Some(record) = self.records.get(place) else { return opened };
-            opened.push((place, self.files.open(local, *record).await));
+            opened.push((place, self.open(local, *record).await));
         }
+    }
+
+    async fn open(&self, local: &Local, record: TableRecord) -> Result<Table> {
+        let table = self.files.open(local, record).await?;
+        let (_, newest) = table.seqno_range();
+        if newest > self.seqno_max {
+            let (path, expected) = (table.file().path(), format!("at most {}", self.seqno_max));
+            return Err(Error::corruption(path, 0, "newest seqno", expected, newest));
+        }
+        Ok(table)
     }
 
     async fn work_on_core(self: Arc<Self>, local: Local) -> Vec<(usize, Result<Table>)> {
@@ -48,13 +61,13 @@ pub(super) async fn open_tables(
 ) -> Result<BTreeMap<FileId, Arc<Table>>> {
     let mut tables = BTreeMap::new();
     for levels in state.trees.values() {
-        let seqno_max = levels.flushed_to.seqno;
-        for table in open_all(cores, files, levels.tables().collect()).await? {
-            let (_, newest) = table.seqno_range();
-            if newest > seqno_max {
-                let (path, expected) = (table.file().path(), format!("at most {seqno_max}"));
-                return Err(Error::corruption(path, 0, "newest seqno", expected, newest));
-            }
+        let queue = Queue {
+            files: Arc::clone(files),
+            records: levels.tables().collect(),
+            seqno_max: levels.flushed_to.seqno,
+            next: AtomicUsize::new(0),
+        };
+        for table in open_all(cores, queue).await? {
             tables.insert(table.id(), Arc::new(table));
         }
     }
@@ -62,8 +75,8 @@ pub(super) async fn open_tables(
 }
 
 /// In the order of their records.
-async fn open_all(cores: &Cores, files: &Arc<TableFiles>, records: Vec<TableRecord>) -> Result<Vec<Table>> {
-    let queue = Arc::new(Queue { files: Arc::clone(files), records, next: AtomicUsize::new(0) });
+async fn open_all(cores: &Cores, queue: Queue) -> Result<Vec<Table>> {
+    let queue = Arc::new(queue);
     let replies: Vec<_> = (0..cores.count())
         .map(|core| {
             let queue = Arc::clone(&queue);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::manifest::{self, Manifest};
 use super::opened_tables::open_tables;
-use super::replay::Replay;
+use super::replay::{Replay, remove_written};
 use super::state::State;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
@@ -37,7 +37,7 @@ pub(crate) struct Recovered {
     pub(crate) writer: Writer,
     /// Bytes of log that were replayed.
     pub(crate) replayed_bytes: u64,
-    /// The segments of the old log. Most are removed, but open: whoever drops them has their space freed, which takes a while.
+    /// The segments of the old log, still open, also those that are removed.
     pub(crate) old_segments: Vec<Segment>,
 }
 
@@ -70,23 +70,22 @@ pub(crate) async fn recover(
         // should the one to come be damaged.
         kinds.push(FileKind::Manifest(manifest_id));
     }
-    let table_options = TableOptions {
-        block_size_bytes: options.tree.block_size_bytes,
-        filter_bits_per_key: options.tree.filter_bits_per_key as usize,
-    };
-    let table_files = TableFiles::new(directory.clone(), cache, table_options);
-    let table_files = Arc::new(table_files.read_directly(options.direct_reads));
+    let table_files = Arc::new(table_files(&directory, cache, options));
     let mut tables = open_tables(cores, &table_files, &state).await?;
     let segments = read_segments(local, &directory, &kinds).await?;
     let replay = Replay::new((local, cores), &table_files, &mut state, &mut tables, options);
-    let (end, replayed_bytes) = replay.run(&segments, &kinds).await?;
+    let replayed = replay.run(&segments, &kinds).await?;
     let generation = match state.generation {
         old if planted!(GenerationReused) && old != Generation::NONE => old,
         _ => Generation(local.io().random() | 1),
     };
-    let start = LogMark { lsn: end.lsn.sector_ceil(), seqno: end.seqno };
+    let start = LogMark { lsn: replayed.end.lsn.sector_ceil(), seqno: replayed.end.seqno };
     let log = (generation, start);
-    let (wal, first, free) = begin_log(local, &directory, &state, &segments, log, options).await?;
+    let begun = begin_log(local, &directory, &state, &segments, log, options).await;
+    if begun.is_err() {
+        remove_written(local, &directory, &replayed.tables).await;
+    }
+    let (wal, first, free) = begun?;
     let needed =
         segments.iter().filter(|segment| state.is_of_log(segment.header.generation)).cloned().collect();
     state.begin_log(generation, start);
@@ -108,9 +107,17 @@ pub(crate) async fn recover(
         tables,
         wal,
         writer,
-        replayed_bytes,
+        replayed_bytes: replayed.bytes,
         old_segments,
     })
+}
+
+fn table_files(directory: &Directory, cache: Arc<BlockCache>, options: &Options) -> TableFiles {
+    let table_options = TableOptions {
+        block_size_bytes: options.tree.block_size_bytes,
+        filter_bits_per_key: options.tree.filter_bits_per_key as usize,
+    };
+    TableFiles::new(directory.clone(), cache, table_options).read_directly(options.direct_reads)
 }
 
 /// The first number above those of all files that are there.

@@ -1,7 +1,8 @@
 //! Turning what the log holds into L2 files.
 //!
-//! From the oldest record on that some tree needs; each tree takes what it does not have in its tables. Other cores sort it
-//! and write the files while this one reads on. Nothing of the result counts before the manifest names it.
+//! From the oldest record on that some tree needs; each tree takes what it does not have in its tables. Other cores, if there
+//! are any, sort it and write the files while this one reads on. Nothing of the result counts before the manifest names it,
+//! and if the opening fails before that, it is removed again: else each attempt would leave as much behind.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,7 +17,7 @@ use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::{Cores, Local, Reply};
-use crate::files::FileKind;
+use crate::files::{Directory, FileKind};
 use crate::memtable::memtable_bytes;
 use crate::table::Table;
 use crate::tree::flush::{self, flush_replayed};
@@ -26,11 +27,30 @@ use crate::tree::replayed::Replayed;
 use crate::tree::table_files::TableFiles;
 use crate::wal::{Batch, Entries, LogReader, Segment, StageImage};
 
-/// So many files are written at a time, each of what a memtable takes.
+/// So many files are written at a time, each of what a memtable takes, while as much is collected for the next; not more
+/// than memtables may wait to be flushed, so that all together take no more memory than memtables do.
 const WRITTEN_TOGETHER_MAX: usize = 2;
 
-/// Batches read between two looks at the clock.
-const YIELD_INTERVAL: usize = 64;
+/// Bytes of the log between two looks at the clock.
+const YIELD_INTERVAL: u64 = 16 << 10;
+
+/// What has become of the log.
+pub(super) struct ReplayedLog {
+    /// Where it ends.
+    pub(super) end: LogMark,
+    /// Bytes that were replayed.
+    pub(super) bytes: u64,
+    /// Tables that were made of it.
+    pub(super) tables: Vec<FileId>,
+}
+
+/// Removes tables that were made of the log, and that no manifest names.
+pub(super) async fn remove_written(local: &Local, directory: &Directory, tables: &[FileId]) {
+    for id in tables {
+        reached!("open: what was written from the log is removed again");
+        directory.discard(local, FileKind::Table(*id)).await;
+    }
+}
 
 /// A file that a core writes.
 struct Writing {
@@ -56,6 +76,8 @@ pub(super) struct Replay<'a> {
     writing: VecDeque<Writing>,
     /// Files that were begun.
     begun: usize,
+    /// Tables that were written.
+    written: Vec<FileId>,
 }
 
 impl<'a> Replay<'a> {
@@ -69,11 +91,30 @@ impl<'a> Replay<'a> {
     ) -> Self {
         let seqno = state.log_start().seqno;
         let (replayed, writing) = (BTreeMap::new(), VecDeque::new());
-        Self { local, cores, files, state, tables, options, seqno, replayed, writing, begun: 0 }
+        let written = Vec::new();
+        Self { local, cores, files, state, tables, options, seqno, replayed, writing, begun: 0, written }
+    }
+
+    /// Replays all of it, or leaves nothing behind.
+    pub(super) async fn run(mut self, segments: &[Segment], kinds: &[FileKind]) -> Result<ReplayedLog> {
+        let replayed = self.replay(segments, kinds).await;
+        for writing in std::mem::take(&mut self.writing) {
+            // Only if an error came before: whoever writes has to end, or leaves half a file.
+            if let Ok(Ok(Some(output))) = writing.output.await {
+                self.written.push(output.record.id);
+            }
+        }
+        match replayed {
+            Ok((end, bytes)) => Ok(ReplayedLog { end, bytes, tables: self.written }),
+            Err(error) => {
+                remove_written(self.local, self.files.directory(), &self.written).await;
+                Err(error)
+            }
+        }
     }
 
     /// Returns where the stream ends, and how many bytes were replayed.
-    pub(super) async fn run(mut self, segments: &[Segment], kinds: &[FileKind]) -> Result<(LogMark, u64)> {
+    async fn replay(&mut self, segments: &[Segment], kinds: &[FileKind]) -> Result<(LogMark, u64)> {
         let start = self.state.log_start();
         if self.state.generation == Generation::NONE {
             reached!("open: a log was never begun");
@@ -85,7 +126,7 @@ impl<'a> Replay<'a> {
         if self.options.open_without_stage {
             reader.forgive_stage();
         }
-        let mut batches = 0_usize;
+        let mut looked = start.lsn;
         while let Some(batch) = reader.next(self.local).await? {
             self.collect(&batch)?;
             // As much as a memtable takes, so that the files are of the usual size.
@@ -93,8 +134,8 @@ impl<'a> Replay<'a> {
                 reached!("open: the log fills more than one memtable");
                 self.flush().await?;
             }
-            batches += 1;
-            if batches.is_multiple_of(YIELD_INTERVAL) {
+            if reader.position().saturating_since(looked) >= YIELD_INTERVAL {
+                looked = reader.position();
                 self.local.yield_if_due().await;
             }
         }
@@ -184,7 +225,8 @@ impl<'a> Replay<'a> {
     /// Has what was collected written on another core, if there is one.
     async fn flush(&mut self) -> Result<()> {
         for (keyspace, replayed) in std::mem::take(&mut self.replayed) {
-            self.adopt_until(WRITTEN_TOGETHER_MAX - 1).await?;
+            let together = WRITTEN_TOGETHER_MAX.min(self.options.tree.max_frozen_memtables);
+            self.adopt_until(together - 1).await?;
             if !self.writing.is_empty() {
                 reached!("open: what the log holds is written to two files side by side");
             }
@@ -212,6 +254,7 @@ impl<'a> Replay<'a> {
             let edit = Edit { keyspace, next_file: self.files.directory().next_id(), change };
             self.state.apply(&edit).expect("a flush of new files is always possible");
             if let Some(output) = output {
+                self.written.push(output.record.id);
                 self.tables.insert(output.record.id, output.table);
             }
         }

@@ -226,3 +226,20 @@ fn a_cut_in_the_middle_of_a_drain_is_a_tail_and_no_damage() {
         assert!(count > 100, "{count}");
     }
 }
+
+#[test]
+fn an_opening_that_fails_in_the_middle_of_the_log_leaves_no_table_behind() {
+    let (scratch, segments) = long_log();
+    let mut bytes = fs::read(segments.last().unwrap()).unwrap();
+    let at = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[at - 2000] ^= 4;
+    fs::write(segments.last().unwrap(), bytes).unwrap();
+    let tables = || files(&scratch.dir(), "table-").len();
+    let before = tables();
+    for cores in [1, 2, 3, 4] {
+        let options = options_of_many_segments().memtable_size_bytes(64 << 10).cores(cores);
+        let error = Db::open(scratch.dir(), options).unwrap_err();
+        assert!(matches!(error, Error::Corruption { .. }), "{error}");
+        assert_eq!(tables(), before, "with {cores} cores");
+    }
+}
