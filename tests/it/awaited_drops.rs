@@ -151,7 +151,7 @@ fn reads_leave_nothing_behind() {
 
 #[test]
 fn a_step_of_a_range_that_is_dropped_loses_no_entry() {
-    for (descending, seed) in [(false, 3), (true, 3), (false, 5), (true, 5)] {
+    for (descending, seed) in [(false, 5), (true, 5)] {
         let mut machine = Machine::new(seed, options());
         machine.fill();
         let range = machine.db.range(key(10)..key(200));
@@ -178,7 +178,7 @@ fn a_step_of_a_range_that_is_dropped_loses_no_entry() {
             keys.reverse();
         }
         assert_eq!(keys, (10..200).map(key).collect::<Vec<_>>(), "{dropped} were dropped");
-        assert!(dropped > 10, "{dropped} were dropped");
+        assert!(dropped > 20, "{dropped} were dropped");
     }
 }
 
