@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::manifest::{self, Manifest};
 use super::opened_tables::open_tables;
-use super::replay::{Replay, remove_written};
+use super::replay::Replay;
 use super::state::State;
 use crate::base::coverage::reached;
 use crate::base::error::{Error, Result};
@@ -83,7 +83,7 @@ pub(crate) async fn recover(
     let log = (generation, start);
     let begun = begin_log(local, &directory, &state, &segments, log, options).await;
     if begun.is_err() {
-        remove_written(local, &directory, &replayed.tables).await;
+        replayed.tables.remove(local, &directory).await;
     }
     let (wal, first, free) = begun?;
     let needed =

@@ -17,12 +17,12 @@ use crate::base::options::Options;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::exec::{Cores, Local, Reply};
-use crate::files::{Directory, FileKind};
+use crate::files::FileKind;
 use crate::memtable::memtable_bytes;
 use crate::table::Table;
 use crate::tree::flush::{self, flush_replayed};
 use crate::tree::levels::LogMark;
-use crate::tree::output::Output;
+use crate::tree::output::{Output, PendingOutputs};
 use crate::tree::replayed::Replayed;
 use crate::tree::table_files::TableFiles;
 use crate::wal::{Batch, Entries, LogReader, Segment, StageImage};
@@ -41,15 +41,7 @@ pub(super) struct ReplayedLog {
     /// Bytes that were replayed.
     pub(super) bytes: u64,
     /// Tables that were made of it.
-    pub(super) tables: Vec<FileId>,
-}
-
-/// Removes tables that were made of the log, and that no manifest names.
-pub(super) async fn remove_written(local: &Local, directory: &Directory, tables: &[FileId]) {
-    for id in tables {
-        reached!("open: what was written from the log is removed again");
-        directory.discard(local, FileKind::Table(*id)).await;
-    }
+    pub(super) tables: PendingOutputs,
 }
 
 /// A file that a core writes.
@@ -74,10 +66,8 @@ pub(super) struct Replay<'a> {
     replayed: BTreeMap<KeyspaceId, Replayed>,
     /// What is being written, oldest first.
     writing: VecDeque<Writing>,
-    /// Files that were begun.
-    begun: usize,
     /// Tables that were written.
-    written: Vec<FileId>,
+    written: PendingOutputs,
 }
 
 impl<'a> Replay<'a> {
@@ -91,8 +81,8 @@ impl<'a> Replay<'a> {
     ) -> Self {
         let seqno = state.log_start().seqno;
         let (replayed, writing) = (BTreeMap::new(), VecDeque::new());
-        let written = Vec::new();
-        Self { local, cores, files, state, tables, options, seqno, replayed, writing, begun: 0, written }
+        let written = PendingOutputs::default();
+        Self { local, cores, files, state, tables, options, seqno, replayed, writing, written }
     }
 
     /// Replays all of it, or leaves nothing behind.
@@ -101,13 +91,16 @@ impl<'a> Replay<'a> {
         for writing in std::mem::take(&mut self.writing) {
             // Only if an error came before: whoever writes has to end, or leaves half a file.
             if let Ok(Ok(Some(output))) = writing.output.await {
-                self.written.push(output.record.id);
+                self.written.add(output.record.id);
             }
         }
         match replayed {
             Ok((end, bytes)) => Ok(ReplayedLog { end, bytes, tables: self.written }),
             Err(error) => {
-                remove_written(self.local, self.files.directory(), &self.written).await;
+                if self.written.count() > 0 {
+                    reached!("open: what was written from the log is removed again");
+                }
+                self.written.remove(self.local, self.files.directory()).await;
                 Err(error)
             }
         }
@@ -231,12 +224,11 @@ impl<'a> Replay<'a> {
                 reached!("open: what the log holds is written to two files side by side");
             }
             let others = self.cores.count() - 1;
-            let core = if others == 0 { 0 } else { 1 + self.begun % others };
+            let core = if others == 0 { 0 } else { 1 + (self.written.count() + self.writing.len()) % others };
             let files = Arc::clone(self.files);
             let write = move |local| async move { flush_replayed(&local, &files, replayed).await };
             let output = self.cores.run(core, write);
             self.writing.push_back(Writing { keyspace, seqno: self.seqno, output });
-            self.begun += 1;
         }
         Ok(())
     }
@@ -254,7 +246,7 @@ impl<'a> Replay<'a> {
             let edit = Edit { keyspace, next_file: self.files.directory().next_id(), change };
             self.state.apply(&edit).expect("a flush of new files is always possible");
             if let Some(output) = output {
-                self.written.push(output.record.id);
+                self.written.add(output.record.id);
                 self.tables.insert(output.record.id, output.table);
             }
         }

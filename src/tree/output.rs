@@ -44,6 +44,16 @@ pub(crate) struct Output {
 pub(crate) struct PendingOutputs(Vec<FileId>);
 
 impl PendingOutputs {
+    /// Another one.
+    pub(crate) fn add(&mut self, id: FileId) {
+        self.0.push(id);
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// After a failure: gives their space back. A full device must not be filled further by
     /// attempts.
     pub(crate) async fn remove(self, local: &Local, directory: &Directory) {
@@ -73,7 +83,7 @@ impl TableWriter {
     ) -> Result<Self> {
         let directory = files.directory();
         let id = directory.take_id();
-        pending.0.push(id);
+        pending.add(id);
         let NewTable { file, old_len } = directory.make_table(local, id, hint.len).await?;
         let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), hint.keep));
         let pieces = Pieces { file, id, old_len, offset: 0, in_flight: VecDeque::new() };
