@@ -65,9 +65,11 @@ mod switch {
         TableFilesReused,
         /// What the page cache does not have is read through it, also where it has no room.
         PageCacheSpared,
+        /// Indexes are in memory as a whole, also where they are more than a part of the cache.
+        IndexParts,
     }
 
-    const ALL: [Mechanism; 16] = [
+    const ALL: [Mechanism; 17] = [
         Mechanism::MemtableIndex,
         Mechanism::VersionsCut,
         Mechanism::MemoryReused,
@@ -84,6 +86,7 @@ mod switch {
         Mechanism::ScanLengths,
         Mechanism::TableFilesReused,
         Mechanism::PageCacheSpared,
+        Mechanism::IndexParts,
     ];
 
     static OFF: LazyLock<Option<Mechanism>> = LazyLock::new(|| {

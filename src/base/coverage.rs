@@ -159,6 +159,7 @@ pub(crate) const MARKS: &[&str] = &[
     "retention: a snapshot keeps a version",
     "retention: a version was dropped",
     "table: another length than the manifest says",
+    "table: found a block by a part of the index",
     "table: what an older one had behind its end is cut off",
     "tick: readers that miss are left alone",
     "tick: the database has settled",

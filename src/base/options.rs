@@ -95,9 +95,10 @@ impl WriteOptions {
 /// - `(1 + F) M` for memtables, what is kept for those to come among it. A single value or batch larger than a memtable
 ///   comes on top, and so does a memtable that a range which is still open began with.
 /// - `C` for blocks, indexes and filters, what is kept for blocks to come among it, and a sixteenth of it for blocks in use
-///   or just evicted. Indexes and filters of all files take up to half of `C`; what they are beyond that comes on top:
-///   about 14 MiB for a gigabyte of records of 1 KB, 30 MiB for one of 100 B. With more than 1 GiB for `C`, up to
-///   16 MiB that are ready for blocks to come.
+///   or just evicted. Indexes and filters of all files take up to half of `C`: about 10 MB for a gigabyte of records of
+///   1 KB, 17 MB for one of 100 B. Once they come to that, only filters of further files of L3 and where their blocks
+///   are come on top, about 3 and 11 MB for a gigabyte; what else their indexes say is cached like blocks. With more
+///   than 1 GiB for `C`, up to 16 MiB that are ready for blocks to come.
 /// - For each range that is open, up to 64 KiB of each file that it reads and that is not cached: what was read ahead.
 /// - What flushes and compactions have in work: for each of the cores that compact 0.5 MiB a file that it merges,
 ///   3 MiB for what it writes, and 8 bytes a key of that; 3 MiB for a flush.
@@ -282,10 +283,12 @@ impl Options {
     /// more than 1 GiB a thread beside the cores has memory for blocks ready. Blocks not in it are read through the
     /// operating system's page cache, where memory for that is short mostly past it (`page_cache_passed` in
     /// [`Stats`](crate::Stats)), and with [`direct_reads`](Self::direct_reads) always past it. Indexes and filters of
-    /// files (`index_filter_bytes` in [`Stats`](crate::Stats); about 14 MiB for a million records of 1 KB) are always
-    /// in memory, and take up to half of it. Not part of it are memtables, and what flushes and compactions have in
-    /// work. A database that nobody writes is left with one run for each partition, but not while more than a thousand
-    /// blocks a second are looked for in the cache in vain.
+    /// files (`index_filter_bytes` in [`Stats`](crate::Stats); about 10 MB for a million records of 1 KB) are in
+    /// memory, and take up to half of it. With more data than that is enough for, indexes of L3 are read in parts when
+    /// they are needed (`index_parts`), and a lookup that finds neither its part nor its block in the cache reads
+    /// twice: with a larger cache it reads once. A cache of 0 keeps nothing but all indexes. Not part of it are
+    /// memtables, and what flushes and compactions have in work. A database that nobody writes is left with one run for
+    /// each partition, but not while more than a thousand blocks a second are looked for in the cache in vain.
     #[must_use]
     pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
         self.cache_size_bytes = bytes;

@@ -125,6 +125,8 @@ mod selector {
         ReadAheadMisplaced: "a block that a scan has read ahead goes into the cache's slot of the next",
         TableRewrittenTooEarly: "the file of a table is written anew before the manifest has given the table up",
         TableRewrittenWhileRead: "the file of a table is written anew while readers still have the table",
+        SharedSlotUnchecked: "of blocks that share a slot of the cache one passes for another",
+        IndexPartShifted: "a part of an index leads to the block before the one that may hold a key",
         LogFilesSwapped: "of two files that an opening has written from the log, the newer passes for the older",
         RunLeftOut: "a compaction takes the place of a run that it has not read",
     }

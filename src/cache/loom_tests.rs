@@ -18,12 +18,16 @@ impl Weigh for Watched {
     fn weight_bytes(&self) -> usize {
         self.get() as usize
     }
+
+    fn has_number(&self, number: usize) -> bool {
+        self.get() as usize == number
+    }
 }
 
 #[test]
 fn a_block_is_found_whole_and_stays_while_it_is_read() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1));
+        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
         let writer = {
             let array = Arc::clone(&array);
             thread::spawn(move || {
@@ -59,7 +63,7 @@ fn a_block_is_found_whole_and_stays_while_it_is_read() {
 #[test]
 fn who_evicts_a_block_sees_it_whole() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1));
+        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
         let writer = {
             let array = Arc::clone(&array);
             thread::spawn(move || assert!(array.put(0, Arc::new(Watched::new(7)), &epoch::pin())))
@@ -73,7 +77,7 @@ fn who_evicts_a_block_sees_it_whole() {
 #[test]
 fn the_bytes_of_a_block_are_given_back_once() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1));
+        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
         let kept = Arc::new(Watched::new(7));
         assert!(array.put(0, Arc::clone(&kept), &epoch::pin()));
         let sweeping = {
@@ -96,7 +100,7 @@ fn the_bytes_of_a_block_are_given_back_once() {
 #[test]
 fn of_two_that_fill_a_slot_one_gives_its_block_up() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1));
+        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
         let (first, second) = (Arc::new(Watched::new(1)), Arc::new(Watched::new(2)));
         let filling = {
             let (array, first) = (Arc::clone(&array), Arc::clone(&first));
@@ -114,7 +118,7 @@ fn of_two_that_fill_a_slot_one_gives_its_block_up() {
 #[test]
 fn a_block_that_goes_with_its_table_is_freed_once() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1));
+        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
         let (kept, sweeping) = {
             let array = Arc::clone(&array);
             let kept = Arc::new(Watched::new(7));

@@ -63,7 +63,8 @@ const BEYOND_SHARE: usize = 16;
 /// While they come to more, one value in so many is cached.
 const BEYOND_ADMITTED: u64 = 8;
 
-/// Indexes and filters take at most this part of the budget; what they are beyond comes on top.
+/// Indexes and filters take at most this part of the budget; what they are beyond comes on top. So once they come to that,
+/// indexes that may be read in parts are.
 const RESERVED_SHARE: usize = 2;
 
 /// One in so many lookups that find what they look for in a block makes a record of it: what is read again and again soon
@@ -98,6 +99,9 @@ const FLUSH_BYTES: usize = 64 << 10;
 pub(crate) trait Weigh: Send + Sync + 'static {
     /// Memory the value occupies, in bytes.
     fn weight_bytes(&self) -> usize;
+
+    /// Whether it is the value of that number among those that share a slot.
+    fn has_number(&self, number: usize) -> bool;
 }
 
 /// Counters of a cache at one moment.
@@ -397,6 +401,14 @@ impl<T: Weigh> Cache<T> {
         let unused_max = self.capacity_bytes / UNUSED_SHARE;
         let is_scattered = self.counts_beyond && self.pieces.open_bytes() > self.capacity_bytes + unused_max;
         self.excess_bytes() + if is_scattered { UNUSED_STEP_BYTES.min(unused_max) } else { 0 }
+    }
+
+    /// Whether there is room for an index and the slots of its blocks, so many bytes together, as a whole. A cache of nothing
+    /// is no way for what is read in parts.
+    pub(crate) fn has_room_for_index(&self, bytes: usize) -> bool {
+        let reserved_bytes = self.reserved_bytes.load(Relaxed) as usize;
+        self.capacity_bytes == 0
+            || reserved_bytes.saturating_add(bytes) <= self.capacity_bytes / RESERVED_SHARE
     }
 
     /// A table with so many bytes of index and filter has come.

@@ -14,6 +14,10 @@ impl Weigh for Block {
     fn weight_bytes(&self) -> usize {
         self.0
     }
+
+    fn has_number(&self, number: usize) -> bool {
+        self.0 == number
+    }
 }
 
 fn id(key: &[u8]) -> RecordId<'_> {

@@ -9,9 +9,13 @@
 //! borrows from [`Slots`], too, so that none is left. The epoch would let whichever thread pins next free
 //! thousands of blocks.
 //!
+//! A table that cannot have much in memory may have fewer slots than blocks: then several share one, and what is in it
+//! says which of them it is.
+//!
 //! All guards must be of the default collector, which is the one `epoch::pin` uses.
 
 use super::{Cache, Piece, Weigh};
+use crate::base::planted::planted;
 use crate::base::prefetch::{prefetch, prefetch_at};
 use crate::base::sync::atomic::AtomicBool;
 use crate::base::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -24,16 +28,43 @@ const VISITED: usize = 1;
 /// The pointers themselves; shared between the table and the clock.
 pub(super) struct SlotArray<T> {
     slots: Box<[Atomic<T>]>,
+    /// Whether there are more values than slots.
+    is_shared: bool,
     /// Set when the table is gone: nothing will be put in any more.
     abandoned: AtomicBool,
 }
 
 impl<T: Weigh> SlotArray<T> {
-    /// `count` empty slots.
-    pub(super) fn new(count: usize) -> Self {
+    /// `count` empty slots for `values` values.
+    pub(super) fn new(count: usize, values: usize) -> Self {
         const { assert!(align_of::<T>() > VISITED, "the visited bit needs a free bit in the pointer") };
+        assert!(count > 0 || values == 0, "values without slots");
         let slots = (0..count).map(|_| Atomic::null()).collect();
-        Self { slots, abandoned: AtomicBool::new(false) }
+        Self { slots, is_shared: count < values, abandoned: AtomicBool::new(false) }
+    }
+
+    /// The slot of the value of that number. Neighbours have different ones.
+    #[inline]
+    fn slot_of(&self, number: usize) -> usize {
+        if self.is_shared { number % self.slots.len() } else { number }
+    }
+
+    /// Whether what is in the slot of a number is its value.
+    #[inline]
+    fn is_it(&self, value: &T, number: usize) -> bool {
+        !self.is_shared || value.has_number(number) || planted!(SharedSlotUnchecked)
+    }
+
+    /// What is in the slot of a number, if it is its value.
+    #[inline]
+    fn peek<'g>(&self, number: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
+        // Acquire pairs with the Release of `put`: the value is seen whole. Exchanges in between only
+        // change the tag and continue that release sequence.
+        let pointer = self.slots[self.slot_of(number)].load(weakened!("slots_find", Acquire), guard);
+        // SAFETY: a pointer in a slot came from `Arc::into_raw`; its count is given up only through the epoch after
+        // unlinking, and `guard` was pinned before the load.
+        let is_it = !pointer.is_null() && self.is_it(unsafe { pointer.deref() }, number);
+        is_it.then_some(pointer)
     }
 
     /// Number of slots.
@@ -48,33 +79,35 @@ impl<T: Weigh> SlotArray<T> {
 
     /// Brings a slot on its way, if there is one of that number.
     #[inline]
-    pub(super) fn prefetch(&self, slot_no: usize) {
-        if let Some(slot) = self.slots.get(slot_no) {
+    pub(super) fn prefetch(&self, number: usize) {
+        if let Some(slot) = self.slots.get(self.slot_of(number)) {
             prefetch(slot);
         }
     }
 
-    /// The pointer in a slot, marked visited; `None` if the slot is empty. A pointer returned is valid
-    /// to dereference until `guard` ends: it came from `Arc::into_raw`, its count is given up only
-    /// through the epoch after unlinking, and `guard` was pinned before the load.
+    /// The pointer in the slot of a number, marked visited; `None` if its value is not there. A pointer returned is
+    /// valid to dereference until `guard` ends.
     #[inline]
-    pub(super) fn find<'g>(&self, slot_no: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
-        let slot = &self.slots[slot_no];
-        // Acquire pairs with the Release of `put`: the value is seen whole. Exchanges in between only
-        // change the tag and continue that release sequence.
-        let pointer = slot.load(weakened!("slots_find", Acquire), guard);
-        if pointer.is_null() {
-            return None;
-        }
+    pub(super) fn find<'g>(&self, number: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
+        let pointer = self.peek(number, guard)?;
         if pointer.tag() != VISITED {
+            let slot = &self.slots[self.slot_of(number)];
             // Failing is fine: another reader has set the bit, or the value was just evicted.
             let _marked = slot.compare_exchange(pointer, pointer.with_tag(VISITED), Relaxed, Relaxed, guard);
         }
         Some(pointer)
     }
 
-    /// Fills an empty slot; gives the value's count up if the slot is taken.
-    pub(super) fn put(&self, slot_no: usize, value: Arc<T>, guard: &Guard) -> bool {
+    /// Makes room in the slot of a number, if another value is in it, as the hand would; returns the bytes of what went.
+    fn dispute(&self, number: usize, guard: &Guard) -> usize {
+        let is_taken = self.is_shared && self.peek(number, guard).is_none();
+        let went = is_taken.then(|| self.sweep(self.slot_of(number), guard));
+        went.flatten().unwrap_or(0)
+    }
+
+    /// Fills the empty slot of a number; gives the value's count up if the slot is taken.
+    pub(super) fn put(&self, number: usize, value: Arc<T>, guard: &Guard) -> bool {
+        let slot_no = self.slot_of(number);
         let raw = Arc::into_raw(value);
         // Release pairs with the Acquire in `find` and `unlink`.
         let release = weakened!("slots_put", Release);
@@ -173,9 +206,14 @@ pub(crate) struct Slots<T: Weigh> {
 }
 
 impl<T: Weigh> Slots<T> {
-    /// `count` empty slots under the budget of `cache`.
+    /// `count` empty slots under the budget of `cache`, each for a value.
     pub(crate) fn new(cache: &Arc<Cache<T>>, count: usize) -> Self {
-        let array = Arc::new(SlotArray::new(count));
+        Self::sharing(cache, count, count)
+    }
+
+    /// `count` empty slots for `values` values, at least one if there are any: if it is fewer, several share one.
+    pub(crate) fn sharing(cache: &Arc<Cache<T>>, count: usize, values: usize) -> Self {
+        let array = Arc::new(SlotArray::new(count, values));
         cache.register(Arc::clone(&array));
         Self { cache: Arc::clone(cache), array, emptied: 0, reserved_bytes: 0 }
     }
@@ -199,30 +237,29 @@ impl<T: Weigh> Slots<T> {
 
     /// Brings a slot, and likely its neighbours, on its way.
     #[inline]
-    pub(crate) fn prefetch(&self, slot_no: usize) {
-        self.array.prefetch(slot_no);
+    pub(crate) fn prefetch(&self, number: usize) {
+        self.array.prefetch(number);
     }
 
     /// The cached value, if it is there, for a look ahead that counts as none.
     #[inline]
-    pub(crate) fn peek<'g>(&'g self, slot_no: usize, guard: &'g Guard) -> Option<&'g T> {
-        let pointer = self.array.slots[slot_no].load(Acquire, guard);
+    pub(crate) fn peek<'g>(&'g self, number: usize, guard: &'g Guard) -> Option<&'g T> {
         // SAFETY: as for what `find` returns.
-        (!pointer.is_null()).then(|| unsafe { pointer.deref() })
+        self.array.peek(number, guard).map(|pointer| unsafe { pointer.deref() })
     }
 
     /// The cached value, usable as long as the guard and the slots. Counts a hit or a miss.
     #[inline]
-    pub(crate) fn get<'g>(&'g self, slot_no: usize, guard: &'g Guard) -> Option<&'g T> {
+    pub(crate) fn get<'g>(&'g self, number: usize, guard: &'g Guard) -> Option<&'g T> {
         // SAFETY: `find` returns pointers that are valid until the guard ends.
-        self.find(slot_no, guard).map(|pointer| unsafe { pointer.deref() })
+        self.find(number, guard).map(|pointer| unsafe { pointer.deref() })
     }
 
     /// The cached value, shared, so that it stays when it is evicted. Counts a hit or a miss. Asks for the head of the
-    /// value in the slot `beyond`, as [`prefetch_value`](Self::prefetch_value) does.
-    pub(crate) fn get_shared(&self, slot_no: usize, beyond: Option<usize>) -> Option<Arc<T>> {
+    /// value `beyond`, as [`prefetch_value`](Self::prefetch_value) does.
+    pub(crate) fn get_shared(&self, number: usize, beyond: Option<usize>) -> Option<Arc<T>> {
         let guard = epoch::pin();
-        let pointer = self.find(slot_no, &guard)?;
+        let pointer = self.find(number, &guard)?;
         if let Some(beyond) = beyond {
             self.prefetch_value(beyond, &guard);
         }
@@ -230,33 +267,32 @@ impl<T: Weigh> Slots<T> {
     }
 
     /// The cached value, shared, for one who counts as no reader of it.
-    pub(crate) fn peek_shared(&self, slot_no: usize) -> Option<Arc<T>> {
+    pub(crate) fn peek_shared(&self, number: usize) -> Option<Arc<T>> {
         let guard = epoch::pin();
-        let pointer = self.array.slots[slot_no].load(Acquire, &guard);
-        (!pointer.is_null()).then(|| share(pointer))
+        self.array.peek(number, &guard).map(share)
     }
 
     /// As [`get_shared`](Self::get_shared), for a value that will be needed soon: that it is not there yet counts for
     /// nothing.
-    pub(crate) fn get_ahead(&self, slot_no: usize) -> Option<Arc<T>> {
+    pub(crate) fn get_ahead(&self, number: usize) -> Option<Arc<T>> {
         let guard = epoch::pin();
-        let pointer = self.array.find(slot_no, &guard)?;
+        let pointer = self.array.find(number, &guard)?;
         self.cache.lookups.count(true);
         Some(share(pointer))
     }
 
-    /// Asks for the head of the value in a slot, and for the counts of its Arc, which are before it.
+    /// Asks for the head of what is in the slot of a number, and for the counts of its Arc, which are before it.
     #[inline]
-    pub(crate) fn prefetch_value(&self, slot_no: usize, guard: &Guard) {
-        let value = self.array.slots[slot_no].load(Relaxed, guard).as_raw().cast::<u8>();
+    pub(crate) fn prefetch_value(&self, number: usize, guard: &Guard) {
+        let value = self.array.slots[self.array.slot_of(number)].load(Relaxed, guard).as_raw().cast::<u8>();
         prefetch_at(value.wrapping_sub(2 * size_of::<usize>()));
         (0..size_of::<T>()).step_by(64).for_each(|line| prefetch_at(value.wrapping_add(line)));
     }
 
     #[inline]
-    fn find<'g>(&self, slot_no: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
+    fn find<'g>(&self, number: usize, guard: &'g Guard) -> Option<Shared<'g, T>> {
         debug_assert!(guard.collector() == Some(epoch::default_collector()), "a guard of another collector");
-        let pointer = self.array.find(slot_no, guard);
+        let pointer = self.array.find(number, guard);
         self.cache.lookups.count(pointer.is_some());
         pointer
     }
@@ -283,20 +319,22 @@ impl<T: Weigh> Slots<T> {
         &self.array
     }
 
-    /// Whether a slot holds a value. Counts as no lookup.
-    pub(crate) fn is_filled(&self, slot_no: usize) -> bool {
-        self.array.is_filled(slot_no, &epoch::pin())
+    /// Whether the value of a number is there. Counts as no lookup.
+    pub(crate) fn is_filled(&self, number: usize) -> bool {
+        self.array.peek(number, &epoch::pin()).is_some()
     }
 
-    /// Offers a value that was read because its slot was empty. It is not kept if it is too large, or
+    /// Offers a value that was read because it was not there. It is not kept if it is too large, or
     /// if another thread was faster. It begins unvisited: what is read once leaves first.
-    pub(crate) fn admit(&self, slot_no: usize, value: Arc<T>) {
+    pub(crate) fn admit(&self, number: usize, value: Arc<T>) {
         let bytes = value.weight_bytes();
         if !self.cache.admits(bytes) {
             return;
         }
+        let guard = epoch::pin();
+        self.cache.credit(self.array.dispute(number, &guard));
         self.cache.charge(bytes);
-        if self.array.put(slot_no, value, &epoch::pin()) {
+        if self.array.put(number, value, &guard) {
             self.cache.make_room();
         } else {
             self.cache.credit(bytes);

@@ -25,6 +25,10 @@ impl Weigh for Canary {
     fn weight_bytes(&self) -> usize {
         self.bytes
     }
+
+    fn has_number(&self, number: usize) -> bool {
+        self.slot_no == number
+    }
 }
 
 impl Drop for Canary {
@@ -61,6 +65,33 @@ fn what_was_admitted_is_found_until_its_table_is_dropped() {
     assert_eq!(cache.stats().used_bytes, 0);
     assert_eq!(kept.slot_no, 2);
     drop(kept);
+    wait_for(&alive, 0);
+}
+
+#[test]
+fn values_that_share_a_slot_are_told_apart_and_take_turns() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cache = Arc::new(Cache::<Canary>::new(10_000));
+    let slots = Slots::sharing(&cache, 3, 10);
+    let found = |number| slots.get(number, &epoch::pin()).map(|value| value.slot_no);
+    slots.admit(4, Canary::new(4, 100, &alive));
+    assert_eq!((found(4), found(1), found(7)), (Some(4), None, None));
+    assert!(slots.is_filled(4) && !slots.is_filled(1) && slots.get_shared(7, None).is_none());
+    assert!(slots.get_ahead(1).is_none() && slots.peek_shared(1).is_none());
+    // It was read since: the first who wants the slot waits for another turn.
+    slots.admit(1, Canary::new(1, 200, &alive));
+    assert_eq!((found(1), slots.is_filled(4), cache.stats().used_bytes), (None, true, 100));
+    slots.admit(1, Canary::new(1, 200, &alive));
+    assert_eq!((found(1), found(4), cache.stats().used_bytes), (Some(1), None, 200));
+    // Somebody else was faster: what is there stays.
+    slots.admit(1, Canary::new(1, 200, &alive));
+    slots.admit(1, Canary::new(1, 200, &alive));
+    assert_eq!((found(1), cache.stats().used_bytes), (Some(1), 200));
+    // Neighbours have slots of their own.
+    slots.admit(2, Canary::new(2, 300, &alive));
+    assert_eq!((found(1), found(2), cache.stats().used_bytes), (Some(1), Some(2), 500));
+    drop(slots);
+    assert_eq!(cache.stats().used_bytes, 0);
     wait_for(&alive, 0);
 }
 

@@ -160,7 +160,8 @@ impl<C: Cursor> Cursor for Merge<C> {
             return self.place_front_and_catch_up(front);
         };
         if let Err(needed) = self.cursors[number].supply(block) {
-            self.seeking.push((number, needed));
+            // Behind the others, so that what all of them need next is known before it is read.
+            self.seeking.insert(0, (number, needed));
         }
         self.order()
     }

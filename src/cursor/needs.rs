@@ -17,6 +17,7 @@ pub(crate) struct NeedsBlock(Box<Needed>);
 #[derive(Clone)]
 pub(crate) struct Needed {
     pub(crate) table: Arc<Table>,
+    /// Number of the block, or of the part of the table's index.
     pub(crate) block_no: usize,
     ahead: Option<Ahead>,
     /// Blocks that the next reads will have; empty for none.
@@ -69,17 +70,23 @@ impl NeedsBlock {
     pub(crate) fn stop_at(&mut self, limit: Option<&[u8]>) {
         let mut blocks = self.blocks();
         let Some(limit) = limit.filter(|_| blocks.len() > 1 || !self.soon.is_empty()) else { return };
-        let last = self.table.find_block(limit).unwrap_or(0);
         if blocks.end > self.block_no + 1 || self.soon.end > self.block_no {
+            let last = self.table.find_block_or_behind(limit);
             blocks.end = blocks.end.min(last.max(self.block_no) + 1);
             self.0.soon.end = self.soon.end.min(last + 1);
         } else {
+            let last = self.table.find_block_or_before(limit);
             blocks.start = blocks.start.max(last.min(self.block_no));
             self.0.soon.start = self.soon.start.max(last);
         }
         if let Some(ahead) = &mut self.0.ahead {
             ahead.blocks = blocks;
         }
+    }
+
+    /// Whether it is a part of the table's index, which tells what block is needed.
+    pub(crate) fn is_index_part(&self) -> bool {
+        self.table.is_index_part(self.block_no)
     }
 
     /// Whether it is the same block.

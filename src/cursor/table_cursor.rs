@@ -16,6 +16,8 @@ pub(crate) struct TableCursor {
     is_cached: bool,
     /// Of the block that the cursor is in, or that it waits for.
     block_no: usize,
+    /// The part of the index that a seek needed last, with its number; while the seek waits for it, without the part.
+    part: Option<(usize, Option<Arc<Block>>)>,
     /// The block that a seek leads to, which was foreseen and follows.
     foreseen: Option<usize>,
     /// Whether the block behind this one was looked for.
@@ -44,6 +46,7 @@ impl TableCursor {
             direction,
             is_cached: true,
             block_no: 0,
+            part: None,
             foreseen: None,
             has_looked_ahead: false,
             next_block: None,
@@ -92,15 +95,30 @@ impl TableCursor {
         }
     }
 
-    /// The block that a seek leads to; none if all keys are before the bound, or backward behind it.
-    fn block_for(&self, bound: Option<&[u8]>) -> Option<usize> {
+    /// The block that a seek leads to; none if all keys are before the bound, or backward behind it. An error is the part
+    /// of the index that tells.
+    fn block_for(&self, bound: Option<&[u8]>) -> Result<Option<usize>, usize> {
         match (self.direction, bound) {
-            (Direction::Forward, None) => Some(0),
-            (Direction::Forward, Some(key)) if self.table.max_key() < key => None,
-            (Direction::Forward, Some(key)) => Some(self.table.find_block(key).unwrap_or(0)),
-            (Direction::Backward, None) => Some(self.table.block_count() - 1),
-            (Direction::Backward, Some(key)) => self.table.find_block(key),
+            (Direction::Forward, None) => Ok(Some(0)),
+            (Direction::Forward, Some(key)) if self.table.max_key() < key => Ok(None),
+            (Direction::Forward, Some(key)) => Ok(Some(self.find_block(key)?.unwrap_or(0))),
+            (Direction::Backward, None) => Ok(Some(self.table.block_count() - 1)),
+            (Direction::Backward, Some(key)) => self.find_block(key),
         }
+    }
+
+    fn find_block(&self, key: &[u8]) -> Result<Option<usize>, usize> {
+        self.table.find_block(key, |number| match &self.part {
+            Some((at_hand, Some(part))) if *at_hand == number => Some(Arc::clone(part)),
+            _ => self.table.cached_part_shared(number),
+        })
+    }
+
+    /// Begins to wait for a part of the index.
+    fn ask_for_part(&mut self, number: usize, bound: Option<&[u8]>) -> NeedsBlock {
+        self.part = Some((number, None));
+        self.sought = bound.map(<[u8]>::to_vec);
+        NeedsBlock::alone(&self.table, number)
     }
 
     /// As a seek, but if all of the table is ahead of the bound, it is put off.
@@ -192,14 +210,19 @@ impl Cursor for TableCursor {
         let foreseen = self.foreseen;
         self.end();
         self.window.restart();
-        let Some(block_no) = foreseen.or_else(|| self.block_for(bound)) else { return Ok(()) };
+        self.part.take_if(|(_, part)| part.is_none());
+        let block_no = match foreseen.map_or_else(|| self.block_for(bound), |foreseen| Ok(Some(foreseen))) {
+            Ok(Some(block_no)) => block_no,
+            Ok(None) => return Ok(()),
+            Err(number) => return Err(self.ask_for_part(number, bound)),
+        };
         self.load(block_no, bound)?;
         self.leave_passed_block()
     }
 
     fn foresee(&mut self, bound: Option<&[u8]>, step: Foresight) {
         match (step, self.foreseen) {
-            (Foresight::Place, _) if self.is_cached => self.foreseen = self.block_for(bound),
+            (Foresight::Place, _) if self.is_cached => self.foreseen = self.block_for(bound).ok().flatten(),
             (Foresight::Head, Some(block_no)) => self.table.prefetch_block(block_no, &epoch::pin()),
             (Foresight::Entries, Some(block_no)) => {
                 self.table.prefetch_search(block_no, bound.unwrap_or_default(), &epoch::pin());
@@ -227,6 +250,10 @@ impl Cursor for TableCursor {
 
     fn supply(&mut self, block: Arc<Block>) -> Moved {
         let sought = self.sought.take();
+        if let Some((_, part @ None)) = &mut self.part {
+            *part = Some(block);
+            return self.seek(sought.as_deref());
+        }
         self.enter(block, sought.as_deref());
         self.leave_passed_block()
     }

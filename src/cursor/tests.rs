@@ -8,8 +8,8 @@ use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::lsn::Lsn;
 use crate::cache::Cache;
 use crate::memtable::{Memtable, Pool};
-use crate::table::tests::{Entries, Random, build, open, random_entries, read_block};
-use crate::table::{BlockCache, BlockWalk, Table, TableOptions};
+use crate::table::tests::{Entries, Random, build, open, open_with, random_entries, read_block};
+use crate::table::{BlockCache, BlockWalk, IndexIn, Table, TableOptions};
 
 /// One of the kinds there are, as a layer above would put them together.
 enum Source {
@@ -101,7 +101,7 @@ impl World {
         let options = TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 };
         let tables = parts.iter().map(|entries| {
             let bytes = build(entries, options);
-            (Arc::new(open(&bytes, cache).expect("intact")), bytes)
+            (Arc::new(open_with(&bytes, cache, IndexIn::MemoryOrCache).expect("intact")), bytes)
         });
         let (memtables, tables) = (memtables.to_vec(), tables.collect());
         Self { memtables, in_memtables, tables, is_cached, reads: 0 }
@@ -148,11 +148,16 @@ impl World {
     }
 }
 
-/// Worlds whose blocks are never, always and sometimes in the cache.
+/// A cache with room for nothing, not even for an index as a whole.
+const TINY: usize = 16;
+
+/// Worlds whose blocks are never, always and sometimes in the cache, and whose indexes are read in parts or not.
 fn for_each_world(mut check: impl FnMut(&Entries, &mut World, &mut Random)) {
     for seed in 0..4 {
         let entries = random_entries(seed, 80, 4, 4);
-        for (cache_bytes, is_cached) in [(0, false), (0, true), (1 << 20, true), (4000, true)] {
+        for (cache_bytes, is_cached) in
+            [(0, false), (0, true), (1 << 20, true), (4000, true), (TINY, false), (TINY, true)]
+        {
             let cache = Arc::new(Cache::new(cache_bytes));
             let mut random = Random(seed);
             let mut world = World::new(&entries, &cache, is_cached, &mut random);
@@ -305,5 +310,5 @@ fn no_block_is_read_before_it_is_needed() {
 
 /// Keys are in order, so the first that the index places in the second block tells.
 fn table_entries_of_first_block(table: &Table) -> usize {
-    (0..100_u64).take_while(|n| table.find_block(&n.to_be_bytes()) == Some(0)).count()
+    (0..100_u64).take_while(|n| table.find_block_or_before(&n.to_be_bytes()) == 0).count()
 }

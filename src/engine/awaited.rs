@@ -53,7 +53,7 @@ pub(crate) async fn get_awaited<C: Caller, R>(
             Err(missing) => missing,
         };
         let block = read_block(caller, &missing.needed).await?;
-        if let Some(found) = look_in_block(&block, key, missing.reader, &mut take) {
+        if let Some(found) = look_in_block((&missing.needed, &block), key, missing.reader, &mut take) {
             return Ok(found);
         }
         fetched.add(&missing.needed, block);

@@ -9,7 +9,7 @@ use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
 use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::exec::{Cores, Local, together};
-use crate::table::Table;
+use crate::table::{IndexIn, Table};
 use crate::tree::levels::TableRecord;
 use crate::tree::table_files::TableFiles;
 
@@ -20,7 +20,7 @@ const OPENED_TOGETHER_MAX: usize = 16;
 /// What the cores take the next table from.
 struct Queue {
     files: Arc<TableFiles>,
-    records: Vec<TableRecord>,
+    records: Vec<(TableRecord, IndexIn)>,
     /// No table of the tree has a greater one.
     seqno_max: SeqNo,
     next: AtomicUsize,
@@ -33,12 +33,12 @@ impl Queue {
         loop {
             let place = self.next.fetch_add(1, Relaxed);
             let Some(record) = self.records.get(place) else { return opened };
-            opened.push((place, self.open(local, *record).await));
+            opened.push((place, self.open(local, record).await));
         }
     }
 
-    async fn open(&self, local: &Local, record: TableRecord) -> Result<Table> {
-        let table = self.files.open(local, record).await?;
+    async fn open(&self, local: &Local, (record, index_in): &(TableRecord, IndexIn)) -> Result<Table> {
+        let table = self.files.open(local, *record, *index_in).await?;
         let (_, newest) = table.seqno_range();
         if newest > self.seqno_max {
             let (path, expected) = (table.file().path(), format!("at most {}", self.seqno_max));
@@ -61,9 +61,10 @@ pub(super) async fn open_tables(
 ) -> Result<BTreeMap<FileId, Arc<Table>>> {
     let mut tables = BTreeMap::new();
     for levels in state.trees.values() {
+        let flushed = levels.flushed_tables().map(|table| (table, IndexIn::Memory));
         let queue = Queue {
             files: Arc::clone(files),
-            records: levels.tables().collect(),
+            records: flushed.chain(levels.runs().map(|run| (run, IndexIn::MemoryOrCache))).collect(),
             seqno_max: levels.flushed_to.seqno,
             next: AtomicUsize::new(0),
         };

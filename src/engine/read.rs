@@ -69,7 +69,7 @@ impl Engine {
                 Lookup::NeedsBlock(needed) => {
                     drop(guard);
                     let block = self.blocks.read(&needed)?;
-                    if let Some(found) = look_in_block(&block, key, reader, &mut take) {
+                    if let Some(found) = look_in_block((&needed, &block), key, reader, &mut take) {
                         return Ok(found);
                     }
                     reached!("read: began again with a block in hand");

@@ -83,12 +83,13 @@ impl PartitionStats {
 /// | `memory_bytes` | memory that the engine knows of: the four parts that follow |
 /// | `memtable_memory_bytes` | of that, L0 and L1, memtables that readers still have, and what is kept for the next |
 /// | `cache_memory_bytes` | of that, blocks and records: cached, in use by ranges, or evicted a moment ago, and what is kept for those to come |
-/// | `index_filter_bytes` | of that, indexes and filters of all files |
+/// | `index_filter_bytes` | of that, indexes and filters of all files; not parts of indexes, which are cached like blocks |
 /// | `buffer_bytes` | of that, what tables are read and written with, of all databases of the process |
 /// | `memtable_bytes` | what the entries of L0 count for |
 /// | `frozen_memtables`, `frozen_bytes` | memtables of L1, and what their entries count for |
 /// | `flushed_files`, `flushed_bytes` | files of L2, and their length |
 /// | `partitions`, `runs`, `partition_bytes` | partitions of L3 that hold anything, their files, and their length |
+/// | `index_parts` | parts in which indexes of L3 are read when they are needed; none while indexes and filters take up less than half of the cache's budget |
 /// | `spare_table_bytes` | length of files whose tables nothing needs any more, kept to be written anew: four times the partition size at most, and none once no table was made for some seconds |
 /// | `snapshots` | snapshots that are alive |
 /// | `last_seqno` | writes so far, one for each entry of a batch, since the database was made |
@@ -205,6 +206,7 @@ impl Engine {
         let tables = view.files.flushed.iter().map(|file| &file.table);
         let tables = tables.chain(view.files.runs().map(|run| &run.table));
         let index_filter_bytes: u64 = tables.map(|table| table.memory_bytes() as u64).sum();
+        let index_parts: usize = view.files.runs().map(|run| run.table.index_part_count()).sum();
         let memtable_memory_bytes = view.memtable.memory_bytes_of_all();
         let cache_memory_bytes = tree.files.cache().stats().memory_bytes as u64;
         let buffer_bytes = buffer_bytes();
@@ -221,6 +223,7 @@ impl Engine {
             ("space_amplification_percent", space_amplification_percent(&view.files)),
             ("spare_table_bytes", if forked { 0 } else { self.directory.spare_table_bytes() }),
             ("index_filter_bytes", index_filter_bytes),
+            ("index_parts", index_parts as u64),
             ("memtable_memory_bytes", memtable_memory_bytes),
             ("buffer_bytes", buffer_bytes),
             ("memory_bytes", memtable_memory_bytes + cache_memory_bytes + index_filter_bytes + buffer_bytes),

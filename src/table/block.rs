@@ -6,7 +6,6 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
-use std::path::Path;
 
 use super::block_builder::{common_prefix_len, is_restart};
 use super::bytes::Bytes;
@@ -16,7 +15,6 @@ use super::format::{Place, TRAILER_LEN};
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
-use crate::base::ids::FileId;
 use crate::base::key::{self, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::base::prefetch::prefetch_at;
@@ -38,22 +36,23 @@ pub(crate) struct Block {
     bytes: Bytes,
     /// Where the entries end and the restart offsets begin.
     entries_len: usize,
-    restart_count: usize,
+    restart_count: u32,
+    /// Which one of its table it is.
+    number: u32,
     directory: Directory,
 }
 
 impl Block {
-    /// Verifies `bytes`, the whole block with its trailer, read at `offset` of file `file_id`.
+    /// Verifies `bytes`, the whole block with its trailer, read at `place`.
     ///
     /// # Errors
     /// `Corruption` if they are not the bytes that were written there.
-    pub(crate) fn parse(path: &Path, offset: u64, file_id: FileId, bytes: Bytes) -> Result<Self> {
-        let place = Place { path, file_id, offset };
+    pub(super) fn parse(place: Place<'_>, bytes: Bytes) -> Result<Self> {
         let body_len = place.verify(&bytes).inspect_err(|_| reached!("block: damaged"))?;
         let Some((entries_len, restart_count)) = layout(&bytes[..body_len]) else {
             return Err(place.damage("table block restarts", "a list inside the block", "a longer one"));
         };
-        let block = Self { bytes, entries_len, restart_count, directory: Directory::NONE };
+        let block = Self { bytes, entries_len, restart_count, directory: Directory::NONE, number: 0 };
         match block.first_bad_entry() {
             None => Ok(block),
             Some(at) => Err(place.damage(
@@ -68,7 +67,17 @@ impl Block {
     pub(super) fn of_builder(sealed: Bytes) -> Self {
         let body = &sealed[..sealed.len() - TRAILER_LEN];
         let (entries_len, restart_count) = layout(body).expect("a builder ends a block with its restarts");
-        Self { bytes: sealed, entries_len, restart_count, directory: Directory::NONE }
+        Self { bytes: sealed, entries_len, restart_count, directory: Directory::NONE, number: 0 }
+    }
+
+    /// What is no block, but cached as one: a part of an index, for [`index_part`](super::index_part) alone.
+    pub(super) fn of_index_part(bytes: Bytes) -> Self {
+        Self { bytes, entries_len: 0, restart_count: 0, directory: Directory::NONE, number: 0 }
+    }
+
+    /// What a part of an index has.
+    pub(super) fn index_entries(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Adds what makes [`get`](Self::get) fast, for a block that stays.
@@ -77,13 +86,19 @@ impl Block {
         self
     }
 
+    /// The same as block `number` of its table.
+    pub(super) fn with_number(self, number: usize) -> Self {
+        // No table has more: it would be of sixteen terabytes.
+        Self { number: u32::try_from(number).unwrap_or(u32::MAX), ..self }
+    }
+
     /// Walks all entries; the offset of the first that breaks a rule.
     fn first_bad_entry(&self) -> Option<usize> {
         let (mut at, mut entry_no, mut restart_no, mut key_len) = (0, 0, 0, 0);
         while at < self.entries_len {
             let Some(entry) = Entry::decode(self.entries(), at) else { return Some(at) };
             if is_restart(entry_no, at) {
-                if restart_no == self.restart_count || self.restart(restart_no) != at || entry.shared != 0 {
+                if restart_no == self.restart_count() || self.restart(restart_no) != at || entry.shared != 0 {
                     return Some(at);
                 }
                 restart_no += 1;
@@ -98,7 +113,7 @@ impl Block {
             at = entry.end;
             entry_no += 1;
         }
-        (entry_no == 0 || restart_no != self.restart_count).then_some(at)
+        (entry_no == 0 || restart_no != self.restart_count()).then_some(at)
     }
 
     /// Asks for the lines with which a [`get`](Self::get) begins.
@@ -150,6 +165,11 @@ impl Block {
             at = entry.end;
         }
         None
+    }
+
+    /// Asks for all of a small block: for who comes to some of it, and does not know yet where.
+    pub(super) fn prefetch_all(&self) {
+        (0..self.bytes.len()).step_by(64).for_each(|at| self.prefetch_offset(at));
     }
 
     /// Asks for what a cursor needs that enters at an end in a direction.
@@ -224,7 +244,7 @@ impl Block {
     /// Number of restarts that sort at or before `(key, seqno)`.
     #[inline]
     pub(super) fn restarts_up_to(&self, key: &[u8], seqno: SeqNo) -> usize {
-        let (mut low, mut high) = (0, self.restart_count);
+        let (mut low, mut high) = (0, self.restart_count());
         while low < high {
             let middle = low + (high - low) / 2;
             let entry = self.entry(self.restart(middle));
@@ -259,13 +279,13 @@ impl Block {
 
     /// Number of restarts; at least one, since the first entry is one.
     pub(super) fn restart_count(&self) -> usize {
-        self.restart_count
+        self.restart_count as usize
     }
 
     /// Where the entries that begin with a restart end: at the next one, or with the last entry.
     #[inline]
     pub(super) fn end_of_stretch(&self, restart_no: usize) -> usize {
-        if restart_no + 1 < self.restart_count { self.restart(restart_no + 1) } else { self.entries_len }
+        if restart_no + 1 < self.restart_count() { self.restart(restart_no + 1) } else { self.entries_len }
     }
 
     /// Offset of a restart.
@@ -318,21 +338,32 @@ impl Weigh for Block {
         // The two counts of an Arc come on top of the block itself.
         self.bytes.memory_bytes() + size_of::<Self>() + 2 * size_of::<usize>()
     }
+
+    fn has_number(&self, number: usize) -> bool {
+        u32::try_from(number).is_ok_and(|number| number == self.number && number < u32::MAX)
+    }
 }
 
 /// Length of the entries and number of restarts of a block body.
-fn layout(body: &[u8]) -> Option<(usize, usize)> {
+fn layout(body: &[u8]) -> Option<(usize, u32)> {
     let (rest, count) = body.split_last_chunk()?;
-    let restart_count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-    let entries_len = rest.len().checked_sub(restart_count.checked_mul(4)?)?;
+    let restart_count = u32::from_le_bytes(*count);
+    let entries_len = rest.len().checked_sub((restart_count as usize).checked_mul(4)?)?;
     Some((entries_len, restart_count))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::base::ids::FileId;
     use crate::base::key::Kind;
     use crate::table::block_builder::BlockBuilder;
+
+    fn place() -> Place<'static> {
+        Place { path: Path::new("t"), file_id: FileId(1), offset: 0 }
+    }
 
     fn block(entries: &[(&[u8], u64, &[u8])]) -> Block {
         let mut builder = BlockBuilder::default();
@@ -342,12 +373,12 @@ mod tests {
             last = key;
         }
         let bytes = builder.seal(FileId(1), 0).to_vec();
-        Block::parse(Path::new("t"), 0, FileId(1), bytes.into()).expect("just built").with_directory()
+        Block::parse(place(), bytes.into()).expect("just built").with_directory()
     }
 
     /// Looks into a block, with and without its directory.
     fn get<'a>(block: &'a Block, key: &[u8], seqno: u64) -> Option<&'a [u8]> {
-        let bare = Block::parse(Path::new("t"), 0, FileId(1), block.bytes.to_vec().into()).expect("intact");
+        let bare = Block::parse(place(), block.bytes.to_vec().into()).expect("intact");
         let found = block.get(key, SeqNo(seqno));
         assert_eq!(found, bare.get(key, SeqNo(seqno)), "{} at {seqno}", key.escape_ascii());
         found.map(|(_, range)| block.slice(range))

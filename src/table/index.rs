@@ -14,13 +14,15 @@
 //! In memory the common prefix of all keys is taken off (keys of one application often begin
 //! alike), the next eight bytes form [sorted numbers](super::heads), and only where those are equal is
 //! the rest compared: how many of the eight bytes there were, and what follows them. With tables below 4 GiB a
-//! block takes 18 bytes, and what its separator has beyond the eight.
+//! block takes 18 bytes, and what its separator has beyond the eight. Where memory is short it takes four: then only every
+//! so many blocks the separator is kept, and those between are read [in parts](super::index_part) when they are needed.
 
 use std::ops::Range;
 
 use super::block_builder::common_prefix_len;
 use super::format::{Place, TRAILER_LEN};
 use super::heads::Heads;
+use super::index_part::{PART_BLOCKS, Parts};
 use super::positions::Positions;
 use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::error::Result;
@@ -79,6 +81,15 @@ pub(super) struct Sums {
     pub(super) deletes: u64,
 }
 
+/// How much of an index is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it.
+    Whole,
+    /// The separator of the first block of each part, and where all blocks are.
+    Parts,
+}
+
 /// The index in memory.
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -86,24 +97,26 @@ pub(crate) struct Index {
     key_max: Vec<u8>,
     /// Length of the prefix of `key_min` that all keys of the table begin with, and so all separators.
     common_len: usize,
-    /// Per block, the eight separator bytes after the common prefix, padded with zeros.
+    /// Per separator kept, the eight bytes after the common prefix, padded with zeros.
     heads: Heads,
-    /// The [`Rest`] of each separator, one after the other.
+    /// The [`Rest`] of each separator kept, one after the other.
     rests: Vec<u8>,
-    /// Per block, where its rest ends.
+    /// Per separator kept, where its rest ends.
     rest_ends: Positions,
     /// Per block its offset, and the end of the last one.
     offsets: Positions,
-    /// Per block the number of deletes before it, and of all; nothing if there are none.
+    /// Per separator kept the number of deletes before its block, and of all; nothing if there are none.
     deletes: Positions,
     largest_block_len: u64,
+    /// Where the separators are that are not kept; none if all are.
+    parts: Option<Parts>,
 }
 
 impl Index {
     /// Verifies the index block read at `place`, of a table whose blocks sum up to `sums`.
-    pub(super) fn parse(place: Place<'_>, bytes: &[u8], sums: Sums) -> Result<Self> {
+    pub(super) fn parse(place: Place<'_>, bytes: &[u8], sums: Sums, extent: Extent) -> Result<Self> {
         let body = &bytes[..place.verify(bytes)?];
-        match Self::decode(body) {
+        match Self::decode(body, extent) {
             Err(at) => Err(place.damage(
                 "table index",
                 "separators in order",
@@ -120,25 +133,28 @@ impl Index {
     }
 
     /// An error is the position that makes no sense.
-    fn decode(body: &[u8]) -> std::result::Result<Self, usize> {
+    fn decode(body: &[u8], extent: Extent) -> std::result::Result<Self, usize> {
         let mut cursor = Cursor::new(body);
         let first = cursor.bytes().zip(cursor.varint_len());
         let (key_max, block_count) = first.ok_or(cursor.position())?;
         // No count from the file reserves more than its length.
         let capacity = block_count.min(cursor.remaining() / ENTRY_LEN_MIN);
+        let kept = if extent == Extent::Whole { capacity } else { capacity.div_ceil(PART_BLOCKS) };
         let mut index = Self {
             key_min: Vec::new(),
             key_max: key_max.to_vec(),
             common_len: 0,
             heads: Heads::default(),
             rests: Vec::new(),
-            rest_ends: Positions::with_capacity(capacity),
+            rest_ends: Positions::with_capacity(kept),
             offsets: Positions::with_capacity(capacity + 1),
             deletes: Positions::default(),
             largest_block_len: 0,
+            parts: None,
         };
-        let mut heads = Vec::with_capacity(capacity);
-        index.read_entries(cursor, block_count, &mut heads)?;
+        let mut heads = Vec::with_capacity(kept);
+        let starts = index.read_entries(cursor, (block_count, extent), &mut heads)?;
+        index.parts = (extent == Extent::Parts).then(|| Parts::new(body, starts));
         index.heads = Heads::new(&heads);
         index.rests.shrink_to_fit();
         if index.deletes() == 0 {
@@ -147,16 +163,16 @@ impl Index {
         Ok(index)
     }
 
-    /// Reads and checks all entries, and collects the heads of their separators.
+    /// Reads and checks all entries, and collects the heads of the separators that are kept. Where their entries begin,
+    /// and where the last one ends, if not all are.
     fn read_entries(
         &mut self,
         mut cursor: Cursor<'_>,
-        block_count: usize,
+        (block_count, extent): (usize, Extent),
         heads: &mut Vec<u64>,
-    ) -> std::result::Result<(), usize> {
-        let mut separator = Vec::new();
+    ) -> std::result::Result<Positions, usize> {
+        let (mut separator, mut deletes, mut starts) = (Vec::new(), 0_u64, Positions::default());
         self.offsets.push(0);
-        self.deletes.push(0);
         for block_no in 0..block_count {
             let at = cursor.position();
             let entry = next_entry(&mut cursor, &mut separator, block_no == 0).ok_or(at)?;
@@ -167,24 +183,30 @@ impl Index {
             }
             // One that is shorter is none of them.
             let tail = separator.get(self.common_len..).ok_or(at)?;
-            heads.push(key_head(tail));
-            self.push(tail, &entry).ok_or(at)?;
+            if extent == Extent::Whole || block_no.is_multiple_of(PART_BLOCKS) {
+                heads.push(key_head(tail));
+                self.push_rest(tail);
+                self.deletes.push(deletes);
+                if extent == Extent::Parts {
+                    starts.push(at as u64);
+                }
+            }
+            deletes = deletes.checked_add(entry.deletes).ok_or(at)?;
+            self.offsets.push(self.data_bytes().checked_add(entry.block_len).ok_or(at)?);
+            self.largest_block_len = self.largest_block_len.max(entry.block_len);
         }
+        self.deletes.push(deletes);
+        starts.push(cursor.position() as u64);
         let is_whole = block_count > 0 && cursor.remaining() == 0;
         let holds_max = separator <= self.key_max && self.key_max.len() <= KEY_LEN_MAX;
-        if is_whole && holds_max { Ok(()) } else { Err(cursor.position()) }
+        if is_whole && holds_max { Ok(starts) } else { Err(cursor.position()) }
     }
 
-    fn push(&mut self, tail: &[u8], entry: &Entry) -> Option<()> {
+    fn push_rest(&mut self, tail: &[u8]) {
         let Rest(in_head, beyond) = Rest::of(tail);
         self.rests.push(in_head);
         self.rests.extend_from_slice(beyond);
         self.rest_ends.push(self.rests.len() as u64);
-        let end = self.data_bytes().checked_add(entry.block_len)?;
-        self.offsets.push(end);
-        self.largest_block_len = self.largest_block_len.max(entry.block_len);
-        self.deletes.push(self.deletes().checked_add(entry.deletes)?);
-        Some(())
     }
 
     fn data_bytes(&self) -> u64 {
@@ -207,7 +229,37 @@ impl Index {
 
     /// Number of data blocks; at least one.
     pub(super) fn block_count(&self) -> usize {
-        self.heads.len()
+        self.offsets.len() - 1
+    }
+
+    /// Where the separators are that are not in memory; none if all are.
+    #[inline]
+    pub(super) fn parts(&self) -> Option<&Parts> {
+        self.parts.as_ref()
+    }
+
+    /// How many bytes of `key` a separator that is kept begins with: that of a block, or of the first one of a part.
+    pub(super) fn shared_with(&self, kept: usize, key: &[u8]) -> usize {
+        let common = &self.key_min[..self.common_len];
+        let (Rest(in_head, beyond), head) =
+            (self.rest(kept), self.heads.get(kept).unwrap_or(0).to_be_bytes());
+        let mut shared = 0;
+        for piece in [common, &head[..usize::from(in_head)], beyond] {
+            let in_piece = common_prefix_len(piece, &key[shared..]);
+            shared += in_piece;
+            if in_piece < piece.len() {
+                break;
+            }
+        }
+        shared
+    }
+
+    /// A separator that is kept.
+    #[cfg(test)]
+    pub(super) fn separator(&self, kept: usize) -> Vec<u8> {
+        let Rest(in_head, beyond) = self.rest(kept);
+        let head = self.heads.get(kept).expect("the caller knows how many there are").to_be_bytes();
+        [&self.key_min[..self.common_len], &head[..usize::from(in_head)], beyond].concat()
     }
 
     /// Where a block is in the file, trailer included.
@@ -228,28 +280,29 @@ impl Index {
             + self.rests.capacity()
             + self.key_min.capacity()
             + self.key_max.capacity()
+            + self.parts.as_ref().map_or(0, Parts::memory_bytes)
     }
 
-    /// The only block that may hold `key`; `None` if the key is below all of them. Calls `near` with the
-    /// number of a block nearby as soon as it is known.
+    /// The only block, or part, that may hold `key`; `None` if the key is below all of them. Calls `near` with the
+    /// number of one nearby as soon as it is known.
     #[inline]
     pub(super) fn find(&self, key: &[u8], near: impl FnOnce(usize)) -> Option<usize> {
         self.count_near(key, |separator, key| separator <= key, near).checked_sub(1)
     }
 
-    /// Bytes of all blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
+    /// Bytes of all blocks, or parts, that may hold keys from `lo` on and below `hi` (no bound if `None`).
     pub(super) fn bytes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
-        let blocks = self.blocks_in_range(lo, hi);
-        self.offsets.get(blocks.end) - self.offsets.get(blocks.start)
+        let kept = self.kept_in_range(lo, hi);
+        self.offsets.get(self.block_of(kept.end)) - self.offsets.get(self.block_of(kept.start))
     }
 
-    /// Deletes in all blocks that may hold keys from `lo` on and below `hi` (no bound if `None`).
+    /// Deletes in all of them.
     pub(super) fn deletes_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> u64 {
         if self.deletes() == 0 {
             return 0;
         }
-        let blocks = self.blocks_in_range(lo, hi);
-        self.deletes.get(blocks.end) - self.deletes.get(blocks.start)
+        let kept = self.kept_in_range(lo, hi);
+        self.deletes.get(kept.end) - self.deletes.get(kept.start)
     }
 
     /// Whether the index alone tells that there is a key from `lo` on and below `hi` (no bound if
@@ -260,21 +313,26 @@ impl Index {
             return true;
         }
         let before = self.count_while(lo, |separator, key| separator < key);
-        let upto =
-            hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, key| separator <= key));
+        let upto = hi.map_or(self.heads.len(), |hi| self.count_while(hi, |separator, key| separator <= key));
         upto >= before + 2
     }
 
-    fn blocks_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> Range<usize> {
+    /// The block of a separator that is kept, or behind the last one.
+    fn block_of(&self, kept: usize) -> usize {
+        if self.parts.is_some() { self.block_count().min(kept * PART_BLOCKS) } else { kept }
+    }
+
+    /// The separators kept whose blocks, or parts, may hold keys of the range.
+    fn kept_in_range(&self, lo: &[u8], hi: Option<&[u8]>) -> Range<usize> {
         if *lo > *self.key_max {
             return 0..0;
         }
         let first = self.find(lo, |_| ()).unwrap_or(0);
-        let end = hi.map_or(self.block_count(), |hi| self.count_while(hi, |separator, key| separator < key));
+        let end = hi.map_or(self.heads.len(), |hi| self.count_while(hi, |separator, key| separator < key));
         first..end.max(first)
     }
 
-    /// Number of separators for which `is_below(separator, key)`, where that is true for all lesser
+    /// Number of separators kept for which `is_below(separator, key)`, where that is true for all lesser
     /// separators, false for all greater ones, and a matter of `is_below` for an equal one.
     fn count_while(&self, key: &[u8], is_below: impl Fn(Rest<'_>, Rest<'_>) -> bool) -> usize {
         self.count_near(key, is_below, |_| ())
@@ -290,7 +348,7 @@ impl Index {
     ) -> usize {
         let common = &self.key_min[..self.common_len];
         let Some(tail) = key.strip_prefix(common) else {
-            return if key < common { 0 } else { self.block_count() };
+            return if key < common { 0 } else { self.heads.len() };
         };
         let wanted = key_head(tail);
         let ties_start = self.heads.count_below(wanted, near);
@@ -310,9 +368,9 @@ impl Index {
         low
     }
 
-    fn rest(&self, block_no: usize) -> Rest<'_> {
-        let start = if block_no == 0 { 0 } else { self.rest_ends.get(block_no - 1) };
-        let rest = &self.rests[start as usize..self.rest_ends.get(block_no) as usize];
+    fn rest(&self, kept: usize) -> Rest<'_> {
+        let start = if kept == 0 { 0 } else { self.rest_ends.get(kept - 1) };
+        let rest = &self.rests[start as usize..self.rest_ends.get(kept) as usize];
         Rest(rest[0], &rest[1..])
     }
 }
@@ -355,117 +413,5 @@ fn next_entry(cursor: &mut Cursor<'_>, separator: &mut Vec<u8>, is_first: bool) 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::base::ids::FileId;
-    use crate::table::format;
-
-    fn index(separators: &[&[u8]], key_max: &[u8]) -> Result<Index> {
-        let mut builder = IndexBuilder::default();
-        for (block_no, separator) in separators.iter().enumerate() {
-            builder.add(separator, block_no + 1, block_no as u64);
-        }
-        let data_bytes = (1..=separators.len() as u64).sum();
-        let deletes = (0..separators.len() as u64).sum();
-        parse(builder.finish(key_max).to_vec(), data_bytes, deletes)
-    }
-
-    fn parse(mut body: Vec<u8>, data_bytes: u64, deletes: u64) -> Result<Index> {
-        format::seal(&mut body, FileId(1), 2);
-        Index::parse(
-            Place { path: Path::new("t"), file_id: FileId(1), offset: 2 },
-            &body,
-            Sums { data_bytes, deletes },
-        )
-    }
-
-    /// Compares every lookup around the separators with a plain search, where all keys begin alike and where not.
-    fn check(separators: &[&[u8]]) {
-        let last = separators.last().expect("there is a block");
-        check_with(separators, &[last, &b"z"[..]].concat());
-        check_with(separators, &[0xff; 40]);
-    }
-
-    fn check_with(separators: &[&[u8]], key_max: &[u8]) {
-        let index = index(separators, key_max).expect("just built");
-        assert_eq!(index.key_min(), separators[0]);
-        let mut probes: Vec<Vec<u8>> = vec![vec![], vec![0], vec![0xff; 3], vec![0xff; 40]];
-        for separator in separators {
-            for end in 0..=separator.len() {
-                for last in [&b""[..], b"\0", b"\x01", b"z", b"\xff"] {
-                    probes.push([&separator[..end], last].concat());
-                }
-            }
-        }
-        for key in &probes {
-            let expected = separators.iter().rposition(|separator| *separator <= &key[..]);
-            assert_eq!(index.find(key, |_| ()), expected, "{}", key.escape_ascii());
-            for hi in probes.iter().step_by(probes.len().div_ceil(20)) {
-                // Above the greatest key there is no block.
-                let below_hi = separators.iter().filter(|separator| **separator < &hi[..]).count();
-                let end = if key[..] > *key_max { 0 } else { below_hi };
-                let bytes = (expected.unwrap_or(0)..end).map(|block_no| block_no as u64 + 1).sum::<u64>();
-                assert_eq!(index.bytes_in_range(key, Some(hi)), bytes);
-                let deletes = (expected.unwrap_or(0)..end).map(|block_no| block_no as u64).sum::<u64>();
-                assert_eq!(index.deletes_in_range(key, Some(hi)), deletes);
-                let whole = separators.windows(2).any(|pair| &key[..] <= pair[0] && pair[1] <= &hi[..]);
-                let ends = [separators[0], key_max].iter().any(|end| key[..] <= **end && **end < hi[..]);
-                assert_eq!(index.surely_holds(key, Some(hi)), whole || ends, "{}", key.escape_ascii());
-            }
-        }
-    }
-
-    #[test]
-    fn blocks_are_found_as_by_a_plain_search() {
-        check(&[b""]);
-        check(&[b"user1"]);
-        check(&[b"", b"\0", b"\0\0", b"\0\0\0\0\0\0\0\0\0", b"\x01"]);
-        check(&[b"user1", b"user12", b"user2", b"user200", b"user3"]);
-        check(&[b"useraaaaaaaa1", b"useraaaaaaaa2", b"useraaaaaaaa3", b"useraaaaaaab", b"userb"]);
-        check(&[b"a", b"b\xff\xff\xff\xff\xff\xff\xff\xff", b"b\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"c"]);
-        let many: Vec<Vec<u8>> = (0..100).map(|n| format!("key{:05}", n * 3).into_bytes()).collect();
-        check(&many.iter().map(Vec::as_slice).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn ranges_count_each_block_once() {
-        let index = index(&[b"b", b"d", b"f"], b"g").expect("just built");
-        assert_eq!(index.bytes_in_range(b"", None), 6);
-        assert_eq!(index.bytes_in_range(b"e", None), 5);
-        assert_eq!(index.bytes_in_range(b"h", None), 0);
-        assert_eq!(index.bytes_in_range(b"", Some(b"b")), 0);
-        assert_eq!(index.bytes_in_range(b"c", Some(b"d")), 1);
-        assert_eq!(index.bytes_in_range(b"c", Some(b"d1")), 3);
-        assert_eq!(index.bytes_in_range(b"f", Some(b"a")), 0);
-    }
-
-    #[test]
-    fn an_index_that_contradicts_itself_is_damage() {
-        assert!(index(&[b"b", b"d"], b"c").is_err(), "greatest key below the last block");
-        let good = [1, b'x', 2, 0, 1, b'a', 5, 1, 0, 1, b'b', 6, 2];
-        assert!(parse(good.to_vec(), 11, 3).is_ok());
-        assert!(parse(good.to_vec(), 12, 3).is_err(), "other sum of lengths");
-        assert!(parse(good.to_vec(), 11, 2).is_err(), "other sum of deletes");
-        for len in 0..good.len() {
-            assert!(parse(good[..len].to_vec(), 11, 3).is_err(), "cut at {len}");
-        }
-        for (at, value) in [(2, 1), (2, 3), (2, 0), (3, 1), (8, 2), (9, 0), (10, b'a'), (4, 0x7f), (0, 0x7f)]
-        {
-            let mut bad = good.to_vec();
-            bad[at] = value;
-            assert!(parse(bad, 11, 3).is_err(), "{at} = {value}");
-        }
-        let shorter_than_all_keys = b"\x03ab9\x02\0\x03ab1\x05\0\0\x01b\x06\0";
-        assert!(parse(shorter_than_all_keys.to_vec(), 11, 0).is_err());
-        let huge_count = [1, b'x', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
-        assert!(parse(huge_count.to_vec(), 11, 3).is_err());
-        let overflowing =
-            [&[1, b'x', 2, 0, 1, b'a'][..], &[0xff; 9], &[1, 0, 0, 1, b'b'], &[0xff; 9], &[1, 0]].concat();
-        assert!(parse(overflowing, 11, 0).is_err());
-        let many_deletes =
-            [&[1, b'x', 2, 0, 1, b'a', 5][..], &[0xff; 9], &[1, 0, 1, b'b', 6], &[0xff; 9], &[1]].concat();
-        assert!(parse(many_deletes, 11, 3).is_err());
-    }
-}
+#[path = "index_tests.rs"]
+mod tests;

@@ -55,7 +55,7 @@ impl KeptBlocks {
             let block_no = if planted!(KeptBlockMisplaced) { block_no / 2 } else { block_no };
             let mut bytes = Bytes::of_piece(self.blocks.piece(sealed.len()), sealed.len());
             bytes.as_mut().copy_from_slice(sealed);
-            self.blocks.add(block_no, Block::of_builder(bytes).with_directory());
+            self.blocks.add(block_no, Block::of_builder(bytes).with_directory().with_number(block_no));
         }
     }
 

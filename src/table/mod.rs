@@ -11,6 +11,7 @@
 //! | `entry`, `directory` | one entry, and where in a block a search begins |
 //! | `filter` | the blocked Bloom filter |
 //! | `index`, `heads`, `positions` | which block holds a key, and the search for it |
+//! | `index_part` | what of an index is read when it is needed |
 //! | `builder`, `reader` | the whole file: made, used |
 //! | `stretch` | adjacent blocks that were read at once |
 //! | `kept` | blocks that go into the cache when they are made |
@@ -30,6 +31,7 @@ pub(crate) mod filter;
 pub(crate) mod format;
 mod heads;
 pub(crate) mod index;
+mod index_part;
 mod kept;
 mod positions;
 pub(crate) mod reader;
@@ -44,5 +46,5 @@ pub(crate) use builder::{Builder, TableOptions};
 pub(crate) use bytes::Bytes;
 pub(crate) use format::{FOOTER_LEN, Footer};
 pub(crate) use kept::{Keep, KeptBlocks};
-pub(crate) use reader::Table;
+pub(crate) use reader::{IndexIn, Table};
 pub(crate) use stretch::Stretch;

@@ -45,6 +45,14 @@ impl Positions {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Narrow(numbers) => numbers.len(),
+            Self::Wide(numbers) => numbers.len(),
+        }
+    }
+
     /// The greatest.
     #[inline]
     pub(super) fn last(&self) -> Option<u64> {
@@ -82,7 +90,7 @@ mod tests {
                 assert_eq!(positions.last(), Some(number));
                 assert!((0..=place).all(|place| positions.get(place) == numbers[place]));
             }
-            assert_eq!(positions.last(), numbers.last().copied());
+            assert_eq!((positions.len(), positions.last()), (numbers.len(), numbers.last().copied()));
             assert_eq!(positions.memory_bytes(), bytes, "{numbers:?}");
         }
     }

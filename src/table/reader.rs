@@ -3,8 +3,11 @@
 //! It does no I/O. To read a block the caller looks into the cache, else reads the bytes at
 //! [`Table::block_location`], has them decoded by [`Table::decode_block`] and offers the block to the
 //! cache with [`Table::admit`]. Shared as `Arc`; dropping the last one gives the cached bytes back.
+//!
+//! Where memory is short, the index of a table of L3 is read [in parts](super::index_part), which are cached like blocks and
+//! have numbers behind those of the blocks. Then several blocks share a slot, too.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use crate::base::ablation::ablated;
 use crate::base::sync::epoch::Guard;
@@ -13,8 +16,10 @@ use super::block::{Block, BlockCache};
 use super::bytes::Bytes;
 use super::filter::Filter;
 use super::format::{Footer, Place};
-use super::index::{Index, Sums};
+use super::index::{Extent, Index, Sums};
+use super::index_part::{PART_BLOCKS, Parts, find_in_part};
 use super::kept::KeptBlocks;
+use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
@@ -22,6 +27,23 @@ use crate::base::key::SeqNo;
 use crate::base::sync::Arc;
 use crate::cache::Slots;
 use crate::io::File;
+
+/// Memory of an index and of the slots of its blocks for each byte of it in the file: about as much as with keys of 20 to
+/// 30 bytes.
+const MEMORY_PER_BYTE: u64 = 3;
+
+/// Where an index is in parts, so many blocks share a slot. A cache with so little room for indexes has room for a tenth of
+/// these blocks at most.
+const BLOCKS_PER_SLOT: usize = 8;
+
+/// Where the index of a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IndexIn {
+    /// In memory, all of it.
+    Memory,
+    /// In memory, or where there is no room for it in the cache, as far as it has been read.
+    MemoryOrCache,
+}
 
 /// The reader of one table file.
 pub(crate) struct Table {
@@ -31,6 +53,8 @@ pub(crate) struct Table {
     index: Index,
     filter: Filter,
     slots: Slots<Block>,
+    /// Of the parts of the index; none if all of it is in memory.
+    part_slots: Option<Slots<Block>>,
     /// Snapshots that held garbage when the file was written, with the bytes. None if it was opened later.
     pins: Vec<((SeqNo, SeqNo), u64)>,
 }
@@ -46,7 +70,7 @@ impl Table {
         footer: Footer,
         index_bytes: &[u8],
         filter_bytes: &[u8],
-        cache: &Arc<BlockCache>,
+        (cache, index_in): (&Arc<BlockCache>, IndexIn),
     ) -> Result<Self> {
         let path = file.path();
         let whole = |what, offset, expected: u64, bytes: &[u8]| {
@@ -61,11 +85,18 @@ impl Table {
         whole("table filter length", footer.filter_offset, footer.filter_len, filter_bytes)?;
         let place = |offset| Place { path, file_id: id, offset };
         let sums = Sums { data_bytes: footer.data_bytes(), deletes: footer.deletes };
-        let index = Index::parse(place(footer.index_offset), index_bytes, sums)?;
+        let has_room = cache.has_room_for_index(footer.index_len.saturating_mul(MEMORY_PER_BYTE) as usize);
+        let is_whole = index_in == IndexIn::Memory || has_room || ablated!(IndexParts);
+        let extent = if is_whole { Extent::Whole } else { Extent::Parts };
+        let index = Index::parse(place(footer.index_offset), index_bytes, sums, extent)?;
         let filter = Filter::parse(place(footer.filter_offset), filter_bytes)?;
-        let mut slots = Slots::new(cache, index.block_count());
-        slots.reserve(index.memory_bytes() + filter.memory_bytes() + slots.memory_bytes());
-        Ok(Self { file, id, footer, index, filter, slots, pins: Vec::new() })
+        let blocks = index.block_count();
+        let slots = if is_whole { blocks } else { blocks.div_ceil(BLOCKS_PER_SLOT) };
+        let slots = Slots::sharing(cache, slots, blocks);
+        let part_slots = index.parts().map(|parts| Slots::new(cache, parts.count()));
+        let mut table = Self { file, id, footer, index, filter, slots, part_slots, pins: Vec::new() };
+        table.slots.reserve(table.memory_bytes());
+        Ok(table)
     }
 
     /// Says how much of the garbage the snapshots from one seqno to another held when the file was
@@ -149,7 +180,8 @@ impl Table {
 
     /// Memory of index, filter and slots in bytes; cached blocks are the cache's affair.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + self.filter.memory_bytes() + self.slots.memory_bytes()
+        let part_slots = self.part_slots.as_ref().map_or(0, Slots::memory_bytes);
+        self.index.memory_bytes() + self.filter.memory_bytes() + self.slots.memory_bytes() + part_slots
     }
 
     /// False only if no key with this [`key_hash`](crate::base::key::key_hash) is in the table.
@@ -165,10 +197,62 @@ impl Table {
     }
 
     /// The only block that may hold `key`; `None` if the key is below the table. A key above the table
-    /// gets the last block.
+    /// gets the last block. `part` gives the part of the index that is needed, by its number, if it is in memory.
+    ///
+    /// # Errors
+    /// The number of that part, if it must be read first.
     #[inline]
-    pub(crate) fn find_block(&self, key: &[u8]) -> Option<usize> {
-        self.index.find(key, |near| self.slots.prefetch(near))
+    pub(crate) fn find_block<P: Deref<Target = Block>>(
+        &self,
+        key: &[u8],
+        part: impl FnOnce(usize) -> Option<P>,
+    ) -> std::result::Result<Option<usize>, usize> {
+        let found =
+            self.index.find(key, |near| self.part_slots.as_ref().unwrap_or(&self.slots).prefetch(near));
+        match self.index.parts() {
+            None => Ok(found),
+            Some(_) => found.map(|part_no| self.find_block_in_part(part_no, key, part)).transpose(),
+        }
+    }
+
+    #[cold]
+    fn find_block_in_part<P: Deref<Target = Block>>(
+        &self,
+        part_no: usize,
+        key: &[u8],
+        part: impl FnOnce(usize) -> Option<P>,
+    ) -> std::result::Result<usize, usize> {
+        let number = self.block_count() + part_no;
+        let part = part(number).ok_or(number)?;
+        reached!("table: found a block by a part of the index");
+        Ok(part_no * PART_BLOCKS + find_in_part(&part, key, self.index.shared_with(part_no, key)))
+    }
+
+    /// A block at or behind the one that may hold `key`, and no other if that is known without reading.
+    pub(crate) fn find_block_or_behind(&self, key: &[u8]) -> usize {
+        match self.find_block(key, |number| self.cached_part_shared(number)) {
+            Ok(found) => found.unwrap_or(0),
+            Err(number) => self.block_count().min((number - self.block_count() + 1) * PART_BLOCKS) - 1,
+        }
+    }
+
+    /// The same at or before that block.
+    pub(crate) fn find_block_or_before(&self, key: &[u8]) -> usize {
+        match self.find_block(key, |number| self.cached_part_shared(number)) {
+            Ok(found) => found.unwrap_or(0),
+            Err(number) => (number - self.block_count()) * PART_BLOCKS,
+        }
+    }
+
+    /// Whether the number is that of a part of the index, and not of a data block.
+    #[inline]
+    pub(crate) fn is_index_part(&self, number: usize) -> bool {
+        number >= self.block_count()
+    }
+
+    /// How many parts of the index are read when they are needed.
+    pub(crate) fn index_part_count(&self) -> usize {
+        self.index.parts().map_or(0, Parts::count)
     }
 
     /// Number of data blocks; at least one.
@@ -176,14 +260,21 @@ impl Table {
         self.index.block_count()
     }
 
-    /// Offset and length of a block's bytes.
+    /// Offset and length of the bytes of a block, or of a part of the index.
     pub(crate) fn block_location(&self, block_no: usize) -> (u64, usize) {
+        if let (true, Some(parts)) = (self.is_index_part(block_no), self.index.parts()) {
+            let (start, len) = parts.location(block_no - self.block_count());
+            return (self.footer.index_offset + start, len);
+        }
         let range = self.index.block_range(block_no);
         (range.start, (range.end - range.start) as usize)
     }
 
-    /// Offset and length of the bytes of adjacent blocks, at least one.
+    /// Offset and length of the bytes of adjacent blocks, at least one, or of one part of the index.
     pub(crate) fn location_of_blocks(&self, blocks: Range<usize>) -> (u64, usize) {
+        if self.is_index_part(blocks.start) {
+            return self.block_location(blocks.start);
+        }
         let (start, end) =
             (self.index.block_range(blocks.start).start, self.index.block_range(blocks.end - 1).end);
         (start, (end - start) as usize)
@@ -195,7 +286,8 @@ impl Table {
         Bytes::of_piece(self.slots.piece(len), len)
     }
 
-    /// The block whose bytes were read at its location. Whoever reads blocks, and in whatever way, comes here.
+    /// The block, or part of the index, whose bytes were read at its location. Whoever reads any, and in whatever way, comes
+    /// here.
     ///
     /// # Errors
     /// `Corruption` if they are not the bytes that were written there, or fewer: then the file is too short.
@@ -208,7 +300,8 @@ impl Table {
     /// # Errors
     /// As [`decode_block`](Self::decode_block).
     pub(crate) fn decode_block_to_keep(&self, block_no: usize, bytes: Bytes) -> Result<Arc<Block>> {
-        Ok(Arc::new(self.parse_block(block_no, bytes)?.with_directory()))
+        let block = self.parse_block(block_no, bytes)?;
+        Ok(Arc::new(if self.is_index_part(block_no) { block } else { block.with_directory() }))
     }
 
     fn parse_block(&self, block_no: usize, bytes: Bytes) -> Result<Block> {
@@ -218,13 +311,29 @@ impl Table {
             let (expected, found) = (offset + len as u64, offset + bytes.len() as u64);
             return Err(Error::corruption(self.file.path(), found, "length of the file", expected, found));
         }
-        Block::parse(self.file.path(), offset, self.id, bytes)
+        let place = Place { path: self.file.path(), file_id: self.id, offset };
+        match self.index.parts() {
+            Some(parts) if self.is_index_part(block_no) => {
+                parts.decode(block_no - self.block_count(), place, bytes)
+            }
+            _ => Ok(Block::parse(place, bytes)?.with_number(block_no)),
+        }
     }
 
     /// The block, if it is cached, for as long as the table and the guard (one of `epoch::pin`).
     #[inline]
     pub(crate) fn cached_block<'g>(&'g self, block_no: usize, guard: &'g Guard) -> Option<&'g Block> {
         self.slots.get(block_no, guard)
+    }
+
+    /// The part of the index, if it is cached, for as long as the table and the guard.
+    pub(crate) fn cached_part<'g>(&'g self, number: usize, guard: &'g Guard) -> Option<&'g Block> {
+        self.part_slots.as_ref()?.get(number - self.block_count(), guard)
+    }
+
+    /// The part of the index, if it is cached, to keep.
+    pub(crate) fn cached_part_shared(&self, number: usize) -> Option<Arc<Block>> {
+        self.part_slots.as_ref()?.get_shared(number - self.block_count(), None)
     }
 
     /// The block, if it is cached, to keep. Asks for the head of the block `beyond`, as
@@ -260,7 +369,7 @@ impl Table {
     /// Frees up to `count` cached blocks; false once there are none. For the last owner, before the table is
     /// dropped.
     pub(crate) fn free_some_blocks(&mut self, count: usize) -> bool {
-        self.slots.empty_some(count)
+        self.slots.empty_some(count) || self.part_slots.as_mut().is_some_and(|slots| slots.empty_some(count))
     }
 
     /// Puts blocks that were kept when the table was written into the cache.
@@ -275,10 +384,12 @@ impl Table {
         self.slots.is_filled(block_no)
     }
 
-    /// Offers a block to the cache; it may decline.
+    /// Offers a block, or a part of the index, to the cache; it may decline.
     pub(crate) fn admit(&self, block_no: usize, block: Arc<Block>) {
-        if !ablated!(BlockCache) {
-            self.slots.admit(block_no, block);
+        match &self.part_slots {
+            Some(slots) if self.is_index_part(block_no) => slots.admit(block_no - self.block_count(), block),
+            _ if ablated!(BlockCache) => {}
+            _ => self.slots.admit(block_no, block),
         }
     }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::builder::{Finished, WRITE_LEN};
-use super::format::{FOOTER_LEN, TRAILER_LEN};
+use super::format::{FOOTER_LEN, Place, TRAILER_LEN};
 use super::*;
 use crate::base::direction::Direction;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::ids::FileId;
 use crate::base::key::key_hash;
 use crate::base::key::{Kind, SeqNo, Tag};
@@ -90,12 +90,17 @@ fn file() -> File {
 }
 
 pub(crate) fn open(bytes: &[u8], cache: &Arc<BlockCache>) -> Result<Table> {
+    open_with(bytes, cache, IndexIn::Memory)
+}
+
+/// As [`open`]; if the index may be in parts, it is if the cache is small.
+pub(crate) fn open_with(bytes: &[u8], cache: &Arc<BlockCache>, index_in: IndexIn) -> Result<Table> {
     let file = file();
     let footer = Footer::decode(file.path(), FILE_ID, bytes.len() as u64, bytes)?;
     let part = |offset: u64, len: u64| bytes[offset as usize..][..len as usize].to_vec();
     let index = part(footer.index_offset, footer.index_len);
     let filter = part(footer.filter_offset, footer.filter_len);
-    Table::new(file, FILE_ID, footer, &index, &filter, cache)
+    Table::new(file, FILE_ID, footer, &index, &filter, (cache, index_in))
 }
 
 pub(crate) fn read_block(table: &Table, bytes: &[u8], block_no: usize) -> Result<Arc<Block>> {
@@ -126,22 +131,34 @@ fn lookup(table: &Table, bytes: &[u8], key: &[u8], seqno: SeqNo) -> Option<(Tag,
     if !table.may_contain(hash) {
         return None;
     }
-    let block_no = table.find_block(key)?;
     let guard = epoch::pin();
+    let read = |number| {
+        let block = read_block(table, bytes, number).expect("intact");
+        table.admit(number, Arc::clone(&block));
+        block
+    };
+    let find = |number| table.cached_part_shared(number).or_else(|| Some(read(number)));
+    let block_no = table.find_block(key, find).expect("what is needed is read")?;
     let found = |block: &Block| block.get(key, seqno).map(|(tag, range)| (tag, block.slice(range).to_vec()));
     if let Some(block) = table.cached_block(block_no, &guard) {
         return found(block);
     }
-    let block = read_block(table, bytes, block_no).expect("intact");
-    table.admit(block_no, Arc::clone(&block));
-    found(&block)
+    found(&read(block_no))
 }
 
 fn check(entries: &Entries, options: TableOptions) {
     let bytes = build(entries, options);
     assert_eq!(read_all(&bytes).expect("intact"), *entries);
-    let cache = Arc::new(Cache::new(64 << 10));
-    let table = open(&bytes, &cache).expect("intact");
+    assert!(!check_lookups(entries, &bytes, 64 << 10));
+    // There is no room for the larger ones of the indexes, or for any.
+    check_lookups(entries, &bytes, 8 << 10);
+    assert!(check_lookups(entries, &bytes, 16));
+}
+
+/// Whether the index is in parts.
+fn check_lookups(entries: &Entries, bytes: &[u8], cache_bytes: usize) -> bool {
+    let cache = Arc::new(Cache::new(cache_bytes));
+    let table = open_with(bytes, &cache, IndexIn::MemoryOrCache).expect("intact");
     let deletes = entries.iter().filter(|(_, tag, _)| tag.kind() == Kind::Delete).count() as u64;
     let seqnos = || entries.iter().map(|(_, tag, _)| tag.seqno());
     assert_eq!((table.entries(), table.deletes()), (entries.len() as u64, deletes));
@@ -163,9 +180,10 @@ fn check(entries: &Entries, options: TableOptions) {
         let seqno = (near.1.seqno() + random.below(3) as u64).saturating_sub(1);
         let expected = entries.iter().find(|(k, tag, _)| *k == key && tag.seqno() <= seqno);
         let expected = expected.map(|(_, tag, value)| (*tag, value.clone()));
-        assert_eq!(lookup(&table, &bytes, &key, seqno), expected, "{} at {seqno}", key.escape_ascii());
+        assert_eq!(lookup(&table, bytes, &key, seqno), expected, "{} at {seqno}", key.escape_ascii());
     }
-    assert!(cache.stats().used_bytes <= 64 << 10);
+    assert!(cache.stats().used_bytes <= cache_bytes, "{:?}", cache.stats());
+    table.find_block(table.max_key(), |_| None::<Arc<Block>>).is_err()
 }
 
 #[test]
@@ -201,7 +219,7 @@ fn the_longest_keys_and_large_values_fit() {
         assert_eq!(lookup(&table, &bytes, key, SeqNo(9)), Some((*tag, value.clone())));
         assert_eq!(lookup(&table, &bytes, key, SeqNo(8)), None);
     }
-    let block_no = table.find_block(b"m1").expect("in the table");
+    let block_no = table.find_block_or_before(b"m1");
     assert!(table.block_location(block_no).1 > 3 << 20);
     assert!(table.cached_block_shared(block_no, None).is_none(), "too large for this cache");
     assert!(table.cached_block_shared(block_no + 1, None).is_some());
@@ -302,7 +320,39 @@ fn blocks_in_each_others_place_are_found_out() {
     assert!(table.decode_block(0, first.clone().into()).is_ok());
     assert!(table.decode_block(0, second.into()).is_err());
     assert!(table.decode_block(0, first[..len - 1].to_vec().into()).is_err());
-    assert!(Block::parse(table.file().path(), a, FILE_ID.next(), first.into()).is_err());
+    let elsewhere = Place { path: table.file().path(), file_id: FILE_ID.next(), offset: a };
+    assert!(Block::parse(elsewhere, first.into()).is_err());
+}
+
+/// A part of an index that has changed since the table was opened.
+#[test]
+fn any_changed_byte_and_any_cut_of_a_part_is_an_error_that_says_where() {
+    let bytes = build(
+        &random_entries(12, 300, 12, 3),
+        TableOptions { block_size_bytes: 100, filter_bits_per_key: 10 },
+    );
+    let table = open_with(&bytes, &Arc::new(Cache::new(16)), IndexIn::MemoryOrCache).expect("intact");
+    assert!(table.index_part_count() > 10);
+    for part_no in 0..table.index_part_count() {
+        let number = table.block_count() + part_no;
+        assert!(table.is_index_part(number) && !table.is_index_part(part_no));
+        let (offset, len) = table.block_location(number);
+        assert_eq!(table.location_of_blocks(number..number + 1), (offset, len));
+        let part = &bytes[offset as usize..][..len];
+        table.decode_block(number, part.to_vec().into()).expect("intact");
+        for at in 0..len {
+            let mut changed = part.to_vec();
+            changed[at] ^= 1 << (at % 8);
+            for bytes in [changed, part[..at].to_vec()] {
+                let Err(error) = table.decode_block_to_keep(number, bytes.into()) else {
+                    panic!("it is damaged")
+                };
+                assert!(
+                    matches!(error, Error::Corruption { .. }) && error.to_string().contains("000042.table")
+                );
+            }
+        }
+    }
 }
 
 /// Bytes of a block changed with the checksum made to fit: whatever comes out, nothing panics.
@@ -325,7 +375,8 @@ fn forged_blocks_never_panic() {
             forged.truncate(random.below(forged.len()));
         }
         format::seal(&mut forged, FILE_ID, offset);
-        let Ok(block) = Block::parse(table.file().path(), offset, FILE_ID, forged.into()) else { continue };
+        let place = Place { path: table.file().path(), file_id: FILE_ID, offset };
+        let Ok(block) = Block::parse(place, forged.into()) else { continue };
         accepted += 1;
         for (key, tag, _) in entries.iter().step_by(5) {
             let found = block.get(key, tag.seqno());

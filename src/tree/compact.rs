@@ -23,7 +23,7 @@ use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Entry, Merge};
 use crate::exec::Local;
-use crate::table::{Keep, Table};
+use crate::table::{IndexIn, Keep, Table};
 
 /// Work between two looks at the clock: entries, large values counting for many.
 const YIELD_INTERVAL: usize = 64;
@@ -115,14 +115,14 @@ async fn write(
     let directory = pieces.files.directory();
     let left_out = usize::from(planted!(RunLeftOut) && compaction.runs.len() > 1);
     for table in &compaction.runs[left_out..] {
-        inputs.push(Input::new(local, directory, table, compaction.range.clone()));
+        inputs.push(Input::new(local, directory, table, compaction.range.clone()).await?);
     }
     for (table, consumed) in &compaction.flushed {
         if !consumed.is_empty() {
             reached!("compaction: part of an L2 file was compacted before");
         }
         for gap in consumed.gaps(&compaction.range) {
-            inputs.push(Input::new(local, directory, table, gap));
+            inputs.push(Input::new(local, directory, table, gap).await?);
         }
     }
     merge(
@@ -266,7 +266,8 @@ impl<'a> Pieces<'a> {
 
     /// Makes the file that entries now go into.
     async fn begin_piece(&mut self) -> Result<()> {
-        let hint = OutputHint { keep: self.keep, len: self.piece_len.min(self.left) };
+        let len = self.piece_len.min(self.left);
+        let hint = OutputHint { keep: self.keep, len, index_in: IndexIn::MemoryOrCache };
         self.writer = Some(TableWriter::create(self.local, self.files, hint, &mut self.pending).await?);
         Ok(())
     }

@@ -7,12 +7,12 @@ use crate::cache::Cache;
 use crate::exec::{Cores, block_on};
 use crate::files::Directory;
 use crate::io::probe;
-use crate::table::TableOptions;
+use crate::table::{IndexIn, TableOptions};
 
 /// Writes a run with a deleted key and a key, compacts it and tells how many entries and deletes are left.
 async fn compacted(local: Local, files: TableFiles, bottommost: bool) -> Result<(u64, u64)> {
     let mut pending = PendingOutputs::default();
-    let hint = OutputHint { keep: Keep::Nothing, len: 0 };
+    let hint = OutputHint { keep: Keep::Nothing, len: 0, index_in: IndexIn::Memory };
     let mut writer = TableWriter::create(&local, &files, hint, &mut pending).await?;
     writer.add(b"gone", Tag::new(SeqNo(7), Kind::Delete), b"", Need::Newest);
     writer.add(b"kept", Tag::new(SeqNo(8), Kind::Put), b"value", Need::Newest);

@@ -18,7 +18,7 @@ use crate::base::key::{Kind, SeqNo, Tag, key_hash};
 use crate::base::planted::planted;
 use crate::exec::Local;
 use crate::memtable::Memtable;
-use crate::table::Keep;
+use crate::table::{IndexIn, Keep};
 
 /// Entries written between two looks at the clock.
 const YIELD_INTERVAL: usize = 64;
@@ -37,7 +37,7 @@ pub(crate) async fn flush(
         return Ok(None);
     }
     let mut pending = PendingOutputs::default();
-    let hint = OutputHint { keep, len: memtable.bytes() };
+    let hint = OutputHint { keep, len: memtable.bytes(), index_in: IndexIn::Memory };
     let written = write(local, files, memtable.entries(), Some(older), snapshots, hint, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;
@@ -57,7 +57,8 @@ pub(crate) async fn flush_replayed(
     }
     replayed.sort();
     let mut pending = PendingOutputs::default();
-    let hint = OutputHint { keep: Keep::Nothing, len: replayed.payload_bytes() as u64 };
+    let len = replayed.payload_bytes() as u64;
+    let hint = OutputHint { keep: Keep::Nothing, len, index_in: IndexIn::Memory };
     let written = write(local, files, replayed.iter(), None, Vec::new(), hint, &mut pending).await;
     if written.is_err() {
         pending.remove(local, files.directory()).await;

@@ -5,6 +5,7 @@
 //! not only there, but as far as the hole between two of its keys goes. So a file costs one edit for
 //! each hole, however many partitions lie in it.
 
+use super::input::read_block;
 use super::ranges::RangeSet;
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
@@ -15,7 +16,7 @@ use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cursor::{Cursor, TableCursor};
 use crate::exec::Local;
-use crate::table::{Bytes, Table};
+use crate::table::Table;
 
 /// Nothing, if the file holds a key of `range` that is not consumed. Otherwise all keys around
 /// `range` of which the same is true: from behind its last key below to its first key above.
@@ -69,11 +70,7 @@ async fn last_below(local: &Local, table: &Arc<Table>, key: &[u8]) -> Result<Opt
 async fn seek(local: &Local, mut cursor: TableCursor, bound: &[u8]) -> Result<Option<Vec<u8>>> {
     let mut moved = cursor.seek(Some(bound));
     while let Err(needed) = moved {
-        let (table, block_no) = (&needed.table, needed.block_no);
-        let (offset, len) = table.block_location(block_no);
-        let buffer = Arc::new(local.read(table.file(), offset, len).await?);
-        let bytes = Bytes::of_buffer(&buffer, 0..len);
-        moved = cursor.supply(table.decode_block(block_no, bytes)?);
+        moved = cursor.supply(read_block(local, &needed.table, needed.block_no).await?);
     }
     Ok(cursor.head().map(|(key, _)| key.to_vec()))
 }

@@ -9,7 +9,7 @@ use crate::base::sync::Arc;
 use crate::cursor::{Cursor, Moved, NeedsBlock, TableCursor};
 use crate::exec::Local;
 use crate::files::Directory;
-use crate::table::{Block, Table};
+use crate::table::{Block, Bytes, Table};
 
 /// A cursor over a range of a table, forward, with the blocks that it will need on their way.
 pub(crate) struct Input {
@@ -23,19 +23,34 @@ pub(crate) struct Input {
 
 impl Input {
     /// On no entry yet; the first blocks of the range are asked for. It is sought once, without a bound.
-    pub(crate) fn new(local: &Local, directory: &Directory, table: &Arc<Table>, range: KeyRange) -> Self {
-        let first_block = table.find_block(&range.lower).unwrap_or(0);
-        // The first key behind the range tells that it has ended, and may be the first of a block.
-        let last =
-            range.upper.as_deref().map(|upper| table.find_block(upper).map_or(0, |block_no| block_no + 1));
-        let end = last.map_or(table.block_count(), |last| table.block_count().min(last + 1));
+    ///
+    /// # Errors
+    /// As of a read: where the range begins and ends may have to be read first.
+    pub(crate) async fn new(
+        local: &Local,
+        directory: &Directory,
+        table: &Arc<Table>,
+        range: KeyRange,
+    ) -> Result<Self> {
+        let first_block = find_block(local, table, &range.lower).await?.unwrap_or(0);
+        let end = match &range.upper {
+            Some(upper) if &**upper <= table.max_key() => {
+                // The first key behind the range tells that it has ended, and may be the first of a block.
+                let last = find_block(local, table, upper).await?.map_or(0, |block_no| block_no + 1);
+                table.block_count().min(last + 1)
+            }
+            _ => table.block_count(),
+        };
         let blocks = ReadAhead::begin(local, directory, Arc::clone(table), first_block..end);
         let cursor = TableCursor::uncached(Arc::clone(table), Direction::Forward);
-        Self { range, cursor, blocks: Some(blocks), is_warm: false }
+        Ok(Self { range, cursor, blocks: Some(blocks), is_warm: false })
     }
 
     /// Waits for the block that a move has asked for.
     pub(crate) async fn read(&mut self, local: &Local, needed: &NeedsBlock) -> Result<Arc<Block>> {
+        if needed.is_index_part() {
+            return read_block(local, &needed.table, needed.block_no).await;
+        }
         let blocks = self.blocks.as_mut().expect("an input that has ended needs no block");
         self.is_warm = needed.table.is_cached(needed.block_no);
         blocks.next(local, needed.block_no).await
@@ -53,6 +68,25 @@ impl Input {
             self.blocks = None;
         }
     }
+}
+
+/// The only block that may hold a key, for who waits for the part of the index that tells it.
+async fn find_block(local: &Local, table: &Arc<Table>, key: &[u8]) -> Result<Option<usize>> {
+    let mut part = None;
+    loop {
+        let at_hand = |number| part.take().or_else(|| table.cached_part_shared(number));
+        match table.find_block(key, at_hand) {
+            Ok(found) => return Ok(found),
+            Err(number) => part = Some(read_block(local, table, number).await?),
+        }
+    }
+}
+
+/// Reads a block, or a part of an index, past the cache.
+pub(super) async fn read_block(local: &Local, table: &Table, block_no: usize) -> Result<Arc<Block>> {
+    let (offset, len) = table.block_location(block_no);
+    let buffer = Arc::new(local.read(table.file(), offset, len).await?);
+    table.decode_block(block_no, Bytes::of_buffer(&buffer, 0..len))
 }
 
 impl Cursor for Input {

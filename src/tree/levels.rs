@@ -114,8 +114,17 @@ impl Levels {
 
     /// All files.
     pub(crate) fn tables(&self) -> impl Iterator<Item = TableRecord> {
-        let flushed = self.flushed.iter().map(|file| file.table);
-        flushed.chain(self.partitions.iter().flat_map(|partition| partition.runs.iter().copied()))
+        self.flushed_tables().chain(self.runs())
+    }
+
+    /// Those of L2.
+    pub(crate) fn flushed_tables(&self) -> impl Iterator<Item = TableRecord> {
+        self.flushed.iter().map(|file| file.table)
+    }
+
+    /// Those of L3.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = TableRecord> {
+        self.partitions.iter().flat_map(|partition| partition.runs.iter().copied())
     }
 
     /// Applies a change; the error says what makes it impossible.

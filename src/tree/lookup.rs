@@ -129,9 +129,13 @@ fn look_in<R>(
     take: &mut impl FnMut(&[u8]) -> R,
 ) -> Option<Lookup<R>> {
     let Sought { view, key, reader, .. } = *sought;
-    let block_no = table.find_block(key)?;
+    let part = |number| fetched.get(table, number).or_else(|| table.cached_part(number, guard));
+    let block_no = match table.find_block(key, part) {
+        Ok(found) => found?,
+        Err(part) => return Some(Lookup::NeedsBlock(NeedsBlock::alone(table, part))),
+    };
     if let Some(block) = fetched.get(table, block_no) {
-        return look_in_block(block, key, reader, take).map(Lookup::Found);
+        return take_from_block(block, key, reader, take).map(Lookup::Found);
     }
     let Some(block) = table.cached_block(block_no, guard) else {
         return Some(Lookup::NeedsBlock(NeedsBlock::alone(table, block_no)));
@@ -167,10 +171,21 @@ pub(super) fn find_in_block<'a>(
     Some(is_value(tag).then(|| (tag, block.slice(range))))
 }
 
+/// As [`take_from_block`], for a block that was needed. Nothing if it is a part of an index.
+#[inline]
+pub(crate) fn look_in_block<R>(
+    (needed, block): (&NeedsBlock, &Block),
+    key: &[u8],
+    reader: SeqNo,
+    take: &mut impl FnMut(&[u8]) -> R,
+) -> Option<Option<R>> {
+    if needed.is_index_part() { None } else { take_from_block(block, key, reader, take) }
+}
+
 /// What `take` makes of the value of the newest version of `key` in a block that `reader` sees: `Some(None)` if that is a
 /// delete, nothing if there is none.
 #[inline]
-pub(crate) fn look_in_block<R>(
+fn take_from_block<R>(
     block: &Block,
     key: &[u8],
     reader: SeqNo,

@@ -134,7 +134,10 @@ impl MultiLookup {
                 break;
             }
             for search in &mut searches {
-                search.block_no = tables[search.next].find_block(asked.key(search.key.at));
+                let table = tables[search.next];
+                let part =
+                    |number| self.read_block(table, number).or_else(|| table.cached_part(number, guard));
+                search.block_no = table.find_block(asked.key(search.key.at), part).unwrap_or_else(Some);
             }
             for search in &searches {
                 let place = self.place_of(search, tables[search.next], guard);
@@ -152,13 +155,19 @@ impl MultiLookup {
         left.into_iter().for_each(|search| self.leave_open(search, &tables));
     }
 
-    /// Where the block is in which a search has come to look.
+    /// A block that was read.
+    fn read_block(&self, table: &Table, block_no: usize) -> Option<&Block> {
+        self.read.get(*self.numbers.get(&(table.id(), block_no))?)?.as_deref().ok()
+    }
+
+    /// Where the block is in which a search has come to look, or the part of an index that it needs before.
     fn place_of<'a>(&'a self, search: &Search, table: &'a Table, guard: &'a Guard) -> Place<'a> {
         let Some(block_no) = search.block_no else { return Place::Nowhere };
         match self.numbers.get(&(table.id(), block_no)).map(|number| self.read.get(*number)) {
             Some(Some(Ok(block))) => Place::InMemory(block),
             Some(Some(Err(error))) => Place::Unreadable(error),
             Some(None) => Place::OnDevice,
+            None if table.is_index_part(block_no) => Place::OnDevice,
             None => table.cached_block(block_no, guard).map_or(Place::OnDevice, Place::InMemory),
         }
     }
@@ -192,6 +201,7 @@ struct Search {
     first: usize,
     next: usize,
     end: usize,
+    /// The block to look into, or the part of the index that tells which.
     block_no: Option<usize>,
 }
 

@@ -19,7 +19,7 @@ use crate::base::sync::Arc;
 use crate::exec::{Local, Writing};
 use crate::files::{Directory, FileKind, NewTable};
 use crate::io::{Buffer, Data, File, Reach};
-use crate::table::{Builder, Keep, KeptBlocks, Table};
+use crate::table::{Builder, IndexIn, Keep, KeptBlocks, Table};
 
 /// So much is forgotten at a time: 64 MiB take 12 ms.
 const FORGOTTEN_BYTES: usize = 1 << 20;
@@ -31,6 +31,8 @@ pub(crate) struct OutputHint {
     pub(crate) keep: Keep,
     /// About how long it will be, in bytes.
     pub(crate) len: u64,
+    /// Where its index is once it is done.
+    pub(crate) index_in: IndexIn,
 }
 
 /// A finished table.
@@ -68,6 +70,7 @@ impl PendingOutputs {
 pub(crate) struct TableWriter {
     pieces: Pieces,
     builder: Builder,
+    index_in: IndexIn,
     /// Seqnos of the first and last snapshots that need entries which nobody else sees, with the bytes
     /// of those.
     pins: BTreeMap<(SeqNo, SeqNo), u64>,
@@ -87,7 +90,7 @@ impl TableWriter {
         let NewTable { file, old_len } = directory.make_table(local, id, hint.len).await?;
         let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), hint.keep));
         let pieces = Pieces { file, id, old_len, offset: 0, in_flight: VecDeque::new() };
-        Ok(Self { pieces, builder, pins: BTreeMap::new() })
+        Ok(Self { pieces, builder, index_in: hint.index_in, pins: BTreeMap::new() })
     }
 
     /// Length of the file so far, in bytes.
@@ -124,7 +127,7 @@ impl TableWriter {
 
     /// Completes, syncs and opens the file.
     pub(crate) async fn finish(self, local: &Local, files: &TableFiles) -> Result<Output> {
-        let Self { mut pieces, builder, pins } = self;
+        let Self { mut pieces, builder, index_in, pins } = self;
         let finished = builder.finish();
         for piece in finished.rest {
             pieces.submit(local, piece).await?;
@@ -137,7 +140,7 @@ impl TableWriter {
         }
         local.sync(&pieces.file).await?;
         let record = TableRecord { id: pieces.id, len: pieces.offset };
-        let table = files.open(local, record).await?.with_pins(pins.into_iter().collect());
+        let table = files.open(local, record, index_in).await?.with_pins(pins.into_iter().collect());
         if table.file().is_direct() {
             forget(local, &pieces.file, record.len).await;
         }

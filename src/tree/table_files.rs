@@ -9,7 +9,7 @@ use crate::base::sync::atomic::Ordering::Relaxed;
 use crate::exec::Local;
 use crate::files::{Directory, FileKind};
 use crate::io::OpenMode;
-use crate::table::{BlockCache, FOOTER_LEN, Footer, Table, TableOptions};
+use crate::table::{BlockCache, FOOTER_LEN, Footer, IndexIn, Table, TableOptions};
 
 /// The directory with what is common to its tables.
 pub(crate) struct TableFiles {
@@ -55,7 +55,7 @@ impl TableFiles {
     }
 
     /// Opens a table: reads and checks footer, index and filter.
-    pub(crate) async fn open(&self, local: &Local, record: TableRecord) -> Result<Table> {
+    pub(crate) async fn open(&self, local: &Local, record: TableRecord, index_in: IndexIn) -> Result<Table> {
         let file = self.directory.open(local, FileKind::Table(record.id), self.mode)?;
         if self.mode == OpenMode::ReadDirect && !file.is_direct() {
             self.is_refused.store(true, Relaxed);
@@ -73,6 +73,6 @@ impl TableFiles {
         let len = footer.filter_len + footer.index_len;
         let both = local.read(&file, footer.filter_offset, len as usize).await?;
         let (filter, index) = both.split_at(both.len().min(footer.filter_len as usize));
-        Table::new(file, record.id, footer, index, filter, &self.cache)
+        Table::new(file, record.id, footer, index, filter, (&self.cache, index_in))
     }
 }

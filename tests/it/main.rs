@@ -10,6 +10,7 @@
 
 mod device;
 mod generator;
+mod index_parts;
 mod scratch;
 mod system;
 

@@ -1,0 +1,105 @@
+//! Parts of an index that is too large for memory: read, checked and cached like blocks.
+//!
+//! In memory stay the separator of the first block of each part, and where all blocks are. A part is cut out of the index
+//! block as the file has it, and stays so in memory: what it must be is known from the time when the whole was read and
+//! checked. The cache holds it as a [`Block`], but only this module looks into it.
+
+use std::cmp::Ordering;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::block::Block;
+use super::block_builder::common_prefix_len;
+use super::bytes::Bytes;
+use super::format::Place;
+use super::positions::Positions;
+use crate::base::codec::Cursor;
+use crate::base::error::Result;
+use crate::base::planted::planted;
+
+/// Blocks of a part, but the last one. What stays in memory of a part is little beside where its blocks are, and all of a
+/// part, some hundred bytes, can be asked for at once.
+pub(super) const PART_BLOCKS: usize = if cfg!(any(test, feature = "sim")) { 4 } else { 64 };
+
+/// Where the parts of an index are, and what they must be.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Where each part begins in the index block, and the end of the last one.
+    starts: Positions,
+    checksums: Vec<u64>,
+}
+
+impl Parts {
+    /// The parts of a verified index body that begin at these places, the last of which is its end.
+    pub(super) fn new(body: &[u8], starts: Positions) -> Self {
+        let mut parts = Self { checksums: Vec::new(), starts };
+        let range = |part_no| parts.starts.get(part_no) as usize..parts.starts.get(part_no + 1) as usize;
+        parts.checksums = (0..parts.starts.len() - 1).map(|part_no| xxh3_64(&body[range(part_no)])).collect();
+        parts
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.checksums.len()
+    }
+
+    /// Where in the index block a part begins, and its length in bytes.
+    pub(super) fn location(&self, part_no: usize) -> (u64, usize) {
+        let start = self.starts.get(part_no);
+        (start, (self.starts.get(part_no + 1) - start) as usize)
+    }
+
+    /// Memory in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.starts.memory_bytes() + size_of::<u64>() * self.checksums.capacity()
+    }
+
+    /// The part whose bytes were read at `place`.
+    ///
+    /// # Errors
+    /// `Corruption` if they are not what was there when the table was opened.
+    pub(super) fn decode(&self, part_no: usize, place: Place<'_>, bytes: Bytes) -> Result<Block> {
+        let (expected, found) = (self.checksums[part_no], xxh3_64(&bytes));
+        if expected != found {
+            let hex = |checksum: u64| format!("{checksum:016x}");
+            return Err(place.damage("table index part checksum", hex(expected), hex(found)));
+        }
+        Ok(Block::of_index_part(bytes))
+    }
+}
+
+/// Which block of a part may hold `key`, of which so many bytes are those of the part's first separator. That is not above
+/// it.
+pub(super) fn find_in_part(part: &Block, key: &[u8], mut matched: usize) -> usize {
+    part.prefetch_all();
+    let mut cursor = Cursor::new(part.index_entries());
+    let mut passed = 0;
+    // The last separator was not above `key`. One that has more in common with it than `key` has is as much below `key`,
+    // and one that has less in common is above.
+    while let Some((shared, suffix)) = next_separator(&mut cursor) {
+        let rest = &key[matched..];
+        let is_above = match shared.cmp(&matched) {
+            // What the first has in common with the one before it says nothing here.
+            _ if passed == 0 => false,
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            Ordering::Equal => {
+                matched += common_prefix_len(suffix, rest);
+                suffix > rest
+            }
+        };
+        if is_above {
+            break;
+        }
+        passed += 1;
+    }
+    passed - if planted!(IndexPartShifted) { passed.min(2) } else { 1 }
+}
+
+/// What the next separator has in common with the one before, and the rest of it.
+#[inline]
+fn next_separator<'a>(cursor: &mut Cursor<'a>) -> Option<(usize, &'a [u8])> {
+    let (shared, suffix) = (cursor.varint_len()?, cursor.bytes()?);
+    let (_block_len, _deletes) = (cursor.varint()?, cursor.varint()?);
+    Some((shared, suffix))
+}
