@@ -84,9 +84,12 @@ fn values_that_share_a_slot_are_told_apart_and_take_turns() {
     slots.admit(1, Canary::new(1, 200, &alive));
     assert_eq!((found(1), found(4), cache.stats().used_bytes), (Some(1), None, 200));
     // Somebody else was faster: what is there stays.
+    let faster = slots.get_shared(1, None).expect("it is there");
     slots.admit(1, Canary::new(1, 200, &alive));
     slots.admit(1, Canary::new(1, 200, &alive));
-    assert_eq!((found(1), cache.stats().used_bytes), (Some(1), 200));
+    assert!(slots.get_shared(1, None).is_some_and(|there| Arc::ptr_eq(&there, &faster)));
+    assert_eq!(cache.stats().used_bytes, 200);
+    drop(faster);
     // Neighbours have slots of their own.
     slots.admit(2, Canary::new(2, 300, &alive));
     assert_eq!((found(1), found(2), cache.stats().used_bytes), (Some(1), Some(2), 500));
