@@ -43,7 +43,7 @@ impl<T: Weigh> SlotArray<T> {
         Self { slots, is_shared: count < values, abandoned: AtomicBool::new(false) }
     }
 
-    /// The slot of the value of that number. Neighbours have different ones.
+    /// The slot of the value of that number. Neighbours have different ones, if there are several.
     #[inline]
     fn slot_of(&self, number: usize) -> usize {
         if self.is_shared { number % self.slots.len() } else { number }
@@ -332,7 +332,9 @@ impl<T: Weigh> Slots<T> {
             return;
         }
         let guard = epoch::pin();
-        self.cache.credit(self.array.dispute(number, &guard));
+        let disputed_bytes = self.array.dispute(number, &guard);
+        self.cache.credit(disputed_bytes);
+        self.cache.evictions.add(u64::from(disputed_bytes > 0));
         self.cache.charge(bytes);
         if self.array.put(number, value, &guard) {
             self.cache.make_room();

@@ -83,6 +83,7 @@ fn values_that_share_a_slot_are_told_apart_and_take_turns() {
     assert_eq!((found(1), slots.is_filled(4), cache.stats().used_bytes), (None, true, 100));
     slots.admit(1, Canary::new(1, 200, &alive));
     assert_eq!((found(1), found(4), cache.stats().used_bytes), (Some(1), None, 200));
+    assert_eq!(cache.stats().evictions, 1);
     // Somebody else was faster: what is there stays.
     let faster = slots.get_shared(1, None).expect("it is there");
     slots.admit(1, Canary::new(1, 200, &alive));

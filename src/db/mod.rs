@@ -426,7 +426,8 @@ impl Db {
     /// memtables, the memory that [`Stats`] calls `memtable_bytes` and `frozen_bytes`. Does no I/O.
     ///
     /// Old versions, deletes and what a newer file hides count until compaction has dropped them;
-    /// indexes, filters and the log do not. Of each file, up to a block more is counted at either end
+    /// indexes, filters and the log do not. Of each file, up to a block more is counted at either end, or
+    /// where its index is in parts (`index_parts` in [`Stats`]) up to 64 blocks,
     /// of the range. Memtables are counted exactly for all keys and for ranges of fewer than a thousand
     /// entries; of longer ones an even spread of keys is assumed, which may be wrong by as much as the
     /// memtables hold.

@@ -32,8 +32,8 @@ use crate::io::File;
 /// 30 bytes.
 const MEMORY_PER_BYTE: u64 = 3;
 
-/// Where an index is in parts, so many blocks share a slot. A cache with so little room for indexes has room for a tenth of
-/// these blocks at most.
+/// Where an index is in parts, so many blocks share a slot. With blocks of 4 KB and short separators the cache has room for
+/// far fewer of these blocks; where separators are as long as values, hot blocks may be turned away beside free room.
 const BLOCKS_PER_SLOT: usize = 8;
 
 /// Where the index of a table is.
