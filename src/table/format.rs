@@ -104,7 +104,8 @@ impl Place<'_> {
     }
 }
 
-fn hex(checksum: u64) -> String {
+/// A checksum as errors show it.
+pub(super) fn hex(checksum: u64) -> String {
     format!("{checksum:016x}")
 }
 

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::block::Block;
 use super::block_builder::common_prefix_len;
 use super::bytes::Bytes;
-use super::format::Place;
+use super::format::{Place, hex};
 use super::positions::Positions;
 use crate::base::codec::Cursor;
 use crate::base::error::Result;
@@ -61,7 +61,6 @@ impl Parts {
     pub(super) fn decode(&self, part_no: usize, place: Place<'_>, bytes: Bytes) -> Result<Block> {
         let (expected, found) = (self.checksums[part_no], xxh3_64(&bytes));
         if expected != found {
-            let hex = |checksum: u64| format!("{checksum:016x}");
             return Err(place.damage("table index part checksum", hex(expected), hex(found)));
         }
         Ok(Block::of_index_part(bytes))
