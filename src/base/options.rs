@@ -285,11 +285,10 @@ impl Options {
     /// [`Stats`](crate::Stats)), and with [`direct_reads`](Self::direct_reads) always past it. Indexes and filters of
     /// files (`index_filter_bytes` in [`Stats`](crate::Stats); about 10 MB for a million records of 1 KB) are in
     /// memory, and take up to half of it. With more data than that is enough for, indexes of L3 are read in parts when
-    /// they are needed (`index_parts`; while compactions replace files, already from a quarter of it on), and a lookup
-    /// that finds neither its part nor its block in the cache reads twice: with a larger cache it reads once. A cache
-    /// of 0 keeps nothing but all indexes. Not part of it are memtables, and what flushes and compactions have in work.
-    /// A database that nobody writes is left with one run for each partition, but not while more than a thousand blocks
-    /// a second are looked for in the cache in vain.
+    /// they are needed (`index_parts`), and a lookup that finds neither its part nor its block in the cache reads
+    /// twice: with a larger cache it reads once. A cache of 0 keeps nothing but all indexes. Not part of it are
+    /// memtables, and what flushes and compactions have in work. A database that nobody writes is left with one run for
+    /// each partition, but not while more than a thousand blocks a second are looked for in the cache in vain.
     #[must_use]
     pub fn cache_size_bytes(mut self, bytes: u64) -> Self {
         self.cache_size_bytes = bytes;

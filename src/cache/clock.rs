@@ -7,7 +7,7 @@
 
 use super::Weigh;
 use super::records::Records;
-use super::slots::SlotArray;
+use super::slot_array::SlotArray;
 use crate::base::sync::Arc;
 use crate::base::sync::epoch::Guard;
 

@@ -6,7 +6,8 @@ use super::Weigh;
 use super::pieces::Pieces;
 use super::record::{OwnedRecord, RecordId};
 use super::records::Records;
-use super::slots::SlotArray;
+use super::shared_slots::{SharedSlots, ValueId};
+use super::slot_array::SlotArray;
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::keyspace::KeyspaceId;
 use crate::base::sync::atomic::AtomicU64;
@@ -19,15 +20,15 @@ impl Weigh for Watched {
         self.get() as usize
     }
 
-    fn has_number(&self, number: usize) -> bool {
-        self.get() as usize == number
+    fn is(&self, owner: u64, number: usize) -> bool {
+        owner == 0 && self.get() as usize == number
     }
 }
 
 #[test]
 fn a_block_is_found_whole_and_stays_while_it_is_read() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
+        let array = Arc::new(SlotArray::<Watched>::new(1));
         let writer = {
             let array = Arc::clone(&array);
             thread::spawn(move || {
@@ -63,7 +64,7 @@ fn a_block_is_found_whole_and_stays_while_it_is_read() {
 #[test]
 fn who_evicts_a_block_sees_it_whole() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
+        let array = Arc::new(SlotArray::<Watched>::new(1));
         let writer = {
             let array = Arc::clone(&array);
             thread::spawn(move || assert!(array.put(0, Arc::new(Watched::new(7)), &epoch::pin())))
@@ -77,7 +78,7 @@ fn who_evicts_a_block_sees_it_whole() {
 #[test]
 fn the_bytes_of_a_block_are_given_back_once() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
+        let array = Arc::new(SlotArray::<Watched>::new(1));
         let kept = Arc::new(Watched::new(7));
         assert!(array.put(0, Arc::clone(&kept), &epoch::pin()));
         let sweeping = {
@@ -100,7 +101,7 @@ fn the_bytes_of_a_block_are_given_back_once() {
 #[test]
 fn of_two_that_fill_a_slot_one_gives_its_block_up() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
+        let array = Arc::new(SlotArray::<Watched>::new(1));
         let (first, second) = (Arc::new(Watched::new(1)), Arc::new(Watched::new(2)));
         let filling = {
             let (array, first) = (Arc::clone(&array), Arc::clone(&first));
@@ -118,7 +119,7 @@ fn of_two_that_fill_a_slot_one_gives_its_block_up() {
 #[test]
 fn a_block_that_goes_with_its_table_is_freed_once() {
     model(|| {
-        let array = Arc::new(SlotArray::<Watched>::new(1, 1));
+        let array = Arc::new(SlotArray::<Watched>::new(1));
         let (kept, sweeping) = {
             let array = Arc::clone(&array);
             let kept = Arc::new(Watched::new(7));
@@ -132,6 +133,35 @@ fn a_block_that_goes_with_its_table_is_freed_once() {
         assert_eq!(swept.iter().chain(&taken).sum::<usize>(), 7, "swept {swept:?}, taken {taken:?}");
         drop(epoch::pin());
         assert_eq!(Arc::strong_count(&kept), 1);
+    });
+}
+
+#[test]
+fn of_values_that_share_a_slot_each_is_itself_and_is_freed_once() {
+    model(|| {
+        let slots = Arc::new(SharedSlots::<Watched>::new(1, 1));
+        let [seven, nine] = [7, 9].map(|number| ValueId { owner: 0, number });
+        let kept = [7, 9].map(|number| Arc::new(Watched::new(number)));
+        let putting = {
+            let (slots, value) = (Arc::clone(&slots), Arc::clone(&kept[0]));
+            thread::spawn(move || slots.put(seven, value, &epoch::pin()))
+        };
+        let looking = {
+            let slots = Arc::clone(&slots);
+            thread::spawn(move || {
+                let guard = epoch::pin();
+                // SAFETY: it stays until the guard ends.
+                slots.find(seven, &guard).map(|found| unsafe { found.deref() }.get())
+            })
+        };
+        let (is_nine_put, went_for_nine) = slots.put(nine, Arc::clone(&kept[1]), &epoch::pin());
+        let (is_seven_put, went_for_seven) = putting.join().unwrap();
+        assert!(looking.join().unwrap().is_none_or(|value| value == 7), "another value was found");
+        let taken = slots.evict(seven, &epoch::pin()) + slots.evict(nine, &epoch::pin());
+        let put = 7 * usize::from(is_seven_put) + 9 * usize::from(is_nine_put);
+        assert_eq!(went_for_seven + went_for_nine + taken, put, "the bytes of each are given back once");
+        drop(epoch::pin());
+        assert!(kept.iter().all(|value| Arc::strong_count(value) == 1));
     });
 }
 

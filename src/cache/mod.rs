@@ -1,7 +1,7 @@
 //! Blocks and records in one byte budget.
 //!
 //! Blocks need no hash table and no list. Each table owns [`Slots`], one per block, so a lookup is an
-//! array access; under an epoch guard a reader gets a plain reference and writes nothing but, once,
+//! array access (only where indexes are not in memory as a whole do tables [share](shared_slots) some); under an epoch guard a reader gets a plain reference and writes nothing but, once,
 //! the slot's visited bit. When the budget is exceeded the admitting thread moves one clock hand over
 //! the slots of all tables: a visited slot loses its bit, an unvisited one its block. [Records](records) are found by hash,
 //! and a second hand goes over them.
@@ -25,10 +25,16 @@ mod record;
 mod records;
 #[cfg(all(test, not(loom)))]
 mod records_tests;
+mod shared_slots;
+#[cfg(all(test, not(loom)))]
+mod shared_slots_tests;
+mod slot_array;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod waiting;
+
+use std::sync::OnceLock;
 
 use crate::base::ablation::ablated;
 use crate::base::key::Tag;
@@ -42,7 +48,8 @@ use lookups::Lookups;
 use pieces::{Pieces, sheet_len};
 use record::{OwnedRecord, record_bytes};
 use records::Records;
-use slots::SlotArray;
+use shared_slots::SharedSlots;
+use slot_array::SlotArray;
 
 pub(crate) use pieces::Piece;
 pub(crate) use record::{RecordId, RecordRef};
@@ -100,8 +107,8 @@ pub(crate) trait Weigh: Send + Sync + 'static {
     /// Memory the value occupies, in bytes.
     fn weight_bytes(&self) -> usize;
 
-    /// Whether it is the value of that number among those that share a slot.
-    fn has_number(&self, number: usize) -> bool;
+    /// Whether it is the value of that number of that owner.
+    fn is(&self, owner: u64, number: usize) -> bool;
 }
 
 /// Counters of a cache at one moment.
@@ -119,7 +126,8 @@ pub(crate) struct CacheStats {
     pub(crate) used_bytes: usize,
     /// Those of records.
     pub(crate) record_bytes: usize,
-    /// Memory that blocks and records lie in, those that are not in slots among them, and what is kept for those to come.
+    /// Memory that blocks and records lie in, those that are not in slots among them, what is kept for those to
+    /// come, and slots that tables share.
     pub(crate) memory_bytes: usize,
     /// The budget.
     pub(crate) capacity_bytes: usize,
@@ -136,6 +144,8 @@ pub(crate) struct Cache<T: Weigh> {
     waiting_bytes: AtomicUsize,
     /// What indexes and filters take of the budget.
     reserved_bytes: mapped::AtomicU64,
+    /// Made when the first table comes that has none of its own.
+    shared_slots: OnceLock<Arc<SharedSlots<T>>>,
     /// Values that came while too many were in memory.
     declined: mapped::AtomicU64,
     /// Whether values that are in memory without being in a slot count.
@@ -177,6 +187,7 @@ impl<T: Weigh> Cache<T> {
             record_bytes: AtomicUsize::new(0),
             waiting_bytes: AtomicUsize::new(0),
             reserved_bytes: mapped::AtomicU64::new(0),
+            shared_slots: OnceLock::new(),
             declined: mapped::AtomicU64::new(0),
             counts_beyond: true,
             recorded_len_min: RECORDED_LEN_MIN,
@@ -209,7 +220,7 @@ impl<T: Weigh> Cache<T> {
             evictions: self.evictions.get(),
             used_bytes: self.used_bytes.load(Relaxed),
             record_bytes: self.record_bytes.load(Relaxed),
-            memory_bytes: self.pieces.mapped_bytes() + self.prepared_bytes(),
+            memory_bytes: self.pieces.mapped_bytes() + self.prepared_bytes() + self.shared_slots_bytes(),
             capacity_bytes: self.capacity_bytes,
         }
     }
@@ -219,6 +230,11 @@ impl<T: Weigh> Cache<T> {
         if let Some(pages) = &self.prepared {
             pages.stop();
         }
+    }
+
+    /// Memory of slots that tables share.
+    fn shared_slots_bytes(&self) -> usize {
+        self.shared_slots.get().map_or(0, |shared| shared.array().memory_bytes())
     }
 
     /// Memory that nothing is in yet.
@@ -234,6 +250,17 @@ impl<T: Weigh> Cache<T> {
 
     fn register(&self, array: Arc<SlotArray<T>>) {
         lock(&self.hands).insert(array);
+    }
+
+    /// The slots that tables share, for values of about this length if nobody was here before.
+    fn shared_slots(&self, value_len: usize) -> Arc<SharedSlots<T>> {
+        let shared = self.shared_slots.get_or_init(|| {
+            let shared = SharedSlots::new(self.capacity_bytes, value_len);
+            self.register(Arc::clone(shared.array()));
+            self.reserved_bytes.fetch_add(shared.array().memory_bytes() as u64, Relaxed);
+            Arc::new(shared)
+        });
+        Arc::clone(shared)
     }
 
     /// Whether a value of `weight_bytes` may be cached now.
@@ -403,10 +430,10 @@ impl<T: Weigh> Cache<T> {
         self.excess_bytes() + if is_scattered { UNUSED_STEP_BYTES.min(unused_max) } else { 0 }
     }
 
-    /// Whether there is room for an index and the slots of its blocks, so many bytes together, as a whole. A cache of nothing
-    /// is no way for what is read in parts.
-    pub(crate) fn has_room_for_index(&self, bytes: usize) -> bool {
-        let reserved_bytes = self.reserved_bytes.load(Relaxed) as usize;
+    /// Whether there is room for the index, the filter and the slots of a table, so many bytes together, as a whole, once
+    /// others have freed what they reserve. A cache of nothing is no way for what is read in parts.
+    pub(crate) fn has_room_for_index(&self, bytes: usize, freed_bytes: usize) -> bool {
+        let reserved_bytes = (self.reserved_bytes.load(Relaxed) as usize).saturating_sub(freed_bytes);
         self.capacity_bytes == 0
             || reserved_bytes.saturating_add(bytes) <= self.capacity_bytes / RESERVED_SHARE
     }

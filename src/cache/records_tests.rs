@@ -15,7 +15,7 @@ impl Weigh for Block {
         self.0
     }
 
-    fn has_number(&self, number: usize) -> bool {
+    fn is(&self, _owner: u64, number: usize) -> bool {
         self.0 == number
     }
 }

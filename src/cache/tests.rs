@@ -8,16 +8,21 @@ use crate::base::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::base::sync::{Arc, epoch};
 
 /// A value that knows its slot, and counts itself while it lives.
-struct Canary {
-    slot_no: usize,
+pub(super) struct Canary {
+    pub(super) owner: u64,
+    pub(super) slot_no: usize,
     bytes: usize,
     alive: Arc<AtomicUsize>,
 }
 
 impl Canary {
     fn new(slot_no: usize, bytes: usize, alive: &Arc<AtomicUsize>) -> Arc<Self> {
+        Self::of(0, slot_no, (bytes, alive))
+    }
+
+    pub(super) fn of(owner: u64, slot_no: usize, (bytes, alive): (usize, &Arc<AtomicUsize>)) -> Arc<Self> {
         alive.fetch_add(1, SeqCst);
-        Arc::new(Self { slot_no, bytes, alive: Arc::clone(alive) })
+        Arc::new(Self { owner, slot_no, bytes, alive: Arc::clone(alive) })
     }
 }
 
@@ -26,8 +31,8 @@ impl Weigh for Canary {
         self.bytes
     }
 
-    fn has_number(&self, number: usize) -> bool {
-        self.slot_no == number
+    fn is(&self, owner: u64, number: usize) -> bool {
+        self.owner == owner && self.slot_no == number
     }
 }
 
@@ -39,7 +44,7 @@ impl Drop for Canary {
 }
 
 /// Drives the epoch on until `alive` has come down to `count`.
-fn wait_for(alive: &AtomicUsize, count: usize) {
+pub(super) fn wait_for(alive: &AtomicUsize, count: usize) {
     let begin = Instant::now();
     while alive.load(SeqCst) != count {
         epoch::pin().flush();
@@ -65,37 +70,6 @@ fn what_was_admitted_is_found_until_its_table_is_dropped() {
     assert_eq!(cache.stats().used_bytes, 0);
     assert_eq!(kept.slot_no, 2);
     drop(kept);
-    wait_for(&alive, 0);
-}
-
-#[test]
-fn values_that_share_a_slot_are_told_apart_and_take_turns() {
-    let alive = Arc::new(AtomicUsize::new(0));
-    let cache = Arc::new(Cache::<Canary>::new(10_000));
-    let slots = Slots::sharing(&cache, 3, 10);
-    let found = |number| slots.get(number, &epoch::pin()).map(|value| value.slot_no);
-    slots.admit(4, Canary::new(4, 100, &alive));
-    assert_eq!((found(4), found(1), found(7)), (Some(4), None, None));
-    assert!(slots.is_filled(4) && !slots.is_filled(1) && slots.get_shared(7, None).is_none());
-    assert!(slots.get_ahead(1).is_none() && slots.peek_shared(1).is_none());
-    // It was read since: the first who wants the slot waits for another turn.
-    slots.admit(1, Canary::new(1, 200, &alive));
-    assert_eq!((found(1), slots.is_filled(4), cache.stats().used_bytes), (None, true, 100));
-    slots.admit(1, Canary::new(1, 200, &alive));
-    assert_eq!((found(1), found(4), cache.stats().used_bytes), (Some(1), None, 200));
-    assert_eq!(cache.stats().evictions, 1);
-    // Somebody else was faster: what is there stays.
-    let faster = slots.get_shared(1, None).expect("it is there");
-    slots.admit(1, Canary::new(1, 200, &alive));
-    slots.admit(1, Canary::new(1, 200, &alive));
-    assert!(slots.get_shared(1, None).is_some_and(|there| Arc::ptr_eq(&there, &faster)));
-    assert_eq!(cache.stats().used_bytes, 200);
-    drop(faster);
-    // Neighbours have slots of their own.
-    slots.admit(2, Canary::new(2, 300, &alive));
-    assert_eq!((found(1), found(2), cache.stats().used_bytes), (Some(1), Some(2), 500));
-    drop(slots);
-    assert_eq!(cache.stats().used_bytes, 0);
     wait_for(&alive, 0);
 }
 
@@ -193,7 +167,7 @@ fn no_capacity_caches_nothing_and_empty_tables_do_no_harm() {
 }
 
 /// A small deterministic generator.
-fn next(state: &mut u64) -> usize {
+pub(super) fn next(state: &mut u64) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) as usize
 }

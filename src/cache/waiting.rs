@@ -67,10 +67,7 @@ impl<T: Weigh> Waiting<T> {
         let guard = epoch::pin();
         self.cache.waiting_bytes.fetch_sub(std::mem::take(&mut self.bytes), Relaxed);
         for (slot_no, value) in std::mem::take(&mut self.values) {
-            let bytes = value.weight_bytes();
-            if !slots.array().put(slot_no, value, &guard) {
-                self.cache.credit(bytes);
-            }
+            slots.put_charged(slot_no, value, &guard);
         }
     }
 }

@@ -69,6 +69,11 @@ impl TableCursor {
         Self { is_cached: false, ..Self::new(table, direction) }
     }
 
+    /// With a part of the index at hand, and its number.
+    pub(crate) fn with_part(self, number: usize, part: Arc<Block>) -> Self {
+        Self { part: Some((number, Some(part))), ..self }
+    }
+
     /// Whether it is on an entry.
     #[inline]
     pub(crate) fn is_on_entry(&self) -> bool {
@@ -96,21 +101,23 @@ impl TableCursor {
     }
 
     /// The block that a seek leads to; none if all keys are before the bound, or backward behind it. An error is the part
-    /// of the index that tells.
-    fn block_for(&self, bound: Option<&[u8]>) -> Result<Option<usize>, usize> {
+    /// of the index that tells; if it `is_ahead` of a seek, whose turn it is to miss that.
+    fn block_for(&self, bound: Option<&[u8]>, is_ahead: bool) -> Result<Option<usize>, usize> {
         match (self.direction, bound) {
             (Direction::Forward, None) => Ok(Some(0)),
             (Direction::Forward, Some(key)) if self.table.max_key() < key => Ok(None),
-            (Direction::Forward, Some(key)) => Ok(Some(self.find_block(key)?.unwrap_or(0))),
+            (Direction::Forward, Some(key)) => Ok(Some(self.find_block(key, is_ahead)?.unwrap_or(0))),
             (Direction::Backward, None) => Ok(Some(self.table.block_count() - 1)),
-            (Direction::Backward, Some(key)) => self.find_block(key),
+            (Direction::Backward, Some(key)) => self.find_block(key, is_ahead),
         }
     }
 
-    fn find_block(&self, key: &[u8]) -> Result<Option<usize>, usize> {
+    fn find_block(&self, key: &[u8], is_ahead: bool) -> Result<Option<usize>, usize> {
         self.table.find_block(key, |number| match &self.part {
             Some((at_hand, Some(part))) if *at_hand == number => Some(Arc::clone(part)),
-            _ => self.table.cached_part_shared(number),
+            _ if !self.is_cached => self.table.cached_block_once(number),
+            _ if is_ahead => self.table.cached_part_ahead(number),
+            _ => self.table.cached_block_shared(number, None),
         })
     }
 
@@ -211,18 +218,21 @@ impl Cursor for TableCursor {
         self.end();
         self.window.restart();
         self.part.take_if(|(_, part)| part.is_none());
-        let block_no = match foreseen.map_or_else(|| self.block_for(bound), |foreseen| Ok(Some(foreseen))) {
-            Ok(Some(block_no)) => block_no,
-            Ok(None) => return Ok(()),
-            Err(number) => return Err(self.ask_for_part(number, bound)),
-        };
+        let block_no =
+            match foreseen.map_or_else(|| self.block_for(bound, false), |foreseen| Ok(Some(foreseen))) {
+                Ok(Some(block_no)) => block_no,
+                Ok(None) => return Ok(()),
+                Err(number) => return Err(self.ask_for_part(number, bound)),
+            };
         self.load(block_no, bound)?;
         self.leave_passed_block()
     }
 
     fn foresee(&mut self, bound: Option<&[u8]>, step: Foresight) {
         match (step, self.foreseen) {
-            (Foresight::Place, _) if self.is_cached => self.foreseen = self.block_for(bound).ok().flatten(),
+            (Foresight::Place, _) if self.is_cached => {
+                self.foreseen = self.block_for(bound, true).ok().flatten()
+            }
             (Foresight::Head, Some(block_no)) => self.table.prefetch_block(block_no, &epoch::pin()),
             (Foresight::Entries, Some(block_no)) => {
                 self.table.prefetch_search(block_no, bound.unwrap_or_default(), &epoch::pin());

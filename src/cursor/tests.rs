@@ -3,13 +3,15 @@
 
 use super::*;
 use crate::base::direction::Direction;
-use crate::base::ids::MemtableId;
+use crate::base::ids::{FileId, MemtableId};
 use crate::base::key::{Kind, SeqNo, Tag};
 use crate::base::lsn::Lsn;
 use crate::cache::Cache;
 use crate::memtable::{Memtable, Pool};
-use crate::table::tests::{Entries, Random, build, open, open_with, random_entries, read_block};
-use crate::table::{BlockCache, BlockWalk, IndexIn, Table, TableOptions};
+use crate::table::tests::{
+    Entries, IN_CACHE, Random, build, build_as, open, open_as, random_entries, read_block,
+};
+use crate::table::{BlockCache, BlockWalk, Table, TableOptions};
 
 /// One of the kinds there are, as a layer above would put them together.
 enum Source {
@@ -99,9 +101,9 @@ impl World {
             }
         }
         let options = TableOptions { block_size_bytes: 200, filter_bits_per_key: 10 };
-        let tables = parts.iter().map(|entries| {
-            let bytes = build(entries, options);
-            (Arc::new(open_with(&bytes, cache, IndexIn::MemoryOrCache).expect("intact")), bytes)
+        let tables = parts.iter().zip(1..).map(|(entries, id)| {
+            let bytes = build_as(FileId(id), entries, options);
+            (Arc::new(open_as(FileId(id), &bytes, (cache, IN_CACHE)).expect("intact")), bytes)
         });
         let (memtables, tables) = (memtables.to_vec(), tables.collect());
         Self { memtables, in_memtables, tables, is_cached, reads: 0 }

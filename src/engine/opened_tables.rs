@@ -62,9 +62,10 @@ pub(super) async fn open_tables(
     let mut tables = BTreeMap::new();
     for levels in state.trees.values() {
         let flushed = levels.flushed_tables().map(|table| (table, IndexIn::Memory));
+        let runs = levels.runs().map(|run| (run, IndexIn::MemoryOrCache { freed_bytes: 0 }));
         let queue = Queue {
             files: Arc::clone(files),
-            records: flushed.chain(levels.runs().map(|run| (run, IndexIn::MemoryOrCache))).collect(),
+            records: flushed.chain(runs).collect(),
             seqno_max: levels.flushed_to.seqno,
             next: AtomicUsize::new(0),
         };

@@ -82,14 +82,14 @@ impl PartitionStats {
 /// | --- | --- |
 /// | `memory_bytes` | memory that the engine knows of: the four parts that follow |
 /// | `memtable_memory_bytes` | of that, L0 and L1, memtables that readers still have, and what is kept for the next |
-/// | `cache_memory_bytes` | of that, blocks and records: cached, in use by ranges, or evicted a moment ago, and what is kept for those to come |
+/// | `cache_memory_bytes` | of that, blocks and records: cached, in use by ranges, or evicted a moment ago, what is kept for those to come, and slots that files share |
 /// | `index_filter_bytes` | of that, indexes and filters of all files; not parts of indexes, which are cached like blocks |
 /// | `buffer_bytes` | of that, what tables are read and written with, of all databases of the process |
 /// | `memtable_bytes` | what the entries of L0 count for |
 /// | `frozen_memtables`, `frozen_bytes` | memtables of L1, and what their entries count for |
 /// | `flushed_files`, `flushed_bytes` | files of L2, and their length |
 /// | `partitions`, `runs`, `partition_bytes` | partitions of L3 that hold anything, their files, and their length |
-/// | `index_parts` | parts in which indexes of L3 are read when they are needed; none while indexes and filters, those of the inputs of running compactions among them, take up less than a quarter of the cache's budget; decided when a file is opened |
+/// | `index_parts` | parts in which indexes of L3 are read when they are needed; none while indexes and filters take up no more than half of the cache's budget; decided when a file is written or opened |
 /// | `spare_table_bytes` | length of files whose tables nothing needs any more, kept to be written anew: four times the partition size at most, and none once no table was made for some seconds |
 /// | `snapshots` | snapshots that are alive |
 /// | `last_seqno` | writes so far, one for each entry of a batch, since the database was made |

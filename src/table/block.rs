@@ -15,6 +15,7 @@ use super::format::{Place, TRAILER_LEN};
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
 use crate::base::error::Result;
+use crate::base::ids::FileId;
 use crate::base::key::{self, SeqNo, Tag};
 use crate::base::limits::{KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::base::prefetch::prefetch_at;
@@ -25,6 +26,9 @@ const AHEAD_BYTES: usize = 320;
 
 /// So much of a value is asked for before it is copied.
 const VALUE_BYTES: usize = 1280;
+
+/// That of a block that is not found among others. No table has so many: it would be of sixteen terabytes.
+const NO_NUMBER: u32 = u32::MAX;
 
 /// The cache as tables use it.
 pub(crate) type BlockCache = Cache<Block>;
@@ -37,8 +41,9 @@ pub(crate) struct Block {
     /// Where the entries end and the restart offsets begin.
     entries_len: usize,
     restart_count: u32,
-    /// Which one of its table it is.
+    /// Which one of its table it is, and of which table.
     number: u32,
+    table: FileId,
     directory: Directory,
 }
 
@@ -52,7 +57,7 @@ impl Block {
         let Some((entries_len, restart_count)) = layout(&bytes[..body_len]) else {
             return Err(place.damage("table block restarts", "a list inside the block", "a longer one"));
         };
-        let block = Self { bytes, entries_len, restart_count, directory: Directory::NONE, number: 0 };
+        let block = Self::of_parts(bytes, (entries_len, restart_count));
         match block.first_bad_entry() {
             None => Ok(block),
             Some(at) => Err(place.damage(
@@ -67,12 +72,17 @@ impl Block {
     pub(super) fn of_builder(sealed: Bytes) -> Self {
         let body = &sealed[..sealed.len() - TRAILER_LEN];
         let (entries_len, restart_count) = layout(body).expect("a builder ends a block with its restarts");
-        Self { bytes: sealed, entries_len, restart_count, directory: Directory::NONE, number: 0 }
+        Self::of_parts(sealed, (entries_len, restart_count))
     }
 
     /// What is no block, but cached as one: a part of an index, for [`index_part`](super::index_part) alone.
     pub(super) fn of_index_part(bytes: Bytes) -> Self {
-        Self { bytes, entries_len: 0, restart_count: 0, directory: Directory::NONE, number: 0 }
+        Self::of_parts(bytes, (0, 0))
+    }
+
+    fn of_parts(bytes: Bytes, (entries_len, restart_count): (usize, u32)) -> Self {
+        let (number, table, directory) = (NO_NUMBER, FileId(0), Directory::NONE);
+        Self { bytes, entries_len, restart_count, number, table, directory }
     }
 
     /// What a part of an index has.
@@ -86,10 +96,9 @@ impl Block {
         self
     }
 
-    /// The same as block `number` of its table.
-    pub(super) fn with_number(self, number: usize) -> Self {
-        // No table has more: it would be of sixteen terabytes.
-        Self { number: u32::try_from(number).unwrap_or(u32::MAX), ..self }
+    /// The same as what has this number in a table.
+    pub(super) fn numbered(self, table: FileId, number: usize) -> Self {
+        Self { table, number: u32::try_from(number).unwrap_or(NO_NUMBER), ..self }
     }
 
     /// Walks all entries; the offset of the first that breaks a rule.
@@ -339,8 +348,8 @@ impl Weigh for Block {
         self.bytes.memory_bytes() + size_of::<Self>() + 2 * size_of::<usize>()
     }
 
-    fn has_number(&self, number: usize) -> bool {
-        u32::try_from(number).is_ok_and(|number| number == self.number && number < u32::MAX)
+    fn is(&self, owner: u64, number: usize) -> bool {
+        self.number != NO_NUMBER && (self.table.0, self.number as usize) == (owner, number)
     }
 }
 

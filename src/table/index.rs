@@ -22,7 +22,7 @@ use std::ops::Range;
 use super::block_builder::common_prefix_len;
 use super::format::{Place, TRAILER_LEN};
 use super::heads::Heads;
-use super::index_part::{PART_BLOCKS, Parts};
+use super::index_part::{PartStarts, Parts};
 use super::positions::Positions;
 use crate::base::codec::{Cursor, put_bytes, put_varint};
 use crate::base::error::Result;
@@ -72,6 +72,9 @@ impl IndexBuilder {
 /// Length that an entry has at least.
 const ENTRY_LEN_MIN: usize = 4;
 
+/// Memory that a separator takes at least, with where its block is.
+const SEPARATOR_BYTES_MIN: usize = size_of::<u64>() + 1 + 2 * size_of::<u32>();
+
 /// What all blocks of a table come to, as its footer says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sums {
@@ -113,10 +116,16 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Verifies the index block read at `place`, of a table whose blocks sum up to `sums`.
-    pub(super) fn parse(place: Place<'_>, bytes: &[u8], sums: Sums, extent: Extent) -> Result<Self> {
+    /// Verifies the index block read at `place`, of a table whose blocks sum up to `sums`. `has_room` says whether there is
+    /// room for an index of a number of blocks and bytes of memory as a whole.
+    pub(super) fn parse(
+        place: Place<'_>,
+        bytes: &[u8],
+        sums: Sums,
+        has_room: impl Fn(usize, usize) -> bool,
+    ) -> Result<Self> {
         let body = &bytes[..place.verify(bytes)?];
-        match Self::decode(body, extent) {
+        match Self::decode_what_has_room(body, has_room) {
             Err(at) => Err(place.damage(
                 "table index",
                 "separators in order",
@@ -133,13 +142,31 @@ impl Index {
     }
 
     /// An error is the position that makes no sense.
+    fn decode_what_has_room(
+        body: &[u8],
+        has_room: impl Fn(usize, usize) -> bool,
+    ) -> std::result::Result<Self, usize> {
+        let mut cursor = Cursor::new(body);
+        let count = cursor.bytes().and_then(|_key_max| cursor.varint_len()).unwrap_or(0);
+        // No count from the file is taken for more than its length allows.
+        let count = count.min(cursor.remaining() / ENTRY_LEN_MIN);
+        // How long separators are is known when they have been read; mostly it is clear before.
+        if !has_room(count, count * SEPARATOR_BYTES_MIN) {
+            return Self::decode(body, Extent::Parts);
+        }
+        let whole = Self::decode(body, Extent::Whole)?;
+        let fits = has_room(whole.block_count(), whole.memory_bytes());
+        if fits { Ok(whole) } else { Self::decode(body, Extent::Parts) }
+    }
+
+    /// An error is the position that makes no sense.
     fn decode(body: &[u8], extent: Extent) -> std::result::Result<Self, usize> {
         let mut cursor = Cursor::new(body);
         let first = cursor.bytes().zip(cursor.varint_len());
         let (key_max, block_count) = first.ok_or(cursor.position())?;
         // No count from the file reserves more than its length.
         let capacity = block_count.min(cursor.remaining() / ENTRY_LEN_MIN);
-        let kept = if extent == Extent::Whole { capacity } else { capacity.div_ceil(PART_BLOCKS) };
+        let kept = if extent == Extent::Whole { capacity } else { 0 };
         let mut index = Self {
             key_min: Vec::new(),
             key_max: key_max.to_vec(),
@@ -157,6 +184,7 @@ impl Index {
         index.parts = (extent == Extent::Parts).then(|| Parts::new(body, starts));
         index.heads = Heads::new(&heads);
         index.rests.shrink_to_fit();
+        index.rest_ends.shrink_to_fit();
         if index.deletes() == 0 {
             index.deletes = Positions::default();
         }
@@ -170,8 +198,8 @@ impl Index {
         mut cursor: Cursor<'_>,
         (block_count, extent): (usize, Extent),
         heads: &mut Vec<u64>,
-    ) -> std::result::Result<Positions, usize> {
-        let (mut separator, mut deletes, mut starts) = (Vec::new(), 0_u64, Positions::default());
+    ) -> std::result::Result<PartStarts, usize> {
+        let (mut separator, mut deletes, mut starts) = (Vec::new(), 0_u64, PartStarts::default());
         self.offsets.push(0);
         for block_no in 0..block_count {
             let at = cursor.position();
@@ -183,20 +211,17 @@ impl Index {
             }
             // One that is shorter is none of them.
             let tail = separator.get(self.common_len..).ok_or(at)?;
-            if extent == Extent::Whole || block_no.is_multiple_of(PART_BLOCKS) {
+            if extent == Extent::Whole || starts.begins(block_no, at) {
                 heads.push(key_head(tail));
                 self.push_rest(tail);
                 self.deletes.push(deletes);
-                if extent == Extent::Parts {
-                    starts.push(at as u64);
-                }
             }
             deletes = deletes.checked_add(entry.deletes).ok_or(at)?;
             self.offsets.push(self.data_bytes().checked_add(entry.block_len).ok_or(at)?);
             self.largest_block_len = self.largest_block_len.max(entry.block_len);
         }
         self.deletes.push(deletes);
-        starts.push(cursor.position() as u64);
+        starts.end(block_count, cursor.position());
         let is_whole = block_count > 0 && cursor.remaining() == 0;
         let holds_max = separator <= self.key_max && self.key_max.len() <= KEY_LEN_MAX;
         if is_whole && holds_max { Ok(starts) } else { Err(cursor.position()) }
@@ -319,7 +344,7 @@ impl Index {
 
     /// The block of a separator that is kept, or behind the last one.
     fn block_of(&self, kept: usize) -> usize {
-        if self.parts.is_some() { self.block_count().min(kept * PART_BLOCKS) } else { kept }
+        self.parts.as_ref().map_or(kept, |parts| parts.blocks(kept).start)
     }
 
     /// The separators kept whose blocks, or parts, may hold keys of the range.

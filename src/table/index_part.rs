@@ -5,6 +5,7 @@
 //! checked. The cache holds it as a [`Block`], but only this module looks into it.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -17,30 +18,73 @@ use crate::base::codec::Cursor;
 use crate::base::error::Result;
 use crate::base::planted::planted;
 
-/// Blocks of a part, but the last one. What stays in memory of a part is little beside where its blocks are, and all of a
-/// part, some hundred bytes, can be asked for at once.
-pub(super) const PART_BLOCKS: usize = if cfg!(any(test, feature = "sim")) { 4 } else { 64 };
+/// Blocks of a part at most. What stays in memory of a part is little beside where its blocks are, and all of a part, some
+/// hundred bytes, can be asked for at once.
+const PART_BLOCKS_MAX: usize = if cfg!(any(test, feature = "sim")) { 4 } else { 64 };
+
+/// A part this long takes no further block: where separators are long, what is read for a lookup must not be more than a
+/// block or two, nor too much for the cache.
+const PART_LEN: u64 = if cfg!(any(test, feature = "sim")) { 64 } else { 4096 };
 
 /// Where the parts of an index are, and what they must be.
 #[derive(Debug)]
 pub(crate) struct Parts {
     /// Where each part begins in the index block, and the end of the last one.
     starts: Positions,
+    /// The first block of each part, and the number of all blocks.
+    blocks: Positions,
     checksums: Vec<u64>,
 }
 
+/// Where parts begin, as far as that is known.
+#[derive(Default)]
+pub(super) struct PartStarts {
+    starts: Positions,
+    blocks: Positions,
+}
+
+impl PartStarts {
+    /// Whether the block whose entry is at this place of the index is the first of a part.
+    pub(super) fn begins(&mut self, block_no: usize, at: usize) -> bool {
+        let is_full = match (self.blocks.last(), self.starts.last()) {
+            (Some(first), Some(start)) => {
+                block_no as u64 - first >= PART_BLOCKS_MAX as u64 || at as u64 - start >= PART_LEN
+            }
+            _ => true,
+        };
+        if is_full {
+            self.end(block_no, at);
+        }
+        is_full
+    }
+
+    /// There are so many blocks, and this is where the last entry ends.
+    pub(super) fn end(&mut self, blocks: usize, at: usize) {
+        self.blocks.push(blocks as u64);
+        self.starts.push(at as u64);
+    }
+}
+
 impl Parts {
-    /// The parts of a verified index body that begin at these places, the last of which is its end.
-    pub(super) fn new(body: &[u8], starts: Positions) -> Self {
-        let mut parts = Self { checksums: Vec::new(), starts };
-        let range = |part_no| parts.starts.get(part_no) as usize..parts.starts.get(part_no + 1) as usize;
-        parts.checksums = (0..parts.starts.len() - 1).map(|part_no| xxh3_64(&body[range(part_no)])).collect();
-        parts
+    /// The parts of a verified index body, all of whose entries were seen.
+    pub(super) fn new(body: &[u8], PartStarts { mut starts, mut blocks }: PartStarts) -> Self {
+        let range = |part_no| starts.get(part_no) as usize..starts.get(part_no + 1) as usize;
+        let checksums = (0..starts.len() - 1).map(|part_no| xxh3_64(&body[range(part_no)])).collect();
+        starts.shrink_to_fit();
+        blocks.shrink_to_fit();
+        Self { starts, blocks, checksums }
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.checksums.len()
+    }
+
+    /// The blocks of a part; behind the last one, none.
+    #[inline]
+    pub(super) fn blocks(&self, part_no: usize) -> Range<usize> {
+        let first = |part_no: usize| self.blocks.get(part_no.min(self.count())) as usize;
+        first(part_no)..first(part_no + 1)
     }
 
     /// Where in the index block a part begins, and its length in bytes.
@@ -51,7 +95,7 @@ impl Parts {
 
     /// Memory in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.starts.memory_bytes() + size_of::<u64>() * self.checksums.capacity()
+        self.starts.memory_bytes() + self.blocks.memory_bytes() + size_of::<u64>() * self.checksums.capacity()
     }
 
     /// The part whose bytes were read at `place`.

@@ -21,8 +21,8 @@ fn index(separators: &[&[u8]], key_max: &[u8]) -> Result<Index> {
 /// Reads an index as a whole, and in parts: that makes no difference to what is wrong with it.
 fn parse(mut body: Vec<u8>, data_bytes: u64, deletes: u64) -> Result<Index> {
     format::seal(&mut body, FileId(1), 2);
-    let parse = |extent| Index::parse(place(), &body, Sums { data_bytes, deletes }, extent);
-    let (whole, parts) = (parse(Extent::Whole), parse(Extent::Parts));
+    let parse = |has_room| Index::parse(place(), &body, Sums { data_bytes, deletes }, |_, _| has_room);
+    let (whole, parts) = (parse(true), parse(false));
     match (&whole, &parts) {
         (Ok(whole), Ok(parts)) => check_parts(whole, parts, &body),
         (whole, parts) => assert_eq!(whole.is_ok(), parts.is_ok()),
@@ -44,10 +44,12 @@ fn read_part(index: &Index, part_no: usize, body: &[u8]) -> Result<Block> {
 /// Compares an index in parts with the same as a whole.
 fn check_parts(whole: &Index, index: &Index, body: &[u8]) {
     assert!(whole.parts().is_none());
-    let parts: Vec<Block> = (0..whole.block_count().div_ceil(PART_BLOCKS))
-        .map(|part_no| read_part(index, part_no, body).expect("just checked"))
-        .collect();
-    assert_eq!(index.parts().map(Parts::count), Some(parts.len()));
+    let places = index.parts().expect("it is in parts");
+    let parts: Vec<Block> =
+        (0..places.count()).map(|part_no| read_part(index, part_no, body).expect("just checked")).collect();
+    let blocks: Vec<usize> = (0..parts.len()).flat_map(|part_no| places.blocks(part_no)).collect();
+    assert!(blocks.iter().copied().eq(0..whole.block_count()), "each block is in one part");
+    assert!(places.blocks(parts.len()).is_empty());
     assert_eq!((index.key_min(), index.key_max()), (whole.key_min(), whole.key_max()));
     assert_eq!(index.largest_block_len(), whole.largest_block_len());
     let separators: Vec<Vec<u8>> =
@@ -58,7 +60,7 @@ fn check_parts(whole: &Index, index: &Index, body: &[u8]) {
             for len in [separator.len().saturating_sub(1), separator.len()] {
                 let key = [&separator[..len], last].concat();
                 let found = index.find(&key, |_| ()).map(|part_no| {
-                    part_no * PART_BLOCKS
+                    places.blocks(part_no).start
                         + find_in_part(&parts[part_no], &key, index.shared_with(part_no, &key))
                 });
                 assert_eq!(found, whole.find(&key, |_| ()), "{}", key.escape_ascii());
@@ -72,11 +74,11 @@ fn check_parts(whole: &Index, index: &Index, body: &[u8]) {
 fn check_ranges(whole: &Index, index: &Index, lo: &[u8], separators: &[Vec<u8>]) {
     for hi in separators.iter().map(|hi| Some(&hi[..])).chain([None]).step_by(3) {
         let blocks = whole.kept_in_range(lo, hi);
-        let part_ends = (blocks.start / PART_BLOCKS, blocks.end.div_ceil(PART_BLOCKS));
-        let blocks = match blocks.is_empty() {
-            true => None,
-            false => Some(part_ends.0 * PART_BLOCKS..whole.block_count().min(part_ends.1 * PART_BLOCKS)),
-        };
+        let places = index.parts().expect("it is in parts");
+        let of = |block_no| (0..places.count()).map(|no| places.blocks(no)).find(|of| of.contains(&block_no));
+        let (first, last) = (of(blocks.start), of(blocks.end.saturating_sub(1)));
+        let is_some = !blocks.is_empty();
+        let blocks = first.zip(last).filter(|_| is_some).map(|(first, last)| first.start..last.end);
         let bytes = |blocks: Range<usize>| {
             whole.block_range(blocks.end - 1).end - whole.block_range(blocks.start).start
         };

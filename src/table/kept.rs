@@ -6,6 +6,7 @@
 use super::block::{Block, BlockCache};
 use super::bytes::Bytes;
 use crate::base::ablation::ablated;
+use crate::base::ids::FileId;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
 use crate::cache::Waiting;
@@ -26,15 +27,17 @@ pub(crate) enum Keep {
 /// The blocks, and what is known of the next one.
 pub(crate) struct KeptBlocks {
     keep: Keep,
+    /// Of this table.
+    table: FileId,
     blocks: Waiting<Block>,
     warm_entries: usize,
 }
 
 impl KeptBlocks {
-    /// None yet.
-    pub(crate) fn new(cache: &Arc<BlockCache>, keep: Keep) -> Self {
+    /// None yet of that table.
+    pub(crate) fn new(cache: &Arc<BlockCache>, table: FileId, keep: Keep) -> Self {
         let keep = if ablated!(WarmOutputs) { Keep::Nothing } else { keep };
-        Self { keep, blocks: Waiting::new(cache), warm_entries: 0 }
+        Self { keep, table, blocks: Waiting::new(cache), warm_entries: 0 }
     }
 
     /// An entry of the next block comes from a block that is cached.
@@ -55,7 +58,8 @@ impl KeptBlocks {
             let block_no = if planted!(KeptBlockMisplaced) { block_no / 2 } else { block_no };
             let mut bytes = Bytes::of_piece(self.blocks.piece(sealed.len()), sealed.len());
             bytes.as_mut().copy_from_slice(sealed);
-            self.blocks.add(block_no, Block::of_builder(bytes).with_directory().with_number(block_no));
+            let block = Block::of_builder(bytes).with_directory();
+            self.blocks.add(block_no, block.numbered(self.table, block_no));
         }
     }
 

@@ -62,6 +62,14 @@ impl Positions {
         }
     }
 
+    /// Gives back what was reserved for more.
+    pub(super) fn shrink_to_fit(&mut self) {
+        match self {
+            Self::Narrow(numbers) => numbers.shrink_to_fit(),
+            Self::Wide(numbers) => numbers.shrink_to_fit(),
+        }
+    }
+
     /// Memory in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         match self {

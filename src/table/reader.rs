@@ -5,7 +5,7 @@
 //! cache with [`Table::admit`]. Shared as `Arc`; dropping the last one gives the cached bytes back.
 //!
 //! Where memory is short, the index of a table of L3 is read [in parts](super::index_part), which are cached like blocks and
-//! have numbers behind those of the blocks. Then several blocks share a slot, too.
+//! have numbers behind those of the blocks. Then the table has no slots of its own, either, but shares some with others.
 
 use std::ops::{Deref, Range};
 
@@ -16,8 +16,8 @@ use super::block::{Block, BlockCache};
 use super::bytes::Bytes;
 use super::filter::Filter;
 use super::format::{Footer, Place};
-use super::index::{Extent, Index, Sums};
-use super::index_part::{PART_BLOCKS, Parts, find_in_part};
+use super::index::{Index, Sums};
+use super::index_part::{Parts, find_in_part};
 use super::kept::KeptBlocks;
 use crate::base::coverage::reached;
 use crate::base::direction::Direction;
@@ -28,21 +28,26 @@ use crate::base::sync::Arc;
 use crate::cache::Slots;
 use crate::io::File;
 
-/// Memory of an index and of the slots of its blocks for each byte of it in the file: about as much as with keys of 20 to
-/// 30 bytes.
-const MEMORY_PER_BYTE: u64 = 3;
-
-/// Where an index is in parts, so many blocks share a slot. With blocks of 4 KB and short separators the cache has room for
-/// far fewer of these blocks; where separators are as long as values, hot blocks may be turned away beside free room.
-const BLOCKS_PER_SLOT: usize = 8;
-
 /// Where the index of a table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IndexIn {
     /// In memory, all of it.
     Memory,
-    /// In memory, or where there is no room for it in the cache, as far as it has been read.
-    MemoryOrCache,
+    /// In memory, or where the cache has no room for that, as far as it has been read. Other tables are going to free what
+    /// they take of the cache's budget, so many bytes.
+    MemoryOrCache { freed_bytes: usize },
+}
+
+impl IndexIn {
+    /// Whether there is room for so many bytes of index, filter and slots.
+    fn has_room(self, cache: &BlockCache, bytes: usize) -> bool {
+        match self {
+            Self::Memory => true,
+            Self::MemoryOrCache { freed_bytes } => {
+                ablated!(IndexParts) || cache.has_room_for_index(bytes, freed_bytes)
+            }
+        }
+    }
 }
 
 /// The reader of one table file.
@@ -52,9 +57,8 @@ pub(crate) struct Table {
     footer: Footer,
     index: Index,
     filter: Filter,
+    /// Of its blocks, and of the parts of the index behind them.
     slots: Slots<Block>,
-    /// Of the parts of the index; none if all of it is in memory.
-    part_slots: Option<Slots<Block>>,
     /// Snapshots that held garbage when the file was written, with the bytes. None if it was opened later.
     pins: Vec<((SeqNo, SeqNo), u64)>,
 }
@@ -85,16 +89,22 @@ impl Table {
         whole("table filter length", footer.filter_offset, footer.filter_len, filter_bytes)?;
         let place = |offset| Place { path, file_id: id, offset };
         let sums = Sums { data_bytes: footer.data_bytes(), deletes: footer.deletes };
-        let has_room = cache.has_room_for_index(footer.index_len.saturating_mul(MEMORY_PER_BYTE) as usize);
-        let is_whole = index_in == IndexIn::Memory || has_room || ablated!(IndexParts);
-        let extent = if is_whole { Extent::Whole } else { Extent::Parts };
-        let index = Index::parse(place(footer.index_offset), index_bytes, sums, extent)?;
         let filter = Filter::parse(place(footer.filter_offset), filter_bytes)?;
+        let has_room = |blocks: usize, index_bytes: usize| {
+            let slots_bytes = blocks.saturating_mul(size_of::<usize>());
+            let bytes = index_bytes.saturating_add(slots_bytes).saturating_add(filter.memory_bytes());
+            index_in.has_room(cache, bytes)
+        };
+        let index = Index::parse(place(footer.index_offset), index_bytes, sums, has_room)?;
         let blocks = index.block_count();
-        let slots = if is_whole { blocks } else { blocks.div_ceil(BLOCKS_PER_SLOT) };
-        let slots = Slots::sharing(cache, slots, blocks);
-        let part_slots = index.parts().map(|parts| Slots::new(cache, parts.count()));
-        let mut table = Self { file, id, footer, index, filter, slots, part_slots, pins: Vec::new() };
+        let slots = match index.parts() {
+            None => Slots::new(cache, blocks),
+            Some(parts) => {
+                let block_len = footer.data_bytes() as usize / blocks;
+                Slots::sharing(cache, id.0, blocks + parts.count(), block_len)
+            }
+        };
+        let mut table = Self { file, id, footer, index, filter, slots, pins: Vec::new() };
         table.slots.reserve(table.memory_bytes());
         Ok(table)
     }
@@ -180,8 +190,7 @@ impl Table {
 
     /// Memory of index, filter and slots in bytes; cached blocks are the cache's affair.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let part_slots = self.part_slots.as_ref().map_or(0, Slots::memory_bytes);
-        self.index.memory_bytes() + self.filter.memory_bytes() + self.slots.memory_bytes() + part_slots
+        self.index.memory_bytes() + self.filter.memory_bytes() + self.slots.memory_bytes()
     }
 
     /// False only if no key with this [`key_hash`](crate::base::key::key_hash) is in the table.
@@ -207,41 +216,49 @@ impl Table {
         key: &[u8],
         part: impl FnOnce(usize) -> Option<P>,
     ) -> std::result::Result<Option<usize>, usize> {
-        let found =
-            self.index.find(key, |near| self.part_slots.as_ref().unwrap_or(&self.slots).prefetch(near));
         match self.index.parts() {
-            None => Ok(found),
-            Some(_) => found.map(|part_no| self.find_block_in_part(part_no, key, part)).transpose(),
+            None => Ok(self.index.find(key, |near| self.slots.prefetch(near))),
+            Some(parts) => self.find_block_in_part(parts, key, part),
         }
     }
 
     #[cold]
     fn find_block_in_part<P: Deref<Target = Block>>(
         &self,
-        part_no: usize,
+        parts: &Parts,
         key: &[u8],
         part: impl FnOnce(usize) -> Option<P>,
-    ) -> std::result::Result<usize, usize> {
+    ) -> std::result::Result<Option<usize>, usize> {
+        let Some(part_no) = self.index.find(key, |_| ()) else { return Ok(None) };
+        if *key == *self.min_key() {
+            return Ok(Some(0));
+        }
         let number = self.block_count() + part_no;
         let part = part(number).ok_or(number)?;
         reached!("table: found a block by a part of the index");
-        Ok(part_no * PART_BLOCKS + find_in_part(&part, key, self.index.shared_with(part_no, key)))
+        let in_part = find_in_part(&part, key, self.index.shared_with(part_no, key));
+        Ok(Some(parts.blocks(part_no).start + in_part))
     }
 
     /// A block at or behind the one that may hold `key`, and no other if that is known without reading.
     pub(crate) fn find_block_or_behind(&self, key: &[u8]) -> usize {
-        match self.find_block(key, |number| self.cached_part_shared(number)) {
+        match self.find_block(key, |number| self.cached_block_once(number)) {
             Ok(found) => found.unwrap_or(0),
-            Err(number) => self.block_count().min((number - self.block_count() + 1) * PART_BLOCKS) - 1,
+            Err(number) => self.blocks_of_part(number).end - 1,
         }
     }
 
     /// The same at or before that block.
     pub(crate) fn find_block_or_before(&self, key: &[u8]) -> usize {
-        match self.find_block(key, |number| self.cached_part_shared(number)) {
+        match self.find_block(key, |number| self.cached_block_once(number)) {
             Ok(found) => found.unwrap_or(0),
-            Err(number) => (number - self.block_count()) * PART_BLOCKS,
+            Err(number) => self.blocks_of_part(number).start,
         }
+    }
+
+    fn blocks_of_part(&self, number: usize) -> Range<usize> {
+        let parts = self.index.parts().expect("the number is that of a part");
+        parts.blocks(number - self.block_count())
     }
 
     /// Whether the number is that of a part of the index, and not of a data block.
@@ -312,28 +329,24 @@ impl Table {
             return Err(Error::corruption(self.file.path(), found, "length of the file", expected, found));
         }
         let place = Place { path: self.file.path(), file_id: self.id, offset };
-        match self.index.parts() {
+        let block = match self.index.parts() {
             Some(parts) if self.is_index_part(block_no) => {
                 parts.decode(block_no - self.block_count(), place, bytes)
             }
-            _ => Ok(Block::parse(place, bytes)?.with_number(block_no)),
-        }
+            _ => Block::parse(place, bytes),
+        };
+        block.map(|block| block.numbered(self.id, block_no))
     }
 
-    /// The block, if it is cached, for as long as the table and the guard (one of `epoch::pin`).
+    /// The block, or part of the index, if it is cached, for as long as the table and the guard (one of `epoch::pin`).
     #[inline]
     pub(crate) fn cached_block<'g>(&'g self, block_no: usize, guard: &'g Guard) -> Option<&'g Block> {
         self.slots.get(block_no, guard)
     }
 
-    /// The part of the index, if it is cached, for as long as the table and the guard.
-    pub(crate) fn cached_part<'g>(&'g self, number: usize, guard: &'g Guard) -> Option<&'g Block> {
-        self.part_slots.as_ref()?.get(number - self.block_count(), guard)
-    }
-
-    /// The part of the index, if it is cached, to keep.
-    pub(crate) fn cached_part_shared(&self, number: usize) -> Option<Arc<Block>> {
-        self.part_slots.as_ref()?.get_shared(number - self.block_count(), None)
+    /// The part of the index, if it is cached, for one who will be back if it is not.
+    pub(crate) fn cached_part_ahead(&self, number: usize) -> Option<Arc<Block>> {
+        self.slots.get_ahead(number)
     }
 
     /// The block, if it is cached, to keep. Asks for the head of the block `beyond`, as
@@ -369,7 +382,7 @@ impl Table {
     /// Frees up to `count` cached blocks; false once there are none. For the last owner, before the table is
     /// dropped.
     pub(crate) fn free_some_blocks(&mut self, count: usize) -> bool {
-        self.slots.empty_some(count) || self.part_slots.as_mut().is_some_and(|slots| slots.empty_some(count))
+        self.slots.empty_some(count)
     }
 
     /// Puts blocks that were kept when the table was written into the cache.
@@ -386,10 +399,8 @@ impl Table {
 
     /// Offers a block, or a part of the index, to the cache; it may decline.
     pub(crate) fn admit(&self, block_no: usize, block: Arc<Block>) {
-        match &self.part_slots {
-            Some(slots) if self.is_index_part(block_no) => slots.admit(block_no - self.block_count(), block),
-            _ if ablated!(BlockCache) => {}
-            _ => self.slots.admit(block_no, block),
+        if self.is_index_part(block_no) || !ablated!(BlockCache) {
+            self.slots.admit(block_no, block);
         }
     }
 

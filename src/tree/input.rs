@@ -32,17 +32,21 @@ impl Input {
         table: &Arc<Table>,
         range: KeyRange,
     ) -> Result<Self> {
-        let first_block = find_block(local, table, &range.lower).await?.unwrap_or(0);
+        let (first_block, part) = find_block(local, table, &range.lower).await?;
+        let first_block = first_block.unwrap_or(0);
         let end = match &range.upper {
             Some(upper) if &**upper <= table.max_key() => {
                 // The first key behind the range tells that it has ended, and may be the first of a block.
-                let last = find_block(local, table, upper).await?.map_or(0, |block_no| block_no + 1);
-                table.block_count().min(last + 1)
+                let (last, _) = find_block(local, table, upper).await?;
+                table.block_count().min(last.map_or(0, |block_no| block_no + 1) + 1)
             }
             _ => table.block_count(),
         };
         let blocks = ReadAhead::begin(local, directory, Arc::clone(table), first_block..end);
-        let cursor = TableCursor::uncached(Arc::clone(table), Direction::Forward);
+        let mut cursor = TableCursor::uncached(Arc::clone(table), Direction::Forward);
+        if let Some((number, part)) = part {
+            cursor = cursor.with_part(number, part);
+        }
         Ok(Self { range, cursor, blocks: Some(blocks), is_warm: false })
     }
 
@@ -70,14 +74,22 @@ impl Input {
     }
 }
 
-/// The only block that may hold a key, for who waits for the part of the index that tells it.
-async fn find_block(local: &Local, table: &Arc<Table>, key: &[u8]) -> Result<Option<usize>> {
-    let mut part = None;
+/// The only block that may hold a key, for who waits for the part of the index that tells it; and that part with its number,
+/// if it was read.
+async fn find_block(
+    local: &Local,
+    table: &Arc<Table>,
+    key: &[u8],
+) -> Result<(Option<usize>, Option<(usize, Arc<Block>)>)> {
+    let mut read = None;
     loop {
-        let at_hand = |number| part.take().or_else(|| table.cached_part_shared(number));
+        let at_hand = |number| match &read {
+            Some((_, part)) => Some(Arc::clone(part)),
+            None => table.cached_block_once(number),
+        };
         match table.find_block(key, at_hand) {
-            Ok(found) => return Ok(found),
-            Err(number) => part = Some(read_block(local, table, number).await?),
+            Ok(found) => return Ok((found, read)),
+            Err(number) => read = Some((number, read_block(local, table, number).await?)),
         }
     }
 }

@@ -129,7 +129,7 @@ fn look_in<R>(
     take: &mut impl FnMut(&[u8]) -> R,
 ) -> Option<Lookup<R>> {
     let Sought { view, key, reader, .. } = *sought;
-    let part = |number| fetched.get(table, number).or_else(|| table.cached_part(number, guard));
+    let part = |number| fetched.get(table, number).or_else(|| table.cached_block(number, guard));
     let block_no = match table.find_block(key, part) {
         Ok(found) => found?,
         Err(part) => return Some(Lookup::NeedsBlock(NeedsBlock::alone(table, part))),

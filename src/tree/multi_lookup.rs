@@ -136,7 +136,7 @@ impl MultiLookup {
             for search in &mut searches {
                 let table = tables[search.next];
                 let part =
-                    |number| self.read_block(table, number).or_else(|| table.cached_part(number, guard));
+                    |number| self.read_block(table, number).or_else(|| table.cached_block(number, guard));
                 search.block_no = table.find_block(asked.key(search.key.at), part).unwrap_or_else(Some);
             }
             for search in &searches {

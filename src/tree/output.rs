@@ -88,7 +88,7 @@ impl TableWriter {
         let id = directory.take_id();
         pending.add(id);
         let NewTable { file, old_len } = directory.make_table(local, id, hint.len).await?;
-        let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), hint.keep));
+        let builder = Builder::new(id, files.options(), KeptBlocks::new(files.cache(), id, hint.keep));
         let pieces = Pieces { file, id, old_len, offset: 0, in_flight: VecDeque::new() };
         Ok(Self { pieces, builder, index_in: hint.index_in, pins: BTreeMap::new() })
     }

@@ -70,6 +70,11 @@ const MUTANTS: &[(&str, &str, &str)] = &[
     ("slots_put", "cache::loom_tests::a_block_is_found_whole_and_stays_while_it_is_read", RACE),
     ("slots_find", "cache::loom_tests::a_block_is_found_whole_and_stays_while_it_is_read", RACE),
     ("slots_unlink", "cache::loom_tests::who_evicts_a_block_sees_it_whole", RACE),
+    (
+        "shared_slot_unchecked",
+        "cache::loom_tests::of_values_that_share_a_slot_each_is_itself_and_is_freed_once",
+        "another value was found",
+    ),
     ("records_add_fence", "cache::loom_tests::no_record_is_older_than_the_files", "a record is outdated"),
     ("records_renew_fence", "cache::loom_tests::no_record_is_older_than_the_files", "a record is outdated"),
     ("records_pending", "cache::loom_tests::no_record_is_older_than_the_files", "a record is outdated"),
