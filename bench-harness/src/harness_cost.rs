@@ -70,6 +70,7 @@ pub fn null_ns_per_operation(job: &Job) -> EngineResult<f64> {
     job.workload.target_ops_s = 0.0;
     job.workload.arrivals = None;
     job.workload.warmup_s = 0.0;
+    job.workload.expected_inserts = Some(job.workload.expected_inserts());
     job.workload.duration_s = DURATION_S;
     job.workload.verify = false;
     job.workload.integrity = false;

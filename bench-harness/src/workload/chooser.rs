@@ -37,10 +37,9 @@ impl<'a> KeyChooser<'a> {
         let distribution = match workload.request {
             RequestDistribution::Uniform => Distribution::Uniform(Uniform::new(start, start + count - 1)),
             RequestDistribution::Zipfian => {
-                // YCSB makes room for twice the expected inserts, and one more.
-                let share = workload.mix.insert / workload.mix.total();
-                let expected = (workload.operation_count as f64 * share * 2.0) as u64;
-                Distribution::Zipfian(ScrambledZipfian::new(start, count + expected + 1))
+                // One more, as in YCSB.
+                let count = count + workload.expected_inserts() + 1;
+                Distribution::Zipfian(ScrambledZipfian::new(start, count))
             }
             RequestDistribution::Latest => Distribution::Latest(Latest::new(workload.record_count)),
             RequestDistribution::Sequential => Distribution::Sequential { start, count },
@@ -122,6 +121,8 @@ fn is_readable(inserts: &AcknowledgedCounter, number: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::generator::Stream;
     use crate::properties::{Properties, choices};
@@ -152,6 +153,35 @@ mod tests {
             }
             let reaches_inserts = ["zipfian", "latest", "exponential"].contains(request);
             assert_eq!(newest_seen >= 100, reaches_inserts, "{request}: {newest_seen}");
+        }
+    }
+
+    /// Found: a run bounded by time had a count of operations that was never reached, and left room for a hundred thousand
+    /// times the records that there were. Nearly all draws were for nothing, and if the most popular item happened to be one of
+    /// those that were there, all requests were for that.
+    #[test]
+    fn how_popular_records_are_does_not_hang_on_a_count_that_is_not_reached() {
+        let stream = Stream::new(3, "chooser");
+        for (operations, duration_s, expected) in
+            [(u64::MAX, 20.0, 1_000), (600, 20.0, 400), (600, 0.0, 400), (60_000, 0.0, 40_000), (0, 20.0, 0)]
+        {
+            let mut workload = workload("zipfian");
+            (workload.insert_count, workload.operation_count) = (64_000, operations);
+            workload.duration_s = duration_s;
+            assert_eq!(workload.expected_inserts(), expected, "{operations} operations, {duration_s} s");
+            if expected > 1_000 {
+                continue;
+            }
+            let inserts = AcknowledgedCounter::new(64_000);
+            let mut chooser = KeyChooser::new(&workload, &inserts);
+            let mut counts = HashMap::new();
+            for index in 0..20_000 {
+                let number = chooser.choose(index, 64_000, &mut stream.operation(index));
+                *counts.entry(number).or_insert(0) += 1;
+            }
+            // One in 26.5 for the most popular, a few more or less of those that there are, and many others.
+            let most = counts.values().max().copied().unwrap_or(0);
+            assert!((600..900).contains(&most) && counts.len() > 8_000, "{most} of {}", counts.len());
         }
     }
 

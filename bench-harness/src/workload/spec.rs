@@ -33,6 +33,8 @@ pub struct Workload {
     pub record_count: u64,
     /// Operations of a run; 0 is no bound.
     pub operation_count: u64,
+    /// Records that a run may insert, for whom Zipfian requests leave room: instead of an estimate.
+    pub expected_inserts: Option<u64>,
     /// The first record number of this client's part of the data set.
     pub insert_start: u64,
     pub insert_count: u64,
@@ -91,6 +93,7 @@ impl Workload {
         Ok(Workload {
             record_count,
             operation_count: properties.count("operationcount")?,
+            expected_inserts: None,
             insert_start,
             insert_count,
             records: records(properties)?,
@@ -123,6 +126,23 @@ impl Workload {
             status_interval_s: properties.number("status.interval")?,
             label: properties.text("label").0.to_owned(),
             percentiles: percentiles(properties)?,
+        })
+    }
+}
+
+/// Of the records there are, a run that time ends leaves room for this part at most.
+const ROOM_SHARE: u64 = 64;
+
+impl Workload {
+    /// Records for which Zipfian requests leave room beside those that are there. YCSB's estimate is twice what so many
+    /// operations insert. A run that time ends has fewer, by far if the count is only to be large enough. Requests are
+    /// spread over all, and those for what is not there yet are drawn again: with much more room than records the most
+    /// frequent ones were left out or took most of the run, by chance.
+    pub fn expected_inserts(&self) -> u64 {
+        self.expected_inserts.unwrap_or_else(|| {
+            let share = self.mix.insert / self.mix.total();
+            let expected = (self.operation_count as f64 * share * 2.0) as u64;
+            if self.duration_s > 0.0 { expected.min(self.insert_count / ROOM_SHARE) } else { expected }
         })
     }
 }
