@@ -94,11 +94,13 @@ impl WriteOptions {
 ///
 /// - `(1 + F) M` for memtables, what is kept for those to come among it. A single value or batch larger than a memtable
 ///   comes on top, and so does a memtable that a range which is still open began with.
-/// - `C` for blocks, indexes and filters, what is kept for blocks to come among it, and a sixteenth of it for blocks in use
-///   or just evicted. Indexes and filters of all files take up to half of `C`: about 10 MB for a gigabyte of records of
-///   1 KB, 17 MB for one of 100 B. Once they come to that, only filters of further files of L3 and where their blocks
-///   are come on top, about 3 and 11 MB for a gigabyte; what else their indexes say is cached like blocks. With more
-///   than 1 GiB for `C`, up to 16 MiB that are ready for blocks to come.
+/// - `C` for blocks, indexes and filters, what is kept for blocks to come among it, and a sixteenth of it for blocks in
+///   use or just evicted. Indexes and filters of all files take up to half of `C`: about 10 MB for a gigabyte of
+///   records of 1 KB, 17 MB for one of 100 B. Once those of L3 come to that, only filters of further files of L3 and
+///   where their blocks are come on top, about 3 and 12 MB for a gigabyte, and up to a sixteenth of `C` for finding
+///   blocks; what else their indexes say is cached like blocks. Those of L2 come on top then, and those of files that
+///   were replaced while a range or a snapshot still reads them. With more than 1 GiB for `C`, up to 16 MiB that are
+///   ready for blocks to come.
 /// - For each range that is open, up to 64 KiB of each file that it reads and that is not cached: what was read ahead.
 /// - What flushes and compactions have in work: for each of the cores that compact 0.5 MiB a file that it merges,
 ///   3 MiB for what it writes, and 8 bytes a key of that; 3 MiB for a flush.

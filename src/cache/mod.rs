@@ -142,8 +142,10 @@ pub(crate) struct Cache<T: Weigh> {
     record_bytes: AtomicUsize,
     /// Of those, bytes of values whose slots are not there yet.
     waiting_bytes: AtomicUsize,
-    /// What indexes and filters take of the budget.
+    /// What is always in memory and takes part of the budget: indexes, filters and slots.
     reserved_bytes: mapped::AtomicU64,
+    /// Of that, what tables take that are not soon gone.
+    lasting_bytes: mapped::AtomicU64,
     /// Made when the first table comes that has none of its own.
     shared_slots: OnceLock<Arc<SharedSlots<T>>>,
     /// Values that came while too many were in memory.
@@ -187,6 +189,7 @@ impl<T: Weigh> Cache<T> {
             record_bytes: AtomicUsize::new(0),
             waiting_bytes: AtomicUsize::new(0),
             reserved_bytes: mapped::AtomicU64::new(0),
+            lasting_bytes: mapped::AtomicU64::new(0),
             shared_slots: OnceLock::new(),
             declined: mapped::AtomicU64::new(0),
             counts_beyond: true,
@@ -431,22 +434,24 @@ impl<T: Weigh> Cache<T> {
     }
 
     /// Whether there is room for the index, the filter and the slots of a table, so many bytes together, as a whole, once
-    /// others have freed what they reserve. A cache of nothing is no way for what is read in parts.
+    /// others have freed what they take. A cache of nothing is no way for what is read in parts.
     pub(crate) fn has_room_for_index(&self, bytes: usize, freed_bytes: usize) -> bool {
-        let reserved_bytes = (self.reserved_bytes.load(Relaxed) as usize).saturating_sub(freed_bytes);
+        let lasting_bytes = (self.lasting_bytes.load(Relaxed) as usize).saturating_sub(freed_bytes);
         self.capacity_bytes == 0
-            || reserved_bytes.saturating_add(bytes) <= self.capacity_bytes / RESERVED_SHARE
+            || lasting_bytes.saturating_add(bytes) <= self.capacity_bytes / RESERVED_SHARE
     }
 
-    /// A table with so many bytes of index and filter has come.
-    fn reserve(&self, bytes: usize) {
+    /// A table with so many bytes of index and filter has come; whether it may stay for long.
+    fn reserve(&self, bytes: usize, is_lasting: bool) {
         self.reserved_bytes.fetch_add(bytes as u64, Relaxed);
+        self.lasting_bytes.fetch_add(if is_lasting { bytes as u64 } else { 0 }, Relaxed);
         self.make_room();
         self.pieces.set_room(self.room_bytes());
     }
 
     /// It is gone.
-    fn unreserve(&self, bytes: usize) {
+    fn unreserve(&self, bytes: usize, is_lasting: bool) {
+        self.lasting_bytes.fetch_sub(if is_lasting { bytes as u64 } else { 0 }, Relaxed);
         let before = self.reserved_bytes.fetch_sub(bytes as u64, Relaxed);
         assert!(before >= bytes as u64, "more bytes of indexes went than came");
         self.pieces.set_room(self.room_bytes());

@@ -13,13 +13,14 @@ use super::Weigh;
 use super::slot_array::SlotArray;
 use crate::base::planted::planted;
 use crate::base::sync::Arc;
+use crate::base::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::base::sync::epoch::{Guard, Shared};
 use crate::base::sync::mutant;
 
 /// Slots of a set: half a cache line of them.
 const WAYS: usize = if cfg!(loom) { 1 } else { 4 };
 
-/// So many slots there are for each value that the budget can hold: then one in two hundred finds its set full.
+/// So many slots there are for each value that the budget can hold: then, by chance, one in two hundred finds its set full.
 const SLOTS_PER_VALUE: usize = 4;
 
 /// Values are taken to be so long at least, so that slots take no more than a sixteenth of the budget.
@@ -40,14 +41,17 @@ pub(super) struct ValueId {
 /// The slots.
 pub(super) struct SharedSlots<T> {
     array: Arc<SlotArray<T>>,
+    /// Values that found their set full.
+    turn: AtomicUsize,
 }
 
 impl<T: Weigh> SharedSlots<T> {
-    /// Empty slots for a budget of so many bytes and values of about this length.
+    /// Empty slots for a budget of so many bytes and values of about this length. If those that come later are much shorter,
+    /// part of the budget stays unused.
     pub(super) fn new(capacity_bytes: usize, value_len: usize) -> Self {
         let value_len = value_len.clamp(VALUE_LEN_MIN, VALUE_LEN_MAX);
         let sets = (capacity_bytes / value_len * SLOTS_PER_VALUE / WAYS).max(1);
-        Self { array: Arc::new(SlotArray::new(sets * WAYS)) }
+        Self { array: Arc::new(SlotArray::new(sets * WAYS)), turn: AtomicUsize::new(0) }
     }
 
     /// The slots themselves.
@@ -56,8 +60,9 @@ impl<T: Weigh> SharedSlots<T> {
     }
 
     fn set_of(&self, id: ValueId) -> Range<usize> {
-        // Fibonacci hashing, which keeps numbers apart that follow each other.
+        // One multiplication keeps numbers apart that follow each other, but not those that are a Fibonacci number apart.
         let hash = (id.owner.rotate_left(32) ^ id.number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
         let sets = self.array.len() / WAYS;
         let set = ((u128::from(hash) * sets as u128) >> 64) as usize;
         set * WAYS..(set + 1) * WAYS
@@ -100,8 +105,9 @@ impl<T: Weigh> SharedSlots<T> {
         if let Some(free) = set.clone().find(|&slot_no| !self.array.is_filled(slot_no, guard)) {
             return (self.array.put(free, value, guard), 0);
         }
-        // The hand begins elsewhere each time, or whoever came last would always be the first to go.
-        for step in id.number..id.number.saturating_add(2 * WAYS) {
+        // From another slot on each time, or of two that come in turn the last would always be the first to go.
+        let first = self.turn.fetch_add(1, Relaxed) % WAYS;
+        for step in first..first + 2 * WAYS {
             let slot_no = set.start + step % WAYS;
             if let Some(evicted_bytes) = self.array.sweep(slot_no, guard) {
                 return (self.array.put(slot_no, value, guard), evicted_bytes);

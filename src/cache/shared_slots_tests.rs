@@ -49,6 +49,26 @@ fn values_are_told_apart_and_the_first_unread_one_goes() {
     wait_for(&alive, 0);
 }
 
+/// Found: of two that came in turn each took the place of the other, beside others that nobody read.
+#[test]
+fn what_comes_again_finds_a_place_beside_what_nobody_reads() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    for distance in 1..9 {
+        let cache = Arc::new(Cache::new(ONE_SET));
+        let slots = Slots::sharing(&cache, 1, 100, 1 << 20);
+        (20..24).for_each(|number| slots.admit(number, Canary::of(1, number, (10, &alive))));
+        let mut misses = 0;
+        for number in [0, distance].into_iter().cycle().take(40) {
+            if found(&slots, number).is_none() {
+                misses += 1;
+                slots.admit(number, Canary::of(1, number, (10, &alive)));
+            }
+        }
+        assert_eq!(misses, 2, "{distance}");
+    }
+    wait_for(&alive, 0);
+}
+
 #[test]
 fn owners_go_step_by_step() {
     let alive = Arc::new(AtomicUsize::new(0));
@@ -69,7 +89,9 @@ fn owners_go_step_by_step() {
 fn nearly_all_that_the_budget_holds_is_kept() {
     const VALUES: usize = 1000;
     let alive = Arc::new(AtomicUsize::new(0));
-    for (owners, step) in [(1, 1), (1, 64), (1, 1 << 10), (3, 7), (1000, 1)] {
+    for (owners, step) in
+        [(1, 1), (1, 64), (1, 1 << 10), (1, 987), (1, 6765), (1, 10946), (3, 7), (3, 6765), (1000, 1)]
+    {
         let cache = Arc::new(Cache::new(VALUES * 4096));
         let count = VALUES.div_ceil(owners) * step;
         let tables: Vec<_> =

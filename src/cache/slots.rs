@@ -44,8 +44,8 @@ pub(crate) struct Slots<T: Weigh> {
     count: usize,
     /// So many have been taken out for good.
     emptied: usize,
-    /// What is reserved of the budget.
-    reserved_bytes: usize,
+    /// What is reserved of the budget, and whether it may be for long.
+    reserved: (usize, bool),
 }
 
 impl<T: Weigh> Slots<T> {
@@ -53,21 +53,22 @@ impl<T: Weigh> Slots<T> {
     pub(crate) fn new(cache: &Arc<Cache<T>>, count: usize) -> Self {
         let array = Arc::new(SlotArray::new(count));
         cache.register(Arc::clone(&array));
-        Self { cache: Arc::clone(cache), place: Place::Own(array), count, emptied: 0, reserved_bytes: 0 }
+        Self { cache: Arc::clone(cache), place: Place::Own(array), count, emptied: 0, reserved: (0, false) }
     }
 
     /// Slots that are shared with other tables, for `count` values of `owner`, a number that no other table of the cache
     /// ever has. The values are about so long.
     pub(crate) fn sharing(cache: &Arc<Cache<T>>, owner: u64, count: usize, value_len: usize) -> Self {
         let place = Place::Shared(cache.shared_slots(value_len), owner);
-        Self { cache: Arc::clone(cache), place, count, emptied: 0, reserved_bytes: 0 }
+        Self { cache: Arc::clone(cache), place, count, emptied: 0, reserved: (0, false) }
     }
 
     /// Takes so many bytes of the budget, and no more than a part of it, for what is not cached but always there, as
-    /// long as the slots live.
-    pub(crate) fn reserve(&mut self, bytes: usize) {
-        self.reserved_bytes += bytes;
-        self.cache.reserve(bytes);
+    /// long as the slots live. If that may be long, they [count](Cache::has_room_for_index) against what comes later.
+    pub(crate) fn reserve(&mut self, bytes: usize, is_lasting: bool) {
+        assert_eq!(self.reserved.0, 0, "it is reserved once");
+        self.reserved = (bytes, is_lasting);
+        self.cache.reserve(bytes, is_lasting);
     }
 
     /// Memory of at least `len` bytes for a value.
@@ -225,6 +226,7 @@ impl<T: Weigh> Drop for Slots<T> {
             array.abandon();
         }
         self.empty_some(usize::MAX);
-        self.cache.unreserve(self.reserved_bytes);
+        let (bytes, is_lasting) = self.reserved;
+        self.cache.unreserve(bytes, is_lasting);
     }
 }

@@ -89,7 +89,7 @@ impl PartitionStats {
 /// | `frozen_memtables`, `frozen_bytes` | memtables of L1, and what their entries count for |
 /// | `flushed_files`, `flushed_bytes` | files of L2, and their length |
 /// | `partitions`, `runs`, `partition_bytes` | partitions of L3 that hold anything, their files, and their length |
-/// | `index_parts` | parts in which indexes of L3 are read when they are needed; none while indexes and filters take up no more than half of the cache's budget; decided when a file is written or opened |
+/// | `index_parts` | parts in which indexes of L3 are read when they are needed; none while indexes and filters of L3 take up no more than half of the cache's budget; decided when a file is written or opened, with those that were replaced and are still read |
 /// | `spare_table_bytes` | length of files whose tables nothing needs any more, kept to be written anew: four times the partition size at most, and none once no table was made for some seconds |
 /// | `snapshots` | snapshots that are alive |
 /// | `last_seqno` | writes so far, one for each entry of a batch, since the database was made |

@@ -31,10 +31,10 @@ use crate::io::File;
 /// Where the index of a table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IndexIn {
-    /// In memory, all of it.
+    /// In memory, all of it: there are few such tables, and they are soon gone.
     Memory,
-    /// In memory, or where the cache has no room for that, as far as it has been read. Other tables are going to free what
-    /// they take of the cache's budget, so many bytes.
+    /// In memory, or where the cache has no room for that, as far as it has been read. Others of these tables are going to
+    /// free what they take of the cache's budget, so many bytes.
     MemoryOrCache { freed_bytes: usize },
 }
 
@@ -105,7 +105,7 @@ impl Table {
             }
         };
         let mut table = Self { file, id, footer, index, filter, slots, pins: Vec::new() };
-        table.slots.reserve(table.memory_bytes());
+        table.slots.reserve(table.memory_bytes(), index_in != IndexIn::Memory);
         Ok(table)
     }
 

@@ -56,22 +56,6 @@ pub(crate) struct Compaction {
     pub(crate) bottommost: bool,
 }
 
-impl Compaction {
-    /// What its inputs take of the cache's budget for what is always in memory that will be free: all that runs take, and of
-    /// files of L2 the share that it consumes or that is consumed already, for others will consume the rest.
-    fn freed_bytes(&self) -> usize {
-        let runs = self.runs.iter().map(|table| table.memory_bytes());
-        let flushed = self.flushed.iter().map(|(table, consumed)| {
-            let mut consumed = consumed.clone();
-            consumed.insert(&self.range);
-            let bytes = |range: &KeyRange| table.bytes_in_range(&range.lower, range.upper.as_deref());
-            let share = consumed.ranges().iter().map(bytes).sum::<u64>() as f64 / table.data_bytes() as f64;
-            (table.memory_bytes() as f64 * share.min(1.0)) as usize
-        });
-        runs.chain(flushed).sum()
-    }
-}
-
 /// A partition made by a compaction.
 pub(crate) struct Piece {
     pub(crate) lower: Vec<u8>,
@@ -231,6 +215,7 @@ impl<'a> Pieces<'a> {
         compaction: &'a Compaction,
         throttle: &'a Throttle,
     ) -> Self {
+        let freed_bytes = compaction.runs.iter().map(|table| table.memory_bytes()).sum();
         Self {
             local,
             files,
@@ -238,7 +223,7 @@ impl<'a> Pieces<'a> {
             gives_way: compaction.gives_way,
             keep: compaction.keep,
             piece_len: compaction.piece_len,
-            index_in: IndexIn::MemoryOrCache { freed_bytes: compaction.freed_bytes() },
+            index_in: IndexIn::MemoryOrCache { freed_bytes },
             left: compaction.input_bytes,
             older: &compaction.older,
             done: Vec::new(),

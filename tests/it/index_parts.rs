@@ -238,3 +238,27 @@ fn what_is_read_again_and_again_stays_while_there_is_room() {
         );
     }
 }
+
+/// Found: the slots that were made for a shortage counted for ever after.
+#[test]
+fn a_shortage_that_is_over_leaves_nothing_in_parts() {
+    let scratch = Scratch::new();
+    one_run(&scratch.dir());
+    let cache = whole_bytes(&scratch.dir()) * 2 / 10 * 11;
+    let db = Db::open(scratch.dir(), options(IoBackend::Auto, cache)).unwrap();
+    let overwrite = || {
+        (0..KEYS).step_by(2).for_each(|n| db.put(key(n), value(n)).unwrap());
+        db.compact().unwrap();
+    };
+    overwrite();
+    assert_eq!(parts(&db), 0);
+    // As long as a range reads what was replaced, both are in memory.
+    let range = db.range::<&[u8]>(..);
+    overwrite();
+    overwrite();
+    assert!(parts(&db) > 0);
+    drop(range);
+    overwrite();
+    overwrite();
+    assert_eq!(parts(&db), 0, "the shortage is over");
+}
