@@ -1,8 +1,8 @@
 //! Blocks and records in one byte budget.
 //!
 //! Blocks need no hash table and no list. Each table owns [`Slots`], one per block, so a lookup is an
-//! array access (only where indexes are not in memory as a whole do tables [share](shared_slots) some); under an epoch guard a reader gets a plain reference and writes nothing but, once,
-//! the slot's visited bit. When the budget is exceeded the admitting thread moves one clock hand over
+//! array access (only where indexes are not in memory as a whole do tables [share](shared_slots) some); under an
+//! epoch guard a reader gets a plain reference and writes nothing but, once, the slot's visited bit. When the budget is exceeded the admitting thread moves one clock hand over
 //! the slots of all tables: a visited slot loses its bit, an unvisited one its block. [Records](records) are found by hash,
 //! and a second hand goes over them.
 //!

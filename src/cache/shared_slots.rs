@@ -91,11 +91,6 @@ impl<T: Weigh> SharedSlots<T> {
         Some(pointer)
     }
 
-    /// Brings the slots on their way in which a value may be.
-    pub(super) fn prefetch(&self, id: ValueId) {
-        self.array.prefetch(self.set_of(id).start);
-    }
-
     /// Puts a value into its set, unless it is there. Whether it was put, and the bytes of what went for it.
     pub(super) fn put(&self, id: ValueId, value: Arc<T>, guard: &Guard) -> (bool, usize) {
         if self.locate(id, guard).is_some() {

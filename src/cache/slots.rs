@@ -84,12 +84,11 @@ impl<T: Weigh> Slots<T> {
         }
     }
 
-    /// Brings a slot, and likely its neighbours, on its way.
+    /// Brings a slot, and likely its neighbours, on its way, unless slots are shared: there neighbours are elsewhere.
     #[inline]
     pub(crate) fn prefetch(&self, number: usize) {
-        match &self.place {
-            Place::Own(array) => array.prefetch(number),
-            Place::Shared(slots, owner) => slots.prefetch(ValueId { owner: *owner, number }),
+        if let Place::Own(array) = &self.place {
+            array.prefetch(number);
         }
     }
 

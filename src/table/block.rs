@@ -57,7 +57,7 @@ impl Block {
         let Some((entries_len, restart_count)) = layout(&bytes[..body_len]) else {
             return Err(place.damage("table block restarts", "a list inside the block", "a longer one"));
         };
-        let block = Self::of_parts(bytes, (entries_len, restart_count));
+        let block = Self::of_layout(bytes, (entries_len, restart_count));
         match block.first_bad_entry() {
             None => Ok(block),
             Some(at) => Err(place.damage(
@@ -72,15 +72,15 @@ impl Block {
     pub(super) fn of_builder(sealed: Bytes) -> Self {
         let body = &sealed[..sealed.len() - TRAILER_LEN];
         let (entries_len, restart_count) = layout(body).expect("a builder ends a block with its restarts");
-        Self::of_parts(sealed, (entries_len, restart_count))
+        Self::of_layout(sealed, (entries_len, restart_count))
     }
 
     /// What is no block, but cached as one: a part of an index, for [`index_part`](super::index_part) alone.
     pub(super) fn of_index_part(bytes: Bytes) -> Self {
-        Self::of_parts(bytes, (0, 0))
+        Self::of_layout(bytes, (0, 0))
     }
 
-    fn of_parts(bytes: Bytes, (entries_len, restart_count): (usize, u32)) -> Self {
+    fn of_layout(bytes: Bytes, (entries_len, restart_count): (usize, u32)) -> Self {
         let (number, table, directory) = (NO_NUMBER, FileId(0), Directory::NONE);
         Self { bytes, entries_len, restart_count, number, table, directory }
     }
